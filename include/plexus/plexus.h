@@ -1,0 +1,19 @@
+/* Everything: include this, or the single headers. */
+#ifndef PLEXUS_PLEXUS_H
+#define PLEXUS_PLEXUS_H
+
+#include "plexus/check.h"
+#include "plexus/err.h"
+#include "plexus/file.h"
+#include "plexus/gguf.h"
+#include "plexus/kernels.h"
+#include "plexus/limits.h"
+#include "plexus/model.h"
+#include "plexus/sampler.h"
+#include "plexus/template.h"
+#include "plexus/tensor.h"
+#include "plexus/tokenizer.h"
+#include "plexus/version.h"
+#include "plexus/view.h"
+
+#endif
