@@ -160,6 +160,9 @@ static int px_test_main(int argc, char **argv)
 }
 
 #define TEST_MAIN()                                                                                \
-    int main(int argc, char **argv) { return px_test_main(argc, argv); }
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        return px_test_main(argc, argv);                                                           \
+    }
 
 #endif

@@ -39,30 +39,30 @@ typedef struct px_gguf_kv {
 } px_gguf_kv;
 
 typedef enum px_role { /* which part of a transformer a tensor belongs to */
-    PX_ROLE_OTHER,
-    PX_ROLE_EMBED,  /* token_embd.* */
-    PX_ROLE_BLOCK,  /* blk.N.* */
-    PX_ROLE_OUTPUT, /* output*.*, rope_freqs.weight */
+                       PX_ROLE_OTHER,
+                       PX_ROLE_EMBED,  /* token_embd.* */
+                       PX_ROLE_BLOCK,  /* blk.N.* */
+                       PX_ROLE_OUTPUT, /* output*.*, rope_freqs.weight */
 } px_role;
 
 typedef struct px_gguf_tensor {
     px_view name;
-    uint32_t type;   /* GGUF type id, always known to px_dtype_name */
-    uint32_t n_dims; /* 0 to 4 */
+    uint32_t type;    /* GGUF type id, always known to px_dtype_name */
+    uint32_t n_dims;  /* 0 to 4 */
     uint64_t dims[4]; /* fastest first; unused ones are 1 */
-    uint64_t offset; /* from the start of the file that holds it */
+    uint64_t offset;  /* from the start of the file that holds it */
     uint64_t bytes;
-    px_view data;    /* the packed elements, inside the input */
+    px_view data; /* the packed elements, inside the input */
     px_role role;
-    uint32_t block;  /* N of blk.N when role is PX_ROLE_BLOCK, else 0 */
+    uint32_t block; /* N of blk.N when role is PX_ROLE_BLOCK, else 0 */
 } px_gguf_tensor;
 
 typedef struct px_gguf px_gguf;
 
 /*
- * Parse `file`. On success *out owns tables (px_gguf_free) and borrows the bytes. On failure *out is
- * NULL and diag (may be NULL) tells offset, field, expected and found.
- * Errors: PX_ERR_TRUNCATED, _CORRUPT, _VERSION, _LIMIT, _NOMEM.
+ * Parse `file`. On success *out owns tables (px_gguf_free) and borrows the bytes. On failure *out
+ * is NULL and diag (may be NULL) tells offset, field, expected and found. Errors: PX_ERR_TRUNCATED,
+ * _CORRUPT, _VERSION, _LIMIT, _NOMEM.
  */
 PX_API PX_NODISCARD px_err px_gguf_parse(px_view file, px_gguf **out, px_diag *diag);
 

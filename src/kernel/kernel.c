@@ -25,4 +25,7 @@ void pxi_kernels_init(struct pxi_kernels *k, uint32_t mask)
 #endif
 }
 
-size_t pxi_matmul_scratch(size_t k) { return (k + 256) * 64; }
+size_t pxi_matmul_scratch(size_t k)
+{
+    return (k + 256) * 64;
+}
