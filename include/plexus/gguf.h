@@ -77,16 +77,19 @@ PX_API PX_NODISCARD px_err px_gguf_parse_split(const px_view *files, uint32_t n,
 /* Free the tables; the input stays with its owner. NULL is allowed. */
 PX_API void px_gguf_free(px_gguf *g);
 
+/* Version of the container (2 or 3), and the alignment of its tensor data. */
 PX_API uint32_t px_gguf_version(const px_gguf *g);
 PX_API uint64_t px_gguf_alignment(const px_gguf *g);
 
 /* Offset of the data section in the (first) file. */
 PX_API uint64_t px_gguf_data_offset(const px_gguf *g);
 
+/* Metadata entries in file order. */
 PX_API uint64_t px_gguf_kv_count(const px_gguf *g);
 PX_API const px_gguf_kv *px_gguf_kv_at(const px_gguf *g, uint64_t i); /* borrowed; i < count */
 PX_API const px_gguf_kv *px_gguf_kv_find(const px_gguf *g, const char *key); /* NULL if absent */
 
+/* Tensors in file order; find returns NULL when the name is absent. */
 PX_API uint64_t px_gguf_tensor_count(const px_gguf *g);
 PX_API const px_gguf_tensor *px_gguf_tensor_at(const px_gguf *g, uint64_t i); /* i < count */
 PX_API const px_gguf_tensor *px_gguf_tensor_find(const px_gguf *g, const char *name);
