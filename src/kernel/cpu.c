@@ -1,6 +1,7 @@
 /* What the processor can do, and the masks that PLEXUS_CPU names. */
 #include "kernel/kernel.h"
 
+<<<<<<< HEAD
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -55,10 +56,13 @@ uint32_t pxi_cpu_detect(void)
 
 #else
 
+=======
+>>>>>>> main
 uint32_t pxi_cpu_detect(void)
 {
     return PXI_CPU_SCALAR;
 }
+<<<<<<< HEAD
 
 #endif
 
@@ -90,3 +94,5 @@ uint32_t pxi_cpu_mask(const char *name)
             return names[i].mask;
     return 0;
 }
+=======
+>>>>>>> main

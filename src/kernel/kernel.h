@@ -61,10 +61,10 @@ struct pxi_act {
 };
 
 /*
- * y[t * y_stride + r] = dot(weight row r, activation row t), for r in [row_first, row_last) and t in
- * [0, tokens). `w` is row 0 of the matrix in the layout of the GGUF type, never repacked on the heap.
- * For quantised types `act` is used, for F32, F16 and BF16 `x` (token-major floats, stride k).
- * row_first is a multiple of PXI_ROW_GROUP; row_last is too, or is the number of rows.
+ * y[t * y_stride + r] = dot(weight row r, activation row t), for r in [row_first, row_last) and t
+ * in [0, tokens). `w` is row 0 of the matrix in the layout of the GGUF type, never repacked on the
+ * heap. For quantised types `act` is used, for F32, F16 and BF16 `x` (token-major floats, stride
+ * k). row_first is a multiple of PXI_ROW_GROUP; row_last is too, or is the number of rows.
  */
 struct pxi_matmul {
     const void *w;
@@ -90,8 +90,8 @@ struct pxi_kernels {
     /* dst[0..n) = the n elements of a packed row (n a multiple of the block). */
     void (*dequant[64])(float *dst, const void *src, size_t n);
 
-    /* Quantise one row of k floats (k % 32 == 0): d = amax / 127, q = round-to-even(x * (127/amax)),
-     * all zero when amax is 0; amax over finite values is the caller's duty. */
+    /* Quantise one row of k floats (k % 32 == 0): d = amax / 127, q = round-to-even(x *
+     * (127/amax)), all zero when amax is 0; amax over finite values is the caller's duty. */
     void (*act_quant)(int8_t *q, float *d, int32_t *sum, const float *x, size_t k);
 
     /* y[i] = (x[i] * (1 / sqrt(mean of squares + eps))) * w[i]; squares by fma into lane sums.
@@ -123,9 +123,14 @@ struct pxi_kernels {
      *
      * qk: s[j * s_stride + 16 * p + l] = dot(q row j, position l of panel p), fma over d in order,
      * for nq rows of q (stride q_stride) and `panels` panels (each panel_stride elements apart).
+<<<<<<< HEAD
      * Caches are aligned to their elements, no more; a panel's padding lanes are read, not checked.
      * pv: o[j * o_stride + i] = sum over positions t in order of fma(p[j * p_stride + t], v[t][i], o)
      * from zero, V rows v_stride elements apart.
+=======
+     * pv: o[j * o_stride + i] = sum over positions t in order of fma(p[j * p_stride + t], v[t][i],
+     * o) from zero, V rows v_stride elements apart.
+>>>>>>> main
      */
     void (*qk_f32)(float *s, size_t s_stride, const float *q, size_t q_stride, size_t nq,
                    const float *k, size_t panel_stride, size_t panels, size_t d);
