@@ -73,6 +73,11 @@ px_err pxi_vocab_read(px_tokenizer *t, const px_gguf *g, bool llama, px_diag *di
 /* Id of the token with that spelling, or PX_TOKEN_NONE. */
 int32_t pxi_vocab_find(const struct pxi_vocab *v, px_view text);
 
+/* The same for many spellings at a time: hash all, then steps 0, 1 and 2 of all, then find all. */
+uint64_t pxi_vocab_hash(px_view text);
+void pxi_vocab_prefetch(const struct pxi_vocab *v, uint64_t hash, unsigned step);
+int32_t pxi_vocab_find_hashed(const struct pxi_vocab *v, px_view text, uint64_t hash);
+
 /* Read and index the merges of byte-level BPE. */
 px_err pxi_merges_read(px_tokenizer *t, const px_gguf *g, px_diag *diag);
 

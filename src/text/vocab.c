@@ -5,9 +5,10 @@
 #include "base/limits.h"
 #include "text/tokenizer.h"
 
-/* A fast hash of short strings, eight bytes a step. */
-static uint64_t hash_of(const uint8_t *p, size_t n)
+uint64_t pxi_vocab_hash(px_view text)
 {
+    const uint8_t *p = text.p;
+    size_t n = text.n;
     uint64_t h = 0x9e3779b97f4a7c15u ^ n, w;
     for (; n >= 8; p += 8, n -= 8) {
         memcpy(&w, p, 8);
@@ -34,12 +35,27 @@ static struct pxi_vocab_slot *slot_of(const struct pxi_vocab *v, px_view text, u
     }
 }
 
-int32_t pxi_vocab_find(const struct pxi_vocab *v, px_view text)
+int32_t pxi_vocab_find_hashed(const struct pxi_vocab *v, px_view text, uint64_t hash)
 {
     unsigned steps = 0;
     if (!text.n || text.n > v->longest)
         return PX_TOKEN_NONE;
-    return (int32_t)slot_of(v, text, hash_of(text.p, text.n), &steps)->id - 1;
+    return (int32_t)slot_of(v, text, hash, &steps)->id - 1;
+}
+
+int32_t pxi_vocab_find(const struct pxi_vocab *v, px_view text)
+{
+    return pxi_vocab_find_hashed(v, text, pxi_vocab_hash(text));
+}
+
+void pxi_vocab_prefetch(const struct pxi_vocab *v, uint64_t hash, unsigned step)
+{
+    const struct pxi_vocab_slot *slot = &v->slots[(size_t)hash & v->mask];
+    if (!step)
+        __builtin_prefetch(slot);
+    else if (slot->id)
+        __builtin_prefetch(step == 1 ? (const void *)&v->text[slot->id - 1]
+                                     : v->text[slot->id - 1].p);
 }
 
 static px_err clash(uint32_t id, uint32_t other, unsigned steps, uint64_t offset, px_diag *diag)
@@ -66,7 +82,7 @@ static px_err index_spellings(px_tokenizer *t, const px_gguf_kv *kv, px_diag *di
         unsigned steps = 0;
         if (!v->text[i].n) /* a hole in the numbering: no text ever becomes this token */
             continue;
-        uint64_t h = hash_of(v->text[i].p, v->text[i].n);
+        uint64_t h = pxi_vocab_hash(v->text[i]);
         struct pxi_vocab_slot *s = slot_of(v, v->text[i], h, &steps);
         if (s->id || steps > PXI_LIMIT_TOKENIZER_PROBES)
             return clash(i, s->id - 1, steps, kv->offset, diag);
