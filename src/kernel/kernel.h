@@ -89,7 +89,8 @@ struct pxi_kernels {
     void (*dequant[64])(float *dst, const void *src, size_t n);
 
     /* Quantise one row of k floats (k % 32 == 0): d = amax / 127, q = round-to-even(x *
-     * (127/amax)), all zero when amax is 0; amax over finite values is the caller's duty. */
+     * (127/amax)), all zero when amax < 2^-100 (127 / amax must be finite); finite x is the
+     * caller's duty. */
     void (*act_quant)(int8_t *q, float *d, int32_t *sum, const float *x, size_t k);
 
     /* y[i] = (x[i] * (1 / sqrt(mean of squares + eps))) * w[i]; squares by fma into lane sums.
