@@ -1,7 +1,6 @@
 /* What the processor can do, and the masks that PLEXUS_CPU names. */
 #include "kernel/kernel.h"
 
-<<<<<<< HEAD
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -56,13 +55,10 @@ uint32_t pxi_cpu_detect(void)
 
 #else
 
-=======
->>>>>>> main
 uint32_t pxi_cpu_detect(void)
 {
     return PXI_CPU_SCALAR;
 }
-<<<<<<< HEAD
 
 #endif
 
@@ -94,5 +90,3 @@ uint32_t pxi_cpu_mask(const char *name)
             return names[i].mask;
     return 0;
 }
-=======
->>>>>>> main

@@ -28,7 +28,8 @@ void pxi_kernels_init(struct pxi_kernels *k, uint32_t mask)
             sets[i].fill(k);
 }
 
-/* A panel of 32 rows as floats in blocks of k, or of 32 rows of int8 with scales, and some slack. */
+/* A panel of 32 rows as floats in blocks of k, or of 32 rows of int8 with scales, and some slack.
+ */
 size_t pxi_matmul_scratch(size_t k)
 {
     return 128 * k + 16384;

@@ -102,7 +102,8 @@ struct pxi_kernels {
     /* y[i] += x[i] */
     void (*add)(float *y, const float *x, size_t n);
 
-    /* y[i] = silu(g[i]) * u[i], silu(g) = g / (1 + exp(-g)), exp of kernel/exp.h. y may be g or u. */
+    /* y[i] = silu(g[i]) * u[i], silu(g) = g / (1 + exp(-g)), exp of kernel/exp.h. y may be g or u.
+     */
     void (*silu_mul)(float *y, const float *g, const float *u, size_t n);
 
     /* In place on n pairs: (a, b) -> (fma(a, c, -(b * s)), fma(a, s, b * c)), cs holds c, s pairs.
@@ -124,14 +125,9 @@ struct pxi_kernels {
      *
      * qk: s[j * s_stride + 16 * p + l] = dot(q row j, position l of panel p), fma over d in order,
      * for nq rows of q (stride q_stride) and `panels` panels (each panel_stride elements apart).
-<<<<<<< HEAD
      * Caches are aligned to their elements, no more; a panel's padding lanes are read, not checked.
-     * pv: o[j * o_stride + i] = sum over positions t in order of fma(p[j * p_stride + t], v[t][i], o)
-     * from zero, V rows v_stride elements apart.
-=======
      * pv: o[j * o_stride + i] = sum over positions t in order of fma(p[j * p_stride + t], v[t][i],
      * o) from zero, V rows v_stride elements apart.
->>>>>>> main
      */
     void (*qk_f32)(float *s, size_t s_stride, const float *q, size_t q_stride, size_t nq,
                    const float *k, size_t panel_stride, size_t panels, size_t d);
