@@ -56,8 +56,8 @@ struct pxi_input pxi_input_ready(struct pxi_member *me, const float *src, const 
 void pxi_product(struct pxi_member *me, const struct pxi_matrix *w, size_t first, size_t last,
                  const struct pxi_input *in, size_t n, float *y, size_t y_stride)
 {
-    size_t k = w->cols, row_bytes = k * (pxi_matrix_quantised(w) ? 1 : sizeof(float));
-    size_t tile = pxi_max(16, TILE_BYTES / row_bytes / 16 * 16);
+    bool q = pxi_matrix_quantised(w);
+    size_t k = w->cols, tile = pxi_max(16, TILE_BYTES / (q ? k : k * sizeof(float)) / 16 * 16);
     struct pxi_matmul m = {.w = (const uint8_t *)w->data + first * w->row_bytes,
                            .row_bytes = w->row_bytes,
                            .k = k,
@@ -66,9 +66,11 @@ void pxi_product(struct pxi_member *me, const struct pxi_matrix *w, size_t first
                            .scratch = me->scratch};
     for (size_t t = 0; t < n; t += tile) {
         m.tokens = pxi_min(tile, n - t);
-        m.x = in->x + t * k;
-        m.act = (struct pxi_act){in->act.q + t * k, in->act.d + t * k / 32,
-                                 in->act.sum + t * k / 16};
+        if (q)
+            m.act = (struct pxi_act){in->act.q + t * k, in->act.d + t * k / 32,
+                                     in->act.sum + t * k / 16};
+        else
+            m.x = in->x + t * k;
         m.y = y + t * y_stride;
         me->f->kn->matmul[w->type](&m);
     }
