@@ -59,7 +59,7 @@ static void attention_part(struct pxi_member *me, uint32_t block)
     products(me, parts, 3, &in, f->n);
     bool at_once = quantised(&b->o) && f->group * f->kv->value_dim % 32 == 0;
     pxi_attention(me, block, at_once);
-    in = (struct pxi_input){f->input, pxi_act_of(&f->act)};
+    in = (struct pxi_input){f->input, &f->act};
     if (quantised(&b->o) && !at_once)
         in = pxi_input_ready(me, f->input, NULL, f->n, NULL, f->o_cols, false, true);
     product_residual(me, &b->o, b->o_bias, &in);
@@ -92,7 +92,7 @@ static void ffn_part(struct pxi_member *me, uint32_t block)
     bool x = !quantised(&b->gate) || !quantised(&b->up);
     struct pxi_input in = pxi_input_ready(me, f->x, NULL, f->n, b->ffn_norm, f->embd, x, q);
     gate_up(me, b, &in);
-    in = (struct pxi_input){f->hidden, pxi_act_of(&f->act_ffn)};
+    in = (struct pxi_input){f->hidden, &f->act_ffn};
     product_residual(me, &b->down, NULL, &in);
 }
 

@@ -21,11 +21,26 @@ static void *piece(struct layout *l, uint64_t n, uint64_t each, uint64_t bytes)
     return l->ok && l->base ? l->base + at : NULL;
 }
 
-static void act_rows(struct layout *l, struct pxi_act_rows *a, size_t n, size_t k)
+static void act_plane(struct layout *l, struct pxi_act_rows *a, size_t n, size_t k)
 {
     a->q = piece(l, n, k, sizeof *a->q);
     a->d = piece(l, n, k / 32 + 1, sizeof *a->d);
     a->sum = piece(l, n, k / 16 + 1, sizeof *a->sum);
+}
+
+/* n rows of k, and what is left over of `narrow` (0 or more) elements a row. */
+static void act_rows(struct layout *l, struct pxi_act_rows *a, struct pxi_act_rows *rest, size_t n,
+                     size_t k, size_t narrow)
+{
+    act_plane(l, a, n, k);
+    if (narrow)
+        act_plane(l, a->rest = rest, n, narrow);
+}
+
+/* The longer of two input rows that are short; 0 when neither is. */
+static size_t short_of(size_t a, size_t b)
+{
+    return pxi_max(a <= PXI_SHORT_COLS ? a : 0, b <= PXI_SHORT_COLS ? b : 0);
 }
 
 static void member_memory(struct layout *l, const struct pxi_forward *f, struct pxi_member *me)
@@ -36,11 +51,13 @@ static void member_memory(struct layout *l, const struct pxi_forward *f, struct 
     me->line = piece(l, 1, f->input_cols, sizeof(float));
     me->left = piece(l, 1, f->chunk_floats, sizeof(float));
     me->right = piece(l, 1, f->chunk_floats, sizeof(float));
+    me->rest = piece(l, 1, f->short_rows ? f->chunk_floats : 0, sizeof(float));
     me->q = piece(l, rows, f->kv->key_dim, sizeof(float));
     me->out = piece(l, rows, f->kv->value_dim, sizeof(float));
     me->scores = piece(l, 1, scores, sizeof(float));
     me->own = piece(l, PXI_ALONE_TOKENS, f->input_cols, sizeof(float));
-    act_rows(l, &me->own_act, PXI_ALONE_TOKENS, f->input_cols);
+    act_rows(l, &me->own_act, &me->own_rest, PXI_ALONE_TOKENS, f->input_cols,
+             short_of(f->embd, f->o_cols));
 }
 
 static void shared_memory(struct layout *l, struct pxi_forward *f)
@@ -62,8 +79,8 @@ static void shared_memory(struct layout *l, struct pxi_forward *f)
     f->runs = piece(l, f->batch, 1, sizeof *f->runs);
     f->tiles = piece(l, f->batch, 1, sizeof *f->tiles);
     f->wanted = piece(l, f->batch, 1, sizeof *f->wanted);
-    act_rows(l, &f->act, f->batch, f->input_cols);
-    act_rows(l, &f->act_ffn, f->batch, f->ffn);
+    act_rows(l, &f->act, &f->act_rest, f->batch, f->input_cols, short_of(f->embd, f->o_cols));
+    act_rows(l, &f->act_ffn, &f->act_ffn_rest, f->batch, f->ffn, short_of(f->ffn, f->ffn));
 }
 
 static void sizes(struct pxi_forward *f, const struct pxi_model *m, const struct pxi_kv_layout *kv,
@@ -79,6 +96,7 @@ static void sizes(struct pxi_forward *f, const struct pxi_model *m, const struct
     f->v_cols = (size_t)c->kv_heads * c->value_dim;
     f->o_cols = (size_t)c->heads * c->value_dim;
     f->input_cols = pxi_max(f->embd, f->o_cols);
+    f->short_rows = short_of(f->embd, f->o_cols) || short_of(f->ffn, 0);
     f->chunk_floats =
         pxi_max((size_t)batch * PXI_CHUNK_ROWS, (size_t)PXI_CHUNK_ROWS * PXI_CHUNK_ROWS_MAX);
 }

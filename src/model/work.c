@@ -7,8 +7,17 @@ enum { TILE_BYTES = 384 * 1024 };
 void pxi_quantise(const struct pxi_kernels *kn, const struct pxi_act_rows *a, size_t k, size_t t,
                   size_t at, size_t n, const float *x)
 {
+    float rest[PXI_SHORT_COLS];
     size_t first = t * k + at;
     kn->act_quant(a->q + first, a->d + first / 32, a->sum + first / 16, x, n);
+    if (k > PXI_SHORT_COLS)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        float taken = a->d[(first + i) / 32] * (float)a->q[first + i];
+        rest[i] = x[i] - taken;
+    }
+    a = a->rest;
+    kn->act_quant(a->q + first, a->d + first / 32, a->sum + first / 16, rest, n);
 }
 
 struct ready {
@@ -50,7 +59,12 @@ struct pxi_input pxi_input_ready(struct pxi_member *me, const float *src, const 
             ready_row(me, &r, t);
     if (!alone)
         pxi_stage_end(me);
-    return (struct pxi_input){w ? r.x : src, pxi_act_of(r.act)};
+    return (struct pxi_input){w ? r.x : src, r.act};
+}
+
+static struct pxi_act act_at(const struct pxi_act_rows *a, size_t k, size_t t)
+{
+    return (struct pxi_act){a->q + t * k, a->d + t * k / 32, a->sum + t * k / 16};
 }
 
 void pxi_product(struct pxi_member *me, const struct pxi_matrix *w, size_t first, size_t last,
@@ -62,17 +76,24 @@ void pxi_product(struct pxi_member *me, const struct pxi_matrix *w, size_t first
                            .row_bytes = w->row_bytes,
                            .k = k,
                            .row_last = last - first,
-                           .y_stride = y_stride,
                            .scratch = me->scratch};
     for (size_t t = 0; t < n; t += tile) {
         m.tokens = pxi_min(tile, n - t);
+        m.y_stride = y_stride;
+        m.y = y + t * y_stride;
         if (q)
-            m.act = (struct pxi_act){in->act.q + t * k, in->act.d + t * k / 32,
-                                     in->act.sum + t * k / 16};
+            m.act = act_at(in->act, k, t);
         else
             m.x = in->x + t * k;
-        m.y = y + t * y_stride;
         me->f->kn->matmul[w->type](&m);
+        if (!q || k > PXI_SHORT_COLS)
+            continue;
+        m.act = act_at(in->act->rest, k, t);
+        m.y_stride = last - first;
+        m.y = me->rest;
+        me->f->kn->matmul[w->type](&m);
+        for (size_t i = 0; i < m.tokens; i++)
+            me->f->kn->add(y + (t + i) * y_stride, me->rest + i * m.y_stride, m.y_stride);
     }
 }
 

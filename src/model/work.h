@@ -15,15 +15,22 @@ enum {
     PXI_TILE_SCORES = 65536, /* scores of a tile, unless one token has more */
     PXI_CHUNK_ROWS = 64,   /* weight rows of a piece of work when there are many tokens */
     PXI_CHUNK_ROWS_MAX = 256,
+    PXI_SHORT_COLS = 256, /* inputs of up to so many elements are quantised twice, see below */
     PXI_STAGES_BLOCK = 8, /* stages of a block, at most */
     PXI_STAGES_ENDS = 4,
 };
 
-/* Quantised rows of k elements, writable; layout as struct pxi_act. */
+/*
+ * Quantised rows of k elements, writable; layout as struct pxi_act. In rows of at most
+ * PXI_SHORT_COLS elements the rounding to 8 bits does not average out: there what the first
+ * quantisation left over is quantised again and the two products are added, which is worth 16 bits.
+ * Models that narrow are so small that it costs nothing that anyone could see.
+ */
 struct pxi_act_rows {
     int8_t *q;
     float *d;
     int32_t *sum;
+    struct pxi_act_rows *rest; /* of short rows, else NULL */
 };
 
 /* Tokens [first, first + count) of the pass, neighbours of one sequence. */
@@ -43,9 +50,10 @@ struct pxi_member {
     void *scratch;      /* of products */
     float *line;        /* one row of an input */
     float *left, *right; /* results of a piece of work: chunk rows of every token */
+    float *rest;         /* products with the rest of short rows, likewise */
     float *q, *scores, *out; /* attention of a tile */
     float *own;              /* inputs prepared alone, PXI_ALONE_TOKENS rows */
-    struct pxi_act_rows own_act;
+    struct pxi_act_rows own_act, own_rest;
 };
 
 struct pxi_forward {
@@ -63,7 +71,8 @@ struct pxi_forward {
     float *input;         /* [batch][input_cols]: normed rows, or what attention found */
     float *q, *k, *v;     /* [batch][q_cols], ... */
     float *hidden;        /* [batch][ffn], for float ffn_down only */
-    struct pxi_act_rows act, act_ffn;
+    struct pxi_act_rows act, act_rest, act_ffn, act_ffn_rest;
+    bool short_rows; /* some input is short */
     struct pxi_span *runs, *tiles; /* [batch] each */
     uint32_t *wanted;              /* [batch] */
     struct pxi_counter *counters;
@@ -80,13 +89,8 @@ struct pxi_forward {
 /* What a product reads: floats, or quantised rows, or both. */
 struct pxi_input {
     const float *x;
-    struct pxi_act act;
+    const struct pxi_act_rows *act;
 };
-
-static inline struct pxi_act pxi_act_of(const struct pxi_act_rows *a)
-{
-    return (struct pxi_act){a->q, a->d, a->sum};
-}
 
 /* Next piece of the stage in *piece, or false when all `pieces` are taken. */
 static inline bool pxi_claim(struct pxi_member *me, size_t pieces, size_t *piece)
