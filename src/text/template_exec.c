@@ -132,13 +132,10 @@ bool pxi_tpl_macro_call(struct pxi_trun *r, const struct pxi_tmacro *m,
                         const struct pxi_targs *args, struct pxi_tval *out)
 {
     struct pxi_tenv *env = pxi_tpl_env(r, m->env);
-    size_t mark = r->out.n, loops = r->loop_depth;
+    size_t mark = r->out.n;
     if (!env || !bind(r, env, m, args))
         return false;
-    r->loop_depth = 0;
-    bool ok = run(r, env, m->node->d) != FLOW_FAILED && pxi_tpl_take(r, mark, out);
-    r->loop_depth = loops;
-    return ok;
+    return run(r, env, m->node->d) != FLOW_FAILED && pxi_tpl_take(r, mark, out);
 }
 
 static enum flow run_macro(struct pxi_trun *r, struct pxi_tenv *env, const struct pxi_tnode *n)
@@ -190,7 +187,7 @@ static enum flow run_turns(struct pxi_trun *r, struct pxi_tenv *env, const struc
     struct pxi_tenv *turn = NULL;
     if (!loop)
         return FLOW_FAILED;
-    *loop = (struct pxi_tloop){items->v, items->n, 0, r->loop_depth};
+    *loop = (struct pxi_tloop){items->v, items->n, 0};
     const struct pxi_tval value = {.type = PXI_T_LOOP, .loop = loop};
     for (; loop->i < items->n; loop->i++) {
         turn = turn_env(r, env, turn);
@@ -219,10 +216,7 @@ static enum flow run_for(struct pxi_trun *r, struct pxi_tenv *env, const struct 
         struct pxi_tenv *scope = n->e ? pxi_tpl_env(r, env) : env;
         return scope ? run(r, scope, n->e) : FLOW_FAILED;
     }
-    r->loop_depth++;
-    enum flow f = run_turns(r, env, n, &items);
-    r->loop_depth--;
-    return f;
+    return run_turns(r, env, n, &items);
 }
 
 /* ---- the rest ---- */

@@ -84,7 +84,7 @@ struct pxi_tdict {
 
 struct pxi_tloop {
     const struct pxi_tval *v;
-    size_t n, i, depth;
+    size_t n, i;
 };
 
 struct pxi_tmacro {
@@ -240,7 +240,6 @@ struct pxi_trun {
     int64_t now_unix;
     struct pxi_tenv *root;
     struct pxi_tval body; /* of PXI_N_BODY */
-    size_t loop_depth;
 };
 
 /* Positional and keyword arguments of a call. */

@@ -14,6 +14,7 @@ static bool method(struct pxi_trun *r, const struct pxi_tval *v, const struct px
 
 static bool loop_attr(const struct pxi_tloop *l, const struct pxi_tstr *name, struct pxi_tval *out)
 {
+    /* depth counts recursive loops, which are not supported: it is always 1 */
     static const char *const names[] = {"index",  "index0",   "revindex", "revindex0",
                                         "first",  "last",     "length",   "depth",
                                         "depth0", "previtem", "nextitem"};
@@ -21,7 +22,7 @@ static bool loop_attr(const struct pxi_tloop *l, const struct pxi_tstr *name, st
     while (which < sizeof names / sizeof *names && !pxi_tpl_str_is(name, names[which]))
         which++;
     const size_t number[] = {l->i + 1,         l->i, l->n - l->i, l->n - l->i - 1, l->i == 0,
-                             l->i + 1 == l->n, l->n, l->depth,    l->depth - 1};
+                             l->i + 1 == l->n, l->n, 1, 0};
     if (which < 9) {
         *out = which == 4 || which == 5 ? pxi_tpl_bool(number[which] != 0)
                                         : pxi_tpl_int((int64_t)number[which]);

@@ -84,12 +84,10 @@ static size_t text_before(const struct lexer *x, size_t from, size_t to, char si
         return pxi_tpl_strip(x->s + from, to - from, NULL, false, true).n;
     if (sign == '+' || variable)
         return to - from;
-    size_t line = to;
-    while (line > from && (x->s[line - 1] == ' ' || x->s[line - 1] == '\t'))
-        line--;
-    if (line > from ? x->s[line - 1] == '\n' : x->line_start)
-        return line - from;
-    return to - from;
+    const char *newline = memrchr(x->s + from, '\n', to - from);
+    size_t line = newline ? (size_t)(newline - x->s) + 1 - from : 0;
+    size_t solid = pxi_tpl_strip(x->s + from, to - from, NULL, false, true).n;
+    return solid <= line && (newline || x->line_start) ? line : to - from;
 }
 
 static px_err emit_text(struct lexer *x, size_t from, size_t n)

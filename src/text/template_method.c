@@ -181,10 +181,8 @@ static bool split_words(struct pxi_tcall *c, int64_t max, struct pxi_tval *out)
         const char *p = (const char *)v.p;
         size_t n = 0;
         uint32_t cp;
-        if (max-- == 0) {
-            n = pxi_tpl_strip(p, v.n, NULL, false, true).n;
-            return add_text(c, out, p, n);
-        }
+        if (max-- == 0)
+            return add_text(c, out, p, v.n);
         while (n < v.n) {
             size_t len = pxi_tpl_char(p + n, v.n - n, &cp);
             if (pxi_tpl_is_space(cp))
