@@ -112,7 +112,7 @@ static int px_run_case(const struct px_case *c, int do_fork)
     pid_t pid = fork();
     if (pid == 0) {
         const char *limit = getenv("PX_TEST_SECONDS");
-        alarm(limit ? (unsigned)atoi(limit) : 120);
+        alarm(limit ? (unsigned)strtoul(limit, NULL, 10) : 120);
         c->fn();
         fflush(stdout);
         exit(0);
@@ -160,6 +160,9 @@ static int px_test_main(int argc, char **argv)
 }
 
 #define TEST_MAIN()                                                                                \
-    int main(int argc, char **argv) { return px_test_main(argc, argv); }
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        return px_test_main(argc, argv);                                                           \
+    }
 
 #endif

@@ -56,10 +56,10 @@ typedef enum px_err {
 
 /* What a parser found wrong. Strings are NUL-terminated; found is escaped for a terminal. */
 typedef struct px_diag {
-    uint64_t offset;    /* byte offset in the input where the fault was seen */
-    char field[96];     /* e.g. "kv[3].value", "tensor[7].offset" */
-    char expected[96];  /* e.g. "at most 1024 bytes" */
-    char found[96];     /* e.g. "18446744073709551615" */
+    uint64_t offset;   /* byte offset in the input where the fault was seen */
+    char field[96];    /* e.g. "kv[3].value", "tensor[7].offset" */
+    char expected[96]; /* e.g. "at most 1024 bytes" */
+    char found[96];    /* e.g. "18446744073709551615" */
 } px_diag;
 
 /* Name of an error, e.g. "PX_ERR_TRUNCATED". Static storage; "PX_ERR_?" for an unknown number. */

@@ -39,30 +39,30 @@ typedef struct px_gguf_kv {
 } px_gguf_kv;
 
 typedef enum px_role { /* which part of a transformer a tensor belongs to */
-    PX_ROLE_OTHER,
-    PX_ROLE_EMBED,  /* token_embd.* */
-    PX_ROLE_BLOCK,  /* blk.N.* */
-    PX_ROLE_OUTPUT, /* output*.*, rope_freqs.weight */
+                       PX_ROLE_OTHER,
+                       PX_ROLE_EMBED,  /* token_embd.* */
+                       PX_ROLE_BLOCK,  /* blk.N.* */
+                       PX_ROLE_OUTPUT, /* output*.*, rope_freqs.weight */
 } px_role;
 
 typedef struct px_gguf_tensor {
     px_view name;
-    uint32_t type;   /* GGUF type id, always known to px_dtype_name */
-    uint32_t n_dims; /* 0 to 4 */
+    uint32_t type;    /* GGUF type id, always known to px_dtype_name */
+    uint32_t n_dims;  /* 0 to 4 */
     uint64_t dims[4]; /* fastest first; unused ones are 1 */
-    uint64_t offset; /* from the start of the file that holds it */
+    uint64_t offset;  /* from the start of the file that holds it */
     uint64_t bytes;
-    px_view data;    /* the packed elements, inside the input */
+    px_view data; /* the packed elements, inside the input */
     px_role role;
-    uint32_t block;  /* N of blk.N when role is PX_ROLE_BLOCK, else 0 */
+    uint32_t block; /* N of blk.N when role is PX_ROLE_BLOCK, else 0 */
 } px_gguf_tensor;
 
 typedef struct px_gguf px_gguf;
 
 /*
- * Parse `file`. On success *out owns tables (px_gguf_free) and borrows the bytes. On failure *out is
- * NULL and diag (may be NULL) tells offset, field, expected and found.
- * Errors: PX_ERR_TRUNCATED, _CORRUPT, _VERSION, _LIMIT, _NOMEM.
+ * Parse `file`. On success *out owns tables (px_gguf_free) and borrows the bytes. On failure *out
+ * is NULL and diag (may be NULL) tells offset, field, expected and found. Errors: PX_ERR_TRUNCATED,
+ * _CORRUPT, _VERSION, _LIMIT, _NOMEM.
  */
 PX_API PX_NODISCARD px_err px_gguf_parse(px_view file, px_gguf **out, px_diag *diag);
 
@@ -77,16 +77,19 @@ PX_API PX_NODISCARD px_err px_gguf_parse_split(const px_view *files, uint32_t n,
 /* Free the tables; the input stays with its owner. NULL is allowed. */
 PX_API void px_gguf_free(px_gguf *g);
 
+/* Version of the container (2 or 3), and the alignment of its tensor data. */
 PX_API uint32_t px_gguf_version(const px_gguf *g);
 PX_API uint64_t px_gguf_alignment(const px_gguf *g);
 
 /* Offset of the data section in the (first) file. */
 PX_API uint64_t px_gguf_data_offset(const px_gguf *g);
 
+/* Metadata entries in file order. */
 PX_API uint64_t px_gguf_kv_count(const px_gguf *g);
 PX_API const px_gguf_kv *px_gguf_kv_at(const px_gguf *g, uint64_t i); /* borrowed; i < count */
 PX_API const px_gguf_kv *px_gguf_kv_find(const px_gguf *g, const char *key); /* NULL if absent */
 
+/* Tensors in file order; find returns NULL when the name is absent. */
 PX_API uint64_t px_gguf_tensor_count(const px_gguf *g);
 PX_API const px_gguf_tensor *px_gguf_tensor_at(const px_gguf *g, uint64_t i); /* i < count */
 PX_API const px_gguf_tensor *px_gguf_tensor_find(const px_gguf *g, const char *name);
@@ -111,7 +114,7 @@ PX_API int px_gguf_array_next_str(const px_gguf_kv *kv, uint64_t *pos, px_view *
 /* Writer: collects metadata and tensor headers, then streams through a callback. */
 typedef struct px_gguf_writer px_gguf_writer;
 
-/* alignment 0 means 32. NULL when out of memory. */
+/* alignment 0 means 32, else a power of two from 8 to 65536. NULL when it is not, or out of memory. */
 PX_API px_gguf_writer *px_gguf_writer_new(uint32_t alignment);
 PX_API void px_gguf_writer_free(px_gguf_writer *w);
 

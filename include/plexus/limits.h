@@ -9,7 +9,7 @@
 PX_BEGIN_DECLS
 
 typedef struct px_limit {
-    const char *name;  /* e.g. "gguf.key_bytes" */
+    const char *name; /* e.g. "gguf.key_bytes" */
     uint64_t value;
     const char *unit;  /* "bytes", "entries", "levels", "steps", ... */
     const char *stops; /* the load or attack it stops */

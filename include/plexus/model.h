@@ -14,14 +14,17 @@ typedef struct px_model px_model;
 typedef struct px_context px_context;
 
 typedef struct px_model_info {
-    const char *arch;     /* "llama", "qwen2", "qwen3" */
-    const char *name;     /* general.name or "" */
+    const char *arch; /* "llama", "qwen2", "qwen3" */
+    const char *name; /* general.name or "" */
     uint32_t blocks, embd, ffn, heads, kv_heads, head_dim, vocab;
     uint32_t context_train; /* positions the model was trained for */
     uint64_t parameters;
     uint64_t weight_bytes;
     const char *chat_template; /* NUL-terminated copy, or NULL */
 } px_model_info;
+
+/* Name of the i-th architecture that runs, NULL past the end. Static storage. */
+PX_API const char *px_arch_name(unsigned i);
 
 /*
  * Open a GGUF file (read-only map; for split models any part's path) or the embedded model, whose
@@ -41,13 +44,13 @@ PX_API const px_tokenizer *px_model_tokenizer(const px_model *m); /* borrowed */
 typedef enum px_kv_type { PX_KV_F16, PX_KV_F32, PX_KV_I8 } px_kv_type;
 
 typedef struct px_context_options {
-    size_t size;         /* sizeof(px_context_options) */
-    uint32_t positions;  /* KV cache length of each sequence; 0 = min(context_train, 4096) */
-    uint32_t sequences;  /* 0 = 1 */
-    uint32_t batch;      /* tokens evaluated together at most; 0 = 512 */
-    uint32_t threads;    /* 0 = all processors of the affinity mask */
+    size_t size;        /* sizeof(px_context_options) */
+    uint32_t positions; /* KV cache length of each sequence; 0 = min(context_train, 4096) */
+    uint32_t sequences; /* 0 = 1 */
+    uint32_t batch;     /* tokens evaluated together at most; 0 = 512 */
+    uint32_t threads;   /* 0 = all processors of the affinity mask */
     px_kv_type kv_type;
-    const char *cpu;     /* kernel mask as PLEXUS_CPU; NULL = the environment, then auto */
+    const char *cpu; /* kernel mask as PLEXUS_CPU; NULL = the environment, then auto */
 } px_context_options;
 
 /* Memory the context would take, without taking it. */

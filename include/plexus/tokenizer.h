@@ -56,7 +56,7 @@ PX_API PX_NODISCARD px_err px_tokenize(const px_tokenizer *t, px_view text, unsi
 typedef struct px_detok {
     uint8_t pending[8]; /* bytes of an unfinished character */
     uint8_t pending_n;
-    uint8_t started;    /* something was written: the leading space rule is over */
+    uint8_t started; /* something was written: the leading space rule is over */
     uint8_t show_control;
 } px_detok;
 

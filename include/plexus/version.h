@@ -5,7 +5,7 @@
 #define PX_VERSION "0.1.0"
 
 #if defined(__GNUC__)
-#define PX_API __attribute__((visibility("default")))
+#define PX_API       __attribute__((visibility("default")))
 #define PX_NODISCARD __attribute__((warn_unused_result))
 #else
 #define PX_API
@@ -14,7 +14,7 @@
 
 #ifdef __cplusplus
 #define PX_BEGIN_DECLS extern "C" {
-#define PX_END_DECLS }
+#define PX_END_DECLS   }
 #else
 #define PX_BEGIN_DECLS
 #define PX_END_DECLS

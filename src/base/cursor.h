@@ -21,7 +21,10 @@ static inline struct pxi_cursor pxi_cursor_of(px_view v)
     return (struct pxi_cursor){v.p, 0, v.n, false};
 }
 
-static inline size_t pxi_cursor_left(const struct pxi_cursor *c) { return c->end - c->at; }
+static inline size_t pxi_cursor_left(const struct pxi_cursor *c)
+{
+    return c->end - c->at;
+}
 
 /* The next n bytes, borrowed; an empty view and `failed` when fewer remain. */
 static inline px_view pxi_cursor_take(struct pxi_cursor *c, uint64_t n)
@@ -45,7 +48,10 @@ static inline uint64_t pxi_cursor_le(struct pxi_cursor *c, unsigned bytes)
     return x;
 }
 
-static inline uint8_t pxi_cursor_u8(struct pxi_cursor *c) { return (uint8_t)pxi_cursor_le(c, 1); }
+static inline uint8_t pxi_cursor_u8(struct pxi_cursor *c)
+{
+    return (uint8_t)pxi_cursor_le(c, 1);
+}
 static inline uint16_t pxi_cursor_u16(struct pxi_cursor *c)
 {
     return (uint16_t)pxi_cursor_le(c, 2);
@@ -54,6 +60,9 @@ static inline uint32_t pxi_cursor_u32(struct pxi_cursor *c)
 {
     return (uint32_t)pxi_cursor_le(c, 4);
 }
-static inline uint64_t pxi_cursor_u64(struct pxi_cursor *c) { return pxi_cursor_le(c, 8); }
+static inline uint64_t pxi_cursor_u64(struct pxi_cursor *c)
+{
+    return pxi_cursor_le(c, 8);
+}
 
 #endif

@@ -17,8 +17,8 @@ static const struct row rows[] = {
 #undef X
 };
 
-static const struct row unknown = {PX_ERR_FAILED, 1, 0, "PX_ERR_?", "PX-GEN-000", "unknown error",
-                                   ""};
+static const struct row unknown = {PX_ERR_FAILED,   1, 0, "PX_ERR_?", "PX-GEN-000",
+                                   "unknown error", ""};
 
 static const struct row *find(px_err err)
 {
@@ -28,12 +28,30 @@ static const struct row *find(px_err err)
     return &unknown;
 }
 
-const char *px_err_name(px_err err) { return find(err)->name; }
-const char *px_err_text(px_err err) { return find(err)->text; }
-const char *px_err_hint(px_err err) { return find(err)->hint; }
-const char *px_err_code(px_err err) { return find(err)->code; }
-int px_err_exit(px_err err) { return find(err)->exit_code; }
-int px_err_retryable(px_err err) { return find(err)->retry; }
+const char *px_err_name(px_err err)
+{
+    return find(err)->name;
+}
+const char *px_err_text(px_err err)
+{
+    return find(err)->text;
+}
+const char *px_err_hint(px_err err)
+{
+    return find(err)->hint;
+}
+const char *px_err_code(px_err err)
+{
+    return find(err)->code;
+}
+int px_err_exit(px_err err)
+{
+    return find(err)->exit_code;
+}
+int px_err_retryable(px_err err)
+{
+    return find(err)->retry;
+}
 
 px_err px_err_at(unsigned i, int *found)
 {

@@ -11,7 +11,8 @@ struct pxi_map {
     size_t count, mask;
 };
 
-/* Room for `count` keys without growing. false when out of memory. Zeroed memory is an empty map. */
+/* Room for `count` keys without growing. false when out of memory. Zeroed memory is an empty map.
+ */
 bool pxi_map_init(struct pxi_map *m, size_t count);
 void pxi_map_deinit(struct pxi_map *m);
 

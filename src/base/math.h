@@ -31,7 +31,13 @@ static inline bool pxi_align_u64(uint64_t n, uint64_t a, uint64_t *out)
     return true;
 }
 
-static inline size_t pxi_min(size_t a, size_t b) { return a < b ? a : b; }
-static inline size_t pxi_max(size_t a, size_t b) { return a > b ? a : b; }
+static inline size_t pxi_min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+static inline size_t pxi_max(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
 
 #endif

@@ -20,7 +20,10 @@ void pxi_mem_fail_after(uint64_t n)
     atomic_store(&fail_at, n ? atomic_load(&alloc_count) + n : 0);
 }
 
-uint64_t pxi_mem_count(void) { return atomic_load(&alloc_count); }
+uint64_t pxi_mem_count(void)
+{
+    return atomic_load(&alloc_count);
+}
 
 void *pxi_calloc(size_t n, size_t size)
 {
@@ -46,8 +49,14 @@ void *pxi_calloc_aligned(size_t bytes, size_t align)
     return memset(p, 0, bytes);
 }
 
-void pxi_free(void *p) { free(p); }
-void pxi_free_aligned(void *p) { free(p); }
+void pxi_free(void *p)
+{
+    free(p);
+}
+void pxi_free_aligned(void *p)
+{
+    free(p);
+}
 
 char *pxi_strdup_view(px_view v)
 {
@@ -81,8 +90,7 @@ void pxi_arena_deinit(struct pxi_arena *a)
 static struct pxi_arena_chunk *grow(struct pxi_arena *a, size_t bytes)
 {
     size_t cap = pxi_max(bytes, a->head ? pxi_min(a->head->cap * 2, (size_t)1 << 20) : 4096);
-    struct pxi_arena_chunk *c =
-        cap < SIZE_MAX - sizeof *c ? pxi_calloc(1, sizeof *c + cap) : NULL;
+    struct pxi_arena_chunk *c = cap < SIZE_MAX - sizeof *c ? pxi_calloc(1, sizeof *c + cap) : NULL;
     if (!c)
         return NULL;
     c->cap = cap;

@@ -18,7 +18,10 @@ static inline uint64_t pxi_rng_u64(struct pxi_rng *r)
 }
 
 /* Uniform in [0, n), n > 0; the bias of the modulus is below n / 2^64. */
-static inline uint64_t pxi_rng_below(struct pxi_rng *r, uint64_t n) { return pxi_rng_u64(r) % n; }
+static inline uint64_t pxi_rng_below(struct pxi_rng *r, uint64_t n)
+{
+    return pxi_rng_u64(r) % n;
+}
 
 /* Uniform in [0, 1) with 24 bits. */
 static inline float pxi_rng_f32(struct pxi_rng *r)

@@ -9,7 +9,8 @@ typedef void pxi_team_fn(void *arg, unsigned rank, unsigned size);
 
 struct pxi_team {
     unsigned size; /* number of members; 1 means everything runs in the caller */
-    /* Run fn(arg, rank, size) once on every member, the caller being rank 0; returns when all did. */
+    /* Run fn(arg, rank, size) once on every member, the caller being rank 0; returns when all did.
+     */
     void (*run)(struct pxi_team *team, pxi_team_fn *fn, void *arg);
     /* Inside fn: wait until every member has arrived. Memory written before is visible after. */
     void (*barrier)(struct pxi_team *team, unsigned rank);

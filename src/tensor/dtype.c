@@ -21,10 +21,22 @@ static const struct info *info_of(uint32_t id)
     return id < PX_DTYPE_LIMIT ? &table[id] : &none;
 }
 
-const char *px_dtype_name(uint32_t id) { return info_of(id)->name; }
-uint32_t px_dtype_block(uint32_t id) { return info_of(id)->block; }
-uint32_t px_dtype_block_bytes(uint32_t id) { return info_of(id)->bytes; }
-int px_dtype_runnable(uint32_t id) { return info_of(id)->runnable; }
+const char *px_dtype_name(uint32_t id)
+{
+    return info_of(id)->name;
+}
+uint32_t px_dtype_block(uint32_t id)
+{
+    return info_of(id)->block;
+}
+uint32_t px_dtype_block_bytes(uint32_t id)
+{
+    return info_of(id)->bytes;
+}
+int px_dtype_runnable(uint32_t id)
+{
+    return info_of(id)->runnable;
+}
 
 int px_dtype_find(const char *name)
 {
