@@ -1,36 +1,66 @@
-"""Run the test suite through meson and end with one plain line: N passed, N failed, N skipped."""
+"""Run the tests: plain, under ASan and UBSan, and under TSan where threads meet. ./dev check
+
+./dev check [--quick] [meson test arguments]    --quick: the plain build only
+Ends with one line: N passed, N failed, N skipped. TAP programs count each of their cases.
+"""
+import json
+import os
 import re
 import subprocess
 import sys
 
+# name, directory suffix, meson options, suites
+SANITIZED = [
+    ("asan", "-asan", ["-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized"],
+     ["unit", "fuzz", "kernel"]),
+    ("tsan", "-tsan", ["-Db_sanitize=thread", "-Dbuildtype=debugoptimized"], ["threads"]),
+]
+ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:allocator_may_return_null=1",
+       "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "TSAN_OPTIONS": "halt_on_error=1"}
 
-def main():
-    build, extra = sys.argv[1], sys.argv[2:]
-    run = subprocess.run(["meson", "test", "-C", build, "--print-errorlogs", *extra],
-                         stdout=subprocess.PIPE, text=True)
+
+def configure(build, options):
+    if not os.path.exists(f"{build}/build.ninja"):
+        subprocess.run(["meson", "setup", build, *options], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", build, "--quiet"], check=True)
+
+
+def run_tests(build, arguments, totals):
+    run = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs",
+                          *arguments], stdout=subprocess.PIPE, text=True, env={**os.environ, **ENV})
     sys.stdout.write(run.stdout)
-    cases = {"ok": 0, "fail": 0, "skip": 0}
-    for path in ("meson-logs/testlog.json",):
-        import json
-        for line in open(f"{build}/{path}", encoding="utf-8", errors="replace"):
-            count(json.loads(line), cases)
-    print(f"{cases['ok']} passed, {cases['fail']} failed, {cases['skip']} skipped")
-    return 1 if run.returncode or cases["fail"] or not cases["ok"] else 0
+    sys.stdout.flush()
+    with open(f"{build}/meson-logs/testlog.json", encoding="utf-8", errors="replace") as log:
+        for line in log:
+            count(json.loads(line), totals)
+    return run.returncode
 
 
-def count(test, cases):
-    """TAP programs count each of their cases; any other test counts once."""
-    lines = re.findall(r"^(ok|not ok) \d+.*?$", test.get("stdout", ""), re.M)
-    full = re.findall(r"^(?:ok|not ok) \d+.*$", test.get("stdout", ""), re.M)
+def count(test, totals):
+    lines = re.findall(r"^(?:ok|not ok) \d+.*$", test.get("stdout", ""), re.M)
     bad = test["result"] not in ("OK", "EXPECTEDFAIL", "SKIP")
     if not lines:
-        cases["fail" if bad else "skip" if test["result"] == "SKIP" else "ok"] += 1
+        totals["failed" if bad else "skipped" if test["result"] == "SKIP" else "passed"] += 1
         return
-    failed = sum(1 for x in lines if x == "not ok")
-    skipped = sum(1 for x in full if "# SKIP" in x)
-    cases["skip"] += skipped
-    cases["fail"] += failed or (1 if bad else 0)
-    cases["ok"] += len(lines) - failed - skipped
+    failed = sum(line.startswith("not ok") for line in lines)
+    skipped = sum("# SKIP" in line for line in lines)
+    totals["skipped"] += skipped
+    totals["failed"] += failed or (1 if bad else 0)
+    totals["passed"] += len(lines) - failed - skipped
+
+
+def main():
+    build, arguments = sys.argv[1], sys.argv[2:]
+    quick = "--quick" in arguments
+    arguments = [a for a in arguments if a != "--quick"]
+    totals = {"passed": 0, "failed": 0, "skipped": 0}
+    code = run_tests(build, arguments, totals)
+    for name, suffix, options, suites in [] if quick or arguments else SANITIZED:
+        print(f"--- {name}", flush=True)
+        configure(build + suffix, options)
+        code |= run_tests(build + suffix, [x for s in suites for x in ("--suite", s)], totals)
+    print(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
+    return 1 if code or totals["failed"] or not totals["passed"] else 0
 
 
 if __name__ == "__main__":

@@ -1,31 +1,36 @@
 /* Fills the table of kernels for a CPU mask: the scalar versions first, then each better set. */
 #include "kernel/sets.h"
 
+struct set {
+    uint32_t cpu;
+    pxi_set_fn *fill;
+};
+
+static const struct set sets[] = {
+    {PXI_CPU_SCALAR, pxi_scalar_quant},
+    {PXI_CPU_SCALAR, pxi_scalar_float_matmul},
+    {PXI_CPU_SCALAR, pxi_scalar_float_vector},
+    {PXI_CPU_SCALAR, pxi_scalar_float_attention},
+#if defined(__x86_64__)
+    {PXI_CPU_AVX2, pxi_avx2_quant},
+    {PXI_CPU_AVX512, pxi_avx512_quant},
+    {PXI_CPU_AVX512_VNNI, pxi_avx512vnni_quant},
+#elif defined(__aarch64__)
+    {PXI_CPU_NEON, pxi_neon_quant},
+#endif
+};
+
 void pxi_kernels_init(struct pxi_kernels *k, uint32_t mask)
 {
     *k = (struct pxi_kernels){0};
-    pxi_scalar_quant(k);
-    pxi_scalar_float(k);
-#if defined(__x86_64__)
-    if (mask & PXI_CPU_AVX2) {
-        pxi_avx2_quant(k);
-        pxi_avx2_float(k);
-    }
-    if (mask & PXI_CPU_AVX512) {
-        pxi_avx512_quant(k);
-        pxi_avx512_float(k);
-    }
-    if (mask & PXI_CPU_AVX512_VNNI)
-        pxi_avx512vnni_quant(k);
-#elif defined(__aarch64__)
-    if (mask & PXI_CPU_NEON) {
-        pxi_neon_quant(k);
-        pxi_neon_float(k);
-    }
-#endif
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if (sets[i].cpu == PXI_CPU_SCALAR || (mask & sets[i].cpu))
+            sets[i].fill(k);
 }
 
+/* A panel of 32 rows as floats in blocks of k, or of 32 rows of int8 with scales, and some slack.
+ */
 size_t pxi_matmul_scratch(size_t k)
 {
-    return (k + 256) * 64;
+    return 128 * k + 16384;
 }

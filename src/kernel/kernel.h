@@ -16,6 +16,8 @@
  *        types with a min:   then, for every 32 or 16 elements in order,
  *                            y = fma(-mw[.], xs[.], y), xs = dx[b] * (float)(sum of x over them)
  *    dw and mw are f32: the f16 super-block scale times the integer sub-block scale, exact.
+ *  - Floats are finite on input (softmax excepted) and aligned to 4 bytes; packed weights may begin
+ *    at any byte. Where an operation makes a NaN its bits are not promised.
  *  - lane sums (rms_norm, softmax): 16 virtual lanes, element i in lane i % 16, in order; then the
  *    tree lane[i] += lane[i + 8], + 4, + 2, + 1.
  */
@@ -89,7 +91,8 @@ struct pxi_kernels {
     void (*dequant[64])(float *dst, const void *src, size_t n);
 
     /* Quantise one row of k floats (k % 32 == 0): d = amax / 127, q = round-to-even(x *
-     * (127/amax)), all zero when amax is 0; amax over finite values is the caller's duty. */
+     * (127/amax)), all zero when amax < 2^-100 (127 / amax must be finite); finite x is the
+     * caller's duty. */
     void (*act_quant)(int8_t *q, float *d, int32_t *sum, const float *x, size_t k);
 
     /* y[i] = (x[i] * (1 / sqrt(mean of squares + eps))) * w[i]; squares by fma into lane sums.
@@ -99,7 +102,8 @@ struct pxi_kernels {
     /* y[i] += x[i] */
     void (*add)(float *y, const float *x, size_t n);
 
-    /* y[i] = silu(g[i]) * u[i], silu(g) = g / (1 + exp(-g)) with pxi exp. y may be g or u. */
+    /* y[i] = silu(g[i]) * u[i], silu(g) = g / (1 + exp(-g)), exp of kernel/exp.h. y may be g or u.
+     */
     void (*silu_mul)(float *y, const float *g, const float *u, size_t n);
 
     /* In place on n pairs: (a, b) -> (fma(a, c, -(b * s)), fma(a, s, b * c)), cs holds c, s pairs.
@@ -107,7 +111,8 @@ struct pxi_kernels {
     void (*rope_adjacent)(float *x, const float *cs, size_t n);
     void (*rope_half)(float *x, const float *cs, size_t n);
 
-    /* x[i] = exp(x[i] * scale - max) / sum, n >= 1; max over x[i] * scale. */
+    /* x[i] = exp(x[i] * scale - max) / sum, n >= 1; max over x[i] * scale, sum by lanes. Elements
+     * may be minus infinity as long as one is finite. */
     void (*softmax)(float *x, size_t n, float scale);
 
     /* f32 -> f16 with round to nearest even, and back. */
@@ -120,6 +125,7 @@ struct pxi_kernels {
      *
      * qk: s[j * s_stride + 16 * p + l] = dot(q row j, position l of panel p), fma over d in order,
      * for nq rows of q (stride q_stride) and `panels` panels (each panel_stride elements apart).
+     * Caches are aligned to their elements, no more; a panel's padding lanes are read, not checked.
      * pv: o[j * o_stride + i] = sum over positions t in order of fma(p[j * p_stride + t], v[t][i],
      * o) from zero, V rows v_stride elements apart.
      */
@@ -132,7 +138,8 @@ struct pxi_kernels {
     void (*pv_f16)(float *o, size_t o_stride, const float *p, size_t p_stride, size_t nq,
                    const uint16_t *v, size_t v_stride, size_t positions, size_t d);
     /* 8-bit cache: one f32 scale for each position; value = q * scale, rounded to f32 first.
-     * K panel: int8 [d][16] with scales ks[16 * panel + lane]; V: int8 rows with scales vs[t]. */
+     * K panel p: int8 [d][16] with scales ks[ks_stride * p + lane]; V row t: int8 with the scale
+     * vs[vs_stride * t]. */
     void (*qk_i8)(float *s, size_t s_stride, const float *q, size_t q_stride, size_t nq,
                   const int8_t *k, size_t panel_stride, const float *ks, size_t ks_stride,
                   size_t panels, size_t d);

@@ -4,14 +4,21 @@
 
 #include "kernel/kernel.h"
 
-void pxi_scalar_quant(struct pxi_kernels *k);
-void pxi_scalar_float(struct pxi_kernels *k);
-void pxi_avx2_quant(struct pxi_kernels *k);
-void pxi_avx2_float(struct pxi_kernels *k);
-void pxi_avx512_quant(struct pxi_kernels *k);
-void pxi_avx512_float(struct pxi_kernels *k);
-void pxi_avx512vnni_quant(struct pxi_kernels *k);
-void pxi_neon_quant(struct pxi_kernels *k);
-void pxi_neon_float(struct pxi_kernels *k);
+typedef void pxi_set_fn(struct pxi_kernels *k);
+
+/* Products with quantised weights, activation quantiser, dequantisers. */
+pxi_set_fn pxi_scalar_quant, pxi_avx2_quant, pxi_avx512_quant, pxi_avx512vnni_quant, pxi_neon_quant;
+
+/* Products with F32, F16 and BF16 weights. */
+pxi_set_fn pxi_scalar_float_matmul, pxi_avx2_float_matmul, pxi_avx512_float_matmul,
+    pxi_neon_float_matmul;
+
+/* Norm, activation, rotation, softmax, f16 conversions. */
+pxi_set_fn pxi_scalar_float_vector, pxi_avx2_float_vector, pxi_avx512_float_vector,
+    pxi_neon_float_vector;
+
+/* Scores and weighted sums over a KV cache. */
+pxi_set_fn pxi_scalar_float_attention, pxi_avx2_float_attention, pxi_avx512_float_attention,
+    pxi_neon_float_attention;
 
 #endif

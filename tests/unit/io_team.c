@@ -28,7 +28,7 @@ static void run_with(unsigned threads)
 {
     struct pxi_team *t = pxi_team_new(threads);
     CHECK(t != NULL);
-    for (unsigned job = 0; job < 200; job++) {
+    for (unsigned job = 0; job < 60; job++) {
         static struct work w;
         memset(&w, 0, sizeof w);
         w.team = t;
