@@ -23,6 +23,9 @@ typedef struct px_model_info {
     const char *chat_template; /* NUL-terminated copy, or NULL */
 } px_model_info;
 
+/* Name of the i-th architecture that runs, NULL past the end. Static storage. */
+PX_API const char *px_arch_name(unsigned i);
+
 /*
  * Open a GGUF file (read-only map; for split models any part's path) or the embedded model, whose
  * name is "tiny". Errors: those of px_gguf_parse and px_tokenizer_new, PX_ERR_ARCH,

@@ -1,0 +1,225 @@
+/* The vocabulary of a file: tokens, types and scores, and the index from spelling to id. */
+#include <math.h>
+
+#include "base/diag.h"
+#include "base/limits.h"
+#include "text/tokenizer.h"
+
+uint64_t pxi_vocab_hash(px_view text)
+{
+    const uint8_t *p = text.p;
+    size_t n = text.n;
+    uint64_t h = 0x9e3779b97f4a7c15u ^ n, w;
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&w, p, 8);
+        h = (h ^ w) * 0xff51afd7ed558ccdu;
+        h ^= h >> 32;
+    }
+    w = 0;
+    for (size_t i = 0; i < n; i++)
+        w |= (uint64_t)p[i] << (8 * i);
+    h = (h ^ w) * 0xc4ceb9fe1a85ec53u;
+    h ^= h >> 29;
+    h *= 0xff51afd7ed558ccdu;
+    return h ^ (h >> 32);
+}
+
+/* The slot of a spelling: the one that holds it or the free one where it belongs. */
+static struct pxi_vocab_slot *slot_of(const struct pxi_vocab *v, px_view text, uint64_t h,
+                                      unsigned *steps)
+{
+    for (size_t i = (size_t)h & v->mask;; i = (i + 1) & v->mask, ++*steps) {
+        struct pxi_vocab_slot *s = &v->slots[i];
+        if (!s->id || (s->tag == h >> 32 && px_view_equal(v->text[s->id - 1], text)))
+            return s;
+    }
+}
+
+int32_t pxi_vocab_find_hashed(const struct pxi_vocab *v, px_view text, uint64_t hash)
+{
+    unsigned steps = 0;
+    if (!text.n || text.n > v->longest)
+        return PX_TOKEN_NONE;
+    return (int32_t)slot_of(v, text, hash, &steps)->id - 1;
+}
+
+int32_t pxi_vocab_find(const struct pxi_vocab *v, px_view text)
+{
+    return pxi_vocab_find_hashed(v, text, pxi_vocab_hash(text));
+}
+
+void pxi_vocab_prefetch(const struct pxi_vocab *v, uint64_t hash, unsigned step)
+{
+    const struct pxi_vocab_slot *slot = &v->slots[(size_t)hash & v->mask];
+    if (!step)
+        __builtin_prefetch(slot);
+    else if (slot->id)
+        __builtin_prefetch(step == 1 ? (const void *)&v->text[slot->id - 1]
+                                     : v->text[slot->id - 1].p);
+}
+
+static px_err clash(uint32_t id, uint32_t other, unsigned steps, uint64_t offset, px_diag *diag)
+{
+    pxi_diag_field(diag, "tokenizer.ggml.tokens[%u]", (unsigned)id);
+    if (steps > PXI_LIMIT_TOKENIZER_PROBES)
+        return pxi_diag_set(diag, PX_ERR_LIMIT, offset, "spellings that hash apart",
+                            "%u that collide", steps);
+    return pxi_diag_set(diag, PX_ERR_CORRUPT, offset, "spellings that differ",
+                        "the spelling of token %u again", (unsigned)other);
+}
+
+static px_err index_spellings(px_tokenizer *t, const px_gguf_kv *kv, px_diag *diag)
+{
+    struct pxi_vocab *v = &t->vocab;
+    size_t size = 16;
+    while (size < (size_t)v->count * 2)
+        size *= 2;
+    v->slots = pxi_arena_alloc(&t->arena, size, sizeof *v->slots);
+    v->mask = size - 1;
+    if (!v->slots)
+        return PX_ERR_NOMEM;
+    for (uint32_t i = 0; i < v->count; i++) {
+        unsigned steps = 0;
+        if (!v->text[i].n) /* a hole in the numbering: no text ever becomes this token */
+            continue;
+        uint64_t h = pxi_vocab_hash(v->text[i]);
+        struct pxi_vocab_slot *s = slot_of(v, v->text[i], h, &steps);
+        if (s->id || steps > PXI_LIMIT_TOKENIZER_PROBES)
+            return clash(i, s->id - 1, steps, kv->offset, diag);
+        *s = (struct pxi_vocab_slot){(uint32_t)(h >> 32), i + 1};
+    }
+    return PX_ERR_OK;
+}
+
+/* An array of the metadata with at least `count` elements, or *kv = NULL when it is absent. */
+static px_err find_array(const px_gguf *g, const char *key, uint64_t count, bool strings,
+                         const px_gguf_kv **kv, px_diag *diag)
+{
+    *kv = px_gguf_kv_find(g, key);
+    if (!*kv)
+        return PX_ERR_OK;
+    pxi_diag_field(diag, "%s", key);
+    const char *wanted = strings ? "an array of strings" : "an array of numbers";
+    bool array = (*kv)->type == PX_GGUF_ARRAY;
+    if (!array || (*kv)->elem_type == PX_GGUF_ARRAY ||
+        ((*kv)->elem_type == PX_GGUF_STRING) != strings)
+        return pxi_diag_set(diag, PX_ERR_CORRUPT, (*kv)->offset, wanted, "another type");
+    if ((*kv)->count < count)
+        return pxi_diag_set(diag, PX_ERR_CORRUPT, (*kv)->offset, "one element for every token",
+                            "%llu for %llu tokens", (unsigned long long)(*kv)->count,
+                            (unsigned long long)count);
+    return PX_ERR_OK;
+}
+
+static px_err absent(const char *key, px_diag *diag)
+{
+    pxi_diag_field(diag, "%s", key);
+    return pxi_diag_set(diag, PX_ERR_NOT_FOUND, 0, "a key of the metadata", "no such key");
+}
+
+static px_err read_tokens(px_tokenizer *t, const px_gguf *g, const px_gguf_kv **kv, px_diag *diag)
+{
+    struct pxi_vocab *v = &t->vocab;
+    px_err err = find_array(g, "tokenizer.ggml.tokens", 1, true, kv, diag);
+    if (err)
+        return err;
+    if (!*kv)
+        return absent("tokenizer.ggml.tokens", diag);
+    if ((*kv)->count > PXI_LIMIT_TOKENIZER_TOKENS)
+        return pxi_diag_set(diag, PX_ERR_LIMIT, (*kv)->offset, "at most 16777216 tokens", "%llu",
+                            (unsigned long long)(*kv)->count);
+    v->count = (uint32_t)(*kv)->count;
+    v->text = pxi_arena_alloc(&t->arena, v->count, sizeof *v->text);
+    v->type = pxi_arena_alloc(&t->arena, v->count, 1);
+    if (!v->text || !v->type)
+        return PX_ERR_NOMEM;
+    uint64_t pos = 0;
+    for (uint32_t i = 0; i < v->count && px_gguf_array_next_str(*kv, &pos, &v->text[i]); i++) {
+        if (v->text[i].n > PXI_LIMIT_TOKENIZER_TOKEN_BYTES) {
+            pxi_diag_field(diag, "tokenizer.ggml.tokens[%u]", (unsigned)i);
+            return pxi_diag_set(diag, PX_ERR_LIMIT, (*kv)->offset + pos, "at most 65536 bytes",
+                                "%llu", (unsigned long long)v->text[i].n);
+        }
+        v->longest = v->text[i].n > v->longest ? v->text[i].n : v->longest;
+    }
+    return PX_ERR_OK;
+}
+
+static px_err read_types(px_tokenizer *t, const px_gguf *g, bool llama, px_diag *diag)
+{
+    struct pxi_vocab *v = &t->vocab;
+    const px_gguf_kv *kv;
+    px_err err = find_array(g, "tokenizer.ggml.token_type", v->count, false, &kv, diag);
+    for (uint32_t i = 0; !err && i < v->count; i++) {
+        int64_t type = kv ? px_gguf_array_i64(kv, i) : PXI_TOKEN_NORMAL;
+        if (!kv && llama && pxi_byte_token(v->text[i]) >= 0)
+            type = PXI_TOKEN_BYTE;
+        if (type < 0 || type > PXI_TOKEN_BYTE) {
+            pxi_diag_field(diag, "tokenizer.ggml.token_type[%u]", (unsigned)i);
+            return pxi_diag_set(diag, PX_ERR_CORRUPT, kv->offset, "a type from 0 to 6", "%lld",
+                                (long long)type);
+        }
+        v->type[i] = (uint8_t)(type ? type : PXI_TOKEN_NORMAL);
+    }
+    return err;
+}
+
+static px_err read_scores(px_tokenizer *t, const px_gguf *g, px_diag *diag)
+{
+    struct pxi_vocab *v = &t->vocab;
+    const px_gguf_kv *kv;
+    px_err err = find_array(g, "tokenizer.ggml.scores", v->count, false, &kv, diag);
+    if (err)
+        return err;
+    if (!kv)
+        return absent("tokenizer.ggml.scores", diag);
+    v->score = pxi_arena_alloc(&t->arena, v->count, sizeof *v->score);
+    if (!v->score)
+        return PX_ERR_NOMEM;
+    for (uint32_t i = 0; i < v->count; i++) {
+        v->score[i] = (float)px_gguf_array_f64(kv, i);
+        if (isnan(v->score[i])) {
+            pxi_diag_field(diag, "tokenizer.ggml.scores[%u]", (unsigned)i);
+            return pxi_diag_set(diag, PX_ERR_CORRUPT, kv->offset, "a number", "NaN");
+        }
+    }
+    return PX_ERR_OK;
+}
+
+/* Which token stands for each byte: <0xHH> in SentencePiece, the byte's spelling otherwise. */
+static px_err read_bytes(px_tokenizer *t, bool llama, uint64_t offset, px_diag *diag)
+{
+    for (unsigned b = 0; b < 256; b++) {
+        uint8_t spelt[2];
+        t->byte_id[b] = PX_TOKEN_NONE;
+        if (!llama)
+            t->byte_id[b] =
+                pxi_vocab_find(&t->vocab, px_view_of(spelt, pxi_byte_spell((uint8_t)b, spelt)));
+    }
+    for (uint32_t i = 0; llama && i < t->vocab.count; i++) {
+        if (pxi_token_type(t, (int32_t)i) != PXI_TOKEN_BYTE)
+            continue;
+        int byte = pxi_byte_token(t->vocab.text[i]);
+        if (byte < 0) {
+            char found[64];
+            pxi_escape(found, sizeof found, t->vocab.text[i].p, t->vocab.text[i].n);
+            pxi_diag_field(diag, "tokenizer.ggml.tokens[%u]", (unsigned)i);
+            return pxi_diag_set(diag, PX_ERR_CORRUPT, offset, "a byte such as <0x0A>", "%s", found);
+        }
+        t->byte_id[byte] = (int32_t)i;
+    }
+    return PX_ERR_OK;
+}
+
+px_err pxi_vocab_read(px_tokenizer *t, const px_gguf *g, bool llama, px_diag *diag)
+{
+    const px_gguf_kv *kv = NULL;
+    px_err err = read_tokens(t, g, &kv, diag);
+    if (!err)
+        err = read_types(t, g, llama, diag);
+    if (!err && llama)
+        err = read_scores(t, g, diag);
+    if (!err)
+        err = index_spellings(t, kv, diag);
+    return err ? err : read_bytes(t, llama, kv->offset, diag);
+}
