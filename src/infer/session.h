@@ -13,9 +13,9 @@ struct pxi_session {
     struct pxi_forward *forward;
     struct pxi_kv kv;
     uint32_t batch;
-    struct pxi_row *rows;   /* [batch] */
-    uint32_t *before;       /* [sequences]: lengths before the evaluation that runs */
-    float *logits;          /* [logits_cap][vocab] */
+    struct pxi_row *rows; /* [batch] */
+    uint32_t *before;     /* [sequences]: lengths before the evaluation that runs */
+    float *logits;        /* [logits_cap][vocab] */
     size_t logits_cap, logits_n;
     int (*changed)(const void *); /* may be NULL: did the weights change under us? */
     const void *changed_arg;

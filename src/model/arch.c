@@ -11,10 +11,7 @@ static const struct pxi_arch table[] = {
      .output_bias = PXI_HAS_MAYBE,
      .output = PXI_HAS_MAYBE,
      .rope_freqs = PXI_HAS_MAYBE},
-    {.name = "qwen2",
-     .rope = PXI_ROPE_HALF,
-     .qkv_bias = PXI_HAS,
-     .output = PXI_HAS_MAYBE},
+    {.name = "qwen2", .rope = PXI_ROPE_HALF, .qkv_bias = PXI_HAS, .output = PXI_HAS_MAYBE},
     {.name = "qwen3", .rope = PXI_ROPE_HALF, .qk_norm = PXI_HAS, .output = PXI_HAS_MAYBE},
 };
 

@@ -3,7 +3,10 @@
 #include "model/rope.h"
 #include "model/work.h"
 
-static bool quantised(const struct pxi_matrix *w) { return pxi_matrix_quantised(w) != 0; }
+static bool quantised(const struct pxi_matrix *w)
+{
+    return pxi_matrix_quantised(w) != 0;
+}
 
 /* A stage of products of one input with several matrices; y of each holds all its rows. */
 struct part {

@@ -17,8 +17,8 @@ struct pxi_kv_layout {
     px_kv_type type;
     uint32_t blocks, heads, positions; /* positions: a multiple of PXI_KV_PANEL */
     uint32_t key_dim, value_dim;
-    size_t elem;                            /* bytes of an element */
-    size_t v_at, k_scale_at, v_scale_at;    /* offsets in a head */
+    size_t elem;                         /* bytes of an element */
+    size_t v_at, k_scale_at, v_scale_at; /* offsets in a head */
     size_t head_bytes, slab_bytes;
 };
 

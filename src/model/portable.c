@@ -18,14 +18,9 @@ static double poly(const double *c, int n, double x)
 /* Taylor series on |r| <= pi / 4; the first term left out is below 1e-16. */
 static double sine_of(double r)
 {
-    static const double c[] = {1.0,
-                               -1.0 / 6,
-                               1.0 / 120,
-                               -1.0 / 5040,
-                               1.0 / 362880,
-                               -1.0 / 39916800,
-                               1.0 / 6227020800.0,
-                               -1.0 / 1307674368000.0};
+    static const double c[] = {
+        1.0,          -1.0 / 6,        1.0 / 120,          -1.0 / 5040,
+        1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800.0, -1.0 / 1307674368000.0};
     return r * poly(c, 8, r * r);
 }
 
@@ -94,9 +89,15 @@ double pxi_f64_exp2(double x)
     return poly(c, 14, (x - k) * ln2) * power_of_two(k);
 }
 
-double pxi_f64_exp(double x) { return pxi_f64_exp2(x / ln2); }
+double pxi_f64_exp(double x)
+{
+    return pxi_f64_exp2(x / ln2);
+}
 
-double pxi_f64_log2(double x) { return pxi_f64_log(x) / ln2; }
+double pxi_f64_log2(double x)
+{
+    return pxi_f64_log(x) / ln2;
+}
 
 /* ln x = e ln 2 + 2 atanh((m - 1) / (m + 1)) with m in [sqrt 1/2, sqrt 2). */
 double pxi_f64_log(double x)

@@ -169,8 +169,8 @@ px_err pxi_model_init(struct pxi_model *m, const px_gguf *g, px_diag *diag)
     if (err != PX_ERR_OK || (err = bind_ends(&b, m)))
         return err;
     uint32_t possible = (uint32_t)(px_gguf_tensor_count(g) / BLOCK_TENSORS_MIN) + 1;
-    m->blocks = pxi_calloc(m->config.blocks < possible ? m->config.blocks : possible,
-                           sizeof *m->blocks);
+    m->blocks =
+        pxi_calloc(m->config.blocks < possible ? m->config.blocks : possible, sizeof *m->blocks);
     if (!m->blocks)
         return PX_ERR_NOMEM;
     for (b.block = 0; b.block < m->config.blocks && err == PX_ERR_OK; b.block++) {

@@ -48,8 +48,13 @@ struct pxi_input pxi_input_ready(struct pxi_member *me, const float *src, const 
     enum { STEP = 4 };
     struct pxi_forward *f = me->f;
     bool alone = n <= PXI_ALONE_TOKENS;
-    struct ready r = {src,    w,         map, k,
-                      floats, quantised, alone ? me->own : f->input,
+    struct ready r = {src,
+                      w,
+                      map,
+                      k,
+                      floats,
+                      quantised,
+                      alone ? me->own : f->input,
                       alone ? &me->own_act : &f->act};
     size_t piece;
     for (size_t t = 0; alone && t < n; t++)

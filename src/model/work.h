@@ -8,12 +8,13 @@
 #include "model/forward.h"
 
 enum {
-    PXI_ALONE_TOKENS = 2,  /* up to here members prepare inputs each for itself: no barrier */
-    PXI_FUSED_TOKENS = 16, /* up to here a kv head's keys are stored by the member that reads them */
-    PXI_TILE_TOKENS = 16,  /* tokens of one sequence that attend together, at most */
-    PXI_TILE_ROWS = 64,    /* query rows of a tile, unless one token has more */
+    PXI_ALONE_TOKENS = 2, /* up to here members prepare inputs each for itself: no barrier */
+    PXI_FUSED_TOKENS =
+        16,               /* up to here a kv head's keys are stored by the member that reads them */
+    PXI_TILE_TOKENS = 16, /* tokens of one sequence that attend together, at most */
+    PXI_TILE_ROWS = 64,   /* query rows of a tile, unless one token has more */
     PXI_TILE_SCORES = 65536, /* scores of a tile, unless one token has more */
-    PXI_CHUNK_ROWS = 64,   /* weight rows of a piece of work when there are many tokens */
+    PXI_CHUNK_ROWS = 64,     /* weight rows of a piece of work when there are many tokens */
     PXI_CHUNK_ROWS_MAX = 256,
     PXI_SHORT_COLS = 256, /* inputs of up to so many elements are quantised twice, see below */
     PXI_STAGES_BLOCK = 8, /* stages of a block, at most */
@@ -47,10 +48,10 @@ struct pxi_counter {
 struct pxi_member {
     struct pxi_forward *f;
     unsigned rank, size, stage;
-    void *scratch;      /* of products */
-    float *line;        /* one row of an input */
-    float *left, *right; /* results of a piece of work: chunk rows of every token */
-    float *rest;         /* products with the rest of short rows, likewise */
+    void *scratch;           /* of products */
+    float *line;             /* one row of an input */
+    float *left, *right;     /* results of a piece of work: chunk rows of every token */
+    float *rest;             /* products with the rest of short rows, likewise */
     float *q, *scores, *out; /* attention of a tile */
     float *own;              /* inputs prepared alone, PXI_ALONE_TOKENS rows */
     struct pxi_act_rows own_act, own_rest;
@@ -63,16 +64,16 @@ struct pxi_forward {
     const struct pxi_kv_layout *kv;
     uint32_t batch;
     size_t embd, q_cols, k_cols, v_cols, o_cols, ffn, input_cols; /* input: max of embd, o_cols */
-    size_t group;         /* query heads a kv head */
-    size_t chunk_floats;  /* capacity of left and right */
-    double *speed;        /* rope */
-    float *cs;            /* [batch][rope_dim] */
-    float *x;             /* [batch][embd]: the residual stream */
-    float *input;         /* [batch][input_cols]: normed rows, or what attention found */
-    float *q, *k, *v;     /* [batch][q_cols], ... */
-    float *hidden;        /* [batch][ffn], for float ffn_down only */
+    size_t group;                                                 /* query heads a kv head */
+    size_t chunk_floats;                                          /* capacity of left and right */
+    double *speed;                                                /* rope */
+    float *cs;                                                    /* [batch][rope_dim] */
+    float *x;         /* [batch][embd]: the residual stream */
+    float *input;     /* [batch][input_cols]: normed rows, or what attention found */
+    float *q, *k, *v; /* [batch][q_cols], ... */
+    float *hidden;    /* [batch][ffn], for float ffn_down only */
     struct pxi_act_rows act, act_rest, act_ffn, act_ffn_rest;
-    bool short_rows; /* some input is short */
+    bool short_rows;               /* some input is short */
     struct pxi_span *runs, *tiles; /* [batch] each */
     uint32_t *wanted;              /* [batch] */
     struct pxi_counter *counters;

@@ -43,8 +43,8 @@ static const float *feed(struct rig *r, json_t *ids)
     size_t n = json_array_size(ids);
     px_batch_token *batch = calloc(n, sizeof *batch);
     for (size_t i = 0; i < n; i++)
-        batch[i] = (px_batch_token){(int32_t)json_integer_value(json_array_get(ids, i)), 0,
-                                    i + 1 == n};
+        batch[i] =
+            (px_batch_token){(int32_t)json_integer_value(json_array_get(ids, i)), 0, i + 1 == n};
     CHECK_EQ(pxi_session_eval(&r->session, batch, n), PX_ERR_OK);
     free(batch);
     return pxi_session_logits(&r->session, 0);
@@ -62,7 +62,8 @@ static int32_t best(const float *logits, uint32_t n)
 /* Greedy tokens equal up to the first step whose recorded margin is below `margin`. */
 static size_t check_prompt(struct rig *r, json_t *prompt, double margin)
 {
-    json_t *greedy = json_object_get(prompt, "greedy"), *margins = json_object_get(prompt, "margins");
+    json_t *greedy = json_object_get(prompt, "greedy"),
+           *margins = json_object_get(prompt, "margins");
     pxi_kv_truncate(&r->session.kv, 0, 0);
     const float *logits = feed(r, json_object_get(prompt, "prompt_ids"));
     size_t i;
@@ -82,54 +83,82 @@ static size_t check_prompt(struct rig *r, json_t *prompt, double margin)
 
 static json_t *reference(const char *list, const char *name)
 {
-    char path[1024];
+    char path[256];
     json_error_t err;
     snprintf(path, sizeof path, "data/models/%s", list);
-    json_t *all = json_load_file(PX_SHARED(path), 0, &err);
+    json_t *all = json_load_file(PX_SHARED(path), JSON_ALLOW_NUL, &err);
     CHECK(all != NULL);
     size_t i;
     json_t *e;
-    json_array_foreach(all, i, e)
-        if (!strcmp(json_string_value(json_object_get(e, "file")), name))
-            return e;
+    json_array_foreach(
+        all, i, e) if (!strcmp(json_string_value(json_object_get(e, "file")), name)) return e;
     PX_FAIL("%s has no entry %s", list, name);
 }
 
 static void check_greedy(const char *list, const char *name, double margin, size_t at_least)
 {
     struct rig r = {0};
-    char path[1024];
+    char path[256];
     json_t *prompts = json_object_get(reference(list, name), "prompts"), *p;
     size_t i, steps = 0;
     snprintf(path, sizeof path, "data/models/%s", name);
     rig_open(&r, PX_SHARED(path), PX_KV_F32);
-    json_array_foreach(prompts, i, p)
-        steps += check_prompt(&r, p, margin);
+    json_array_foreach(prompts, i, p) steps += check_prompt(&r, p, margin);
     printf("# %s: %zu steps equal\n", name, steps);
     CHECK(steps >= at_least);
     rig_close(&r);
 }
 
-TEST(greedy_stories_f32) { check_greedy("ref-stories260K.json", "stories260K.f32.gguf", 0.002, 190); }
-TEST(greedy_stories_f16) { check_greedy("ref-stories260K.json", "stories260K.f16.gguf", 0.002, 190); }
-TEST(greedy_stories_q8_0) { check_greedy("ref-stories260K.json", "stories260K.Q8_0.gguf", 0.05, 1); }
-TEST(greedy_stories_q4_0) { check_greedy("ref-stories260K.json", "stories260K.Q4_0.gguf", 0.05, 1); }
-TEST(greedy_techdocs_f16) { check_greedy("ref-techdocs.json", "techdocs-llama.f16.gguf", 0.002, 1); }
-TEST(greedy_techdocs_q8_0) { check_greedy("ref-techdocs.json", "techdocs-llama.Q8_0.gguf", 0.05, 1); }
-TEST(greedy_techdocs_q4_0) { check_greedy("ref-techdocs.json", "techdocs-llama.Q4_0.gguf", 0.05, 1); }
+TEST(greedy_stories_f32)
+{
+    check_greedy("ref-stories260K.json", "stories260K.f32.gguf", 0.002, 190);
+}
+TEST(greedy_stories_f16)
+{
+    check_greedy("ref-stories260K.json", "stories260K.f16.gguf", 0.002, 190);
+}
+TEST(greedy_stories_q8_0)
+{
+    check_greedy("ref-stories260K.json", "stories260K.Q8_0.gguf", 0.05, 1);
+}
+TEST(greedy_stories_q4_0)
+{
+    check_greedy("ref-stories260K.json", "stories260K.Q4_0.gguf", 0.05, 1);
+}
+TEST(greedy_techdocs_f16)
+{
+    check_greedy("ref-techdocs.json", "techdocs-llama.f16.gguf", 0.002, 1);
+}
+TEST(greedy_techdocs_q8_0)
+{
+    check_greedy("ref-techdocs.json", "techdocs-llama.Q8_0.gguf", 0.05, 1);
+}
+TEST(greedy_techdocs_q4_0)
+{
+    check_greedy("ref-techdocs.json", "techdocs-llama.Q4_0.gguf", 0.05, 1);
+}
 TEST(greedy_techdocs_q4_k_m)
 {
     check_greedy("ref-techdocs.json", "techdocs-llama.Q4_K_M.gguf", 0.05, 1);
 }
-TEST(greedy_tiny_llama3) { check_greedy("ref-tiny-arch.json", "tiny-llama3.f32.gguf", 0.005, 40); }
-TEST(greedy_tiny_qwen2) { check_greedy("ref-tiny-arch.json", "tiny-qwen2.f32.gguf", 0.005, 20); }
-TEST(greedy_tiny_qwen3) { check_greedy("ref-tiny-arch.json", "tiny-qwen3.f32.gguf", 0.005, 5); }
+TEST(greedy_tiny_llama3)
+{
+    check_greedy("ref-tiny-arch.json", "tiny-llama3.f32.gguf", 0.005, 40);
+}
+TEST(greedy_tiny_qwen2)
+{
+    check_greedy("ref-tiny-arch.json", "tiny-qwen2.f32.gguf", 0.005, 20);
+}
+TEST(greedy_tiny_qwen3)
+{
+    check_greedy("ref-tiny-arch.json", "tiny-qwen3.f32.gguf", 0.005, 5);
+}
 
 /* Logits at the last position of each prompt: raw floats, prompts in order. */
 static void check_logits(const char *arch)
 {
     struct rig r = {0};
-    char path[1024], name[64];
+    char path[256], name[64];
     double worst = 0;
     snprintf(name, sizeof name, "tiny-%s.f32.gguf", arch);
     json_t *prompts = json_object_get(reference("ref-tiny-arch.json", name), "prompts"), *p;
@@ -139,7 +168,8 @@ static void check_logits(const char *arch)
     FILE *f = fopen(PX_SHARED(path), "rb");
     CHECK(f != NULL);
     size_t i;
-    json_array_foreach(prompts, i, p) {
+    json_array_foreach(prompts, i, p)
+    {
         float expected[512];
         CHECK_EQ(fread(expected, sizeof expected, 1, f), 1);
         CHECK_EQ(r.model.config.vocab, 512);
@@ -154,8 +184,17 @@ static void check_logits(const char *arch)
     rig_close(&r);
 }
 
-TEST(logits_llama3) { check_logits("llama3"); }
-TEST(logits_qwen2) { check_logits("qwen2"); }
-TEST(logits_qwen3) { check_logits("qwen3"); }
+TEST(logits_llama3)
+{
+    check_logits("llama3");
+}
+TEST(logits_qwen2)
+{
+    check_logits("qwen2");
+}
+TEST(logits_qwen3)
+{
+    check_logits("qwen3");
+}
 
 TEST_MAIN()
