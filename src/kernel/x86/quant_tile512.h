@@ -102,7 +102,6 @@ PXI_INLINE void pxi_tile_mins(__m512 y[2][PXI_TILE_TOKENS], const uint8_t *w, co
                               const int tokens, const int flags)
 {
     const int group = PXI_GROUP_BYTES(flags), act = PXI_ACT_BYTES(flags);
-    PXI_UNROLL
     for (int h = 0; h < PXI_PARTS(flags); h++) {
         const uint8_t *mw = w + 512 + 64 * (PXI_PARTS(flags) + h);
         __m512 m0 = _mm512_load_ps(mw), m1 = _mm512_load_ps(mw + group);
