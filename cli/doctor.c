@@ -1,10 +1,9 @@
 /* plexus doctor: what the machine offers, and which path plexus takes where something is missing.
  */
-#include "json.h"
+#include "machine.h"
 
 #include <dlfcn.h>
 #include <dirent.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,42 +46,16 @@ static void put(struct report *r, const char *name, enum state s, const char *ef
     printf(": %s\n", effect);
 }
 
-/* The text behind "key" at the beginning of a line of a file, or "". */
-static const char *line_of(const char *path, const char *key, char *out, size_t cap)
-{
-    char line[512];
-    FILE *f = fopen(path, "r");
-    out[0] = 0;
-    while (f && fgets(line, sizeof line, f)) {
-        size_t n = strlen(key);
-        if (strncmp(line, key, n) != 0)
-            continue;
-        const char *p = line + n + strspn(line + n, " \t:");
-        snprintf(out, cap, "%.*s", (int)strcspn(p, "\n"), p);
-        break;
-    }
-    if (f)
-        fclose(f);
-    return out;
-}
-
-static double meminfo(const char *key)
-{
-    char text[64];
-    return strtod(line_of("/proc/meminfo", key, text, sizeof text), NULL) * 1024;
-}
-
 static void processor(struct report *r)
 {
     char name[128], isa[256];
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    line_of("/proc/cpuinfo", "model name", name, sizeof name);
+    int n = machine_processors();
+    machine_line("/proc/cpuinfo", "model name", name, sizeof name);
     px_cpu_describe(isa, sizeof isa);
     put(r, "processor", OK, "this is what kernels and threads are chosen from", "%s, %d usable, %s",
         *name ? name : "unnamed", n, isa);
     char quota[64];
-    line_of("/sys/fs/cgroup/cpu.max", "", quota, sizeof quota);
+    machine_line("/sys/fs/cgroup/cpu.max", "", quota, sizeof quota);
     double max = strtod(quota, NULL),
            period = strchr(quota, ' ') ? strtod(strchr(quota, ' '), 0) : 0;
     if (max > 0 && period > 0 && max / period < n)
@@ -93,8 +66,8 @@ static void processor(struct report *r)
 static void memory(struct report *r)
 {
     char total[32], left[32];
-    double avail = meminfo("MemAvailable"), limit;
-    human_bytes(total, meminfo("MemTotal"));
+    double avail = machine_memory("MemAvailable"), limit;
+    human_bytes(total, machine_memory("MemTotal"));
     human_bytes(left, avail);
     put(r, "memory",
         avail > 1e9   ? OK
@@ -103,7 +76,7 @@ static void memory(struct report *r)
         "a model needs its file size and its KV cache; plexus inspect tells", "%s, %s available",
         total, left);
     char text[64];
-    limit = strtod(line_of("/sys/fs/cgroup/memory.max", "", text, sizeof text), NULL);
+    limit = strtod(machine_line("/sys/fs/cgroup/memory.max", "", text, sizeof text), NULL);
     if (limit > 0) {
         human_bytes(total, limit);
         put(r, "memory quota", NOTE, "larger models are killed by the kernel", "%s", total);
@@ -113,8 +86,8 @@ static void memory(struct report *r)
 static void huge_pages(struct report *r)
 {
     char thp[128];
-    double total = meminfo("HugePages_Total") / 1024, size = meminfo("Hugepagesize");
-    line_of("/sys/kernel/mm/transparent_hugepage/enabled", "", thp, sizeof thp);
+    double total = machine_memory("HugePages_Total") / 1024, size = machine_memory("Hugepagesize");
+    machine_line("/sys/kernel/mm/transparent_hugepage/enabled", "", thp, sizeof thp);
     int always = strstr(thp, "[always]") || strstr(thp, "[madvise]");
     if (total > 0)
         put(r, "huge pages", OK, "used for large buffers", "%.0f of %.0f kB reserved", total,
@@ -143,7 +116,7 @@ static void kernel(struct report *r)
 static void rights(struct report *r)
 {
     char text[64];
-    line_of("/proc/self/status", "CapEff", text, sizeof text);
+    machine_line("/proc/self/status", "CapEff", text, sizeof text);
     unsigned long long caps = strtoull(text, NULL, 16);
     int bpf = (caps >> 39 & 1) || (caps >> 21 & 1), admin = caps >> 12 & 1, raw = caps >> 13 & 1;
     put(r, "packet rights", bpf && admin && raw ? OK : NOTE,

@@ -19,6 +19,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"seed", "PLEXUS_SEED", 0, TYPE_UINT, NULL, NULL, NULL, .umin = 0u, .umax = 18446744073709551615u},
     {"bias", "PLEXUS_BIAS", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"stop", "PLEXUS_STOP", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"ignore-eos", "PLEXUS_IGNORE_EOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"ctx", "PLEXUS_CTX", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4294967295u},
     {"threads", "PLEXUS_THREADS", 't', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
     {"kv-type", "PLEXUS_KV_TYPE", 0, TYPE_CHOICE, "f16", NULL, "f16 f32 i8", .umin = 0u, .umax = 0u},
@@ -61,6 +62,7 @@ static const struct cli_verb_opt opts_run[] = {
     {OPT_SEED, NULL},
     {OPT_BIAS, NULL},
     {OPT_STOP, NULL},
+    {OPT_IGNORE_EOS, NULL},
     {OPT_CTX, "0"},
     {OPT_THREADS, "0"},
     {OPT_KV_TYPE, "f16"},
@@ -165,7 +167,6 @@ static const struct cli_verb_opt opts_eval_logits[] = {
 static const struct cli_verb_opt opts_digest[] = {
     {OPT_THREADS, "0"},
     {OPT_CPU, "auto"},
-    {OPT_KV_TYPE, "f16"},
     {OPT_CHUNK, "0"},
     {OPT_BESIDE, "0"},
     {OPT_JSON, NULL},
@@ -307,6 +308,7 @@ const struct cli_verb cli_verbs[] = {
     "      --bias TOKEN=B      Add B (a number, -inf forbids) to the logit of a token\n"
     "                          id; may be repeated.\n"
     "      --stop TEXT         Stop before TEXT would be written; may be repeated.\n"
+    "      --ignore-eos        Go on after the token that ends a text.\n"
     "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"
     "                          most 4096. [0]\n"
     "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
@@ -333,7 +335,7 @@ const struct cli_verb cli_verbs[] = {
     "fields of --json (schema plexus.run/1):\n"
     "  text           what was generated\n"
     "  prompt_tokens  token ids of the prompt\n"
-    "  tokens         token ids that were generated\n"
+    "  tokens         token ids that were generated, with the one that ended the text\n"
     "  stopped        why it ended: end, length, stop, context, interrupted\n"
     "  seed           seed of the sampler\n"
     "  timings        load_ms, prefill_ms, decode_ms, first_token_ms, prefill_tps,\n"
@@ -567,7 +569,6 @@ const struct cli_verb cli_verbs[] = {
     "  nll           mean negative log likelihood, natural logarithm\n"
     "  tokens        tokens of the text\n"
     "  predictions   tokens that were predicted\n"
-    "  windows       windows evaluated\n"
     "  tps           tokens a second\n"
     "\n"
     "examples:\n"
@@ -622,8 +623,6 @@ const struct cli_verb cli_verbs[] = {
     "                          process may use. [0]\n"
     "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
     "                          avx512vnni, bf16, neon, dotprod. [auto]\n"
-    "      --kv-type f16|f32|i8\n"
-    "                          Number type of the KV cache. [f16]\n"
     "      --chunk N           Evaluate the prompt in chunks of N tokens; 0 evaluates\n"
     "                          it at once. [0]\n"
     "      --beside M          Evaluate M other sequences in the same batches. [0]\n"
@@ -635,10 +634,11 @@ const struct cli_verb cli_verbs[] = {
     "  -h, --help              Show the help of the verb and exit.\n"
     "\n"
     "fields of --json (schema plexus.digest/1):\n"
-    "  digest        SHA-256 of the logits, in hex\n"
-    "  tokens        tokens that were evaluated\n"
-    "  threads       threads used\n"
+    "  digest        fingerprint of the logits, 64 hexadecimal digits\n"
     "  cpu           mask of instruction sets asked for\n"
+    "  threads       threads asked for\n"
+    "  chunk         tokens evaluated at once, 0 = all\n"
+    "  beside        other sequences in the batches\n"
     "\n"
     "examples:\n"
     "  plexus digest tiny\n"
@@ -1001,6 +1001,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
     "  PLEXUS_GEN_TOKENS          --gen-tokens G\n"
+    "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
     "  PLEXUS_JSON                --json\n"
     "  PLEXUS_JSON_LINES          --json-lines\n"
     "  PLEXUS_KV_TYPE             --kv-type f16|f32|i8\n"

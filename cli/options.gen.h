@@ -22,6 +22,7 @@ enum {
     OPT_SEED,
     OPT_BIAS,
     OPT_STOP,
+    OPT_IGNORE_EOS,
     OPT_CTX,
     OPT_THREADS,
     OPT_KV_TYPE,

@@ -38,7 +38,7 @@ void suggest_try(struct suggest *s, const char *candidate)
     size_t n = strlen(s->want);
     unsigned d = distance(s->want, candidate);
     unsigned most = n < 3 ? 1 : 2;
-    if (n >= 3 && strncmp(s->want, candidate, n) == 0)
+    if (d && n >= 3 && strncmp(s->want, candidate, n) == 0)
         d = 1; /* the beginning of a longer name */
     if (d <= most && (!s->best || d < s->distance)) {
         s->best = candidate;

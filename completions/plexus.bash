@@ -69,7 +69,7 @@ _plexus()
     case "$verb" in
     "run")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --no-bos --raw --chat-template --system --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ignore-eos --ctx -t --threads --kv-type --cpu --no-bos --raw --chat-template --system --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
@@ -117,7 +117,7 @@ _plexus()
         fi ;;
     "digest")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "-t --threads --cpu --kv-type --chunk --beside --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "-t --threads --cpu --chunk --beside --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;

@@ -47,6 +47,7 @@ complete -c plexus -n '__plexus_verb run' -l frequency-penalty -x -d 'Subtract X
 complete -c plexus -n '__plexus_verb run' -l seed -x -d 'Seed of the sampler; the same seed gives the same words. Random when not given.'
 complete -c plexus -n '__plexus_verb run' -l bias -x -d 'Add B (a number, -inf forbids) to the logit of a token id; may be repeated.'
 complete -c plexus -n '__plexus_verb run' -l stop -x -d 'Stop before TEXT would be written; may be repeated.'
+complete -c plexus -n '__plexus_verb run' -l ignore-eos -d 'Go on after the token that ends a text.'
 complete -c plexus -n '__plexus_verb run' -l ctx -x -d 'Context length in tokens; 0 takes the model\'s own, at most 4096.'
 complete -c plexus -n '__plexus_verb run' -l threads -s t -x -d 'Threads to compute with; 0 takes every processor this process may use.'
 complete -c plexus -n '__plexus_verb run' -l kv-type -x -a 'f16 f32 i8' -d 'Number type of the KV cache.'
@@ -142,7 +143,6 @@ complete -c plexus -n '__plexus_verb2 eval logits' -F
 complete -c plexus -n '__plexus_verb2 eval logits' -a tiny
 complete -c plexus -n '__plexus_verb digest' -l threads -s t -x -d 'Threads to compute with; 0 takes every processor this process may use.'
 complete -c plexus -n '__plexus_verb digest' -l cpu -x -d 'Instruction sets to use: auto, scalar, avx2, avx512, avx512vnni, bf16, neon, dotprod.'
-complete -c plexus -n '__plexus_verb digest' -l kv-type -x -a 'f16 f32 i8' -d 'Number type of the KV cache.'
 complete -c plexus -n '__plexus_verb digest' -l chunk -x -d 'Evaluate the prompt in chunks of N tokens; 0 evaluates it at once.'
 complete -c plexus -n '__plexus_verb digest' -l beside -x -d 'Evaluate M other sequences in the same batches.'
 complete -c plexus -n '__plexus_verb digest' -l json -d 'Print one JSON document on standard output.'
