@@ -129,14 +129,18 @@ static void put_wrapped(void *arg, int32_t token, const char *text, size_t n)
     (void)token;
     if (!plain(w->d))
         return;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0, len; i < n; i += len) {
+        for (len = 1; i + len < n && (text[i + len] & 0xc0) == 0x80;)
+            len++; /* one character */
         if (text[i] == '\n' || (text[i] == ' ' && w->column > w->width)) {
-            fputs("\n   ", stdout);
-            w->column = 3;
-        } else {
-            put_safe(stdout, text + i, 1 + (i + 1 < n && 0), 0);
-            w->column++;
+            fputc('\n', stdout);
+            w->column = 0;
+            continue;
         }
+        if (w->column == 0)
+            w->column = printf("   ");
+        put_safe(stdout, text + i, len, 0);
+        w->column++;
     }
     fflush(stdout);
 }
@@ -145,10 +149,10 @@ static int one_story(struct demo *d, const char *prompt, double *tokens, json_t 
 {
     struct session *s = &d->s;
     struct ids ids = {0};
-    struct wrap w = {.column = 3, .width = (term_width() < 100 ? term_width() : 100) - 12, .d = d};
+    struct wrap w = {.width = (term_width() < 100 ? term_width() : 100) - 12, .d = d};
     struct generation g = {.max = 120, .emit = put_wrapped, .arg = &w};
     if (plain(d))
-        printf("   %s", ink(1));
+        fputs(ink(1), stdout);
     put_wrapped(&w, 0, prompt, strlen(prompt));
     if (plain(d))
         fputs(ink(0), stdout);
