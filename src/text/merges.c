@@ -19,22 +19,14 @@ static bool is_of(px_view merge, px_view left, px_view right)
            merge.p[left.n] == ' ' && memcmp(merge.p + left.n + 1, right.p, right.n) == 0;
 }
 
-/* The slot of a pair: the one that holds it or the free one where it belongs. */
-static struct pxi_merge_slot *slot_of(const struct pxi_merges *m, px_view left, px_view right,
-                                      uint64_t hash, unsigned *steps)
-{
-    for (size_t i = (size_t)hash & m->mask;; i = (i + 1) & m->mask, ++*steps) {
-        struct pxi_merge_slot *s = &m->slots[i];
-        if (!s->rank || (s->tag == hash >> 32 && is_of(m->list[s->rank - 1], left, right)))
-            return s;
-    }
-}
-
 int64_t pxi_merges_find(const struct pxi_merges *m, px_view left, uint64_t left_hash, px_view right,
                         uint64_t right_hash)
 {
-    unsigned steps = 0;
-    return (int64_t)slot_of(m, left, right, mix(left_hash, right_hash), &steps)->rank - 1;
+    uint64_t hash = mix(left_hash, right_hash);
+    for (size_t i = (size_t)hash & m->mask; m->slots[i].rank; i = (i + 1) & m->mask)
+        if (m->slots[i].tag == hash >> 32 && is_of(m->list[m->slots[i].rank - 1], left, right))
+            return (int64_t)m->slots[i].rank - 1;
+    return -1;
 }
 
 static px_err fault(const px_gguf_kv *kv, uint64_t pos, uint32_t rank, unsigned steps, px_view text,
@@ -50,8 +42,8 @@ static px_err fault(const px_gguf_kv *kv, uint64_t pos, uint32_t rank, unsigned 
                         "two spellings with a space between", "%s", found);
 }
 
-/* Split each at the first space behind its first byte; of equal merges the first counts. */
-static px_err fill(struct pxi_merges *m, const px_gguf_kv *kv, px_diag *diag)
+/* Hash all merges, each split at the first space behind its first byte. */
+static px_err hash_all(struct pxi_merges *m, const px_gguf_kv *kv, uint64_t *hashes, px_diag *diag)
 {
     uint64_t pos = 0;
     px_view text;
@@ -61,14 +53,30 @@ static px_err fill(struct pxi_merges *m, const px_gguf_kv *kv, px_diag *diag)
             return fault(kv, pos, rank, 0, text, diag);
         px_view left = px_view_of(text.p, (size_t)(gap - text.p));
         px_view right = px_view_of(gap + 1, text.n - left.n - 1);
-        uint64_t hash = mix(pxi_vocab_hash(left), pxi_vocab_hash(right));
-        unsigned steps = 0;
-        struct pxi_merge_slot *s = slot_of(m, left, right, hash, &steps);
-        if (steps > PXI_LIMIT_TOKENIZER_PROBES)
-            return fault(kv, pos, rank, steps, text, diag);
+        hashes[rank] = mix(pxi_vocab_hash(left), pxi_vocab_hash(right));
         m->list[rank] = text;
-        if (!s->rank)
-            *s = (struct pxi_merge_slot){(uint32_t)(hash >> 32), rank + 1};
+    }
+    return PX_ERR_OK;
+}
+
+/* Put all into the table; of equal merges the first counts. */
+static px_err fill(struct pxi_merges *m, const px_gguf_kv *kv, const uint64_t *hashes,
+                   px_diag *diag)
+{
+    for (uint32_t rank = 0; rank < kv->count; rank++) {
+        uint64_t hash = hashes[rank], later = hashes[rank + PXI_AHEAD];
+        uint32_t tag = (uint32_t)(hash >> 32);
+        unsigned steps = 0;
+        size_t i = (size_t)hash & m->mask;
+        __builtin_prefetch(&m->slots[(size_t)later & m->mask], 1);
+        for (; m->slots[i].rank; i = (i + 1) & m->mask, steps++)
+            if (m->slots[i].tag == tag &&
+                px_view_equal(m->list[m->slots[i].rank - 1], m->list[rank]))
+                break;
+        if (steps > PXI_LIMIT_TOKENIZER_PROBES)
+            return fault(kv, 0, rank, steps, m->list[rank], diag);
+        if (!m->slots[i].rank)
+            m->slots[i] = (struct pxi_merge_slot){tag, rank + 1};
     }
     return PX_ERR_OK;
 }
@@ -92,5 +100,10 @@ px_err pxi_merges_read(px_tokenizer *t, const px_gguf *g, px_diag *diag)
     m->mask = size - 1;
     m->slots = pxi_arena_alloc(&t->arena, size, sizeof *m->slots);
     m->list = pxi_arena_alloc(&t->arena, kv->count, sizeof *m->list);
-    return m->slots && m->list ? fill(m, kv, diag) : PX_ERR_NOMEM;
+    uint64_t *hashes = pxi_calloc(kv->count + PXI_AHEAD, sizeof *hashes);
+    px_err err = m->slots && m->list && hashes ? hash_all(m, kv, hashes, diag) : PX_ERR_NOMEM;
+    if (!err)
+        err = fill(m, kv, hashes, diag);
+    pxi_free(hashes);
+    return err;
 }

@@ -22,6 +22,9 @@ enum { /* tokenizer.ggml.token_type */
        PXI_TOKEN_END = 8,  /* generation ends here */
 };
 
+/* A table that is filled fetches from memory this many entries before it needs them. */
+enum { PXI_AHEAD = 16 };
+
 /* The vocabulary: spelling to id by open addressing, at most half full. */
 struct pxi_vocab {
     px_view *text; /* spellings, inside the file */

@@ -60,7 +60,22 @@ static px_err clash(uint32_t id, uint32_t other, unsigned steps, uint64_t offset
                         "the spelling of token %u again", (unsigned)other);
 }
 
-static px_err index_spellings(px_tokenizer *t, const px_gguf_kv *kv, px_diag *diag)
+static px_err fill(struct pxi_vocab *v, const uint64_t *hashes, uint64_t offset, px_diag *diag)
+{
+    for (uint32_t i = 0; i < v->count; i++) {
+        unsigned steps = 0;
+        __builtin_prefetch(&v->slots[(size_t)hashes[i + PXI_AHEAD] & v->mask], 1);
+        if (!v->text[i].n) /* a hole in the numbering: no text ever becomes this token */
+            continue;
+        struct pxi_vocab_slot *s = slot_of(v, v->text[i], hashes[i], &steps);
+        if (s->id || steps > PXI_LIMIT_TOKENIZER_PROBES)
+            return clash(i, s->id - 1, steps, offset, diag);
+        *s = (struct pxi_vocab_slot){(uint32_t)(hashes[i] >> 32), i + 1};
+    }
+    return PX_ERR_OK;
+}
+
+static px_err index_spellings(px_tokenizer *t, uint64_t offset, px_diag *diag)
 {
     struct pxi_vocab *v = &t->vocab;
     size_t size = 16;
@@ -68,19 +83,12 @@ static px_err index_spellings(px_tokenizer *t, const px_gguf_kv *kv, px_diag *di
         size *= 2;
     v->slots = pxi_arena_alloc(&t->arena, size, sizeof *v->slots);
     v->mask = size - 1;
-    if (!v->slots)
-        return PX_ERR_NOMEM;
-    for (uint32_t i = 0; i < v->count; i++) {
-        unsigned steps = 0;
-        if (!v->text[i].n) /* a hole in the numbering: no text ever becomes this token */
-            continue;
-        uint64_t h = pxi_vocab_hash(v->text[i]);
-        struct pxi_vocab_slot *s = slot_of(v, v->text[i], h, &steps);
-        if (s->id || steps > PXI_LIMIT_TOKENIZER_PROBES)
-            return clash(i, s->id - 1, steps, kv->offset, diag);
-        *s = (struct pxi_vocab_slot){(uint32_t)(h >> 32), i + 1};
-    }
-    return PX_ERR_OK;
+    uint64_t *hashes = pxi_calloc((size_t)v->count + PXI_AHEAD, sizeof *hashes);
+    for (uint32_t i = 0; hashes && i < v->count; i++)
+        hashes[i] = pxi_vocab_hash(v->text[i]);
+    px_err err = v->slots && hashes ? fill(v, hashes, offset, diag) : PX_ERR_NOMEM;
+    pxi_free(hashes);
+    return err;
 }
 
 /* An array of the metadata with at least `count` elements, or *kv = NULL when it is absent. */
@@ -207,6 +215,6 @@ px_err pxi_vocab_read(px_tokenizer *t, const px_gguf *g, bool llama, px_diag *di
     if (!err && llama)
         err = read_scores(t, g, diag);
     if (!err)
-        err = index_spellings(t, kv, diag);
+        err = index_spellings(t, kv->offset, diag);
     return !err && llama ? read_bytes(t, kv->offset, diag) : err;
 }
