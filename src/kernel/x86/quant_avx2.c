@@ -1,4 +1,7 @@
 /* Quantised products for avx2. */
 #include "kernel/sets.h"
 
-void pxi_avx2_quant(struct pxi_kernels *k) { (void)k; }
+void pxi_avx2_quant(struct pxi_kernels *k)
+{
+    (void)k;
+}
