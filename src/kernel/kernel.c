@@ -1,4 +1,6 @@
 /* Fills the table of kernels for a CPU mask: the scalar versions first, then each better set. */
+#include "base/math.h"
+#include "kernel/quant.h"
 #include "kernel/sets.h"
 
 struct set {
@@ -37,9 +39,9 @@ void pxi_kernels_init(struct pxi_kernels *k, uint32_t mask)
             sets[i].fill(k);
 }
 
-/* A panel of 32 rows as floats in blocks of k, or of 32 rows of int8 with scales, and some slack.
- */
+/* Room for a panel of 32 rows of floats, in blocks of k, with some slack; quantised weights need
+ * the same whatever k is. */
 size_t pxi_matmul_scratch(size_t k)
 {
-    return 128 * k + 16384;
+    return pxi_max(128 * k + 16384, PXI_QUANT_SCRATCH);
 }

@@ -22,6 +22,10 @@ enum pxi_qflag {
 /* The longest super-block is 256 elements: 8 blocks of 32. */
 #define PXI_Q_SUPER 8
 
+/* Bytes of scratch that a product needs whatever k is: unpacked weights and copied activations that
+ * stay in the caches of one core. */
+#define PXI_QUANT_SCRATCH (480 * 1024)
+
 /* Row: name, GGUF id, blocks of 32 in a stored block, bytes of a stored block, flags. */
 #define PXI_QTYPE_TABLE(X)                                                                         \
     X(q4_0, 2, 1, 18, 0)                                                                           \

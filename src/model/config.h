@@ -1,0 +1,26 @@
+/* The numbers of a model, read from the metadata and checked against each other. */
+#ifndef PXI_MODEL_CONFIG_H
+#define PXI_MODEL_CONFIG_H
+
+#include "model/arch.h"
+#include "plexus/gguf.h"
+
+struct pxi_config {
+    const struct pxi_arch *arch;
+    uint32_t blocks, embd, ffn, heads, kv_heads;
+    uint32_t key_dim, value_dim; /* of one head */
+    uint32_t rope_dim;           /* elements of a head that rotate, even, at most key_dim */
+    uint32_t vocab;              /* rows of the embedding */
+    uint32_t context_train;
+    float norm_eps;
+    double rope_base, rope_scale; /* speeds base^(-2i / rope_dim) / scale */
+};
+
+/*
+ * Read general.architecture and the keys under its name. Everything is bounded by what the file
+ * holds, so that no later loop or allocation depends on a claim. Errors: PX_ERR_ARCH,
+ * PX_ERR_CORRUPT, PX_ERR_UNSUPPORTED, with field and offset in the diagnosis.
+ */
+px_err pxi_config_read(struct pxi_config *c, const px_gguf *g, px_diag *diag);
+
+#endif
