@@ -222,13 +222,16 @@ double bench_read_gbs(void)
     if (!heap)
         _Exit(3);
     memset(heap, 1, heap_bytes);
-    for (int run = 0; run < 6; run++) {
+    for (int run = 0; run < 10; run++) {
+        /* Four streams: one alone does not keep enough misses in flight. */
         const uint64_t *p = (const uint64_t *)heap;
+        const size_t quarter = heap_bytes / 32;
         uint64_t sum[8] = {0};
         double t0 = now_ns();
-        for (size_t i = 0; i < heap_bytes / 8; i += 8)
-            for (int l = 0; l < 8; l++)
-                sum[l] += p[i + (size_t)l];
+        for (size_t i = 0; i < quarter; i += 8)
+            for (size_t s = 0; s < 4; s++)
+                for (size_t l = 0; l < 8; l++)
+                    sum[l] += p[s * quarter + i + l];
         double ns = now_ns() - t0;
         __asm__ volatile("" : : "r"(sum) : "memory");
         best = ns < best ? ns : best;
@@ -242,6 +245,8 @@ double bench_read_gbs(void)
 /* Twelve independent chains hide the latency of a fused multiply-add on any current core. */
 #define PEAK_LOOP(vector, fma)                                                                     \
     vector acc[12] = {0}, x = {0};                                                                 \
+    for (int i = 0; i < 12; i++) /* or the compiler sees that all are equal */                     \
+        __asm__ volatile("" : "+v"(acc[i]));                                                       \
     for (int r = 0; r < 20000; r++) {                                                              \
         __asm__ volatile("" : "+v"(x));                                                            \
         for (int i = 0; i < 12; i++)                                                               \
