@@ -308,7 +308,9 @@ INLINE void matmul(const struct pxi_matmul *m, enum elem e)
 #define T(t)                                                                                       \
     case t: decode_rows(m, e, t); break;
         T(1)
-        T(2) T(3) T(4) T(5) T(6) T(7) T(8)
+        T(2)
+        T(3)
+        T(4) T(5) T(6) T(7) T(8)
 #undef T
             default : prefill(m, e);
     }

@@ -20,7 +20,8 @@ _Static_assert(BATCH *PXI_ACT_BYTES(PXI_Q_HALVES | PXI_Q_MINS) <= RECORDS_BYTES,
 
 typedef void unpack_fn(uint8_t *w, const struct pxi_rows *r);
 typedef void tile_fn(const uint8_t *w, const uint8_t *act, const uint8_t *aux, size_t blocks,
-                     float *out, size_t y_stride, const __mmask16 mask[2], int fresh);
+                     float *out, size_t y_stride, const __mmask16 mask[2], int fresh,
+                     struct pxi_ahead ahead);
 
 /* Of the table of types: id, bytes of 8 blocks, flags. */
 enum {
@@ -142,7 +143,7 @@ PXI_INLINE void unpack_rows(uint8_t *w, const struct pxi_matmul *m, size_t r, si
 
 /* The panel times all tokens in hand: tiles of as equal width as possible. */
 static void run_tiles(const struct job *j, const uint8_t *records, size_t blocks, size_t r,
-                      int fresh)
+                      int fresh, struct pxi_ahead ahead)
 {
     const struct pxi_matmul *m = j->m;
     size_t rows = m->row_last - r, count = (j->tokens + j->widest - 1) / j->widest;
@@ -155,7 +156,8 @@ static void run_tiles(const struct job *j, const uint8_t *records, size_t blocks
     for (size_t i = 0; i < count; i++) {
         size_t tokens = narrow + (i < wide);
         j->tiles[tokens - 1](j->panel, records, records + PXI_ACT_DX, blocks, y, m->y_stride, mask,
-                             fresh);
+                             fresh, ahead);
+        ahead.block = 0;
         records += tokens * j->record;
         y += tokens * m->y_stride;
     }
@@ -175,7 +177,10 @@ PXI_INLINE void run_rows(const struct job *j, unpack_fn *unpack, const size_t by
             if (rows > 16)
                 unpack_rows(j->panel + PXI_GROUP_BYTES(flags), m, r + 16, rows - 16, first, blocks,
                             unpack, bytes, flags);
-            run_tiles(j, j->records + s * j->tokens * j->record, blocks, r, first == 0);
+            struct pxi_ahead ahead = {(const uint8_t *)m->w + (r + PXI_TILE_ROWS) * m->row_bytes +
+                                          16 * (first / 8) * bytes,
+                                      16 * m->row_bytes, rows >= 2 * PXI_TILE_ROWS ? 2 * bytes : 0};
+            run_tiles(j, j->records + s * j->tokens * j->record, blocks, r, first == 0, ahead);
         }
     }
 }
@@ -203,9 +208,9 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
 #define TILE(name, tokens, flags)                                                                  \
     static void name##tokens(const uint8_t *w, const uint8_t *act, const uint8_t *aux,             \
                              size_t blocks, float *out, size_t y_stride, const __mmask16 mask[2],  \
-                             int fresh)                                                            \
+                             int fresh, struct pxi_ahead ahead)                                    \
     {                                                                                              \
-        pxi_tile(w, act, aux, blocks, out, y_stride, mask, fresh, tokens, flags);                  \
+        pxi_tile(w, act, aux, blocks, out, y_stride, mask, fresh, ahead, tokens, flags);           \
     }
 #define TILES4(name, flags)                                                                        \
     TILE(name, 1, flags) TILE(name, 2, flags) TILE(name, 3, flags) TILE(name, 4, flags)
