@@ -237,7 +237,7 @@ static size_t cut(px_sampler *s, size_t n)
         return filter(s, n);
     for (size_t i = 0; i < n; i++)
         total += weight_of((double)s->heap[i].logit - best);
-    for (; n && taken < (double)s->o.top_p * total; n--) {
+    for (; n && (!kept || taken < (double)s->o.top_p * total); n--) {
         double p = weight_of((double)s->heap[0].logit - best);
         if (kept && p < (double)s->o.min_p)
             break;

@@ -3,6 +3,7 @@
 
 #include "base/diag.h"
 #include "codec/json.h"
+#include "model/check.h"
 #include "plexus/gguf.h"
 
 static px_err check_gguf(px_view bytes, px_diag *diag)
@@ -18,6 +19,7 @@ static const struct {
     px_err (*fn)(px_view bytes, px_diag *diag);
 } formats[] = {
     {"gguf", check_gguf},
+    {"gguf-model", pxi_model_check},
     {"json", pxi_json_check},
     {"jsonl", pxi_jsonl_check},
 };

@@ -21,8 +21,8 @@ static bool loop_attr(const struct pxi_tloop *l, const struct pxi_tstr *name, st
     size_t which = 0;
     while (which < sizeof names / sizeof *names && !pxi_tpl_str_is(name, names[which]))
         which++;
-    const size_t number[] = {l->i + 1,         l->i, l->n - l->i, l->n - l->i - 1, l->i == 0,
-                             l->i + 1 == l->n, l->n, 1, 0};
+    const size_t number[] = {
+        l->i + 1, l->i, l->n - l->i, l->n - l->i - 1, l->i == 0, l->i + 1 == l->n, l->n, 1, 0};
     if (which < 9) {
         *out = which == 4 || which == 5 ? pxi_tpl_bool(number[which] != 0)
                                         : pxi_tpl_int((int64_t)number[which]);

@@ -4,6 +4,7 @@ Usage: template_check.py TEMPLATE_RENDER. Prints TAP; one case a template. A cas
 raises must be refused by plexus too.
 """
 import datetime
+import functools
 import json
 import subprocess
 import sys
@@ -56,12 +57,17 @@ def environment():
     return env
 
 
+@functools.lru_cache(maxsize=4)
+def compiled(env, template):
+    return env.from_string(template)
+
+
 def reference(env, job):
     variables = {"bos_token": job["bos_token"], "eos_token": job["eos_token"],
                  "messages": job["messages"], "tools": None, "documents": None,
                  "add_generation_prompt": job["add_generation_prompt"], **job["context"]}
     try:
-        text = env.from_string(job["template"]).render(**variables)
+        text = compiled(env, job["template"]).render(**variables)
         text.encode("utf-8")
         return text
     except Exception as e:  # any failure counts: it must be a failure here too
@@ -106,7 +112,8 @@ def main():
         bad = bad or not ok
         if not ok:
             print(f"# template {job['template'][:300]!r}\n# {why}".replace("\x00", "?"))
-        print(f"{'ok' if ok else 'not ok'} {i} - {name}".encode("ascii", "replace").decode())
+        shown = name.encode("ascii", "backslashreplace").decode().replace("\n", "\\n")
+        print(f"{'ok' if ok else 'not ok'} {i} - {shown}")
     return 1 if bad else 0
 
 

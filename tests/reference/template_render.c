@@ -49,7 +49,8 @@ static json_t *render(const json_t *job)
         .context_json = context,
         .now_unix = json_integer_value(json_object_get(job, "now")),
     };
-    px_err err = px_template_new(px_view_of(json_string_value(src), json_string_length(src)), &t, &d);
+    px_err err =
+        px_template_new(px_view_of(json_string_value(src), json_string_length(src)), &t, &d);
     if (err == PX_ERR_OK)
         err = px_template_render(t, &in, &text, &n, &d);
     json_t *out = answer(err, &d, text, n);
