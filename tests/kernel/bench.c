@@ -137,7 +137,7 @@ static unsigned bench_matmul(struct job *j, const struct pxi_kernels *scalar, st
         const char *name;
         size_t bytes, tokens;
     } shapes[] = {
-        {"decode", 96u << 20, 1}, {"decode 8", 96u << 20, 8}, {"prefill 128", 2u << 20, 128}};
+        {"decode", 96u << 20, 1}, {"decode 8", 96u << 20, 8}, {"prefill 512", 2u << 20, 512}};
     const size_t k = 2048;
     const struct pxi_kernels *own = j->t;
     size_t row = px_dtype_row_bytes(kernel_dtype(j->kernel), k);
