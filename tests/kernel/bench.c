@@ -88,6 +88,21 @@ static double measure(const struct job *j, double budget)
     return best;
 }
 
+/* Weights of ordinary size: denormals would measure the processor's assists. */
+static void plain_weights(struct pxi_rng *r, uint32_t dtype, uint8_t *row, size_t k)
+{
+    for (size_t i = 0; i < k; i++) {
+        float f = pxi_rng_f32(r) - 0.5f;
+        uint16_t h = (uint16_t)(0x2800 | (pxi_rng_u64(r) & 0x87ff));
+        if (dtype == PX_DTYPE_F32)
+            memcpy(row + 4 * i, &f, 4);
+        else if (dtype == PX_DTYPE_BF16)
+            memcpy(row + 2 * i, (uint8_t *)&f + 2, 2);
+        else
+            memcpy(row + 2 * i, &h, 2);
+    }
+}
+
 /* Lay out a product of rows x k for some tokens over the heap. */
 static void set_product(struct job *j, size_t rows, size_t k, size_t tokens)
 {
@@ -96,7 +111,9 @@ static void set_product(struct job *j, size_t rows, size_t k, size_t tokens)
     size_t row = px_dtype_row_bytes(dtype, k), n = tokens * k;
     uint8_t *p = heap + ((rows * row + 63) & ~(size_t)63);
     for (size_t i = 0; i < rows; i++)
-        if (i < 64)
+        if (i < 64 && px_dtype_block(dtype) == 1)
+            plain_weights(&r, dtype, heap + i * row, k);
+        else if (i < 64)
             fill_weights(&r, dtype, heap + i * row, k);
         else
             memcpy(heap + i * row, heap + (i - 64) * row, row);
@@ -142,6 +159,11 @@ static unsigned bench_matmul(struct job *j, const struct pxi_kernels *scalar, st
     return 3;
 }
 
+static size_t cache_bytes(const struct kernel *k)
+{
+    return strstr(k->name, "_f32") ? 4 : strstr(k->name, "_f16") ? 2 : 1;
+}
+
 static void set_vector(struct job *j, size_t n, size_t nq, size_t d)
 {
     struct pxi_rng r = {2};
@@ -156,7 +178,10 @@ static void set_vector(struct job *j, size_t n, size_t nq, size_t d)
     fill_f32(&r, j->a, 1u << 20, VALUES_PLAIN);
     fill_f32(&r, j->b, 1u << 20, VALUES_PLAIN);
     fill_f32(&r, j->out, 1u << 20, VALUES_PLAIN);
-    fill_f16(&r, j->cache, 2u << 20);
+    if (cache_bytes(j->kernel) == 4)
+        fill_f32(&r, j->cache, 1u << 20, VALUES_PLAIN);
+    else
+        plain_weights(&r, PX_DTYPE_F16, j->cache, 2u << 20);
 }
 
 static struct figure timed(struct job *j, const struct pxi_kernels *scalar, const char *shape,
@@ -168,11 +193,6 @@ static struct figure timed(struct job *j, const struct pxi_kernels *scalar, cons
     f.scale = measure(j, 1e7);
     j->t = own;
     return f;
-}
-
-static size_t cache_bytes(const struct kernel *k)
-{
-    return strstr(k->name, "_f32") ? 4 : strstr(k->name, "_f16") ? 2 : 1;
 }
 
 static unsigned bench_attention(struct job *j, const struct pxi_kernels *scalar, struct figure *out)
