@@ -199,7 +199,8 @@ static px_err read_bytes(px_tokenizer *t, uint64_t offset, px_diag *diag)
             char found[64];
             pxi_escape(found, sizeof found, t->vocab.text[i].p, t->vocab.text[i].n);
             pxi_diag_field(diag, "tokenizer.ggml.tokens[%u]", (unsigned)i);
-            return pxi_diag_set(diag, PX_ERR_CORRUPT, offset, "a byte such as <0x0A>", "%s", found);
+            return pxi_diag_set(diag, PX_ERR_CORRUPT, offset, "a byte such as <0x0A>", "\"%s\"",
+                                found);
         }
         t->byte_id[byte] = (int32_t)i;
     }
