@@ -255,18 +255,7 @@ static void tile_of(size_t tokens, const float *w, const float *x, size_t n, flo
 struct block {
     size_t row, k, n, panels;
     float *w, *x;
-    const uint8_t *next; /* weights of the block after this one: as many rows, next_bytes of each */
-    size_t next_bytes;
 };
-
-/* Ask for part `i` of `parts` of the next block's weights, while this one computes. */
-static void prefetch_next(const struct pxi_matmul *m, const struct block *b, size_t i, size_t parts)
-{
-    size_t rows = 32 * b->panels;
-    for (size_t r = rows * i / parts; r < rows * (i + 1) / parts; r++)
-        for (size_t at = 0; at < b->next_bytes; at += LINE)
-            _mm_prefetch((const char *)b->next + r * m->row_bytes + at, _MM_HINT_T1);
-}
 
 static void run_tile(const struct pxi_matmul *m, const struct block *b, size_t token, size_t tokens)
 {
@@ -289,7 +278,6 @@ static void run_block(const struct pxi_matmul *m, const struct block *b)
     size_t tiles = (m->tokens + TILE_MAX - 1) / TILE_MAX, token = 0;
     for (size_t i = 0; i < tiles; i++) {
         size_t n = (m->tokens - token + tiles - i - 1) / (tiles - i);
-        prefetch_next(m, b, i, tiles);
         run_tile(m, b, token, n);
         token += n;
     }
@@ -306,10 +294,6 @@ INLINE void prefill(const struct pxi_matmul *m, enum elem e)
         b.panels = b.panels < most ? b.panels : most;
         for (b.k = 0; b.k < m->k || b.k == 0; b.k += BLOCK_K) {
             b.n = m->k - b.k < BLOCK_K ? m->k - b.k : BLOCK_K;
-            size_t next_row = b.k + b.n < m->k ? b.row : b.row + 32 * b.panels;
-            size_t next_k = b.k + b.n < m->k ? b.k + b.n : 0;
-            b.next = (const uint8_t *)m->w + next_row * m->row_bytes + next_k * elem_bytes(e);
-            b.next_bytes = BLOCK_K * elem_bytes(e);
             for (size_t i = 0; i < 2 * b.panels; i++) {
                 size_t row = b.row + 16 * i;
                 struct group g = group_of(m, row < m->row_last ? row : b.row);
@@ -328,8 +312,7 @@ INLINE void matmul(const struct pxi_matmul *m, enum elem e)
     case t: decode_rows(m, e, t); break;
         T(1)
         T(2)
-        T(3)
-        T(4) T(5) T(6) T(7) T(8)
+        T(3) T(4) T(5) T(6) T(7) T(8)
 #undef T
             default : prefill(m, e);
     }
