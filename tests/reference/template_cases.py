@@ -104,6 +104,13 @@ joined' }}
 {{ l|join }} {{ l|join(', ') }} {{ words|join('-') }} {{ people|join(', ', attribute='name') }} {{ mixed|join('|') }} {{ s|join('.') }} {{ l|join(0) }}
 {{ l|sort }} {{ l|sort(reverse=true) }} {{ words|sort }} {{ words|sort(case_sensitive=true) }} {{ people|sort(attribute='age')|map(attribute='name')|list }} {{ people|sort(attribute='age', reverse=true)|map(attribute='name')|list }}
 {{ mixed|sort }}
+{{ people|sort(attribute='age,name')|map(attribute='name')|list }} {{ [none, none]|sort }} {{ [d, d]|sort|length }} {{ words|sort(attribute='zip')|join }}
+{{ nil|map('upper')|list }} {{ z|select|list }} {{ no|rejectattr('x')|list }} {{ nil|select('nonsense')|list }}
+{{ t|select|list }}
+{{ l|indent }}
+{{ n[1:] }}
+{{ d[1:] }}
+{{ l|map('string')[1:] }}
 {{ words|unique|list }} {{ l|unique|list }} {{ words|unique(case_sensitive=true)|list }} {{ people|unique(attribute='age')|map(attribute='name')|join }}
 {{ l|reverse|list }} {{ s|reverse }} {{ l|list }} {{ s|list }} {{ d|list }} {{ missing|list }}
 {{ d|dictsort }} {{ {'b': 1, 'A': 2}|dictsort }} {{ {'b': 1, 'A': 2}|dictsort(true) }} {{ {'b': 1, 'A': 2}|dictsort(by='value') }} {{ {'b': 1, 'A': 2}|dictsort(reverse=true) }}
