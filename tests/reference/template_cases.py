@@ -107,7 +107,7 @@ joined' }}
 {{ people|sort(attribute='age,name')|map(attribute='name')|list }} {{ [none, none]|sort }} {{ [d, d]|sort|length }} {{ words|sort(attribute='zip')|join }}
 {{ nil|map('upper')|list }} {{ z|select|list }} {{ no|rejectattr('x')|list }} {{ nil|select('nonsense')|list }}
 {{ t|select|list }}
-{{ l|indent }}
+{{ n|indent }}
 {{ n[1:] }}
 {{ d[1:] }}
 {{ l|map('string')[1:] }}
@@ -134,7 +134,7 @@ joined' }}
 {{ d.items()|tojson }}
 {{ s|string }} {{ n|string + 'x' }} {{ nil|string }} {{ missing|string }}| {{ l|string|length }} {{ f|string }}
 {{ missing|default }}| {{ missing|d('x') }} {{ e|default('x') }}| {{ e|default('x', true) }} {{ nil|default('x') }} {{ nil|default('x', boolean=true) }} {{ missing|default(default_value=3) }}
-{{ 'a b  c'|wordcount }} {{ s|default('q')|upper|lower|title|length }}
+{{ missing is callable }} {{ 'straße x'.title() }} {{ s|default('q')|upper|lower|title|length }}
 {{ s|trim(bogus=1) }}
 {{ s|replace('a') }}
 {{ s|upper(1) }}
