@@ -20,7 +20,7 @@
 #endif
 
 #define WEIGHT_BYTES ((size_t)160 << 20) /* well past the caches */
-#define TOKENS_MAX 512
+#define TOKENS_MAX   512
 
 static double now(void)
 {
@@ -89,9 +89,15 @@ static double run_once(struct bench *b, uint32_t type, size_t rows, size_t k, si
     double start = now();
     for (size_t i = 0; i < count; i++) {
         at = (at + 1) % matrices;
-        struct pxi_matmul m = {.w = b->weights + at * bytes, .row_bytes = row_bytes, .k = k,
-                               .row_last = rows, .tokens = tokens, .act = {b->q, b->d, b->sum},
-                               .y = b->y, .y_stride = rows, .scratch = b->scratch};
+        struct pxi_matmul m = {.w = b->weights + at * bytes,
+                               .row_bytes = row_bytes,
+                               .k = k,
+                               .row_last = rows,
+                               .tokens = tokens,
+                               .act = {b->q, b->d, b->sum},
+                               .y = b->y,
+                               .y_stride = rows,
+                               .scratch = b->scratch};
         b->kernels.matmul[type](&m);
     }
     *done = count;
@@ -110,7 +116,9 @@ static void measure(struct bench *b, uint32_t type, size_t rows, size_t k, size_
             b->kernels.act_quant(b->q + t * k, b->d + t * k / 32, b->sum + t * k / 16, b->x, k);
         double seconds = now() - start;
         act = seconds < act ? seconds : act;
-        double p = peak_ops(), r = tokens > 16 ? 1 : read_bandwidth(b->weights + (size_t)i % 8 * (WEIGHT_BYTES / 8));
+        double p = peak_ops(),
+               r = tokens > 16 ? 1
+                               : read_bandwidth(b->weights + (size_t)i % 8 * (WEIGHT_BYTES / 8));
         peak = p > peak ? p : peak;
         read = r > read ? r : read;
         seconds = run_once(b, type, rows, k, tokens, &count) / (double)count;
@@ -139,23 +147,27 @@ static void bench_init(struct bench *b)
     b->y = aligned_alloc(64, TOKENS_MAX * k * sizeof(float));
     b->scratch = aligned_alloc(64, pxi_matmul_scratch(k) + 64);
     for (size_t i = 0; i < WEIGHT_BYTES; i++)
-        b->weights[i] = (uint8_t)(i * 2654435761u >> 13) & 0x3f; /* scales stay finite */
+        b->weights[i] = (uint8_t)(i * 2654435761u >> 13 & 0x1f) + 32; /* scales stay normal */
     for (size_t i = 0; i < k; i++)
         b->x[i] = (float)(i * 37 % 101) / 50 - 1;
 }
 
 int main(int argc, char **argv)
 {
-    static const size_t tokens[] = {1, 2, 4, 8, 64, 512}, shapes[][2] = {{2048, 2048}, {5632, 2048}, {2048, 5632}};
+    static const size_t tokens[] = {1, 2, 4, 8, 64, 512},
+                        shapes[][2] = {{2048, 2048}, {5632, 2048}, {2048, 5632}};
     static struct bench b;
     size_t only = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     bench_init(&b);
     for (uint32_t type = 2; type < PX_DTYPE_LIMIT; type++) {
-        if (!px_dtype_name(type) || (argc > 1 && strcasecmp(argv[1], px_dtype_name(type)) != 0 && strcmp(argv[1], "all") != 0))
+        if (!px_dtype_name(type) || (argc > 1 && strcasecmp(argv[1], px_dtype_name(type)) != 0 &&
+                                     strcmp(argv[1], "all") != 0))
             continue;
         for (size_t s = 0; s < 3; s++)
             for (size_t t = 0; t < 6; t++)
-                if ((!only || only == tokens[t]) && (argc < 5 || (strtoul(argv[3], NULL, 10) == shapes[s][0] && strtoul(argv[4], NULL, 10) == shapes[s][1])))
+                if ((!only || only == tokens[t]) &&
+                    (argc < 5 || (strtoul(argv[3], NULL, 10) == shapes[s][0] &&
+                                  strtoul(argv[4], NULL, 10) == shapes[s][1])))
                     measure(&b, type, shapes[s][0], shapes[s][1], tokens[t]);
     }
     return 0;

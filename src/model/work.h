@@ -17,7 +17,7 @@ enum {
     PXI_CHUNK_ROWS = 64,     /* weight rows of a piece of work when there are many tokens */
     PXI_CHUNK_ROWS_MAX = 256,
     PXI_SHORT_COLS = 256, /* inputs of up to so many elements are quantised twice, see below */
-    PXI_STAGES_BLOCK = 8, /* stages of a block, at most */
+    PXI_STAGES_BLOCK = 9, /* at most: ready, qkv, store, attend, ready, o, ready, gate-up, down */
     PXI_STAGES_ENDS = 4,
 };
 

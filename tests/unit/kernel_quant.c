@@ -307,6 +307,26 @@ static void compare_sets(struct product *p, int side)
     }
 }
 
+TEST(every_set_quantises_activations_alike)
+{
+    state = px_seed;
+    for (size_t k = 32; k <= 32 * 70; k += 32)
+        for (size_t s = 0; s < sizeof sets / sizeof sets[0]; s++) {
+            struct pxi_kernels scalar, set;
+            if ((sets[s] & pxi_cpu_detect()) != sets[s])
+                continue;
+            pxi_kernels_init(&scalar, PXI_CPU_SCALAR);
+            pxi_kernels_init(&set, sets[s]);
+            float *x = (float *)px_guarded(k * 4, (int)draw(2));
+            for (size_t i = 0; i < k; i++) /* from below the smallest block to huge, halves too */
+                x[i] = draw(4) ? ldexpf((float)((int)draw(511) - 255), (int)(i / 32 * 3) - 120) : 0;
+            uint8_t *a = px_guarded(k + k / 8 + k / 4, 0), *b = px_guarded(k + k / 8 + k / 4, 0);
+            scalar.act_quant((int8_t *)a, (float *)(a + k), (int32_t *)(a + k + k / 8), x, k);
+            set.act_quant((int8_t *)b, (float *)(b + k), (int32_t *)(b + k + k / 8), x, k);
+            CHECK(memcmp(a, b, k + k / 8 + k / 4) == 0);
+        }
+}
+
 TEST(every_set_gives_the_same_bits)
 {
     state = px_seed;

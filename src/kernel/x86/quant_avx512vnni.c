@@ -16,11 +16,27 @@ _Static_assert(BATCH *PXI_ACT_BYTES(PXI_Q_HALVES | PXI_Q_MINS) <= RECORDS_BYTES,
 
 /* Rows longer than this would pass the 32-bit offsets of a gather; they go through a copy. */
 #define STRIDE_MAX  ((size_t)1 << 26)
-#define COPY_STRIDE 256
+#define COPY_STRIDE 272 /* the most that 256 elements take: Q8_0 */
 
 typedef void unpack_fn(uint8_t *w, const struct pxi_rows *r);
 typedef void tile_fn(const uint8_t *w, const uint8_t *act, const uint8_t *aux, size_t blocks,
-                     float *out, size_t y_stride, const __mmask16 mask[2], int fresh);
+                     float *out, size_t y_stride, const __mmask16 mask[2], int fresh,
+                     struct pxi_ahead ahead);
+
+/* Up to this many tokens weights arrive from memory slower than they are used; then short panels
+ * let memory and arithmetic overlap. */
+#define DECODE 12
+#ifndef STEP
+#define STEP 8
+#endif
+
+/* Of the table of types: id, bytes of 8 blocks, flags. */
+enum {
+#define X(name, id, super, bytes, flags)                                                           \
+    ID_##name = id, BYTES_##name = (bytes)*8 / (super), FLAGS_##name = (flags),
+    PXI_QTYPE_TABLE(X)
+#undef X
+};
 
 /* One multiplication: constants of the type, and the slices in hand. */
 struct job {
@@ -58,51 +74,83 @@ PXI_INLINE void pack_parts(uint8_t *to, const struct pxi_act *act, size_t at, si
     }
 }
 
+/*
+ * The int8 values of n blocks. `turn` is 0, or the length in which the elements of every even block
+ * are turned right by two (the reason is at PXI_PAIRS_BEGIN).
+ */
+PXI_INLINE void pack_values(uint8_t *to, const int8_t *q, size_t n, const int turn)
+{
+    const __m512i plain =
+        _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13,
+                         12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    int words = turn / 2;
+    __m512i order = _mm512_sub_epi16(plain, _mm512_set1_epi16(1));
+    if (turn) { /* word i of the first block comes from i - 1, the first of a turn from its last */
+        __mmask32 first = words == 8 ? 0x0101 : 0x0001;
+        order = _mm512_mask_add_epi16(order, first, plain, _mm512_set1_epi16((short)(words - 1)));
+        order = _mm512_mask_mov_epi16(order, 0xffff0000, plain);
+    }
+    for (size_t b = 0; b < n; b += 2) {
+        __m512i v = _mm512_maskz_loadu_epi32(n - b > 1 ? 0xffff : 0x00ff, q + 32 * b);
+        if (turn)
+            v = _mm512_permutexvar_epi16(order, v);
+        _mm512_store_si512(to + 32 * b, v);
+    }
+}
+
 /* Records of the tokens and spans in hand: [span][token]. */
-PXI_INLINE void pack(const struct job *j, const int offset, const int flags)
+PXI_INLINE void pack(const struct job *j, const int offset, const int turn, const int flags)
 {
     size_t blocks = j->m->k / 32;
     uint8_t *to = j->records;
     for (size_t s = j->span_first; s < j->span_first + j->spans; s++) {
         size_t first = s * PXI_SPAN_BLOCKS, n = pxi_min(blocks - first, PXI_SPAN_BLOCKS);
         for (size_t t = j->token_first; t < j->token_first + j->tokens; t++) {
-            memcpy(to, j->m->act.q + (t * blocks + first) * 32, n * 32);
+            pack_values(to, j->m->act.q + (t * blocks + first) * 32, n, turn);
             pack_parts(to, &j->m->act, t * blocks + first, n, offset, flags);
             to += PXI_ACT_BYTES(flags);
         }
     }
 }
 
-/* Unpack `blocks` blocks from block `first` on, of the 16 rows from r on, of which `rows` exist. */
-PXI_INLINE void unpack_rows(uint8_t *w, const struct pxi_matmul *m, size_t r, size_t rows,
-                            size_t first, size_t blocks, unpack_fn *unpack, const size_t super,
-                            const size_t bytes, const int flags)
+/* The first n blocks of 8 of 16 rows, as 8 blocks: what does not exist is zero. */
+static void copy_rows(uint8_t *copy, const uint8_t *p, size_t stride, size_t rows, size_t bytes)
 {
-    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    const uint8_t *p = (const uint8_t *)m->w + r * m->row_bytes + first / super * bytes;
-    uint8_t copy[16 * COPY_STRIDE];
-    int direct = rows >= 16 && m->row_bytes < STRIDE_MAX;
-    size_t stride = direct ? m->row_bytes : COPY_STRIDE;
-    struct pxi_rows in = {p, stride, _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)stride))};
-    for (size_t b = 0; b < blocks; b += super) {
-        if (!direct) {
-            for (size_t i = 0; i < 16; i++)
-                if (i < rows)
-                    memcpy(copy + i * COPY_STRIDE, p + i * m->row_bytes, bytes);
-                else
-                    memset(copy + i * COPY_STRIDE, 0, bytes);
-            in.p = copy;
+    memset(copy, 0, 16 * COPY_STRIDE);
+    for (size_t i = 0; i < pxi_min(rows, 16); i++)
+        memcpy(copy + i * COPY_STRIDE, p + i * stride, bytes);
+}
+
+/*
+ * Unpack `blocks` blocks from block `first` on, of the 16 rows from r on, of which `rows` exist.
+ * bytes is the size of 8 blocks.
+ */
+PXI_INLINE void unpack_rows(uint8_t *w, const struct pxi_matmul *m, size_t r, size_t rows,
+                            size_t first, size_t blocks, unpack_fn *unpack, const size_t bytes,
+                            const int flags)
+{
+    const uint8_t *p = (const uint8_t *)m->w + r * m->row_bytes + first / 8 * bytes;
+    int ahead = rows >= PXI_TILE_ROWS + 16;
+    const uint8_t *next = p + PXI_TILE_ROWS * m->row_bytes + 15 * (first / 8) * bytes;
+    for (size_t b = 0; b < blocks; b += 8) {
+        struct pxi_rows in = {p, m->row_bytes, ahead ? next : p};
+        if (rows >= 16 && blocks - b >= 8 && m->row_bytes < STRIDE_MAX) {
+            unpack(w, &in);
+        } else {
+            uint8_t copy[16 * COPY_STRIDE];
+            copy_rows(copy, p, m->row_bytes, rows, pxi_min(blocks - b, 8) * bytes / 8);
+            in = (struct pxi_rows){copy, COPY_STRIDE, copy};
+            unpack(w, &in);
         }
-        unpack(w, &in);
-        w += super * PXI_BLOCK_BYTES(flags);
+        w += 8 * PXI_BLOCK_BYTES(flags);
         p += bytes;
-        in.p = p;
+        next += 16 * bytes;
     }
 }
 
 /* The panel times all tokens in hand: tiles of as equal width as possible. */
-static void run_tiles(const struct job *j, const uint8_t *records, size_t blocks, size_t r,
-                      int fresh)
+static void run_tiles(const struct job *j, const uint8_t *records, size_t in_span, size_t blocks,
+                      size_t r, int fresh, struct pxi_ahead ahead)
 {
     const struct pxi_matmul *m = j->m;
     size_t rows = m->row_last - r, count = (j->tokens + j->widest - 1) / j->widest;
@@ -114,37 +162,50 @@ static void run_tiles(const struct job *j, const uint8_t *records, size_t blocks
     float *y = m->y + j->token_first * m->y_stride + r;
     for (size_t i = 0; i < count; i++) {
         size_t tokens = narrow + (i < wide);
-        j->tiles[tokens - 1](j->panel, records, records + PXI_ACT_DX, blocks, y, m->y_stride, mask,
-                             fresh);
+        j->tiles[tokens - 1](j->panel, records + 32 * in_span, records + PXI_ACT_DX + 4 * in_span,
+                             blocks, y, m->y_stride, mask, fresh, ahead);
+        ahead.block = 0;
         records += tokens * j->record;
         y += tokens * m->y_stride;
     }
 }
 
-/* All rows times the tokens and spans in hand. */
-PXI_INLINE void run_rows(const struct job *j, unpack_fn *unpack, const size_t super,
-                         const size_t bytes, const int flags)
+/* 32 rows from r on times `blocks` blocks from block `first` on, for the tokens in hand. */
+PXI_INLINE void run_panel(const struct job *j, size_t r, size_t first, size_t blocks,
+                          unpack_fn *unpack, const size_t bytes, const int flags)
 {
     const struct pxi_matmul *m = j->m;
-    for (size_t r = m->row_first; r < m->row_last; r += PXI_TILE_ROWS) {
-        for (size_t s = 0; s < j->spans; s++) {
-            size_t first = (j->span_first + s) * PXI_SPAN_BLOCKS;
-            size_t blocks = pxi_min(m->k / 32 - first, PXI_SPAN_BLOCKS);
-            size_t rows = m->row_last - r;
-            unpack_rows(j->panel, m, r, rows, first, blocks, unpack, super, bytes, flags);
-            if (rows > 16)
-                unpack_rows(j->panel + PXI_GROUP_BYTES(flags), m, r + 16, rows - 16, first, blocks,
-                            unpack, super, bytes, flags);
-            run_tiles(j, j->records + s * j->tokens * j->record, blocks, r, first == 0);
-        }
-    }
+    size_t rows = m->row_last - r, from = first - j->span_first * PXI_SPAN_BLOCKS;
+    size_t span = from / PXI_SPAN_BLOCKS, in_span = from % PXI_SPAN_BLOCKS;
+    const uint8_t *next = (const uint8_t *)m->w + (r + PXI_TILE_ROWS) * m->row_bytes;
+    struct pxi_ahead ahead = {next + 16 * (first / 8) * bytes, 16 * m->row_bytes,
+                              rows >= 2 * PXI_TILE_ROWS ? 2 * bytes : 0};
+    unpack_rows(j->panel, m, r, rows, first, blocks, unpack, bytes, flags);
+    if (rows > 16)
+        unpack_rows(j->panel + PXI_GROUP_BYTES(flags), m, r + 16, rows - 16, first, blocks, unpack,
+                    bytes, flags);
+    run_tiles(j, j->records + span * j->tokens * j->record, in_span, blocks, r, first == 0, ahead);
+}
+
+/* All rows times the tokens and spans in hand. */
+PXI_INLINE void run_rows(const struct job *j, unpack_fn *unpack, const size_t bytes,
+                         const int flags)
+{
+    size_t step = j->tokens > DECODE ? PXI_SPAN_BLOCKS : STEP;
+    size_t first = j->span_first * PXI_SPAN_BLOCKS;
+    size_t end = pxi_min(j->m->k / 32, first + j->spans * PXI_SPAN_BLOCKS);
+    for (size_t r = j->m->row_first; r < j->m->row_last; r += PXI_TILE_ROWS)
+        for (size_t b = first; b < end; b += step)
+            run_panel(j, r, b, pxi_min(end - b, step), unpack, bytes, flags);
 }
 
 PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack_fn *unpack,
-                       const int offset, const size_t super, const size_t bytes, const int flags)
+                       const int offset, const int turn, const size_t bytes, const int flags)
 {
     struct job j = {.m = m, .tiles = tiles, .record = PXI_ACT_BYTES(flags)};
     size_t spans = (m->k / 32 + PXI_SPAN_BLOCKS - 1) / PXI_SPAN_BLOCKS;
+    for (size_t t = 0; m->k == 0 && t < m->tokens; t++)
+        memset(m->y + t * m->y_stride + m->row_first, 0, (m->row_last - m->row_first) * 4);
     j.widest = flags & PXI_Q_HALVES ? PXI_TILE_HALVES : PXI_TILE_TOKENS;
     j.panel = m->scratch;
     j.records = j.panel + PANEL_BYTES;
@@ -153,8 +214,8 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
         size_t fit = RECORDS_BYTES / j.record / j.tokens;
         for (j.span_first = 0; j.span_first < spans; j.span_first += j.spans) {
             j.spans = pxi_min(spans - j.span_first, fit);
-            pack(&j, offset, flags);
-            run_rows(&j, unpack, super, bytes, flags);
+            pack(&j, offset, turn, flags);
+            run_rows(&j, unpack, bytes, flags);
         }
     }
 }
@@ -163,9 +224,9 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
 #define TILE(name, tokens, flags)                                                                  \
     static void name##tokens(const uint8_t *w, const uint8_t *act, const uint8_t *aux,             \
                              size_t blocks, float *out, size_t y_stride, const __mmask16 mask[2],  \
-                             int fresh)                                                            \
+                             int fresh, struct pxi_ahead ahead)                                    \
     {                                                                                              \
-        pxi_tile(w, act, aux, blocks, out, y_stride, mask, fresh, tokens, flags);                  \
+        pxi_tile(w, act, aux, blocks, out, y_stride, mask, fresh, ahead, tokens, flags);           \
     }
 #define TILES4(name, flags)                                                                        \
     TILE(name, 1, flags) TILE(name, 2, flags) TILE(name, 3, flags) TILE(name, 4, flags)
@@ -174,29 +235,39 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
 TILES6(plain, 0)
 TILES6(mins, PXI_Q_MINS)
 TILES4(halves, PXI_Q_HALVES)
+TILES4(both, PXI_Q_HALVES | PXI_Q_MINS)
 
 static tile_fn *const plain[] = {plain1, plain2, plain3, plain4, plain5, plain6};
 static tile_fn *const mins[] = {mins1, mins2, mins3, mins4, mins5, mins6};
 static tile_fn *const halves[] = {halves1, halves2, halves3, halves4};
+static tile_fn *const both[] = {both1, both2, both3, both4};
 
-/* Row: name, GGUF id, tiles, offset that makes the integers unsigned, blocks, bytes, flags. */
+/* Row: type, tiles, offset that makes its integers unsigned, turn of the elements. */
 #define TYPES(X)                                                                                   \
-    X(q4_0, 2, plain, 8, 1, 18, 0)                                                                 \
-    X(q8_0, 8, plain, 128, 1, 34, 0)                                                               \
-    X(q4_k, 12, mins, 0, 8, 144, PXI_Q_MINS)                                                       \
-    X(q6_k, 14, halves, 32, 8, 210, PXI_Q_HALVES)
+    X(q4_0, plain, 8, 16)                                                                          \
+    X(q4_1, mins, 0, 0)                                                                            \
+    X(q5_0, plain, 16, 16)                                                                         \
+    X(q5_1, mins, 0, 0)                                                                            \
+    X(q8_0, plain, 128, 32)                                                                        \
+    X(q2_k, both, 0, 0)                                                                            \
+    X(q3_k, halves, 4, 0)                                                                          \
+    X(q4_k, mins, 0, 0)                                                                            \
+    X(q5_k, mins, 0, 0)                                                                            \
+    X(q6_k, halves, 32, 0)                                                                         \
+    X(iq4_nl, plain, 128, 16)                                                                      \
+    X(mxfp4, plain, 12, 0)
 
-#define X(name, id, tiles, offset, super, bytes, flags)                                            \
+#define X(name, tiles, offset, turn)                                                               \
     static void matmul_##name(const struct pxi_matmul *m)                                          \
     {                                                                                              \
-        matmul(m, tiles, unpack_##name, offset, super, bytes, flags);                              \
+        matmul(m, tiles, unpack_##name, offset, turn, BYTES_##name, FLAGS_##name);                 \
     }
 TYPES(X)
 #undef X
 
 void pxi_avx512vnni_quant(struct pxi_kernels *k)
 {
-#define X(name, id, ...) k->matmul[id] = matmul_##name;
+#define X(name, ...) k->matmul[ID_##name] = matmul_##name;
     TYPES(X)
 #undef X
 }

@@ -102,7 +102,6 @@ PXI_INLINE void pxi_tile_mins(__m512 y[2][PXI_TILE_TOKENS], const uint8_t *w, co
                               const int tokens, const int flags)
 {
     const int group = PXI_GROUP_BYTES(flags), act = PXI_ACT_BYTES(flags);
-    PXI_UNROLL
     for (int h = 0; h < PXI_PARTS(flags); h++) {
         const uint8_t *mw = w + 512 + 64 * (PXI_PARTS(flags) + h);
         __m512 m0 = _mm512_load_ps(mw), m1 = _mm512_load_ps(mw + group);
@@ -116,14 +115,29 @@ PXI_INLINE void pxi_tile_mins(__m512 y[2][PXI_TILE_TOKENS], const uint8_t *w, co
 }
 
 /*
+ * Memory that is wanted soon: the packed rows of the next panel. Every other line is asked for
+ * while a panel is unpacked, the rest while it is used, so that memory never rests.
+ */
+struct pxi_ahead {
+    const uint8_t *p;    /* of the first group; the second is `group` bytes further */
+    size_t group, block; /* block: bytes for each block of the tile, 0 for none */
+};
+
+PXI_INLINE void pxi_fetch(const uint8_t *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
+
+/*
  * y (32 rows, `tokens` columns y_stride apart; rows outside the masks are left alone) plus the
  * products of `blocks` blocks, or just those when `fresh`. act points at the first of these blocks
  * in the record of the first token: values at act, dx at `aux`, whence the other parts are known.
  */
 PXI_INLINE void pxi_tile(const uint8_t *w, const uint8_t *act, const uint8_t *aux, size_t blocks,
                          float *out, size_t y_stride, const __mmask16 mask[2], int fresh,
-                         const int tokens, const int flags)
+                         struct pxi_ahead ahead, const int tokens, const int flags)
 {
+    const uint8_t *fetch = ahead.p + 64, *end = ahead.p;
     __m512 y[2][PXI_TILE_TOKENS];
     __m512i lo[2][PXI_TILE_TOKENS], hi[2][PXI_TILE_TOKENS];
     __mmask16 keep0 = fresh ? 0 : mask[0], keep1 = fresh ? 0 : mask[1];
@@ -133,6 +147,10 @@ PXI_INLINE void pxi_tile(const uint8_t *w, const uint8_t *act, const uint8_t *au
         y[1][t] = _mm512_maskz_loadu_ps(keep1, out + (size_t)t * y_stride + 16);
     }
     for (size_t b = 0; b < blocks; b++) {
+        for (end += ahead.block; fetch < end; fetch += 128) {
+            pxi_fetch(fetch);
+            pxi_fetch(fetch + ahead.group);
+        }
         pxi_tile_start(lo, aux + PXI_ACT_START - PXI_ACT_DX, tokens, flags);
         if (flags & PXI_Q_HALVES) {
             pxi_tile_dots(lo, w, act, 0, 4, tokens, flags);

@@ -1,19 +1,21 @@
 /*
- * Unpacks 16 rows of a block type into panels (quant_tile512.h): 16-byte pieces of the rows are
- * gathered into lanes, transposed as four-byte elements, and only then split into small integers.
+ * Unpacks 16 rows by 256 columns of each block type into a panel (quant_tile512.h): 16-byte pieces
+ * of the rows are put into lanes, transposed as four-byte elements, and only then split into small
+ * integers. Every unpack_ function writes 8 blocks of one group at w.
  */
 #ifndef PXI_KERNEL_QUANT_UNPACK512_H
 #define PXI_KERNEL_QUANT_UNPACK512_H
 
 #include "kernel/x86/quant_tile512.h"
 
-/* What unpack functions write to: group 0 or 1 of the first block. */
+/* Sixteen rows of a super-block of 256 elements, and memory that is wanted soon. */
 struct pxi_rows {
-    const uint8_t *p; /* row 0 of 16 */
+    const uint8_t *p; /* row 0 */
     size_t stride;
-    __m512i offsets; /* lane * stride */
+    const uint8_t *ahead; /* 16 * bytes of the super-block, fetched while this one is unpacked */
 };
 
+/* Bytes p..p+15 of rows 0, 4, 8 and 12 from p on, a lane each. */
 PXI_INLINE __m512i pxi_lanes4(const uint8_t *p, size_t stride)
 {
     __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)p));
@@ -22,26 +24,65 @@ PXI_INLINE __m512i pxi_lanes4(const uint8_t *p, size_t stride)
     return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + 12 * stride)), 3);
 }
 
-/* v[j] = bytes 4j..4j+3 of the 16 bytes at `at` of each row. */
-PXI_INLINE void pxi_transpose16(__m512i v[4], const struct pxi_rows *r, size_t at)
+/* The same for bytes p..p+15 (*a) and p+16..p+31 (*b): fewer steps than doing each alone. */
+PXI_INLINE void pxi_lanes8(__m512i *a, __m512i *b, const uint8_t *p, size_t stride)
 {
-    const uint8_t *p = r->p + at;
-    __m512i a = pxi_lanes4(p, r->stride), b = pxi_lanes4(p + r->stride, r->stride);
-    __m512i c = pxi_lanes4(p + 2 * r->stride, r->stride);
-    __m512i d = pxi_lanes4(p + 3 * r->stride, r->stride);
-    __m512i ab = _mm512_unpacklo_epi32(a, b), cd = _mm512_unpacklo_epi32(c, d);
-    v[0] = _mm512_unpacklo_epi64(ab, cd);
-    v[1] = _mm512_unpackhi_epi64(ab, cd);
-    ab = _mm512_unpackhi_epi32(a, b);
-    cd = _mm512_unpackhi_epi32(c, d);
-    v[2] = _mm512_unpacklo_epi64(ab, cd);
-    v[3] = _mm512_unpackhi_epi64(ab, cd);
+    __m512i v = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)p));
+    __m512i w = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(p + 8 * stride)));
+    v = _mm512_inserti64x4(v, _mm256_loadu_si256((const void *)(p + 4 * stride)), 1);
+    w = _mm512_inserti64x4(w, _mm256_loadu_si256((const void *)(p + 12 * stride)), 1);
+    *a = _mm512_shuffle_i32x4(v, w, 0x88);
+    *b = _mm512_shuffle_i32x4(v, w, 0xdd);
 }
 
-/* The four bytes at `at` of each row. */
-PXI_INLINE __m512i pxi_gather(const struct pxi_rows *r, size_t at)
+/* v[j] = four-byte element j of each row, from v[i] = 16 bytes of rows i, i + 4, i + 8, i + 12. */
+PXI_INLINE void pxi_transpose(__m512i v[4])
 {
-    return _mm512_i32gather_epi32(r->offsets, (const void *)(r->p + at), 1);
+    __m512i ab = _mm512_unpacklo_epi32(v[0], v[1]), cd = _mm512_unpacklo_epi32(v[2], v[3]);
+    __m512i ef = _mm512_unpackhi_epi32(v[0], v[1]), gh = _mm512_unpackhi_epi32(v[2], v[3]);
+    v[0] = _mm512_unpacklo_epi64(ab, cd);
+    v[1] = _mm512_unpackhi_epi64(ab, cd);
+    v[2] = _mm512_unpacklo_epi64(ef, gh);
+    v[3] = _mm512_unpackhi_epi64(ef, gh);
+}
+
+/* Asks for half of the part of `ahead` that corresponds to `n` bytes at `at` of each row. */
+PXI_INLINE void pxi_fetch_half(const struct pxi_rows *r, size_t at, size_t n)
+{
+    PXI_UNROLL
+    for (size_t i = 0; i < 16 * n; i += 128)
+        pxi_fetch(r->ahead + 16 * at + i);
+}
+
+/* v[j] = bytes 4j..4j+3 of the 16 bytes at `at` of each row. */
+PXI_INLINE void pxi_read16(__m512i v[4], const struct pxi_rows *r, size_t at)
+{
+    pxi_fetch_half(r, at, 16);
+    PXI_UNROLL
+    for (size_t i = 0; i < 4; i++)
+        v[i] = pxi_lanes4(r->p + at + i * r->stride, r->stride);
+    pxi_transpose(v);
+}
+
+/* v[j] = bytes 4j..4j+3 of the 32 bytes at `at` of each row. */
+PXI_INLINE void pxi_read32(__m512i v[8], const struct pxi_rows *r, size_t at)
+{
+    pxi_fetch_half(r, at, 32);
+    PXI_UNROLL
+    for (size_t i = 0; i < 4; i++)
+        pxi_lanes8(&v[i], &v[i + 4], r->p + at + i * r->stride, r->stride);
+    pxi_transpose(v);
+    pxi_transpose(v + 4);
+}
+
+/* Four-byte elements first..first + n of each row, n a multiple of 4. */
+PXI_INLINE void pxi_read(__m512i *v, const struct pxi_rows *r, size_t first, size_t n)
+{
+    PXI_UNROLL
+    for (size_t i = 0; i + 8 <= n; i += 8)
+        pxi_read32(v + i, r, 4 * (first + i));
+    if (n % 8)
+        pxi_read16(v + n - 4, r, 4 * (first + n - 4));
 }
 
 /* Low and high f16 of each lane as f32. */
@@ -49,141 +90,382 @@ PXI_INLINE __m512 pxi_low_half(__m512i v)
 {
     return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
 }
+
 PXI_INLINE __m512 pxi_high_half(__m512i v)
 {
     return pxi_low_half(_mm512_srli_epi32(v, 16));
 }
 
+PXI_INLINE __m512i pxi_bytes(int v)
+{
+    return _mm512_set1_epi8((char)v);
+}
+
 PXI_INLINE __m512i pxi_low4(__m512i v)
 {
-    return _mm512_and_si512(v, _mm512_set1_epi8(15));
+    return _mm512_and_si512(v, pxi_bytes(15));
 }
+
 PXI_INLINE __m512i pxi_high4(__m512i v)
 {
     return pxi_low4(_mm512_srli_epi16(v, 4));
 }
 
-/* The 32 nibbles of a block at `at`: low ones first. */
-PXI_INLINE void pxi_nibbles(uint8_t *w, const struct pxi_rows *r, size_t at)
+/* a | (b & c) */
+PXI_INLINE __m512i pxi_or_and(__m512i a, __m512i b, __m512i c)
 {
-    __m512i v[4];
-    pxi_transpose16(v, r, at);
-    PXI_UNROLL
-    for (int j = 0; j < 4; j++) {
-        _mm512_store_si512(w + 64 * j, pxi_low4(v[j]));
-        _mm512_store_si512(w + 64 * (j + 4), pxi_high4(v[j]));
-    }
+    return _mm512_ternarylogic_epi32(a, b, c, 0xf8);
 }
 
-/* Each unpack_ function writes one stored block (1 or 8 blocks of 32) at w. */
-PXI_INLINE void unpack_q4_0(uint8_t *w, const struct pxi_rows *r)
+/* Low 16 bits of each lane from `low`, high ones from `high`. */
+PXI_INLINE __m512i pxi_words(__m512i low, __m512i high)
 {
-    pxi_nibbles(w, r, 2);
-    _mm512_store_ps(w + 512, pxi_low_half(pxi_gather(r, 0)));
+    return _mm512_mask_blend_epi16(0xaaaaaaaa, low, high);
 }
 
-PXI_INLINE void unpack_q8_0(uint8_t *w, const struct pxi_rows *r)
+/* The four bytes from the middle of a to the middle of b, b following a. */
+PXI_INLINE __m512i pxi_across(__m512i a, __m512i b)
 {
-    __m512i v[8], sign = _mm512_set1_epi8(-128);
-    pxi_transpose16(v, r, 2);
-    pxi_transpose16(v + 4, r, 18);
-    PXI_UNROLL
-    for (int j = 0; j < 8; j++)
-        _mm512_store_si512(w + 64 * j, _mm512_xor_si512(v[j], sign));
-    _mm512_store_ps(w + 512, pxi_low_half(pxi_gather(r, 0)));
-}
-
-/* Byte i of the result: 6-bit scale of block i or i + 4, from the three words of Q4_K's 12 bytes.
- */
-struct pxi_k4 {
-    __m512i scale[2], min[2];
-};
-
-PXI_INLINE struct pxi_k4 pxi_k4_scales(__m512i s0, __m512i s1, __m512i s2)
-{
-    const __m512i six = _mm512_set1_epi8(63), two = _mm512_set1_epi8(48);
-    struct pxi_k4 k;
-    k.scale[0] = _mm512_and_si512(s0, six);
-    k.min[0] = _mm512_and_si512(s1, six);
-    k.scale[1] = _mm512_or_si512(pxi_low4(s2), _mm512_and_si512(_mm512_srli_epi16(s0, 2), two));
-    k.min[1] = _mm512_or_si512(pxi_high4(s2), _mm512_and_si512(_mm512_srli_epi16(s1, 2), two));
-    return k;
+    return pxi_words(_mm512_srli_epi32(a, 16), _mm512_slli_epi32(b, 16));
 }
 
 /* Byte i of each lane, unsigned, as f32. */
 PXI_INLINE __m512 pxi_byte_f32(__m512i v, int i)
 {
-    v = _mm512_and_si512(_mm512_srli_epi32(v, (unsigned)(8 * i)), _mm512_set1_epi32(255));
+    if (i < 3)
+        v = _mm512_and_si512(_mm512_srli_epi32(v, (unsigned)(8 * i)), _mm512_set1_epi32(255));
+    else
+        v = _mm512_srli_epi32(v, 24);
     return _mm512_cvtepi32_ps(v);
 }
 
-PXI_INLINE void pxi_k4_header(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void pxi_put(uint8_t *w, int j, __m512i v)
 {
-    const size_t block = PXI_BLOCK_BYTES(PXI_Q_MINS);
-    __m512i v[4];
-    pxi_transpose16(v, r, 0);
-    __m512 d = pxi_low_half(v[0]), dmin = pxi_high_half(v[0]);
-    struct pxi_k4 k = pxi_k4_scales(v[1], v[2], v[3]);
+    _mm512_store_si512(w + 64 * j, v);
+}
+
+/* Scale and min vectors of a block: number i of them all. */
+PXI_INLINE void pxi_put_scale(uint8_t *w, int i, __m512 v)
+{
+    _mm512_store_ps(w + 512 + 64 * i, v);
+}
+
+/*
+ * Types whose block is an odd number of 16-bit words (18, 22 and 34 bytes) are read as pairs: the
+ * second block begins in the middle of a four-byte element. So the first of a pair is used with its
+ * elements turned by two: 14, 15, 0, 1, ..., 13 (Q8_0: 30, 31, 0, ...), and the activation records
+ * are turned alike (see pack). The dwords of a pair: d and the first two bytes, ..., in the middle
+ * the last two bytes and the second d, ....
+ */
+#define PXI_PAIRS_BEGIN(words)                                                                     \
+    __m512i all[4 * (words) + 4];                                                                  \
+    PXI_UNROLL                                                                                     \
+    for (int pair = 0; pair < 4; pair++) {                                                         \
+        const int have = ((words)*pair + 3) / 4 * 4, need = ((words) * (pair + 1) + 3) / 4 * 4;    \
+        const __m512i *v = all + (words)*pair;                                                     \
+        uint8_t *first = w + 2 * pair * PXI_BLOCK_BYTES(0);                                        \
+        uint8_t *second = first + PXI_BLOCK_BYTES(0);                                              \
+        pxi_read(all + have, r, (size_t)have, (size_t)(need - have));                              \
+        __m512i scales = pxi_words(v[0], v[(words) / 2]);                                          \
+        pxi_put_scale(first, 0, pxi_low_half(scales));                                             \
+        pxi_put_scale(second, 0, pxi_high_half(scales));
+#define PXI_PAIRS_END }
+
+static void unpack_q4_0(uint8_t *w, const struct pxi_rows *r)
+{
+    PXI_PAIRS_BEGIN(9)
+    PXI_UNROLL
+    for (int j = 0; j < 4; j++) {
+        __m512i a = j ? v[j] : pxi_words(v[4], v[0]), b = v[5 + j];
+        pxi_put(first, j, pxi_low4(a));
+        pxi_put(first, j + 4, pxi_high4(a));
+        pxi_put(second, j, pxi_low4(b));
+        pxi_put(second, j + 4, pxi_high4(b));
+    }
+    PXI_PAIRS_END
+}
+
+/* As Q4_0, each code looked up. */
+static void unpack_iq4_nl(uint8_t *w, const struct pxi_rows *r)
+{
+    static const int8_t codes[16] = {PXI_IQ4_NL_CODES};
+    __m512i table = _mm512_xor_si512(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)codes)),
+                                     pxi_bytes(128));
+    PXI_PAIRS_BEGIN(9)
+    PXI_UNROLL
+    for (int j = 0; j < 4; j++) {
+        __m512i a = j ? v[j] : pxi_words(v[4], v[0]), b = v[5 + j];
+        pxi_put(first, j, _mm512_shuffle_epi8(table, pxi_low4(a)));
+        pxi_put(first, j + 4, _mm512_shuffle_epi8(table, pxi_high4(a)));
+        pxi_put(second, j, _mm512_shuffle_epi8(table, pxi_low4(b)));
+        pxi_put(second, j + 4, _mm512_shuffle_epi8(table, pxi_high4(b)));
+    }
+    PXI_PAIRS_END
+}
+
+static void unpack_q8_0(uint8_t *w, const struct pxi_rows *r)
+{
+    const __m512i sign = pxi_bytes(128);
+    PXI_PAIRS_BEGIN(17)
     PXI_UNROLL
     for (int j = 0; j < 8; j++) {
-        float *to = (float *)(void *)(w + (size_t)j * block + 512);
-        _mm512_store_ps(to, _mm512_mul_ps(d, pxi_byte_f32(k.scale[j / 4], j % 4)));
-        _mm512_store_ps(to + 16, _mm512_mul_ps(dmin, pxi_byte_f32(k.min[j / 4], j % 4)));
+        __m512i a = j ? v[j] : pxi_words(v[8], v[0]);
+        pxi_put(first, j, _mm512_xor_si512(a, sign));
+        pxi_put(second, j, _mm512_xor_si512(v[9 + j], sign));
     }
+    PXI_PAIRS_END
 }
 
-PXI_INLINE void unpack_q4_k(uint8_t *w, const struct pxi_rows *r)
+/* v + 16 where the bit of qh is set, for elements whose bits are e, e + 1, then f, f + 1. */
+PXI_INLINE __m512i pxi_fifth(__m512i v, __m512i qh, int e, int f)
 {
-    const size_t block = PXI_BLOCK_BYTES(PXI_Q_MINS);
-    pxi_k4_header(w, r);
-    for (size_t j = 0; j < 8; j++) { /* 16 bytes: half of block j & ~1 and of the one after it */
-        uint8_t *to = w + (j & ~(size_t)1) * block + j % 2 * 256;
-        __m512i v[4];
-        pxi_transpose16(v, r, 16 + 16 * j);
-        PXI_UNROLL
-        for (int i = 0; i < 4; i++) {
-            _mm512_store_si512(to + 64 * i, pxi_low4(v[i]));
-            _mm512_store_si512(to + block + 64 * i, pxi_high4(v[i]));
-        }
-    }
+    const __m512i lanes =
+        _mm512_broadcast_i32x4(_mm_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0));
+    int bytes = e / 8 * 0x0101 + f / 8 * 0x01010000;
+    int bits = (3 << e % 8 & 0xff) / 3 * 0x0201 + ((3 << f % 8 & 0xff) / 3 * 0x0201) * 65536;
+    __m512i spread = _mm512_shuffle_epi8(qh, _mm512_or_si512(lanes, _mm512_set1_epi32(bytes)));
+    __mmask64 set = _mm512_test_epi8_mask(spread, _mm512_set1_epi32(bits));
+    return _mm512_mask_add_epi8(v, set, v, pxi_bytes(16));
 }
 
-/* Sixteen elements of Q6_K: four vectors of nibbles, and bits `shift` of the high bits. */
-PXI_INLINE void pxi_six(uint8_t *w, const __m512i low[4], const __m512i high[4], int shift)
+/* The nibbles v of four bytes of a block, elements e, e + 1, f, f + 1, with their fifth bits. */
+PXI_INLINE void pxi_put_five(uint8_t *w, int j, __m512i v, __m512i qh, int e, int f)
 {
-    const __m512i two = _mm512_set1_epi8(48);
+    pxi_put(w, j, pxi_fifth(pxi_low4(v), qh, e, f));
+    pxi_put(w, j + 4, pxi_fifth(pxi_high4(v), qh, e + 16, f + 16));
+}
+
+static void unpack_q5_0(uint8_t *w, const struct pxi_rows *r)
+{
+    PXI_PAIRS_BEGIN(11)
+    __m512i qh = pxi_across(v[0], v[1]);
     PXI_UNROLL
-    for (int i = 0; i < 4; i++) {
-        __m512i h = shift < 4 ? _mm512_slli_epi16(high[i], (unsigned)(4 - shift))
-                              : _mm512_srli_epi16(high[i], (unsigned)(shift - 4));
-        _mm512_store_si512(w + 64 * i, _mm512_or_si512(low[i], _mm512_and_si512(h, two)));
+    for (int j = 0; j < 4; j++) {
+        __m512i a = j ? v[1 + j] : pxi_words(v[5], v[1]);
+        pxi_put_five(first, j, a, qh, j ? 4 * j - 2 : 14, 4 * j);
+        pxi_put_five(second, j, v[7 + j], v[6], 4 * j, 4 * j + 2);
+    }
+    PXI_PAIRS_END
+}
+
+/* d, m and 16 bytes of nibbles, between them fifth bits when `five`. */
+PXI_INLINE void pxi_unpack_dm(uint8_t *w, const struct pxi_rows *r, const int five)
+{
+    const int words = 5 + five;
+    __m512i all[52];
+    PXI_UNROLL
+    for (int b = 0; b < 8; b++) {
+        const int have = (words * b + 3) / 4 * 4, need = (words * (b + 1) + 3) / 4 * 4;
+        const __m512i *v = all + words * b;
+        uint8_t *to = w + b * PXI_BLOCK_BYTES(PXI_Q_MINS);
+        pxi_read(all + have, r, (size_t)have, (size_t)(need - have));
+        __m512i sign = _mm512_set1_epi32(INT32_MIN); /* m is added, a min subtracted */
+        __m512i min = _mm512_xor_si512(_mm512_castps_si512(pxi_high_half(v[0])), sign);
+        pxi_put_scale(to, 0, pxi_low_half(v[0]));
+        pxi_put_scale(to, 1, _mm512_castsi512_ps(min));
+        PXI_UNROLL
+        for (int j = 0; j < 4; j++) {
+            if (five) {
+                pxi_put_five(to, j, v[2 + j], v[1], 4 * j, 4 * j + 2);
+            } else {
+                pxi_put(to, j, pxi_low4(v[1 + j]));
+                pxi_put(to, j + 4, pxi_high4(v[1 + j]));
+            }
+        }
     }
 }
 
-PXI_INLINE void unpack_q6_k(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q4_1(uint8_t *w, const struct pxi_rows *r)
 {
-    const size_t block = PXI_BLOCK_BYTES(PXI_Q_HALVES);
-    __m512i v[4], high[4], low[4];
-    for (size_t j = 0; j < 4; j++) { /* j: which half of 128, and which half of a block */
-        uint8_t *to = w + j / 2 * 4 * block + j % 2 * 256;
-        pxi_transpose16(high, r, 128 + 16 * j);
-        for (size_t i = 0; i < 2; i++) {
-            pxi_transpose16(v, r, j / 2 * 64 + i * 32 + j % 2 * 16);
-            for (int e = 0; e < 4; e++)
-                low[e] = pxi_low4(v[e]);
-            pxi_six(to + i * block, low, high, i ? 2 : 0);
-            for (int e = 0; e < 4; e++)
-                low[e] = pxi_high4(v[e]);
-            pxi_six(to + (i + 2) * block, low, high, i ? 6 : 4);
+    pxi_unpack_dm(w, r, 0);
+}
+
+static void unpack_q5_1(uint8_t *w, const struct pxi_rows *r)
+{
+    pxi_unpack_dm(w, r, 1);
+}
+
+/* Blocks of 17 bytes: nothing is aligned, so the exponents are gathered. */
+static void unpack_mxfp4(uint8_t *w, const struct pxi_rows *r)
+{
+    static const int8_t codes[16] = {PXI_MXFP4_CODES};
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    __m512i table = _mm512_add_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)codes)),
+                                    pxi_bytes(12));
+    __m512i at = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)r->stride));
+    for (size_t b = 0; b < 8; b++, w += PXI_BLOCK_BYTES(0)) {
+        __m512i v[4], e = _mm512_i32gather_epi32(at, (const void *)(r->p + 17 * b), 1);
+        e = _mm512_and_si512(e, _mm512_set1_epi32(255));
+        __m512i s = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+        __mmask16 tiny = _mm512_cmplt_epi32_mask(e, _mm512_set1_epi32(2));
+        s = _mm512_mask_sllv_epi32(s, tiny, _mm512_set1_epi32(0x00200000), e);
+        pxi_put_scale(w, 0, _mm512_castsi512_ps(s));
+        pxi_read16(v, r, 17 * b + 1);
+        PXI_UNROLL
+        for (int j = 0; j < 4; j++) {
+            pxi_put(w, j, _mm512_shuffle_epi8(table, pxi_low4(v[j])));
+            pxi_put(w, j + 4, _mm512_shuffle_epi8(table, pxi_high4(v[j])));
         }
     }
-    __m512 d = pxi_high_half(pxi_gather(r, 206));
-    pxi_transpose16(v, r, 192);
+}
+
+/* d, dmin and the 6-bit scales and mins that begin Q4_K and Q5_K; byte j % 4 of word j / 4. */
+PXI_INLINE void pxi_k4_header(uint8_t *w, const struct pxi_rows *r)
+{
+    const __m512i six = pxi_bytes(63), two = pxi_bytes(48);
+    __m512i v[4], scale[2], min[2];
+    pxi_read16(v, r, 0);
+    __m512 d = pxi_low_half(v[0]), dmin = pxi_high_half(v[0]);
+    scale[0] = _mm512_and_si512(v[1], six);
+    min[0] = _mm512_and_si512(v[2], six);
+    scale[1] = pxi_or_and(pxi_low4(v[3]), _mm512_srli_epi16(v[1], 2), two);
+    min[1] = pxi_or_and(pxi_high4(v[3]), _mm512_srli_epi16(v[2], 2), two);
+    PXI_UNROLL
+    for (int j = 0; j < 8; j++) {
+        uint8_t *to = w + j * PXI_BLOCK_BYTES(PXI_Q_MINS);
+        pxi_put_scale(to, 0, _mm512_mul_ps(d, pxi_byte_f32(scale[j / 4], j % 4)));
+        pxi_put_scale(to, 1, _mm512_mul_ps(dmin, pxi_byte_f32(min[j / 4], j % 4)));
+    }
+}
+
+static void unpack_q4_k(uint8_t *w, const struct pxi_rows *r)
+{
+    const int block = PXI_BLOCK_BYTES(PXI_Q_MINS);
+    pxi_k4_header(w, r);
+    for (size_t j = 0; j < 4; j++, w += 2 * block) {
+        __m512i v[8];
+        pxi_read32(v, r, 16 + 32 * j);
+        PXI_UNROLL
+        for (int i = 0; i < 8; i++) {
+            pxi_put(w, i, pxi_low4(v[i]));
+            pxi_put(w + block, i, pxi_high4(v[i]));
+        }
+    }
+}
+
+/* Bit `bit` of every byte, moved to bit `to`; the other bits are noise. */
+PXI_INLINE __m512i pxi_move_bit(__m512i v, int bit, int to)
+{
+    return bit < to ? _mm512_slli_epi16(v, (unsigned)(to - bit))
+                    : _mm512_srli_epi16(v, (unsigned)(bit - to));
+}
+
+static void unpack_q5_k(uint8_t *w, const struct pxi_rows *r)
+{
+    const int block = PXI_BLOCK_BYTES(PXI_Q_MINS);
+    const __m512i bit = pxi_bytes(16);
+    __m512i high[8];
+    pxi_k4_header(w, r);
+    pxi_read32(high, r, 16);
+    PXI_UNROLL
+    for (int j = 0; j < 4; j++, w += 2 * block) {
+        __m512i v[8];
+        pxi_read32(v, r, 48 + 32 * (size_t)j);
+        PXI_UNROLL
+        for (int i = 0; i < 8; i++) {
+            __m512i even = pxi_move_bit(high[i], 2 * j, 4);
+            __m512i odd = pxi_move_bit(high[i], 2 * j + 1, 4);
+            pxi_put(w, i, pxi_or_and(pxi_low4(v[i]), even, bit));
+            pxi_put(w + block, i, pxi_or_and(pxi_high4(v[i]), odd, bit));
+        }
+    }
+}
+
+/* Byte i of each lane, signed, as f32. */
+PXI_INLINE __m512 pxi_signed_f32(__m512i v, int i)
+{
+    v = _mm512_slli_epi32(v, (unsigned)(24 - 8 * i));
+    return _mm512_cvtepi32_ps(_mm512_srai_epi32(v, 24));
+}
+
+static void unpack_q6_k(uint8_t *w, const struct pxi_rows *r)
+{
+    const int block = PXI_BLOCK_BYTES(PXI_Q_HALVES);
+    const __m512i two = pxi_bytes(48);
+    __m512i v[8], high[8];
+    for (size_t half = 0; half < 2; half++) {
+        uint8_t *to = w + (int)half * 4 * block;
+        pxi_read32(high, r, 128 + 32 * half);
+        PXI_UNROLL
+        for (int j = 0; j < 2; j++) {
+            pxi_read32(v, r, 64 * half + 32 * (size_t)j);
+            PXI_UNROLL
+            for (int i = 0; i < 8; i++) {
+                __m512i low = pxi_move_bit(high[i], 2 * j, 4);
+                __m512i up = pxi_move_bit(high[i], 2 * j + 4, 4);
+                pxi_put(to + j * block, i, pxi_or_and(pxi_low4(v[i]), low, two));
+                pxi_put(to + (j + 2) * block, i, pxi_or_and(pxi_high4(v[i]), up, two));
+            }
+        }
+    }
+    pxi_read16(v, r, 194);
+    __m512 d = pxi_high_half(v[3]);
+    pxi_read16(v, r, 192);
+    PXI_UNROLL
+    for (int j = 0; j < 16; j++)
+        pxi_put_scale(w + j / 2 * block, j % 2, _mm512_mul_ps(d, pxi_signed_f32(v[j / 4], j % 4)));
+}
+
+/* Scales of Q3_K from its last 16 bytes: two of the high bits, 12 of scales, d. */
+PXI_INLINE void pxi_k3_scales(uint8_t *w, const struct pxi_rows *r)
+{
+    const __m512i two = pxi_bytes(48);
+    __m512i v[4], s[4];
+    pxi_read16(v, r, 94);
+    __m512 d = pxi_high_half(v[3]);
+    __m512i a = pxi_across(v[0], v[1]), b = pxi_across(v[1], v[2]), c = pxi_across(v[2], v[3]);
+    s[0] = pxi_or_and(pxi_low4(a), _mm512_slli_epi16(c, 4), two);
+    s[1] = pxi_or_and(pxi_low4(b), _mm512_slli_epi16(c, 2), two);
+    s[2] = pxi_or_and(pxi_high4(a), c, two);
+    s[3] = pxi_or_and(pxi_high4(b), _mm512_srli_epi16(c, 2), two);
     PXI_UNROLL
     for (int j = 0; j < 16; j++) {
-        __m512i s = _mm512_slli_epi32(v[j / 4], (unsigned)(24 - 8 * (j % 4)));
-        __m512 f = _mm512_cvtepi32_ps(_mm512_srai_epi32(s, 24));
-        _mm512_store_ps(w + (size_t)(j / 2) * block + 512 + j % 2 * 64, _mm512_mul_ps(d, f));
+        __m512 f = _mm512_sub_ps(pxi_byte_f32(s[j / 4], j % 4), _mm512_set1_ps(32));
+        pxi_put_scale(w + j / 2 * PXI_BLOCK_BYTES(PXI_Q_HALVES), j % 2, _mm512_mul_ps(d, f));
+    }
+}
+
+static void unpack_q3_k(uint8_t *w, const struct pxi_rows *r)
+{
+    const int block = PXI_BLOCK_BYTES(PXI_Q_HALVES);
+    const __m512i three = pxi_bytes(3), four = pxi_bytes(4);
+    __m512i v[8], high[8];
+    pxi_read32(high, r, 0);
+    PXI_UNROLL
+    for (int j = 0; j < 8; j++) {
+        if (j % 4 == 0)
+            pxi_read32(v, r, 32 + 8 * (size_t)j);
+        PXI_UNROLL
+        for (int i = 0; i < 8; i++) {
+            __m512i low = _mm512_and_si512(_mm512_srli_epi16(v[i], 2 * (unsigned)(j % 4)), three);
+            pxi_put(w + j * block, i, pxi_or_and(low, pxi_move_bit(high[i], j, 2), four));
+        }
+    }
+    pxi_k3_scales(w, r);
+}
+
+static void unpack_q2_k(uint8_t *w, const struct pxi_rows *r)
+{
+    const int block = PXI_BLOCK_BYTES(PXI_Q_HALVES | PXI_Q_MINS);
+    const __m512i three = pxi_bytes(3);
+    __m512i v[8];
+    PXI_UNROLL
+    for (int j = 0; j < 8; j++) {
+        if (j % 4 == 0)
+            pxi_read32(v, r, 16 + 8 * (size_t)j);
+        PXI_UNROLL
+        for (int i = 0; i < 8; i++)
+            pxi_put(w + j * block, i,
+                    _mm512_and_si512(_mm512_srli_epi16(v[i], 2 * (unsigned)(j % 4)), three));
+    }
+    pxi_read16(v, r, 68);
+    __m512 d = pxi_low_half(v[3]), dmin = pxi_high_half(v[3]);
+    pxi_read16(v, r, 0);
+    PXI_UNROLL
+    for (int j = 0; j < 16; j++) {
+        uint8_t *to = w + j / 2 * block;
+        pxi_put_scale(to, j % 2, _mm512_mul_ps(d, pxi_byte_f32(pxi_low4(v[j / 4]), j % 4)));
+        pxi_put_scale(to, 2 + j % 2, _mm512_mul_ps(dmin, pxi_byte_f32(pxi_high4(v[j / 4]), j % 4)));
     }
 }
 
