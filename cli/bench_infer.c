@@ -80,6 +80,7 @@ static int run_model(const struct bench *b, struct bench_model *m)
 {
     struct session s;
     struct progress p;
+    machine_peak_reset();
     int rc = session_open(b->c, m->path, &s);
     if (rc == 0)
         measure_file(&s, m);
@@ -139,7 +140,7 @@ static int make_models(const struct bench *b, const char *dir, struct bench_mode
 static void put_repeat(const struct bench *b)
 {
     const struct cli *c = b->c;
-    printf("\nagain: plexus bench infer");
+    printf("again: plexus bench infer");
     if (c->args)
         printf(" %s", c->arg[0]);
     else

@@ -87,8 +87,6 @@ static int run_verb(struct cli *c, int argc, char **argv)
         return finish(0);
     }
     term_color(opt_text(c, OPT_COLOR));
-    if (!c->verb->run)
-        return fail(PX_ERR_UNSUPPORTED, c->verb->name, NULL);
     return finish(c->verb->run(c));
 }
 

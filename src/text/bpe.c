@@ -26,7 +26,7 @@ void pxi_bpe_deinit(struct pxi_bpe *b)
 
 static bool reserve(struct pxi_bpe *b, size_t symbols)
 {
-    /* A pair for every symbol but the first; a merge takes one away, and a symbol, and brings two. */
+    /* A pair for each symbol but the first; a merge uses one up and brings at most two. */
     size_t pairs = symbols * 2;
     if (symbols > b->symbol_cap) {
         void *p = pxi_realloc(b->symbols, symbols, sizeof *b->symbols);

@@ -25,15 +25,15 @@ static void slurp(struct pxi_buf *b, FILE *f)
 /* Open data/models/<name>, or unpack data/models/vocab/<name>.xz. */
 static void model_open(struct model *m, const char *name, int packed)
 {
-    char path[1200];
+    char path[256], command[1200];
     px_diag d;
     *m = (struct model){0};
     snprintf(path, sizeof path, packed ? "data/models/vocab/%s.xz" : "data/models/%s", name);
     const char *full = PX_SHARED(path);
-    snprintf(path, sizeof path, packed ? "xz -dc '%s'" : "%s", full);
+    snprintf(command, sizeof command, "xz -dc '%s'", full);
     if (packed && system("command -v xz >/dev/null") != 0)
         PX_SKIP("xz is not installed");
-    FILE *f = packed ? popen(path, "r") : fopen(path, "rb");
+    FILE *f = packed ? popen(command, "r") : fopen(full, "rb");
     CHECK(f != NULL);
     slurp(&m->file, f);
     packed ? pclose(f) : fclose(f);

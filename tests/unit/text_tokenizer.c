@@ -66,6 +66,22 @@ TEST(llama_special_tokens)
     vocab_close(&v);
 }
 
+TEST(llama_user_tokens_of_spelt_spaces_are_words)
+{
+    int32_t ids[8];
+    char back[16];
+    size_t n, bytes;
+    vocab_llama(&v);
+    v.types[v.count - 7] = 4; /* "▁▁" */
+    CHECK_STR(v.tokens[v.count - 7], "▁▁");
+    CHECK_EQ(vocab_open(&v), PX_ERR_OK);
+    check("  ab ab", 0, "▁▁/▁/ab/▁/ab");
+    CHECK_EQ(px_tokenize(v.tokenizer, px_view_str("  ab ab"), 0, ids, 8, &n), PX_ERR_OK);
+    CHECK_EQ(px_detokenize(v.tokenizer, ids, n, 0, back, 16, &bytes), PX_ERR_OK);
+    CHECK(bytes == 7 && !memcmp(back, "  ab ab", 7));
+    vocab_close(&v);
+}
+
 TEST(llama_flags_of_the_file)
 {
     vocab_llama(&v);
@@ -279,11 +295,11 @@ TEST(broken_spellings_are_refused)
     static const char *const bytes[] = {"<0x-1>", "<0xG0>", "<0x 1>", "<0x1>", "<0x100>", ""};
     for (unsigned i = 0; i < sizeof bytes / sizeof *bytes; i++) {
         vocab_llama(&v);
-        strcpy(v.tokens[4], bytes[i]);
+        memcpy(v.tokens[4], bytes[i], strlen(bytes[i]) + 1);
         refuse(PX_ERR_CORRUPT, "tokenizer.ggml.tokens[4]");
     }
     vocab_gpt2(&v, "gpt-2");
-    strcpy(v.tokens[9], v.tokens[8]);
+    memcpy(v.tokens[9], v.tokens[8], sizeof v.tokens[8]);
     refuse(PX_ERR_CORRUPT, "tokenizer.ggml.tokens[9]");
     for (unsigned i = 0; i < 3; i++) {
         static const char *const merges[] = {"ab", " ab", "ab "};
