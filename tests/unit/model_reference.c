@@ -82,12 +82,14 @@ static size_t check_prompt(struct rig *r, json_t *prompt, double margin)
     return i;
 }
 
+static json_t *references; /* the list in use, until the program ends */
+
 static json_t *reference(const char *list, const char *name)
 {
     char path[256];
     json_error_t err;
     snprintf(path, sizeof path, "data/models/%s", list);
-    json_t *all = json_load_file(PX_SHARED(path), JSON_ALLOW_NUL, &err);
+    json_t *all = references = json_load_file(PX_SHARED(path), JSON_ALLOW_NUL, &err);
     CHECK(all != NULL);
     size_t i;
     json_t *e;
