@@ -82,7 +82,7 @@ static size_t check_prompt(struct rig *r, json_t *prompt, double margin)
     return i;
 }
 
-static json_t *references; /* the list in use, until the program ends */
+static json_t *references; /* the list in use; each case drops it at its end */
 
 static json_t *reference(const char *list, const char *name)
 {
@@ -110,6 +110,7 @@ static void check_greedy(const char *list, const char *name, double margin, size
     printf("# %s: %zu steps equal\n", name, steps);
     CHECK(steps >= at_least);
     rig_close(&r);
+    json_decref(references);
 }
 
 TEST(greedy_stories_f32)
@@ -185,6 +186,7 @@ static void check_logits(const char *arch)
     printf("# %s: largest difference %.3g\n", name, worst);
     CHECK(worst <= 2e-4);
     rig_close(&r);
+    json_decref(references);
 }
 
 TEST(logits_llama3)
