@@ -144,14 +144,18 @@ static inline void pxi_unpack_q5_k(struct pxi_block *restrict b, const uint8_t *
 static inline void pxi_unpack_q6_k(struct pxi_block *restrict b, const uint8_t *restrict p)
 {
     float d = pxi_load_half(p + 208);
-    for (int j = 0; j < 8; j++) {
-        const uint8_t *ql = p + j / 4 * 64 + j % 2 * 32, *qh = p + 128 + j / 4 * 32;
-        for (int i = 0; i < 32; i++)
-            b[j].q[i] =
-                (int8_t)(((ql[i] >> (j % 4 / 2 * 4) & 15) | (qh[i] >> (j % 4 * 2) & 3) << 4) - 32);
-        for (int h = 0; h < 2; h++)
-            b[j].dw[h] = d * (float)(int8_t)p[192 + 2 * j + h];
+    for (int n = 0; n < 2; n++) {
+        const uint8_t *ql = p + n * 64, *qh = p + 128 + n * 32;
+        struct pxi_block *to = b + 4 * n;
+        for (int i = 0; i < 32; i++) {
+            to[0].q[i] = (int8_t)(((ql[i] & 15) | (qh[i] & 3) << 4) - 32);
+            to[1].q[i] = (int8_t)(((ql[i + 32] & 15) | (qh[i] >> 2 & 3) << 4) - 32);
+            to[2].q[i] = (int8_t)((ql[i] >> 4 | (qh[i] >> 4 & 3) << 4) - 32);
+            to[3].q[i] = (int8_t)((ql[i + 32] >> 4 | qh[i] >> 6 << 4) - 32);
+        }
     }
+    for (int h = 0; h < 16; h++)
+        b[h / 2].dw[h % 2] = d * (float)(int8_t)p[192 + h];
 }
 
 static inline void pxi_unpack_codes(int8_t q[restrict 32], const uint8_t *restrict qs,

@@ -67,6 +67,9 @@ INLINE void unpack_span(const struct span *s, pxi_unpack_fn *unpack, const size_
                 size_t row = pxi_min(s->row + g * LANES + i, m->row_last - 1);
                 const uint8_t *p = (const uint8_t *)m->w + row * m->row_bytes;
                 p += (s->first + b) / super * bytes;
+                if (row + ROWS < m->row_last) /* the next panel */
+                    for (size_t at = 0; at < n * bytes / super; at += 64)
+                        __builtin_prefetch(p + ROWS * m->row_bytes + at, 0, 2);
                 for (size_t j = 0; j < n; j += super, p += bytes)
                     unpack(&in[i][j], p);
             }
