@@ -134,11 +134,15 @@ static inline void pxi_unpack_q4_k(struct pxi_block *restrict b, const uint8_t *
 
 static inline void pxi_unpack_q5_k(struct pxi_block *restrict b, const uint8_t *restrict p)
 {
+    const uint8_t *qh = p + 16, *qs = p + 48;
     pxi_unpack_k4_scales(b, p);
-    for (int j = 0; j < 8; j++)
-        for (int i = 0; i < 32; i++)
-            b[j].q[i] =
-                (int8_t)((p[48 + j / 2 * 32 + i] >> (j % 2 * 4) & 15) | (p[16 + i] >> j & 1) << 4);
+    for (int j = 0; j < 8; j += 2, qs += 32) {
+        uint8_t low = (uint8_t)(1 << j), high = (uint8_t)(2 << j);
+        for (int i = 0; i < 32; i++) {
+            b[j].q[i] = (int8_t)((qs[i] & 15) | (qh[i] & low ? 16 : 0));
+            b[j + 1].q[i] = (int8_t)(qs[i] >> 4 | (qh[i] & high ? 16 : 0));
+        }
+    }
 }
 
 static inline void pxi_unpack_q6_k(struct pxi_block *restrict b, const uint8_t *restrict p)
