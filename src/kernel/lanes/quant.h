@@ -8,9 +8,10 @@
  *     ints, floats         vectors of LANES int32_t or float
  *     each_i32, each_f32   one value in every lane
  *     load_f32, store_f32  at any address
- *     of_i32, madd, nmadd    (float)a, a * b + c and c - a * b
+ *     of_i32, madd, nmadd  (float)a, a * b + c and c - a * b
  *     transpose            LANES rows of 32 bytes, plus a bias, as panel vectors
- *     dots                 adds the products of CHAIN(max) panel vectors to the sums of T tokens
+ *     dots                 adds the products of CHAIN(max) panel vectors to the sums of T tokens;
+ *                          no weight is beyond max, and CHAIN(max) divides 4
  *     amax32, round32      the two halves of the quantiser
  */
 #ifndef PXI_KERNEL_LANES_QUANT_H
