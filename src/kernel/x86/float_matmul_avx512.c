@@ -43,6 +43,8 @@ struct group {
 
 static struct group group_of(const struct pxi_matmul *m, size_t row)
 {
+    if (row >= m->row_last) /* the half of a pair that is not there */
+        return (struct group){(const uint8_t *)m->w + (m->row_last - 1) * m->row_bytes, 0, 0};
     size_t left = m->row_last - row;
     return (struct group){(const uint8_t *)m->w + row * m->row_bytes, m->row_bytes,
                           left < 16 ? left - 1 : 15};
@@ -55,7 +57,8 @@ INLINE __mmask16 rows_mask(size_t left)
 
 /* Copy bytes [at, at + n) of each row, n <= 64, into line[16][64], and ask for 16 rows further on.
  */
-INLINE void stage(uint8_t *line, const struct group *g, size_t at, size_t n)
+static __attribute__((noinline)) void stage(uint8_t *line, const struct group *g, size_t at,
+                                            size_t n)
 {
     __mmask64 mask = ((__mmask64)1 << n % LINE) - 1;
     const uint8_t *p = g->first + at;
@@ -128,23 +131,46 @@ INLINE void widen(enum elem e, const uint8_t *line, __m512 *w)
         }
 }
 
-/* Add the first n of a quarter line's products, n <= 8, to the sums of T tokens and `groups`. */
-INLINE void add_quarter(enum elem e, int T, int groups, uint8_t line[2][16 * LINE], int quarter,
-                        const float *x, size_t n, __m512 (*acc)[2])
+/* Keeps the compiler from unrolling a loop over v. */
+INLINE size_t opaque(size_t v)
 {
-    const int width = e == ELEM_F32 ? 4 : 8;
+    __asm__("" : "+r"(v));
+    return v;
+}
+
+/* Add the products of a quarter line to the sums of T tokens and two groups. */
+INLINE void add_quarter(enum elem e, int T, uint8_t line[2][16 * LINE], size_t quarter,
+                        const float *x, __m512 (*acc)[2])
+{
+    const size_t width = e == ELEM_F32 ? 4 : 8;
     __m512 w[2][8];
-    for (int g = 0; g < groups; g++)
+    for (int g = 0; g < 2; g++)
         widen(e, line[g] + 16 * quarter, w[g]);
-    for (int i = 0; i < width; i++) {
-        if ((size_t)i >= n)
-            break;
+    for (size_t i = 0; i < width; i++)
         for (int t = 0; t < T; t++) {
-            __m512 b = _mm512_set1_ps(x[t * 32 + width * quarter + i]);
-            for (int g = 0; g < groups; g++)
+            __m512 b = _mm512_set1_ps(x[(size_t)t * 32 + width * quarter + i]);
+            for (int g = 0; g < 2; g++)
                 acc[t][g] = _mm512_fmadd_ps(w[g][i], b, acc[t][g]);
         }
+}
+
+/* The same for the first n elements of the last line that is not whole. */
+INLINE void add_rest(enum elem e, int T, uint8_t line[2][16 * LINE], const float *x, size_t n,
+                     __m512 (*acc)[2])
+{
+    const size_t width = e == ELEM_F32 ? 4 : 8;
+    _Alignas(64) float part[2][32][16];
+    __m512 w[8];
+    for (size_t q = 0; q < 8; q = opaque(q + 1)) { /* four quarters of two groups */
+        widen(e, line[q / 4] + 16 * (q % 4), w);
+        for (size_t i = 0; i < width; i++)
+            _mm512_store_ps(part[q / 4][width * (q % 4) + i], w[i]);
     }
+    for (size_t i = 0; i < n; i = opaque(i + 1))
+        for (int t = 0; t < T; t++)
+            for (int g = 0; g < 2; g++)
+                acc[t][g] = _mm512_fmadd_ps(_mm512_load_ps(part[g][i]),
+                                            _mm512_set1_ps(x[(size_t)t * 32 + i]), acc[t][g]);
 }
 
 /* Copy n <= 32 floats of T tokens to x[T][32]. */
@@ -157,48 +183,39 @@ INLINE void stage_x(float *x, const float *from, size_t stride, int T, size_t n)
         }
 }
 
-/* T tokens of one or two groups of rows, weights read once. */
-INLINE void decode(const struct pxi_matmul *m, enum elem e, const int T, const int groups,
-                   size_t row)
+/* T tokens of 32 rows, weights read once. */
+INLINE void decode(const struct pxi_matmul *m, enum elem e, const int T, size_t row)
 {
     _Alignas(64) uint8_t line[2][16 * LINE];
     _Alignas(64) float x[DECODE_MAX * 32];
     __m512 acc[DECODE_MAX][2];
-    const size_t step = line_elems(e), quarter = step / 4;
-    struct group g[2];
-    for (int i = 0; i < groups; i++)
-        g[i] = group_of(m, row + 16 * (size_t)i);
+    const size_t step = line_elems(e);
+    struct group g[2] = {group_of(m, row), group_of(m, row + 16)};
+    size_t rows = m->row_last - row;
+    __mmask16 mask[2] = {rows_mask(rows), rows_mask(rows > 16 ? rows - 16 : 0)};
     for (int t = 0; t < T; t++)
         acc[t][0] = acc[t][1] = _mm512_setzero_ps();
-    size_t k = 0;
-    for (; k + step <= m->k; k += step) {
-        for (int i = 0; i < groups; i++)
-            stage(line[i], &g[i], k * elem_bytes(e), LINE);
-        stage_x(x, m->x + k, m->k, T, step);
-        for (int q = 0; q < 4; q++)
-            add_quarter(e, T, groups, line, q, x, quarter, acc);
-    }
-    if (k < m->k) {
-        size_t left = m->k - k;
-        for (int i = 0; i < groups; i++)
+    for (size_t k = 0; k < m->k; k += step) {
+        size_t left = m->k - k < step ? m->k - k : step;
+        for (int i = 0; i < 2; i++)
             stage(line[i], &g[i], k * elem_bytes(e), left * elem_bytes(e));
         stage_x(x, m->x + k, m->k, T, left);
-        for (int q = 0; q < 4 && left > quarter * (size_t)q; q++)
-            add_quarter(e, T, groups, line, q, x, left - quarter * (size_t)q, acc);
+        if (left < step)
+            add_rest(e, T, line, x, left, acc);
+        else
+            for (size_t q = 0; q < 4; q = opaque(q + 1))
+                add_quarter(e, T, line, q, x, acc);
     }
     for (int t = 0; t < T; t++)
-        for (int i = 0; i < groups; i++)
-            _mm512_mask_storeu_ps(m->y + (size_t)t * m->y_stride + row + 16 * i,
-                                  rows_mask(m->row_last - row - 16 * (size_t)i), acc[t][i]);
+        for (int i = 0; i < 2; i++)
+            _mm512_mask_storeu_ps(m->y + (size_t)t * m->y_stride + row + 16 * i, mask[i],
+                                  acc[t][i]);
 }
 
 INLINE void decode_rows(const struct pxi_matmul *m, enum elem e, const int T)
 {
-    size_t row = m->row_first;
-    for (; row + 16 < m->row_last; row += 32)
-        decode(m, e, T, 2, row);
-    if (row < m->row_last)
-        decode(m, e, T, 1, row);
+    for (size_t row = m->row_first; row < m->row_last; row += 32)
+        decode(m, e, T, row);
 }
 
 /* Lay n elements from k0 of 16 rows at out[n][32]. */
@@ -277,6 +294,11 @@ static void run_tile(const struct pxi_matmul *m, const struct block *b, size_t t
                 _mm512_maskz_loadu_ps(rows_mask(b->n - i), m->x + (token + t) * m->k + b->k + i));
     for (size_t p = 0; p < b->panels; p++) {
         size_t row = b->row + 32 * p, left = m->row_last - row;
+        for (size_t t = 0; t < tokens; t++) { /* the sums of the next panel */
+            const char *y = (const char *)(m->y + (token + t) * m->y_stride + row + 32);
+            _mm_prefetch(y, _MM_HINT_T0);
+            _mm_prefetch(y + LINE, _MM_HINT_T0);
+        }
         __mmask16 mask[2] = {rows_mask(left), rows_mask(left > 16 ? left - 16 : 0)};
         tile_of(tokens, b->w + p * 32 * BLOCK_K, b->x, b->n, m->y + token * m->y_stride + row,
                 m->y_stride, mask, b->k == 0);
@@ -311,8 +333,7 @@ INLINE void prefill(const struct pxi_matmul *m, enum elem e)
             b.next = (const uint8_t *)m->w + next_row * m->row_bytes + next_k * elem_bytes(e);
             b.next_bytes = BLOCK_K * elem_bytes(e);
             for (size_t i = 0; i < 2 * b.panels; i++) {
-                size_t row = b.row + 16 * i;
-                struct group g = group_of(m, row < m->row_last ? row : b.row);
+                struct group g = group_of(m, b.row + 16 * i);
                 unpack(e, &g, b.k, b.n, b.w + i / 2 * 32 * BLOCK_K + i % 2 * 16);
             }
             run_block(m, &b);
@@ -329,7 +350,10 @@ INLINE void matmul(const struct pxi_matmul *m, enum elem e)
         T(1)
         T(2)
         T(3)
-        T(4) T(5) T(6) T(7) T(8)
+        T(4)
+        T(5)
+        T(6)
+        T(7) T(8)
 #undef T
             default : prefill(m, e);
     }
