@@ -285,6 +285,22 @@ static void prefetch_next(const struct pxi_matmul *m, const struct block *b, siz
             _mm_prefetch((const char *)b->next + r * m->row_bytes + at, _MM_HINT_T1);
 }
 
+/* Ask for what the tile after panel p needs: its sums, and a share of the next tile's x. */
+static void prefetch_tile(const struct pxi_matmul *m, const struct block *b, size_t token,
+                          size_t tokens, size_t p)
+{
+    const float *y = m->y + token * m->y_stride + b->row + 32 * (p + 1);
+    for (size_t t = 0; t < tokens; t++) {
+        _mm_prefetch((const char *)(y + t * m->y_stride), _MM_HINT_T0);
+        _mm_prefetch((const char *)(y + t * m->y_stride) + LINE, _MM_HINT_T0);
+    }
+    int last = token + tokens == m->tokens; /* then the first tile of the next block of k */
+    const float *x = m->x + (last ? 0 : token + tokens) * m->k + b->k + (last ? b->n : 0);
+    for (size_t t = tokens * p / b->panels; t < tokens * (p + 1) / b->panels; t++)
+        for (size_t i = 0; i < b->n; i += 16)
+            _mm_prefetch((const char *)(x + t * m->k + i), _MM_HINT_T1);
+}
+
 static void run_tile(const struct pxi_matmul *m, const struct block *b, size_t token, size_t tokens)
 {
     for (size_t t = 0; t < tokens; t++)
@@ -294,12 +310,8 @@ static void run_tile(const struct pxi_matmul *m, const struct block *b, size_t t
                 _mm512_maskz_loadu_ps(rows_mask(b->n - i), m->x + (token + t) * m->k + b->k + i));
     for (size_t p = 0; p < b->panels; p++) {
         size_t row = b->row + 32 * p, left = m->row_last - row;
-        for (size_t t = 0; t < tokens; t++) { /* the sums of the next panel */
-            const char *y = (const char *)(m->y + (token + t) * m->y_stride + row + 32);
-            _mm_prefetch(y, _MM_HINT_T0);
-            _mm_prefetch(y + LINE, _MM_HINT_T0);
-        }
         __mmask16 mask[2] = {rows_mask(left), rows_mask(left > 16 ? left - 16 : 0)};
+        prefetch_tile(m, b, token, tokens, p);
         tile_of(tokens, b->w + p * 32 * BLOCK_K, b->x, b->n, m->y + token * m->y_stride + row,
                 m->y_stride, mask, b->k == 0);
     }
@@ -353,7 +365,8 @@ INLINE void matmul(const struct pxi_matmul *m, enum elem e)
         T(4)
         T(5)
         T(6)
-        T(7) T(8)
+        T(7)
+        T(8)
 #undef T
             default : prefill(m, e);
     }
