@@ -107,8 +107,10 @@ static bool f_reverse(struct pxi_tcall *c, struct pxi_tval *out)
 static struct pxi_targs rest(const struct pxi_targs *args, size_t skip)
 {
     struct pxi_targs r = *args;
-    r.v += skip;
-    r.n -= skip;
+    if (skip) {
+        r.v += skip;
+        r.n -= skip;
+    }
     return r;
 }
 

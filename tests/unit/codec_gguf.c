@@ -1,5 +1,5 @@
 /* The GGUF reader: what a valid file says, and what makes a file invalid. */
-#include "base/limits.h"
+#include "base/map.h"
 #include "gguf_file.h"
 #include "px_test.h"
 
@@ -324,6 +324,26 @@ TEST(many_names)
     uint64_t u = 0;
     CHECK(!px_gguf_get_u64(g, "k99999", &u, NULL) && u == (99999 & 255));
     px_gguf_free(g);
+    pxi_buf_deinit(&b);
+}
+
+/* 600 keys that all hash to slot 0 of the 2048 that the reader takes for 600 names. */
+TEST(keys_that_collide_on_purpose_are_refused)
+{
+    struct pxi_buf b = {0};
+    px_gguf *g;
+    px_diag diag;
+    char key[16];
+    gf_header(&b, 3, 0, 600);
+    for (unsigned i = 0, n = 0; n < 600; i++) {
+        int len = snprintf(key, sizeof key, "%x", i);
+        if (pxi_hash64(key, (size_t)len, 2047) & 2047)
+            continue;
+        gf_key(&b, key, PX_GGUF_U8), gf_int(&b, 1, 1);
+        n++;
+    }
+    CHECK_EQ(px_gguf_parse(px_view_of(b.p, b.n), &g, &diag), PX_ERR_LIMIT);
+    CHECK_STR(diag.expected, "keys that hash apart");
     pxi_buf_deinit(&b);
 }
 

@@ -26,9 +26,7 @@ typedef void tile_fn(const uint8_t *w, const uint8_t *act, const uint8_t *aux, s
 /* Up to this many tokens weights arrive from memory slower than they are used; then short panels
  * let memory and arithmetic overlap. */
 #define DECODE 12
-#ifndef STEP
-#define STEP 8
-#endif
+#define STEP   8
 
 /* Of the table of types: id, bytes of 8 blocks, flags. */
 enum {
@@ -42,11 +40,11 @@ enum {
 struct job {
     const struct pxi_matmul *m;
     tile_fn *const *tiles; /* [tokens - 1] */
-    size_t widest;
     uint8_t *panel, *records;
     size_t record; /* bytes */
     size_t tokens, token_first;
-    size_t spans, span_first; /* spans of columns in the records */
+    size_t count, narrow, wide; /* tiles; their tokens; so many tiles have one token more */
+    size_t spans, span_first;   /* spans of columns in the records */
 };
 
 /* Parts of a record that are computed: up to 16 blocks from block `at` of token `t`. */
@@ -153,15 +151,14 @@ static void run_tiles(const struct job *j, const uint8_t *records, size_t in_spa
                       size_t r, int fresh, struct pxi_ahead ahead)
 {
     const struct pxi_matmul *m = j->m;
-    size_t rows = m->row_last - r, count = (j->tokens + j->widest - 1) / j->widest;
-    size_t narrow = j->tokens / count, wide = j->tokens % count;
+    size_t rows = m->row_last - r;
     __mmask16 mask[2] = {(__mmask16)(rows >= 16 ? 0xffff : (1u << rows) - 1),
                          (__mmask16)(rows >= 32  ? 0xffff
                                      : rows > 16 ? (1u << (rows - 16)) - 1
                                                  : 0)};
     float *y = m->y + j->token_first * m->y_stride + r;
-    for (size_t i = 0; i < count; i++) {
-        size_t tokens = narrow + (i < wide);
+    for (size_t i = 0; i < j->count; i++) {
+        size_t tokens = j->narrow + (i < j->wide);
         j->tiles[tokens - 1](j->panel, records + 32 * in_span, records + PXI_ACT_DX + 4 * in_span,
                              blocks, y, m->y_stride, mask, fresh, ahead);
         ahead.block = 0;
@@ -206,11 +203,14 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
     size_t spans = (m->k / 32 + PXI_SPAN_BLOCKS - 1) / PXI_SPAN_BLOCKS;
     for (size_t t = 0; m->k == 0 && t < m->tokens; t++)
         memset(m->y + t * m->y_stride + m->row_first, 0, (m->row_last - m->row_first) * 4);
-    j.widest = flags & PXI_Q_HALVES ? PXI_TILE_HALVES : PXI_TILE_TOKENS;
+    const size_t widest = flags & PXI_Q_HALVES ? PXI_TILE_HALVES : PXI_TILE_TOKENS;
     j.panel = m->scratch;
     j.records = j.panel + PANEL_BYTES;
     for (; j.token_first < m->tokens; j.token_first += j.tokens) {
         j.tokens = pxi_min(m->tokens - j.token_first, BATCH);
+        j.count = (j.tokens + widest - 1) / widest;
+        j.narrow = j.tokens / j.count;
+        j.wide = j.tokens % j.count;
         size_t fit = RECORDS_BYTES / j.record / j.tokens;
         for (j.span_first = 0; j.span_first < spans; j.span_first += j.spans) {
             j.spans = pxi_min(spans - j.span_first, fit);
