@@ -174,12 +174,13 @@ TEST(inconsistent_shapes_are_refused)
     struct model_shape s = shape;
     px_model *m;
     px_diag d = {0};
-    s.heads = 3; /* kv_heads no longer divide */
+    s.type = PX_DTYPE_F16; /* rows of any length */
+    s.heads = 3;           /* kv_heads no longer divide */
     CHECK_EQ(px_model_open_memory(model_file(&s), &m, &d), PX_ERR_CORRUPT);
     CHECK_STR(d.field, "metadata llama.attention.head_count_kv");
     s = shape;
     s.head_dim = 15;
-    s.type = PX_DTYPE_F16;
+    s.type = PX_DTYPE_F16; /* rows of any length */
     CHECK_EQ(px_model_open_memory(model_file(&s), &m, &d), PX_ERR_CORRUPT);
     CHECK_STR(d.field, "metadata llama.rope.dimension_count");
     s = shape;
