@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "machine.h"
 
@@ -93,11 +92,9 @@ static int several(const struct bench *b, struct session *s, struct bench_model 
 
 int bench_round(const struct bench *b, struct session *s, struct bench_model *m)
 {
-    struct rusage use;
     int rc = one_sequence(b, s, m);
     if (rc == 0) {
-        getrusage(RUSAGE_SELF, &use);
-        m->rss_bytes = (uint64_t)use.ru_maxrss * 1024;
+        m->rss_bytes = machine_peak_bytes();
         series_add(&m->bandwidth, machine_read_bandwidth(m->threads));
         rc = several(b, s, m);
     }

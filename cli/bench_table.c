@@ -1,7 +1,6 @@
 /* Rows of a benchmark: name, value, unit, peer, peer value, ratio; as JSON and as a table. */
 #include "bench.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static void add(json_t *rows, const char *name, double value, const char *unit, const char *peer,
@@ -55,31 +54,41 @@ json_t *bench_rows(const struct bench *b, const struct bench_model *m, unsigned 
     return rows;
 }
 
-/* The end of a path: enough to know the peer by. */
-static const char *short_name(const char *path)
+/* A peer is a path, which is long: its number stands for it. */
+static void put_peer(const struct bench *b, const char *peer)
 {
-    size_t n = strlen(path);
-    return n > 32 ? path + n - 32 : path;
+    for (unsigned i = 0; i < b->peer_count; i++)
+        if (strcmp(b->peers[i], peer) == 0) {
+            printf("peer %u\n", i + 1);
+            return;
+        }
+    printf("%s\n", peer);
 }
 
 void bench_table(const struct bench *b, json_t *rows)
 {
     size_t i;
     json_t *row;
-    printf("%s%-28s %10s %-6s %10s %7s  %s%s\n", ink(1), "", "plexus", "", "peer", "ratio",
-           "peer is", ink(0));
+    printf("%s%-28s %10s %-6s %10s %7s  %s%s\n", ink(1), "", "plexus", "", "other", "ratio",
+           "other is", ink(0));
     json_array_foreach(rows, i, row)
     {
         const char *peer = json_string_value(json_object_get(row, "peer"));
         double v = json_number_value(json_object_get(row, "value"));
         printf("%-28s %10.1f %-6s", json_string_value(json_object_get(row, "name")), v,
                json_string_value(json_object_get(row, "unit")));
-        if (peer) {
-            printf(" %10.1f %6.2fx  ", json_number_value(json_object_get(row, "peer_value")),
-                   json_number_value(json_object_get(row, "ratio")));
-            put_safe(stdout, short_name(peer), strlen(short_name(peer)), 0);
+        if (!peer) {
+            fputc('\n', stdout);
+            continue;
         }
+        printf(" %10.1f %6.2fx  ", json_number_value(json_object_get(row, "peer_value")),
+               json_number_value(json_object_get(row, "ratio")));
+        put_peer(b, peer);
+    }
+    printf("\nmedians of %u rounds in turns\n", b->rounds);
+    for (unsigned k = 0; k < b->peer_count; k++) {
+        printf("peer %u is ", k + 1);
+        put_safe(stdout, b->peers[k], strlen(b->peers[k]), 0);
         fputc('\n', stdout);
     }
-    printf("medians of %u rounds in turns\n", b->rounds);
 }

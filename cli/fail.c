@@ -14,7 +14,8 @@ static void put_str(const char *s)
 static void put_diag(const char *where, const px_diag *d)
 {
     const char *open = " (";
-    int about_file = d->field[0] && strncmp(d->field, where, strlen(d->field)) == 0;
+    size_t n = strlen(d->field); /* the field may be the path again, cut to 90 bytes */
+    int about_file = n && strncmp(d->field, where, n) == 0 && (where[n] == 0 || n >= 90);
     if (!d->field[0] && !d->expected[0] && !d->found[0])
         return;
     if (!about_file) {
@@ -102,12 +103,24 @@ void *must(void *p)
     return p;
 }
 
+void *keep(void *p)
+{
+    static struct kept {
+        void *p;
+        struct kept *next;
+    } * all;
+    struct kept *k = must(malloc(sizeof *k));
+    *k = (struct kept){must(p), all};
+    all = k;
+    return p;
+}
+
 char *text_join(const char *const *words, int n)
 {
     size_t bytes = 1;
     for (int i = 0; i < n; i++)
         bytes += strlen(words[i]) + 1;
-    char *out = must(malloc(bytes)), *p = out;
+    char *out = keep(malloc(bytes)), *p = out;
     for (int i = 0; i < n; i++) {
         size_t len = strlen(words[i]);
         if (i)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,24 @@ double machine_memory(const char *key)
 {
     char text[64];
     return strtod(machine_line("/proc/meminfo", key, text, sizeof text), NULL) * 1024;
+}
+
+void machine_peak_reset(void)
+{
+    FILE *f = fopen("/proc/self/clear_refs", "w");
+    if (f) {
+        fputs("5", f); /* "reset the peak": see proc(5) */
+        fclose(f);
+    }
+}
+
+uint64_t machine_peak_bytes(void)
+{
+    char text[64];
+    struct rusage use;
+    double kb = strtod(machine_line("/proc/self/status", "VmHWM", text, sizeof text), NULL);
+    getrusage(RUSAGE_SELF, &use);
+    return (kb > 0 ? (uint64_t)kb : (uint64_t)use.ru_maxrss) * 1024;
 }
 
 int machine_processors(void)

@@ -10,6 +10,10 @@ double machine_memory(const char *key); /* a row of /proc/meminfo in bytes */
 int machine_processors(void);           /* those this process may use */
 json_t *machine_json(void);
 
+/* Peak resident memory of this process since the last reset. */
+void machine_peak_reset(void);
+uint64_t machine_peak_bytes(void);
+
 /* GB/s that `threads` threads read from memory in a stream over 512 MiB; 0 when it cannot be had.
  * Measured in a child process, so that the memory is not counted as ours. */
 double machine_read_bandwidth(unsigned threads);

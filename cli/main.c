@@ -69,7 +69,7 @@ static int unknown_verb(const char *name)
         const char *before = s.best;
         suggest_try(&s, first);
         if (s.best != before)
-            s.best = must(strdup(first));
+            s.best = keep(strdup(first));
     }
     char hint[128] = "plexus help lists the verbs";
     if (s.best)
@@ -87,8 +87,6 @@ static int run_verb(struct cli *c, int argc, char **argv)
         return finish(0);
     }
     term_color(opt_text(c, OPT_COLOR));
-    if (!c->verb->run)
-        return fail(PX_ERR_UNSUPPORTED, c->verb->name, NULL);
     return finish(c->verb->run(c));
 }
 

@@ -54,25 +54,25 @@ enum {
     OPT_COUNT
 };
 
-int verb_run(struct cli *c) __attribute__((weak));
-int verb_chat(struct cli *c) __attribute__((weak));
-int verb_tokenize(struct cli *c) __attribute__((weak));
-int verb_detokenize(struct cli *c) __attribute__((weak));
-int verb_inspect(struct cli *c) __attribute__((weak));
-int verb_check(struct cli *c) __attribute__((weak));
-int verb_eval_perplexity(struct cli *c) __attribute__((weak));
-int verb_eval_logits(struct cli *c) __attribute__((weak));
-int verb_digest(struct cli *c) __attribute__((weak));
-int verb_bench_infer(struct cli *c) __attribute__((weak));
-int verb_demo(struct cli *c) __attribute__((weak));
-int verb_doctor(struct cli *c) __attribute__((weak));
-int verb_kernels(struct cli *c) __attribute__((weak));
-int verb_limits(struct cli *c) __attribute__((weak));
-int verb_explain(struct cli *c) __attribute__((weak));
-int verb_config_list(struct cli *c) __attribute__((weak));
-int verb_config_get(struct cli *c) __attribute__((weak));
-int verb_completion(struct cli *c) __attribute__((weak));
-int verb_version(struct cli *c) __attribute__((weak));
-int verb_help(struct cli *c) __attribute__((weak));
+int verb_run(struct cli *c);
+int verb_chat(struct cli *c);
+int verb_tokenize(struct cli *c);
+int verb_detokenize(struct cli *c);
+int verb_inspect(struct cli *c);
+int verb_check(struct cli *c);
+int verb_eval_perplexity(struct cli *c);
+int verb_eval_logits(struct cli *c);
+int verb_digest(struct cli *c);
+int verb_bench_infer(struct cli *c);
+int verb_demo(struct cli *c);
+int verb_doctor(struct cli *c);
+int verb_kernels(struct cli *c);
+int verb_limits(struct cli *c);
+int verb_explain(struct cli *c);
+int verb_config_list(struct cli *c);
+int verb_config_get(struct cli *c);
+int verb_completion(struct cli *c);
+int verb_version(struct cli *c);
+int verb_help(struct cli *c);
 
 #endif

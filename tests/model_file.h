@@ -159,7 +159,10 @@ static void model_vocab(struct model_writer *m)
     free(text);
 }
 
-/* The file of a random model; the bytes are never freed. */
+static uint8_t *model_kept[64]; /* files, until the program ends */
+static unsigned model_kept_count;
+
+/* The file of a random model; the bytes stay. */
 static px_view model_file(const struct model_shape *s)
 {
     struct model_writer m = {.w = px_gguf_writer_new(0), .s = s, .out.max = (size_t)1 << 30};
@@ -172,6 +175,8 @@ static px_view model_file(const struct model_shape *s)
     model_tensors(&m);
     CHECK_EQ(px_gguf_write_finish(m.w), PX_ERR_OK);
     px_gguf_writer_free(m.w);
+    CHECK(model_kept_count < 64);
+    model_kept[model_kept_count++] = m.out.p;
     return px_view_of(m.out.p, m.out.n);
 }
 

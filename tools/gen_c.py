@@ -18,7 +18,7 @@ def header(cli):
            "#define CLI_OPTIONS_GEN_H", "", "struct cli;", "", "enum {"]
     out += [f"    {o.id}," for o in cli.options.values()]
     out += ["    OPT_COUNT", "};", ""]
-    out += [f"int verb_{v.id}(struct cli *c) __attribute__((weak));" for v in cli.verbs]
+    out += [f"int verb_{v.id}(struct cli *c);" for v in cli.verbs]
     out += ["", "#endif", ""]
     return "\n".join(out)
 

@@ -95,8 +95,14 @@ def random_texts(count, length, seed):
 
 
 def quoted(text):
-    return '"' + "".join("\\%03o" % b if b < 32 or b > 126 or b in b'"\\?' else chr(b)
-                         for b in text.encode()) + '"'
+    """A C string, broken into lines of at most 90 columns."""
+    units = ["\\%03o" % b if b < 32 or b > 126 or b in b'"\\?' else chr(b) for b in text.encode()]
+    lines = [""]
+    for unit in units:
+        if len(lines[-1]) + len(unit) > 88:
+            lines.append("")
+        lines[-1] += unit
+    return "\n     ".join('"%s"' % line for line in lines)
 
 
 def wrapped(items, indent):

@@ -111,11 +111,11 @@ PX_API PX_NODISCARD px_err px_model_digest(const px_model *m, const px_digest_op
                                            char out[PX_DIGEST_HEX], px_diag *diag);
 
 typedef struct px_perplexity_options {
-    size_t size;         /* sizeof(px_perplexity_options) */
-    uint32_t window;     /* tokens; 0 = min(context_train, 512) */
-    uint32_t threads;    /* as in px_context_options */
+    size_t size;      /* sizeof(px_perplexity_options) */
+    uint32_t window;  /* tokens; 0 = min(context_train, 512) */
+    uint32_t threads; /* as in px_context_options */
     px_kv_type kv_type;
-    const char *cpu;     /* as in px_context_options */
+    const char *cpu; /* as in px_context_options */
     /* Called now and then; non-zero stops with PX_ERR_INTERRUPTED. May be NULL. */
     int (*progress)(void *progress_arg, uint64_t done, uint64_t total);
     void *progress_arg;

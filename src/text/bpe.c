@@ -26,8 +26,8 @@ void pxi_bpe_deinit(struct pxi_bpe *b)
 
 static bool reserve(struct pxi_bpe *b, size_t symbols)
 {
-    /* Every symbol but the first brings a pair, every merge removes a symbol and brings two. */
-    size_t pairs = symbols * 3;
+    /* A pair for each symbol but the first; a merge uses one up and brings at most two. */
+    size_t pairs = symbols * 2;
     if (symbols > b->symbol_cap) {
         void *p = pxi_realloc(b->symbols, symbols, sizeof *b->symbols);
         if (!p)

@@ -39,7 +39,7 @@ static px_err fault(const px_gguf_kv *kv, uint64_t pos, uint32_t rank, unsigned 
                             "%u that collide", steps);
     pxi_escape(found, sizeof found, text.p, text.n);
     return pxi_diag_set(diag, PX_ERR_CORRUPT, kv->offset + pos,
-                        "two spellings with a space between", "%s", found);
+                        "two spellings with a space between", "\"%s\"", found);
 }
 
 /* Hash all merges, each split at the first space behind its first byte. */

@@ -243,8 +243,8 @@ static bool f_indent(struct pxi_tcall *c, struct pxi_tval *out)
     bool first = c->a[1] && pxi_tpl_truth(c->a[1]), blank = c->a[2] && pxi_tpl_truth(c->a[2]);
     struct pxi_tcall m = {.run = r, .args = c->args};
     size_t mark = r->out.n;
-    if (c->a[0] && !text && !pxi_tpl_integer(c->a[0], &width))
-        return pxi_tpl_fail(r, "indent needs a width");
+    if (c->self.type != PXI_T_STR || (c->a[0] && !text && !pxi_tpl_integer(c->a[0], &width)))
+        return pxi_tpl_fail(r, "indent needs a string and a width");
     if (!pxi_tpl_str_of(r, &c->self, &m.self) || !pxi_tpl_put(r, m.self.s->p, m.self.s->n) ||
         !pxi_tpl_put(r, "\n", 1) || !pxi_tpl_take(r, mark, &m.self) ||
         !pxi_tpl_func_find(pxi_tpl_str_methods, "splitlines", 10)->call(&m, &lines))
@@ -270,17 +270,6 @@ static bool f_attr(struct pxi_tcall *c, struct pxi_tval *out)
     return true;
 }
 
-static bool f_wordcount(struct pxi_tcall *c, struct pxi_tval *out)
-{
-    struct pxi_tcall m = {.run = c->run, .args = c->args};
-    struct pxi_tval words;
-    if (!pxi_tpl_str_of(c->run, &c->self, &m.self) ||
-        !pxi_tpl_func_find(pxi_tpl_str_methods, "split", 5)->call(&m, &words))
-        return false;
-    *out = pxi_tpl_int((int64_t)words.l->n);
-    return true;
-}
-
 static const struct pxi_tfunc filters[] = {
     {"trim", "chars", 0, f_trim},
     {"length", "", 0, f_length},
@@ -303,7 +292,6 @@ static const struct pxi_tfunc filters[] = {
     {"e", "", 0, f_escape},
     {"indent", "width first blank", 0, f_indent},
     {"attr", "name", 1, f_attr},
-    {"wordcount", "", 0, f_wordcount},
     {NULL, NULL, 0, NULL},
 };
 

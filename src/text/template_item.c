@@ -199,10 +199,8 @@ bool pxi_tpl_slice(struct pxi_trun *r, const struct pxi_tval *v, const struct px
     int64_t n, by = 1, from, to;
     if (v->type == PXI_T_UNDEF)
         return pxi_tpl_undefined(r, v);
-    if (v->type != PXI_T_STR && (v->type != PXI_T_LIST || v->l->kind > PXI_TK_RANGE)) {
-        *out = pxi_tpl_undef(NULL, PXI_TU_ATTR);
-        return true;
-    }
+    if (v->type != PXI_T_STR && (v->type != PXI_T_LIST || v->l->kind > PXI_TK_RANGE))
+        return pxi_tpl_fail(r, "a value of type %s cannot be sliced", pxi_tpl_type_name(v));
     if (!pxi_tpl_length(r, v, &n))
         return false;
     if (step && step->type != PXI_T_NONE && !pxi_tpl_integer(step, &by))

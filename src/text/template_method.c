@@ -69,7 +69,7 @@ enum casing { UPPER, LOWER, TITLE, CAPITAL };
 
 static bool cased(uint32_t cp)
 {
-    return pxi_tpl_upper(cp) != cp || pxi_tpl_lower(cp) != cp;
+    return cp == 0xdf || pxi_tpl_upper(cp) != cp || pxi_tpl_lower(cp) != cp;
 }
 
 static bool change_case(struct pxi_tcall *c, enum casing how, struct pxi_tval *out)

@@ -107,8 +107,10 @@ static bool f_reverse(struct pxi_tcall *c, struct pxi_tval *out)
 static struct pxi_targs rest(const struct pxi_targs *args, size_t skip)
 {
     struct pxi_targs r = *args;
-    r.v += skip;
-    r.n -= skip;
+    if (skip) {
+        r.v += skip;
+        r.n -= skip;
+    }
     return r;
 }
 
@@ -137,7 +139,11 @@ static bool f_map(struct pxi_tcall *c, struct pxi_tval *out)
     struct pxi_targs args;
     struct pxi_tlist l;
     struct pxi_tval v;
-    if (!items_of_self(c, &l) || !pxi_tpl_list(c->run, PXI_TK_GENERATOR, 0, out))
+    if (!pxi_tpl_list(c->run, PXI_TK_GENERATOR, 0, out))
+        return false;
+    if (!pxi_tpl_truth(&c->self)) /* whatever it is: as in Jinja2, no elements */
+        return true;
+    if (!items_of_self(c, &l))
         return false;
     if (!c->args->n && path)
         return map_attribute(c, path, keyword(c->args, "default"), &l, out);
@@ -161,7 +167,11 @@ static bool filter_items(struct pxi_tcall *c, bool by_attr, bool wanted, struct 
     struct pxi_targs args;
     struct pxi_tlist l;
     struct pxi_tval v, holds;
-    if (!items_of_self(c, &l) || !pxi_tpl_list(c->run, PXI_TK_GENERATOR, 0, out))
+    if (!pxi_tpl_list(c->run, PXI_TK_GENERATOR, 0, out))
+        return false;
+    if (!pxi_tpl_truth(&c->self))
+        return true;
+    if (!items_of_self(c, &l))
         return false;
     if (by_attr && !c->args->n)
         return pxi_tpl_fail(c->run, "%s needs the name of an attribute", c->fn->name);
@@ -216,6 +226,28 @@ static bool sort_key(struct pxi_trun *r, const struct pxi_tval *v, const struct 
     return pxi_tpl_func_find(pxi_tpl_str_methods, "lower", 5)->call(&m, key);
 }
 
+/*
+ * The key of the filter sort: a list of the parts that the comma-separated path names. Lists
+ * compare by their first unequal elements, so that equal keys need no order, as in Jinja2.
+ */
+static bool sort_keys(struct pxi_trun *r, const struct pxi_tval *v, const struct pxi_tval *path,
+                      bool ignore_case, struct pxi_tval *key)
+{
+    struct pxi_tval part, name;
+    if (!pxi_tpl_list(r, PXI_TK_LIST, 1, key))
+        return false;
+    if (!path || path->type != PXI_T_STR)
+        return sort_key(r, v, path, ignore_case, &part) && pxi_tpl_list_add(r, key->l, &part);
+    const char *p = path->s->p, *end = p + path->s->n;
+    for (const char *comma; p; p = comma ? comma + 1 : NULL) {
+        comma = memchr(p, ',', (size_t)(end - p));
+        if (!pxi_tpl_str_ref(r, p, (size_t)((comma ? comma : end) - p), &name) ||
+            !sort_key(r, v, &name, ignore_case, &part) || !pxi_tpl_list_add(r, key->l, &part))
+            return false;
+    }
+    return true;
+}
+
 struct sorted {
     struct pxi_tval key;
     size_t at;
@@ -244,8 +276,11 @@ static bool merge_sort(struct pxi_trun *r, struct sorted *a, struct sorted *tmp,
     return true;
 }
 
+typedef bool key_fn(struct pxi_trun *r, const struct pxi_tval *v, const struct pxi_tval *path,
+                    bool ignore_case, struct pxi_tval *key);
+
 static bool sort_items(struct pxi_tcall *c, const struct pxi_tlist *l, const struct pxi_tval *path,
-                       bool ignore_case, bool reverse, struct pxi_tval *out)
+                       key_fn *key, bool ignore_case, bool reverse, struct pxi_tval *out)
 {
     struct sorted *a = pxi_tpl_alloc(c->run, l->n, sizeof *a);
     struct sorted *tmp = pxi_tpl_alloc(c->run, l->n, sizeof *tmp);
@@ -253,7 +288,7 @@ static bool sort_items(struct pxi_tcall *c, const struct pxi_tlist *l, const str
         return false;
     for (size_t i = 0; i < l->n; i++) {
         a[i].at = i;
-        if (!sort_key(c->run, &l->v[i], path, ignore_case, &a[i].key))
+        if (!key(c->run, &l->v[i], path, ignore_case, &a[i].key))
             return false;
     }
     if (!merge_sort(c->run, a, tmp, l->n, reverse))
@@ -268,7 +303,7 @@ static bool f_sort(struct pxi_tcall *c, struct pxi_tval *out)
     struct pxi_tlist l;
     bool reverse = c->a[0] && pxi_tpl_truth(c->a[0]);
     bool exact = c->a[1] && pxi_tpl_truth(c->a[1]);
-    return items_of_self(c, &l) && sort_items(c, &l, c->a[2], !exact, reverse, out);
+    return items_of_self(c, &l) && sort_items(c, &l, c->a[2], sort_keys, !exact, reverse, out);
 }
 
 /* case_sensitive, by ("key" or "value"), reverse. */
@@ -281,7 +316,7 @@ static bool f_dictsort(struct pxi_tcall *c, struct pxi_tval *out)
     if (c->a[1] && c->a[1]->type == PXI_T_STR && pxi_tpl_str_is(c->a[1]->s, "value"))
         path = pxi_tpl_int(1);
     return pxi_tpl_dict_view(c->run, c->self.d, PXI_TK_ITEMS, &items) &&
-           sort_items(c, items.l, &path, !exact, reverse, out);
+           sort_items(c, items.l, &path, sort_key, !exact, reverse, out);
 }
 
 /* case_sensitive, attribute. */

@@ -23,7 +23,7 @@ TEST(t_mapping, v->type == PXI_T_DICT)
 TEST(t_iterable, pxi_tpl_iterable(v))
 TEST(t_sequence, v->type == PXI_T_STR || v->type == PXI_T_DICT || v->type == PXI_T_UNDEF ||
                      (v->type == PXI_T_LIST && v->l->kind <= PXI_TK_RANGE))
-TEST(t_callable, v->type >= PXI_T_MACRO)
+TEST(t_callable, v->type >= PXI_T_MACRO || v->type == PXI_T_UNDEF)
 TEST(t_escaped, v->type == 0xff) /* nothing is marked as safe: text is never escaped */
 
 static bool remainder_of(struct pxi_tcall *c, int64_t by, int64_t wanted, struct pxi_tval *out)

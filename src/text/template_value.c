@@ -377,8 +377,10 @@ bool pxi_tpl_iterate(struct pxi_trun *r, const struct pxi_tval *v, struct pxi_tl
     case PXI_T_STR: return iterate_chars(r, v->s, out);
     case PXI_T_LIST:
         *out = *v->l;
-        out->v += out->at;
-        out->n -= out->at;
+        if (out->at) {
+            out->v += out->at;
+            out->n -= out->at;
+        }
         out->cap = out->n;
         if (v->l->kind == PXI_TK_GENERATOR)
             v->l->at = v->l->n;

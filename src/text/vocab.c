@@ -5,6 +5,8 @@
 #include "base/limits.h"
 #include "text/tokenizer.h"
 
+#define SPELT_SPACE "\xe2\x96\x81" /* U+2581 */
+
 static uint64_t load(const uint8_t *p, size_t bytes)
 {
     uint64_t w = 0;
@@ -159,6 +161,9 @@ static px_err read_types(px_tokenizer *t, const px_gguf *g, bool llama, px_diag 
             return pxi_diag_set(diag, PX_ERR_CORRUPT, kv->offset, "a type from 0 to 6", "%lld",
                                 (long long)type);
         }
+        /* A text with its spaces spelt is only ever met behind the merges. */
+        if (llama && type == PXI_TOKEN_USER && memmem(v->text[i].p, v->text[i].n, SPELT_SPACE, 3))
+            type = PXI_TOKEN_NORMAL;
         v->type[i] = (uint8_t)(type ? type : PXI_TOKEN_NORMAL);
     }
     return err;
@@ -199,7 +204,8 @@ static px_err read_bytes(px_tokenizer *t, uint64_t offset, px_diag *diag)
             char found[64];
             pxi_escape(found, sizeof found, t->vocab.text[i].p, t->vocab.text[i].n);
             pxi_diag_field(diag, "tokenizer.ggml.tokens[%u]", (unsigned)i);
-            return pxi_diag_set(diag, PX_ERR_CORRUPT, offset, "a byte such as <0x0A>", "%s", found);
+            return pxi_diag_set(diag, PX_ERR_CORRUPT, offset, "a byte such as <0x0A>", "\"%s\"",
+                                found);
         }
         t->byte_id[byte] = (int32_t)i;
     }

@@ -104,6 +104,13 @@ joined' }}
 {{ l|join }} {{ l|join(', ') }} {{ words|join('-') }} {{ people|join(', ', attribute='name') }} {{ mixed|join('|') }} {{ s|join('.') }} {{ l|join(0) }}
 {{ l|sort }} {{ l|sort(reverse=true) }} {{ words|sort }} {{ words|sort(case_sensitive=true) }} {{ people|sort(attribute='age')|map(attribute='name')|list }} {{ people|sort(attribute='age', reverse=true)|map(attribute='name')|list }}
 {{ mixed|sort }}
+{{ people|sort(attribute='age,name')|map(attribute='name')|list }} {{ [none, none]|sort }} {{ [d, d]|sort|length }} {{ words|sort(attribute='zip')|join }}
+{{ nil|map('upper')|list }} {{ z|select|list }} {{ no|rejectattr('x')|list }} {{ nil|select('nonsense')|list }}
+{{ t|select|list }}
+{{ n|indent }}
+{{ n[1:] }}
+{{ d[1:] }}
+{{ l|map('string')[1:] }}
 {{ words|unique|list }} {{ l|unique|list }} {{ words|unique(case_sensitive=true)|list }} {{ people|unique(attribute='age')|map(attribute='name')|join }}
 {{ l|reverse|list }} {{ s|reverse }} {{ l|list }} {{ s|list }} {{ d|list }} {{ missing|list }}
 {{ d|dictsort }} {{ {'b': 1, 'A': 2}|dictsort }} {{ {'b': 1, 'A': 2}|dictsort(true) }} {{ {'b': 1, 'A': 2}|dictsort(by='value') }} {{ {'b': 1, 'A': 2}|dictsort(reverse=true) }}
@@ -127,7 +134,7 @@ joined' }}
 {{ d.items()|tojson }}
 {{ s|string }} {{ n|string + 'x' }} {{ nil|string }} {{ missing|string }}| {{ l|string|length }} {{ f|string }}
 {{ missing|default }}| {{ missing|d('x') }} {{ e|default('x') }}| {{ e|default('x', true) }} {{ nil|default('x') }} {{ nil|default('x', boolean=true) }} {{ missing|default(default_value=3) }}
-{{ 'a b  c'|wordcount }} {{ s|default('q')|upper|lower|title|length }}
+{{ missing is callable }} {{ 'straße x'.title() }} {{ s|default('q')|upper|lower|title|length }}
 {{ s|trim(bogus=1) }}
 {{ s|replace('a') }}
 {{ s|upper(1) }}

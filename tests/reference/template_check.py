@@ -5,7 +5,10 @@ raises must be refused by plexus too.
 """
 import datetime
 import functools
+import glob
 import json
+import os
+import struct
 import subprocess
 import sys
 
@@ -93,6 +96,25 @@ def jobs():
                 yield f"{name}, {what}, prompt {prompt}", job, None
 
 
+def stored_template(path):
+    """The chat template of a GGUF file: a string value behind its key."""
+    with open(path, "rb") as f:
+        data = f.read(4 << 20)
+    key = b"tokenizer.chat_template"
+    at = data.find(key) + len(key)
+    kind, n = struct.unpack_from("<IQ", data, at)
+    return data[at + 12:at + 12 + n].decode() if at >= len(key) and kind == 8 else None
+
+
+def stored_jobs():
+    folder = os.path.join(os.environ.get("PLEXUS_SHARED", "../shared"), "data", "models")
+    for path in sorted(glob.glob(os.path.join(folder, "*.gguf"))):
+        template = stored_template(path)
+        if template:
+            job = job_of(template, template_cases.CHAT, {}, True)
+            yield f"template of {os.path.basename(path)}", job, None
+
+
 def judge(want, got):
     if isinstance(want, Exception):
         return "error" in got, f"reference raised {want!r}, plexus wrote {got!r}"
@@ -101,7 +123,7 @@ def judge(want, got):
 
 def main():
     env = environment()
-    work = list(jobs())
+    work = list(jobs()) + list(stored_jobs())
     lines = "".join(json.dumps(job) + "\n" for _, job, _ in work)
     run = subprocess.run([sys.argv[1]], input=lines.encode(), stdout=subprocess.PIPE, check=True)
     answers = [json.loads(x) for x in run.stdout.decode().splitlines()]

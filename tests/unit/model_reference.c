@@ -82,12 +82,14 @@ static size_t check_prompt(struct rig *r, json_t *prompt, double margin)
     return i;
 }
 
+static json_t *references; /* the list in use; each case drops it at its end */
+
 static json_t *reference(const char *list, const char *name)
 {
     char path[256];
     json_error_t err;
     snprintf(path, sizeof path, "data/models/%s", list);
-    json_t *all = json_load_file(PX_SHARED(path), JSON_ALLOW_NUL, &err);
+    json_t *all = references = json_load_file(PX_SHARED(path), JSON_ALLOW_NUL, &err);
     CHECK(all != NULL);
     size_t i;
     json_t *e;
@@ -108,6 +110,7 @@ static void check_greedy(const char *list, const char *name, double margin, size
     printf("# %s: %zu steps equal\n", name, steps);
     CHECK(steps >= at_least);
     rig_close(&r);
+    json_decref(references);
 }
 
 TEST(greedy_stories_f32)
@@ -183,6 +186,7 @@ static void check_logits(const char *arch)
     printf("# %s: largest difference %.3g\n", name, worst);
     CHECK(worst <= 2e-4);
     rig_close(&r);
+    json_decref(references);
 }
 
 TEST(logits_llama3)

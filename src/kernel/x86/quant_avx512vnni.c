@@ -20,7 +20,13 @@ _Static_assert(BATCH *PXI_ACT_BYTES(PXI_Q_HALVES | PXI_Q_MINS) <= RECORDS_BYTES,
 
 typedef void unpack_fn(uint8_t *w, const struct pxi_rows *r);
 typedef void tile_fn(const uint8_t *w, const uint8_t *act, const uint8_t *aux, size_t blocks,
-                     float *out, size_t y_stride, const __mmask16 mask[2], int fresh);
+                     float *out, size_t y_stride, const __mmask16 mask[2], int fresh,
+                     struct pxi_ahead ahead);
+
+/* Up to this many tokens weights arrive from memory slower than they are used; then short panels
+ * let memory and arithmetic overlap. */
+#define DECODE 12
+#define STEP   8
 
 /* Of the table of types: id, bytes of 8 blocks, flags. */
 enum {
@@ -34,11 +40,11 @@ enum {
 struct job {
     const struct pxi_matmul *m;
     tile_fn *const *tiles; /* [tokens - 1] */
-    size_t widest;
     uint8_t *panel, *records;
     size_t record; /* bytes */
     size_t tokens, token_first;
-    size_t spans, span_first; /* spans of columns in the records */
+    size_t count, narrow, wide; /* tiles; their tokens; so many tiles have one token more */
+    size_t spans, span_first;   /* spans of columns in the records */
 };
 
 /* Parts of a record that are computed: up to 16 blocks from block `at` of token `t`. */
@@ -141,43 +147,53 @@ PXI_INLINE void unpack_rows(uint8_t *w, const struct pxi_matmul *m, size_t r, si
 }
 
 /* The panel times all tokens in hand: tiles of as equal width as possible. */
-static void run_tiles(const struct job *j, const uint8_t *records, size_t blocks, size_t r,
-                      int fresh)
+static void run_tiles(const struct job *j, const uint8_t *records, size_t in_span, size_t blocks,
+                      size_t r, int fresh, struct pxi_ahead ahead)
 {
     const struct pxi_matmul *m = j->m;
-    size_t rows = m->row_last - r, count = (j->tokens + j->widest - 1) / j->widest;
-    size_t narrow = j->tokens / count, wide = j->tokens % count;
+    size_t rows = m->row_last - r;
     __mmask16 mask[2] = {(__mmask16)(rows >= 16 ? 0xffff : (1u << rows) - 1),
                          (__mmask16)(rows >= 32  ? 0xffff
                                      : rows > 16 ? (1u << (rows - 16)) - 1
                                                  : 0)};
     float *y = m->y + j->token_first * m->y_stride + r;
-    for (size_t i = 0; i < count; i++) {
-        size_t tokens = narrow + (i < wide);
-        j->tiles[tokens - 1](j->panel, records, records + PXI_ACT_DX, blocks, y, m->y_stride, mask,
-                             fresh);
+    for (size_t i = 0; i < j->count; i++) {
+        size_t tokens = j->narrow + (i < j->wide);
+        j->tiles[tokens - 1](j->panel, records + 32 * in_span, records + PXI_ACT_DX + 4 * in_span,
+                             blocks, y, m->y_stride, mask, fresh, ahead);
+        ahead.block = 0;
         records += tokens * j->record;
         y += tokens * m->y_stride;
     }
+}
+
+/* 32 rows from r on times `blocks` blocks from block `first` on, for the tokens in hand. */
+PXI_INLINE void run_panel(const struct job *j, size_t r, size_t first, size_t blocks,
+                          unpack_fn *unpack, const size_t bytes, const int flags)
+{
+    const struct pxi_matmul *m = j->m;
+    size_t rows = m->row_last - r, from = first - j->span_first * PXI_SPAN_BLOCKS;
+    size_t span = from / PXI_SPAN_BLOCKS, in_span = from % PXI_SPAN_BLOCKS;
+    const uint8_t *next = (const uint8_t *)m->w + (r + PXI_TILE_ROWS) * m->row_bytes;
+    struct pxi_ahead ahead = {next + 16 * (first / 8) * bytes, 16 * m->row_bytes,
+                              rows >= 2 * PXI_TILE_ROWS ? 2 * bytes : 0};
+    unpack_rows(j->panel, m, r, rows, first, blocks, unpack, bytes, flags);
+    if (rows > 16)
+        unpack_rows(j->panel + PXI_GROUP_BYTES(flags), m, r + 16, rows - 16, first, blocks, unpack,
+                    bytes, flags);
+    run_tiles(j, j->records + span * j->tokens * j->record, in_span, blocks, r, first == 0, ahead);
 }
 
 /* All rows times the tokens and spans in hand. */
 PXI_INLINE void run_rows(const struct job *j, unpack_fn *unpack, const size_t bytes,
                          const int flags)
 {
-    const struct pxi_matmul *m = j->m;
-    for (size_t r = m->row_first; r < m->row_last; r += PXI_TILE_ROWS) {
-        for (size_t s = 0; s < j->spans; s++) {
-            size_t first = (j->span_first + s) * PXI_SPAN_BLOCKS;
-            size_t blocks = pxi_min(m->k / 32 - first, PXI_SPAN_BLOCKS);
-            size_t rows = m->row_last - r;
-            unpack_rows(j->panel, m, r, rows, first, blocks, unpack, bytes, flags);
-            if (rows > 16)
-                unpack_rows(j->panel + PXI_GROUP_BYTES(flags), m, r + 16, rows - 16, first, blocks,
-                            unpack, bytes, flags);
-            run_tiles(j, j->records + s * j->tokens * j->record, blocks, r, first == 0);
-        }
-    }
+    size_t step = j->tokens > DECODE ? PXI_SPAN_BLOCKS : STEP;
+    size_t first = j->span_first * PXI_SPAN_BLOCKS;
+    size_t end = pxi_min(j->m->k / 32, first + j->spans * PXI_SPAN_BLOCKS);
+    for (size_t r = j->m->row_first; r < j->m->row_last; r += PXI_TILE_ROWS)
+        for (size_t b = first; b < end; b += step)
+            run_panel(j, r, b, pxi_min(end - b, step), unpack, bytes, flags);
 }
 
 PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack_fn *unpack,
@@ -187,11 +203,14 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
     size_t spans = (m->k / 32 + PXI_SPAN_BLOCKS - 1) / PXI_SPAN_BLOCKS;
     for (size_t t = 0; m->k == 0 && t < m->tokens; t++)
         memset(m->y + t * m->y_stride + m->row_first, 0, (m->row_last - m->row_first) * 4);
-    j.widest = flags & PXI_Q_HALVES ? PXI_TILE_HALVES : PXI_TILE_TOKENS;
+    const size_t widest = flags & PXI_Q_HALVES ? PXI_TILE_HALVES : PXI_TILE_TOKENS;
     j.panel = m->scratch;
     j.records = j.panel + PANEL_BYTES;
     for (; j.token_first < m->tokens; j.token_first += j.tokens) {
         j.tokens = pxi_min(m->tokens - j.token_first, BATCH);
+        j.count = (j.tokens + widest - 1) / widest;
+        j.narrow = j.tokens / j.count;
+        j.wide = j.tokens % j.count;
         size_t fit = RECORDS_BYTES / j.record / j.tokens;
         for (j.span_first = 0; j.span_first < spans; j.span_first += j.spans) {
             j.spans = pxi_min(spans - j.span_first, fit);
@@ -205,9 +224,9 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
 #define TILE(name, tokens, flags)                                                                  \
     static void name##tokens(const uint8_t *w, const uint8_t *act, const uint8_t *aux,             \
                              size_t blocks, float *out, size_t y_stride, const __mmask16 mask[2],  \
-                             int fresh)                                                            \
+                             int fresh, struct pxi_ahead ahead)                                    \
     {                                                                                              \
-        pxi_tile(w, act, aux, blocks, out, y_stride, mask, fresh, tokens, flags);                  \
+        pxi_tile(w, act, aux, blocks, out, y_stride, mask, fresh, ahead, tokens, flags);           \
     }
 #define TILES4(name, flags)                                                                        \
     TILE(name, 1, flags) TILE(name, 2, flags) TILE(name, 3, flags) TILE(name, 4, flags)

@@ -26,6 +26,7 @@
 #define PXI_SPAN        512 /* elements of an activation record */
 #define PXI_SPAN_BLOCKS 16  /* the same in blocks */
 #define PXI_TILE_TOKENS 6   /* the widest tile: 12 integer and 12 float accumulators */
+#define PXI_TILE_SPLIT  3   /* up to this many tokens an accumulator is two */
 #define PXI_TILE_HALVES 4   /* the same with 16-element scales: 16 and 8 */
 #define PXI_TILE_ROWS   32  /* rows of a panel */
 
@@ -77,6 +78,26 @@ PXI_INLINE void pxi_tile_start(__m512i acc[2][PXI_TILE_TOKENS], const uint8_t *s
         acc[0][t] = acc[1][t] = pxi_each_i32(start + t * PXI_ACT_BYTES(flags));
 }
 
+/* As pxi_tile_dots for a whole block, in two chains: few tokens would wait for one. */
+PXI_INLINE void pxi_tile_split(__m512i acc[2][PXI_TILE_TOKENS], const uint8_t *w, const uint8_t *q,
+                               const int tokens, const int flags)
+{
+    __m512i rest[2][PXI_TILE_TOKENS];
+    PXI_UNROLL
+    for (int t = 0; t < tokens; t++)
+        rest[0][t] = rest[1][t] = _mm512_setzero_si512();
+    PXI_UNROLL
+    for (int j = 0; j < 8; j += 2) {
+        pxi_tile_dots(acc, w, q, j, 1, tokens, flags);
+        pxi_tile_dots(rest, w, q, j + 1, 1, tokens, flags);
+    }
+    PXI_UNROLL
+    for (int t = 0; t < tokens; t++) {
+        acc[0][t] = _mm512_add_epi32(acc[0][t], rest[0][t]);
+        acc[1][t] = _mm512_add_epi32(acc[1][t], rest[1][t]);
+    }
+}
+
 /* y += sums of one block, as kernel.h writes it. `lo` and `hi` are the sums of the two halves. */
 PXI_INLINE void pxi_tile_scale(__m512 y[2][PXI_TILE_TOKENS], __m512i lo[2][PXI_TILE_TOKENS],
                                __m512i hi[2][PXI_TILE_TOKENS], const uint8_t *w, const uint8_t *dx,
@@ -115,13 +136,36 @@ PXI_INLINE void pxi_tile_mins(__m512 y[2][PXI_TILE_TOKENS], const uint8_t *w, co
 }
 
 /*
+ * Memory that is wanted soon: the packed rows of the next panel. Every other line is asked for
+ * while a panel is unpacked, the rest while it is used, so that memory never rests.
+ */
+struct pxi_ahead {
+    const uint8_t *p;    /* of the first group; the second is `group` bytes further */
+    size_t group, block; /* block: bytes for each block of the tile, 0 for none */
+};
+
+PXI_INLINE void pxi_fetch(const uint8_t *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
+
+/* A whole store where possible: a masked one cannot be forwarded to the load of the next tile. */
+PXI_INLINE void pxi_tile_store(float *p, __m512 v, __mmask16 mask)
+{
+    if (mask == 0xffff)
+        _mm512_storeu_ps(p, v);
+    else
+        _mm512_mask_storeu_ps(p, mask, v);
+}
+
+/*
  * y (32 rows, `tokens` columns y_stride apart; rows outside the masks are left alone) plus the
  * products of `blocks` blocks, or just those when `fresh`. act points at the first of these blocks
  * in the record of the first token: values at act, dx at `aux`, whence the other parts are known.
  */
 PXI_INLINE void pxi_tile(const uint8_t *w, const uint8_t *act, const uint8_t *aux, size_t blocks,
                          float *out, size_t y_stride, const __mmask16 mask[2], int fresh,
-                         const int tokens, const int flags)
+                         struct pxi_ahead ahead, const int tokens, const int flags)
 {
     __m512 y[2][PXI_TILE_TOKENS];
     __m512i lo[2][PXI_TILE_TOKENS], hi[2][PXI_TILE_TOKENS];
@@ -132,11 +176,18 @@ PXI_INLINE void pxi_tile(const uint8_t *w, const uint8_t *act, const uint8_t *au
         y[1][t] = _mm512_maskz_loadu_ps(keep1, out + (size_t)t * y_stride + 16);
     }
     for (size_t b = 0; b < blocks; b++) {
+        for (size_t i = 0; i < ahead.block; i += 128) { /* a constant count is a foreseen one */
+            pxi_fetch(ahead.p + i);
+            pxi_fetch(ahead.p + ahead.group + i);
+        }
+        ahead.p += ahead.block;
         pxi_tile_start(lo, aux + PXI_ACT_START - PXI_ACT_DX, tokens, flags);
         if (flags & PXI_Q_HALVES) {
             pxi_tile_dots(lo, w, act, 0, 4, tokens, flags);
             pxi_tile_start(hi, aux + PXI_ACT_START - PXI_ACT_DX + 64, tokens, flags);
             pxi_tile_dots(hi, w, act, 4, 4, tokens, flags);
+        } else if (tokens <= PXI_TILE_SPLIT) {
+            pxi_tile_split(lo, w, act, tokens, flags);
         } else {
             pxi_tile_dots(lo, w, act, 0, 8, tokens, flags);
         }
@@ -149,8 +200,8 @@ PXI_INLINE void pxi_tile(const uint8_t *w, const uint8_t *act, const uint8_t *au
     }
     PXI_UNROLL
     for (int t = 0; t < tokens; t++) {
-        _mm512_mask_storeu_ps(out + (size_t)t * y_stride, mask[0], y[0][t]);
-        _mm512_mask_storeu_ps(out + (size_t)t * y_stride + 16, mask[1], y[1][t]);
+        pxi_tile_store(out + (size_t)t * y_stride, y[0][t], mask[0]);
+        pxi_tile_store(out + (size_t)t * y_stride + 16, y[1][t], mask[1]);
     }
 }
 

@@ -46,18 +46,18 @@ PXI_INLINE void pxi_transpose(__m512i v[4])
     v[3] = _mm512_unpackhi_epi64(ef, gh);
 }
 
-/* Asks for the part of `ahead` that corresponds to `n` bytes at `at` of each row. */
-PXI_INLINE void pxi_fetch(const struct pxi_rows *r, size_t at, size_t n)
+/* Asks for half of the part of `ahead` that corresponds to `n` bytes at `at` of each row. */
+PXI_INLINE void pxi_fetch_half(const struct pxi_rows *r, size_t at, size_t n)
 {
     PXI_UNROLL
-    for (size_t i = 0; i < 16 * n; i += 64)
-        _mm_prefetch((const char *)(r->ahead + 16 * at + i), _MM_HINT_T0);
+    for (size_t i = 0; i < 16 * n; i += 128)
+        pxi_fetch(r->ahead + 16 * at + i);
 }
 
 /* v[j] = bytes 4j..4j+3 of the 16 bytes at `at` of each row. */
 PXI_INLINE void pxi_read16(__m512i v[4], const struct pxi_rows *r, size_t at)
 {
-    pxi_fetch(r, at, 16);
+    pxi_fetch_half(r, at, 16);
     PXI_UNROLL
     for (size_t i = 0; i < 4; i++)
         v[i] = pxi_lanes4(r->p + at + i * r->stride, r->stride);
@@ -67,7 +67,7 @@ PXI_INLINE void pxi_read16(__m512i v[4], const struct pxi_rows *r, size_t at)
 /* v[j] = bytes 4j..4j+3 of the 32 bytes at `at` of each row. */
 PXI_INLINE void pxi_read32(__m512i v[8], const struct pxi_rows *r, size_t at)
 {
-    pxi_fetch(r, at, 32);
+    pxi_fetch_half(r, at, 32);
     PXI_UNROLL
     for (size_t i = 0; i < 4; i++)
         pxi_lanes8(&v[i], &v[i + 4], r->p + at + i * r->stride, r->stride);
@@ -171,7 +171,7 @@ PXI_INLINE void pxi_put_scale(uint8_t *w, int i, __m512 v)
         pxi_put_scale(second, 0, pxi_high_half(scales));
 #define PXI_PAIRS_END }
 
-PXI_INLINE void unpack_q4_0(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q4_0(uint8_t *w, const struct pxi_rows *r)
 {
     PXI_PAIRS_BEGIN(9)
     PXI_UNROLL
@@ -186,7 +186,7 @@ PXI_INLINE void unpack_q4_0(uint8_t *w, const struct pxi_rows *r)
 }
 
 /* As Q4_0, each code looked up. */
-PXI_INLINE void unpack_iq4_nl(uint8_t *w, const struct pxi_rows *r)
+static void unpack_iq4_nl(uint8_t *w, const struct pxi_rows *r)
 {
     static const int8_t codes[16] = {PXI_IQ4_NL_CODES};
     __m512i table = _mm512_xor_si512(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)codes)),
@@ -203,7 +203,7 @@ PXI_INLINE void unpack_iq4_nl(uint8_t *w, const struct pxi_rows *r)
     PXI_PAIRS_END
 }
 
-PXI_INLINE void unpack_q8_0(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q8_0(uint8_t *w, const struct pxi_rows *r)
 {
     const __m512i sign = pxi_bytes(128);
     PXI_PAIRS_BEGIN(17)
@@ -235,7 +235,7 @@ PXI_INLINE void pxi_put_five(uint8_t *w, int j, __m512i v, __m512i qh, int e, in
     pxi_put(w, j + 4, pxi_fifth(pxi_high4(v), qh, e + 16, f + 16));
 }
 
-PXI_INLINE void unpack_q5_0(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q5_0(uint8_t *w, const struct pxi_rows *r)
 {
     PXI_PAIRS_BEGIN(11)
     __m512i qh = pxi_across(v[0], v[1]);
@@ -275,18 +275,18 @@ PXI_INLINE void pxi_unpack_dm(uint8_t *w, const struct pxi_rows *r, const int fi
     }
 }
 
-PXI_INLINE void unpack_q4_1(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q4_1(uint8_t *w, const struct pxi_rows *r)
 {
     pxi_unpack_dm(w, r, 0);
 }
 
-PXI_INLINE void unpack_q5_1(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q5_1(uint8_t *w, const struct pxi_rows *r)
 {
     pxi_unpack_dm(w, r, 1);
 }
 
 /* Blocks of 17 bytes: nothing is aligned, so the exponents are gathered. */
-PXI_INLINE void unpack_mxfp4(uint8_t *w, const struct pxi_rows *r)
+static void unpack_mxfp4(uint8_t *w, const struct pxi_rows *r)
 {
     static const int8_t codes[16] = {PXI_MXFP4_CODES};
     const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -328,7 +328,7 @@ PXI_INLINE void pxi_k4_header(uint8_t *w, const struct pxi_rows *r)
     }
 }
 
-PXI_INLINE void unpack_q4_k(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q4_k(uint8_t *w, const struct pxi_rows *r)
 {
     const int block = PXI_BLOCK_BYTES(PXI_Q_MINS);
     pxi_k4_header(w, r);
@@ -350,7 +350,7 @@ PXI_INLINE __m512i pxi_move_bit(__m512i v, int bit, int to)
                     : _mm512_srli_epi16(v, (unsigned)(bit - to));
 }
 
-PXI_INLINE void unpack_q5_k(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q5_k(uint8_t *w, const struct pxi_rows *r)
 {
     const int block = PXI_BLOCK_BYTES(PXI_Q_MINS);
     const __m512i bit = pxi_bytes(16);
@@ -378,7 +378,7 @@ PXI_INLINE __m512 pxi_signed_f32(__m512i v, int i)
     return _mm512_cvtepi32_ps(_mm512_srai_epi32(v, 24));
 }
 
-PXI_INLINE void unpack_q6_k(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q6_k(uint8_t *w, const struct pxi_rows *r)
 {
     const int block = PXI_BLOCK_BYTES(PXI_Q_HALVES);
     const __m512i two = pxi_bytes(48);
@@ -425,7 +425,7 @@ PXI_INLINE void pxi_k3_scales(uint8_t *w, const struct pxi_rows *r)
     }
 }
 
-PXI_INLINE void unpack_q3_k(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q3_k(uint8_t *w, const struct pxi_rows *r)
 {
     const int block = PXI_BLOCK_BYTES(PXI_Q_HALVES);
     const __m512i three = pxi_bytes(3), four = pxi_bytes(4);
@@ -444,7 +444,7 @@ PXI_INLINE void unpack_q3_k(uint8_t *w, const struct pxi_rows *r)
     pxi_k3_scales(w, r);
 }
 
-PXI_INLINE void unpack_q2_k(uint8_t *w, const struct pxi_rows *r)
+static void unpack_q2_k(uint8_t *w, const struct pxi_rows *r)
 {
     const int block = PXI_BLOCK_BYTES(PXI_Q_HALVES | PXI_Q_MINS);
     const __m512i three = pxi_bytes(3);
