@@ -261,10 +261,20 @@ static void tile_of(size_t tokens, const float *w, const float *x, size_t n, flo
                     size_t y_stride, const __mmask16 *mask, int first)
 {
     switch (tokens) {
-#define T(t)                                                                                       \
-    case t: tile(t, w, x, n, y, y_stride, mask, first); break;
-        T(1) T(2) T(3) T(4) T(5) T(6) T(7) T(8) T(9) T(10) T(11) T(12) T(13) T(14)
-#undef T
+    case 1: tile(1, w, x, n, y, y_stride, mask, first); break;
+    case 2: tile(2, w, x, n, y, y_stride, mask, first); break;
+    case 3: tile(3, w, x, n, y, y_stride, mask, first); break;
+    case 4: tile(4, w, x, n, y, y_stride, mask, first); break;
+    case 5: tile(5, w, x, n, y, y_stride, mask, first); break;
+    case 6: tile(6, w, x, n, y, y_stride, mask, first); break;
+    case 7: tile(7, w, x, n, y, y_stride, mask, first); break;
+    case 8: tile(8, w, x, n, y, y_stride, mask, first); break;
+    case 9: tile(9, w, x, n, y, y_stride, mask, first); break;
+    case 10: tile(10, w, x, n, y, y_stride, mask, first); break;
+    case 11: tile(11, w, x, n, y, y_stride, mask, first); break;
+    case 12: tile(12, w, x, n, y, y_stride, mask, first); break;
+    case 13: tile(13, w, x, n, y, y_stride, mask, first); break;
+    case 14: tile(14, w, x, n, y, y_stride, mask, first); break;
     }
 }
 
@@ -357,18 +367,15 @@ INLINE void matmul(const struct pxi_matmul *m, enum elem e)
 {
     switch (m->tokens) {
     case 0: break;
-#define T(t)                                                                                       \
-    case t: decode_rows(m, e, t); break;
-        T(1)
-        T(2)
-        T(3)
-        T(4)
-        T(5)
-        T(6)
-        T(7)
-        T(8)
-#undef T
-            default : prefill(m, e);
+    case 1: decode_rows(m, e, 1); break;
+    case 2: decode_rows(m, e, 2); break;
+    case 3: decode_rows(m, e, 3); break;
+    case 4: decode_rows(m, e, 4); break;
+    case 5: decode_rows(m, e, 5); break;
+    case 6: decode_rows(m, e, 6); break;
+    case 7: decode_rows(m, e, 7); break;
+    case 8: decode_rows(m, e, 8); break;
+    default: prefill(m, e);
     }
 }
 
