@@ -312,7 +312,8 @@ INLINE void matmul(const struct pxi_matmul *m, enum elem e)
         T(3)
         T(4)
         T(5)
-        T(6) T(7) T(8)
+        T(6)
+        T(7) T(8)
 #undef T
             default : prefill(m, e);
     }
