@@ -42,7 +42,7 @@ def main():
     rows(["%d," % f for f in flags[:256]], 20)
     print("};\n\n/* Runs of equal flags: first code point << 8 | flags, ascending. */")
     print("const uint32_t pxi_unicode_runs[] = {")
-    rows(["0x%x," % (cp << 8 | flags[cp]) for cp in starts], 9)
+    rows(["0x%x," % (cp << 8 | flags[cp]) for cp in starts], 8)
     print("};\nconst uint32_t pxi_unicode_run_count = %d;\n" % len(starts))
     print("/* The run that holds the first code point of each 256, below U+20000; then the last. */")
     print("const uint16_t pxi_unicode_index[513] = {")

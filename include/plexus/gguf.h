@@ -114,7 +114,7 @@ PX_API int px_gguf_array_next_str(const px_gguf_kv *kv, uint64_t *pos, px_view *
 /* Writer: collects metadata and tensor headers, then streams through a callback. */
 typedef struct px_gguf_writer px_gguf_writer;
 
-/* alignment 0 means 32, else a power of two from 8 to 65536. NULL when it is not, or out of memory. */
+/* alignment: a power of two from 8 to 65536, or 0 for 32. NULL for another, or out of memory. */
 PX_API px_gguf_writer *px_gguf_writer_new(uint32_t alignment);
 PX_API void px_gguf_writer_free(px_gguf_writer *w);
 

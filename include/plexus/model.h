@@ -92,6 +92,50 @@ PX_API px_err px_context_copy(px_context *c, uint32_t dst, uint32_t src, uint32_
 /* 1 or more: the number of threads the context computes with. */
 PX_API uint32_t px_context_threads(const px_context *c);
 
+typedef struct px_digest_options {
+    size_t size;      /* sizeof(px_digest_options) */
+    uint32_t threads; /* as in px_context_options */
+    uint32_t chunk;   /* tokens of the prompt evaluated together; 0 = all */
+    uint32_t beside;  /* other sequences evaluated in the same batches */
+    const char *cpu;  /* as in px_context_options */
+} px_digest_options;
+
+#define PX_DIGEST_HEX 65 /* characters with the final NUL */
+
+/*
+ * Fingerprint of the bits of the logits at every position of a fixed prompt, in hexadecimal: equal
+ * for every choice of options, and on every machine. Options may be NULL. Not for security.
+ * Errors: those of px_context_new and px_context_eval.
+ */
+PX_API PX_NODISCARD px_err px_model_digest(const px_model *m, const px_digest_options *o,
+                                           char out[PX_DIGEST_HEX], px_diag *diag);
+
+typedef struct px_perplexity_options {
+    size_t size;      /* sizeof(px_perplexity_options) */
+    uint32_t window;  /* tokens; 0 = min(context_train, 512) */
+    uint32_t threads; /* as in px_context_options */
+    px_kv_type kv_type;
+    const char *cpu; /* as in px_context_options */
+    /* Called now and then; non-zero stops with PX_ERR_INTERRUPTED. May be NULL. */
+    int (*progress)(void *progress_arg, uint64_t done, uint64_t total);
+    void *progress_arg;
+} px_perplexity_options;
+
+typedef struct px_perplexity {
+    uint64_t tokens, predictions;
+    double nll;        /* mean negative log-likelihood of the predicted tokens, in nats */
+    double perplexity; /* e^nll */
+} px_perplexity;
+
+/*
+ * How well the model predicts a text: tokenised whole without BOS, cut in windows, BOS put before
+ * each window if the model wants one; every token of a window but the first thing in it is
+ * predicted. PX_ERR_INVALID when nothing is left to predict; else as px_model_digest.
+ */
+PX_API PX_NODISCARD px_err px_model_perplexity(const px_model *m, px_view text,
+                                               const px_perplexity_options *o, px_perplexity *out,
+                                               px_diag *diag);
+
 PX_END_DECLS
 
 #endif

@@ -30,6 +30,7 @@ typedef struct px_template_input {
     const char *bos_token; /* NULL = "" */
     const char *eos_token;
     const char *context_json; /* more variables as a JSON object (tools, flags), or NULL */
+    int64_t now_unix;         /* UTC seconds for strftime_now; 0 = strftime_now is undefined */
 } px_template_input;
 
 /*

@@ -15,11 +15,19 @@ static const struct set sets[] = {
     {PXI_CPU_SCALAR, pxi_scalar_float_attention},
 #if defined(__x86_64__)
     {PXI_CPU_AVX2, pxi_avx2_quant},
+    {PXI_CPU_AVX2, pxi_avx2_float_matmul},
+    {PXI_CPU_AVX2, pxi_avx2_float_vector},
+    {PXI_CPU_AVX2, pxi_avx2_float_attention},
     {PXI_CPU_AVX512, pxi_avx512_quant},
     {PXI_CPU_AVX512, pxi_avx512_float_matmul},
+    {PXI_CPU_AVX512, pxi_avx512_float_vector},
+    {PXI_CPU_AVX512, pxi_avx512_float_attention},
     {PXI_CPU_AVX512_VNNI, pxi_avx512vnni_quant},
 #elif defined(__aarch64__)
     {PXI_CPU_NEON, pxi_neon_quant},
+    {PXI_CPU_NEON, pxi_neon_float_matmul},
+    {PXI_CPU_NEON, pxi_neon_float_vector},
+    {PXI_CPU_NEON, pxi_neon_float_attention},
 #endif
 };
 

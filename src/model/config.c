@@ -22,13 +22,13 @@ static const char *key_of(struct reader *r, const char *suffix)
 static px_err fault(struct reader *r, px_err err, const char *expected, double found)
 {
     const px_gguf_kv *kv = px_gguf_kv_find(r->g, r->key);
-    pxi_diag_field(r->diag, "%s", r->key);
-    return pxi_diag_set(r->diag, err, kv ? kv->offset : 0, expected, "%.9g", found);
+    pxi_diag_field(r->diag, "metadata %s", r->key);
+    return pxi_diag_set(r->diag, err, kv ? kv->offset : 0, expected, "%.10g", found);
 }
 
 static px_err missing(struct reader *r)
 {
-    pxi_diag_field(r->diag, "%s", r->key);
+    pxi_diag_field(r->diag, "metadata %s", r->key);
     return pxi_diag_set(r->diag, PX_ERR_CORRUPT, 0, "a key of this name", "no such key");
 }
 
@@ -76,7 +76,7 @@ static px_err read_arch(struct reader *r, struct pxi_config *c)
         const px_gguf_kv *kv = px_gguf_kv_find(r->g, r->key);
         char shown[64];
         pxi_escape(shown, sizeof shown, name.p, name.n);
-        pxi_diag_field(r->diag, "%s", r->key);
+        pxi_diag_field(r->diag, "metadata %s", r->key);
         return pxi_diag_set(r->diag, PX_ERR_ARCH, kv ? kv->offset : 0,
                             "an architecture that runs (llama, qwen2, qwen3)", "%s", shown);
     }
@@ -152,7 +152,7 @@ static px_err read_scaling(struct reader *r, struct pxi_config *c)
         char shown[64];
         const px_gguf_kv *kv = px_gguf_kv_find(r->g, key_of(r, "rope.scaling.type"));
         pxi_escape(shown, sizeof shown, type.p, type.n);
-        pxi_diag_field(r->diag, "%s", r->key);
+        pxi_diag_field(r->diag, "metadata %s", r->key);
         return pxi_diag_set(r->diag, PX_ERR_ARCH, kv ? kv->offset : 0,
                             "a rope scaling that runs (none, linear)", "%s", shown);
     }

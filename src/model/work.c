@@ -1,9 +1,6 @@
 /* Pieces of work that the stages of the forward pass are made of. */
 #include "model/work.h"
 
-/* Bytes of activations that a product goes over again and again: they should stay in L2. */
-enum { TILE_BYTES = 384 * 1024 };
-
 void pxi_quantise(const struct pxi_kernels *kn, const struct pxi_act_rows *a, size_t k, size_t t,
                   size_t at, size_t n, const float *x)
 {
@@ -67,44 +64,44 @@ struct pxi_input pxi_input_ready(struct pxi_member *me, const float *src, const 
     return (struct pxi_input){w ? r.x : src, r.act};
 }
 
-static struct pxi_act act_at(const struct pxi_act_rows *a, size_t k, size_t t)
+static struct pxi_act act_of(const struct pxi_act_rows *a)
 {
-    return (struct pxi_act){a->q + t * k, a->d + t * k / 32, a->sum + t * k / 16};
+    return (struct pxi_act){a->q, a->d, a->sum};
 }
 
+/* The kernels cut the tokens into tiles themselves, so they get all of them at once. */
 void pxi_product(struct pxi_member *me, const struct pxi_matrix *w, size_t first, size_t last,
                  const struct pxi_input *in, size_t n, float *y, size_t y_stride)
 {
-    bool q = pxi_matrix_quantised(w);
-    size_t k = w->cols, tile = pxi_max(16, TILE_BYTES / (q ? k : k * sizeof(float)) / 16 * 16);
     struct pxi_matmul m = {.w = (const uint8_t *)w->data + first * w->row_bytes,
                            .row_bytes = w->row_bytes,
-                           .k = k,
+                           .k = w->cols,
                            .row_last = last - first,
+                           .tokens = n,
+                           .x = in->x,
+                           .y = y,
+                           .y_stride = y_stride,
                            .scratch = me->scratch};
-    for (size_t t = 0; t < n; t += tile) {
-        m.tokens = pxi_min(tile, n - t);
-        m.y_stride = y_stride;
-        m.y = y + t * y_stride;
-        if (q)
-            m.act = act_at(in->act, k, t);
-        else
-            m.x = in->x + t * k;
-        me->f->kn->matmul[w->type](&m);
-        if (!q || k > PXI_SHORT_COLS)
-            continue;
-        m.act = act_at(in->act->rest, k, t);
-        m.y_stride = last - first;
-        m.y = me->rest;
-        me->f->kn->matmul[w->type](&m);
-        for (size_t i = 0; i < m.tokens; i++)
-            me->f->kn->add(y + (t + i) * y_stride, me->rest + i * m.y_stride, m.y_stride);
-    }
+    bool quantised = pxi_matrix_quantised(w);
+    if (quantised)
+        m.act = act_of(in->act);
+    me->f->kn->matmul[w->type](&m);
+    if (!quantised || w->cols > PXI_SHORT_COLS)
+        return;
+    m.act = act_of(in->act->rest);
+    m.y = me->rest;
+    m.y_stride = last - first;
+    me->f->kn->matmul[w->type](&m);
+    for (size_t t = 0; t < n; t++)
+        me->f->kn->add(y + t * y_stride, me->rest + t * m.y_stride, m.y_stride);
 }
 
-size_t pxi_chunk(const struct pxi_member *me, size_t rows, size_t n)
+/*
+ * About four pieces a member, so that none waits long for another, but no smaller than a kernel's
+ * panel of 32 rows and no larger than the buffers for results.
+ */
+size_t pxi_chunk(const struct pxi_member *me, size_t rows)
 {
-    size_t most = n > PXI_CHUNK_ROWS ? PXI_CHUNK_ROWS : PXI_CHUNK_ROWS_MAX;
-    size_t fair = rows / (me->size * 6) / 32 * 32;
-    return fair < 32 ? 32 : pxi_min(fair, most);
+    size_t fair = me->size > 1 ? rows / (me->size * 4) : rows;
+    return pxi_min(pxi_max(fair / 32 * 32, 32), PXI_CHUNK_ROWS);
 }

@@ -6,14 +6,14 @@
 #include "text/tokenizer.h"
 
 struct pxi_symbol {
+    uint64_t hash;      /* of its spelling; only byte-level BPE asks */
     int32_t prev, next; /* -1 at the ends */
     uint32_t at, n;     /* bytes of the piece; n is 0 once merged away */
-    int32_t id;
 };
 
 struct pxi_pair {
-    uint64_t key; /* order in the heap: smallest first */
-    int32_t right, product;
+    uint64_t key; /* order in the heap, smallest first: rank or score, then the left symbol */
+    int32_t right;
     uint32_t n; /* bytes of both: when they differ, one of them has merged since */
 };
 
@@ -26,8 +26,8 @@ void pxi_bpe_deinit(struct pxi_bpe *b)
 
 static bool reserve(struct pxi_bpe *b, size_t symbols)
 {
-    /* Every symbol but the first brings a pair, every merge removes a symbol and brings two. */
-    size_t pairs = symbols * 3;
+    /* A pair for each symbol but the first; a merge uses one up and brings at most two. */
+    size_t pairs = symbols * 2;
     if (symbols > b->symbol_cap) {
         void *p = pxi_realloc(b->symbols, symbols, sizeof *b->symbols);
         if (!p)
@@ -90,32 +90,34 @@ static int32_t find_plain(const px_tokenizer *t, px_view text)
     return is_plain(t, id) ? id : PX_TOKEN_NONE;
 }
 
-static void consider(const px_tokenizer *t, struct pxi_bpe *b, const uint8_t *text, int32_t left)
+static px_view spelling(const struct pxi_symbol *s, px_view piece)
+{
+    return px_view_of(piece.p + s->at, s->n);
+}
+
+/* Where in the order of merges left and its neighbour come; -1 when they do not merge. */
+static int64_t order_of(const px_tokenizer *t, px_view piece, const struct pxi_symbol *left,
+                        const struct pxi_symbol *right)
+{
+    if (t->pre)
+        return pxi_merges_find(&t->merges, spelling(left, piece), left->hash,
+                               spelling(right, piece), right->hash);
+    int32_t id = find_plain(t, px_view_of(piece.p + left->at, left->n + right->n));
+    return id < 0 ? -1 : (int64_t)score_key(t->vocab.score[id]);
+}
+
+static void consider(const px_tokenizer *t, struct pxi_bpe *b, px_view piece, int32_t left)
 {
     int32_t right = left < 0 ? -1 : b->symbols[left].next;
     if (right < 0)
         return;
     const struct pxi_symbol *l = &b->symbols[left], *r = &b->symbols[right];
-    struct pxi_pair pair = {.right = right, .n = l->n + r->n};
-    uint32_t order;
-    if (t->pre) {
-        const struct pxi_merge *m =
-            l->id < 0 || r->id < 0 ? NULL : pxi_merges_find(&t->merges, l->id, r->id);
-        if (!m)
-            return;
-        pair.product = m->product;
-        order = m->rank;
-    } else {
-        pair.product = find_plain(t, px_view_of(text + l->at, pair.n));
-        if (pair.product < 0)
-            return;
-        order = score_key(t->vocab.score[pair.product]);
-    }
-    pair.key = (uint64_t)order << 32 | (uint32_t)left;
-    push(b, pair);
+    int64_t order = order_of(t, piece, l, r);
+    if (order >= 0)
+        push(b, (struct pxi_pair){(uint64_t)order << 32 | (uint32_t)left, right, l->n + r->n});
 }
 
-static void merge_all(const px_tokenizer *t, struct pxi_bpe *b, const uint8_t *text)
+static void merge_all(const px_tokenizer *t, struct pxi_bpe *b, px_view piece)
 {
     while (b->pair_count) {
         struct pxi_pair pair = pop(b);
@@ -124,46 +126,54 @@ static void merge_all(const px_tokenizer *t, struct pxi_bpe *b, const uint8_t *t
         if (!l->n || !r->n || l->n + r->n != pair.n)
             continue;
         l->n = pair.n;
-        l->id = pair.product;
         l->next = r->next;
         r->n = 0;
         if (l->next >= 0)
             b->symbols[l->next].prev = left;
-        consider(t, b, text, l->prev);
-        consider(t, b, text, left);
+        if (t->pre)
+            l->hash = pxi_vocab_hash(spelling(l, piece));
+        consider(t, b, piece, l->prev);
+        consider(t, b, piece, left);
     }
 }
 
-/* One symbol a byte, or in SentencePiece one a character. */
+/* One symbol a character. */
 static size_t split(const px_tokenizer *t, struct pxi_bpe *b, px_view piece)
 {
     size_t count = 0;
     for (size_t at = 0; at < piece.n; count++) {
-        uint32_t cp, n = t->pre ? 1 : pxi_utf8_next(piece.p + at, piece.n - at, &cp);
+        uint32_t cp, n = pxi_utf8_next(piece.p + at, piece.n - at, &cp);
         struct pxi_symbol *s = &b->symbols[count];
-        *s = (struct pxi_symbol){(int32_t)count - 1, (int32_t)count + 1, (uint32_t)at, n, 0};
-        s->id = t->pre ? t->byte_id[piece.p[at]] : find_plain(t, px_view_of(piece.p + at, n));
+        *s = (struct pxi_symbol){0, (int32_t)count - 1, (int32_t)count + 1, (uint32_t)at, n};
+        if (t->pre)
+            s->hash = pxi_vocab_hash(spelling(s, piece));
         at += n;
     }
     b->symbols[count - 1].next = -1;
     return count;
 }
 
-static void emit_byte(const px_tokenizer *t, uint8_t byte, struct pxi_ids *out)
+static void emit_or_unknown(const px_tokenizer *t, int32_t id, struct pxi_ids *out)
 {
-    int32_t id = t->byte_id[byte] >= 0 ? t->byte_id[byte] : t->unknown;
+    if (id < 0)
+        id = t->unknown;
     if (id >= 0)
         pxi_ids_add(out, id);
 }
 
-static void emit(const px_tokenizer *t, const struct pxi_bpe *b, px_view piece, struct pxi_ids *out)
+/* The token of a symbol; where there is none, the tokens of its bytes. */
+static void emit(const px_tokenizer *t, px_view text, struct pxi_ids *out)
 {
-    for (int32_t i = 0; i >= 0; i = b->symbols[i].next) {
-        const struct pxi_symbol *s = &b->symbols[i];
-        if (s->id >= 0)
-            pxi_ids_add(out, s->id);
-        for (uint32_t k = 0; s->id < 0 && k < s->n; k++)
-            emit_byte(t, piece.p[s->at + k], out);
+    int32_t id = find_plain(t, text);
+    if (id >= 0) {
+        pxi_ids_add(out, id);
+        return;
+    }
+    for (size_t at = 0, n; at < text.n; at += n) {
+        uint32_t cp;
+        n = t->pre ? pxi_utf8_next(text.p + at, text.n - at, &cp) : 1;
+        id = t->pre ? find_plain(t, px_view_of(text.p + at, n)) : t->byte_id[text.p[at]];
+        emit_or_unknown(t, id, out);
     }
 }
 
@@ -176,8 +186,9 @@ bool pxi_bpe_piece(const px_tokenizer *t, struct pxi_bpe *b, px_view piece, stru
     size_t count = split(t, b, piece);
     b->pair_count = 0;
     for (size_t i = 0; i + 1 < count; i++)
-        consider(t, b, piece.p, (int32_t)i);
-    merge_all(t, b, piece.p);
-    emit(t, b, piece, out);
+        consider(t, b, piece, (int32_t)i);
+    merge_all(t, b, piece);
+    for (int32_t i = 0; i >= 0; i = b->symbols[i].next)
+        emit(t, spelling(&b->symbols[i], piece), out);
     return true;
 }

@@ -6,7 +6,7 @@ struct encoder {
     const px_tokenizer *t;
     struct pxi_bpe bpe;
     struct pxi_ids out;
-    uint8_t *word; /* room for the spelling of a piece, or of a text */
+    uint8_t *word; /* room for the spelling of a piece */
     size_t word_cap;
 };
 
@@ -24,20 +24,13 @@ static bool reserve_word(struct encoder *e, size_t n)
     return true;
 }
 
-/* The ordinary token that a whole piece is, or PX_TOKEN_NONE. */
-static int32_t whole_word(struct encoder *e, px_view piece)
+/* Spell the bytes of a piece into e->word, which has room for two bytes each. */
+static px_view spell_bytes(struct encoder *e, px_view piece)
 {
-    const struct pxi_vocab *v = &e->t->vocab;
     size_t n = 0;
-    if (piece.n > v->longest)
-        return PX_TOKEN_NONE;
-    for (size_t i = 0; i < piece.n; i++) {
-        if (n + 2 > e->word_cap)
-            return PX_TOKEN_NONE;
+    for (size_t i = 0; i < piece.n; i++)
         n += pxi_byte_spell(piece.p[i], e->word + n);
-    }
-    int32_t id = pxi_vocab_find(v, px_view_of(e->word, n));
-    return id >= 0 && pxi_token_type(e->t, id) == PXI_TOKEN_NORMAL ? id : PX_TOKEN_NONE;
+    return px_view_of(e->word, n);
 }
 
 /* Byte-level BPE: piece by piece. */
@@ -45,14 +38,17 @@ static px_err encode_pieces(struct encoder *e, px_view text)
 {
     struct pxi_pieces walk;
     px_view piece;
-    if (e->t->pre->whole_words && !reserve_word(e, e->t->vocab.longest + 2))
-        return PX_ERR_NOMEM;
     pxi_pieces_init(&walk, e->t->pre, text);
     while (pxi_pieces_next(&walk, &piece)) {
-        int32_t id = e->t->pre->whole_words ? whole_word(e, piece) : PX_TOKEN_NONE;
-        if (id >= 0)
+        if (piece.n >= TEXT_END / 2)
+            return PX_ERR_LIMIT;
+        if (!reserve_word(e, piece.n * 2))
+            return PX_ERR_NOMEM;
+        px_view spelt = spell_bytes(e, piece);
+        int32_t id = e->t->pre->whole_words ? pxi_vocab_find(&e->t->vocab, spelt) : PX_TOKEN_NONE;
+        if (id >= 0 && pxi_token_type(e->t, id) == PXI_TOKEN_NORMAL)
             pxi_ids_add(&e->out, id);
-        else if (!pxi_bpe_piece(e->t, &e->bpe, piece, &e->out))
+        else if (!pxi_bpe_piece(e->t, &e->bpe, spelt, &e->out))
             return PX_ERR_NOMEM;
     }
     return PX_ERR_OK;

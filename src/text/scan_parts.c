@@ -162,5 +162,6 @@ size_t pxi_match_llm_punct(const struct pxi_scan *s, size_t at)
     static const struct range punct[] = {{0x21, 0x2f},     {0x3a, 0x7e},     {0x2018, 0x201f},
                                          {0x3000, 0x3002}, {0xff01, 0xff0f}, {0xff1a, 0xff5e}};
     size_t start = skip_one_space(s, at);
-    return some(start, RUN_OF(s, start, punct));
+    size_t end = some(start, RUN_OF(s, start, punct));
+    return end ? end : some(at, RUN_OF(s, at, punct)); /* U+3000 is a space and in the set */
 }

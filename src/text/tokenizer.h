@@ -22,6 +22,9 @@ enum { /* tokenizer.ggml.token_type */
        PXI_TOKEN_END = 8,  /* generation ends here */
 };
 
+/* A table that is filled fetches from memory this many entries before it needs them. */
+enum { PXI_AHEAD = 16 };
+
 /* The vocabulary: spelling to id by open addressing, at most half full. */
 struct pxi_vocab {
     px_view *text; /* spellings, inside the file */
@@ -35,11 +38,11 @@ struct pxi_vocab {
     size_t mask;
 };
 
-/* The merges of byte-level BPE: pair of ids to rank and product. */
+/* The merges of byte-level BPE: two spellings to a rank, lower ones first. */
 struct pxi_merges {
-    struct pxi_merge {
-        int32_t left, right, product;
-        uint32_t rank : 31, used : 1; /* of the file: lower merges first */
+    px_view *list; /* "left right", by rank, inside the file */
+    struct pxi_merge_slot {
+        uint32_t tag, rank; /* high half of the hash; rank + 1, 0 when free */
     } * slots;
     size_t mask;
 };
@@ -57,7 +60,7 @@ struct px_tokenizer {
     struct pxi_merges merges;
     struct pxi_specials specials;
     const struct pxi_pre *pre; /* NULL: SentencePiece style */
-    int32_t byte_id[256];      /* token of a single byte, PX_TOKEN_NONE when there is none */
+    int32_t byte_id[256];      /* SentencePiece: token of a single byte, PX_TOKEN_NONE if none */
     int32_t bos, eos, unknown;
     uint8_t add_bos, add_eos, space_prefix, squeeze_spaces;
 };
@@ -73,16 +76,14 @@ px_err pxi_vocab_read(px_tokenizer *t, const px_gguf *g, bool llama, px_diag *di
 /* Id of the token with that spelling, or PX_TOKEN_NONE. */
 int32_t pxi_vocab_find(const struct pxi_vocab *v, px_view text);
 
-/* The same for many spellings at a time: hash all, then steps 0, 1 and 2 of all, then find all. */
 uint64_t pxi_vocab_hash(px_view text);
-void pxi_vocab_prefetch(const struct pxi_vocab *v, uint64_t hash, unsigned step);
-int32_t pxi_vocab_find_hashed(const struct pxi_vocab *v, px_view text, uint64_t hash);
 
 /* Read and index the merges of byte-level BPE. */
 px_err pxi_merges_read(px_tokenizer *t, const px_gguf *g, px_diag *diag);
 
-/* The merge of two tokens, or NULL. */
-const struct pxi_merge *pxi_merges_find(const struct pxi_merges *m, int32_t left, int32_t right);
+/* Rank of the merge of two spellings with their pxi_vocab_hash, or -1. */
+int64_t pxi_merges_find(const struct pxi_merges *m, px_view left, uint64_t left_hash, px_view right,
+                        uint64_t right_hash);
 
 /* Sort the special tokens. */
 px_err pxi_specials_init(px_tokenizer *t, px_diag *diag);
@@ -117,7 +118,8 @@ struct pxi_bpe {
     size_t symbol_cap, pair_cap, pair_count;
 };
 
-/* Merge a piece and append its tokens. False when out of memory. Pieces are below 2^31 bytes. */
+/* Merge a piece, spelt as in the vocabulary and below 2^31 bytes, and append its tokens. False when
+ * out of memory. */
 bool pxi_bpe_piece(const px_tokenizer *t, struct pxi_bpe *b, px_view piece, struct pxi_ids *out);
 void pxi_bpe_deinit(struct pxi_bpe *b);
 

@@ -5,23 +5,32 @@
 #include "base/limits.h"
 #include "text/tokenizer.h"
 
+#define SPELT_SPACE "\xe2\x96\x81" /* U+2581 */
+
+static uint64_t load(const uint8_t *p, size_t bytes)
+{
+    uint64_t w = 0;
+    memcpy(&w, p, bytes);
+    return w;
+}
+
+/* A fast hash of short strings: eight bytes a step, the last ones twice rather than one by one. */
 uint64_t pxi_vocab_hash(px_view text)
 {
     const uint8_t *p = text.p;
     size_t n = text.n;
-    uint64_t h = 0x9e3779b97f4a7c15u ^ n, w;
-    for (; n >= 8; p += 8, n -= 8) {
-        memcpy(&w, p, 8);
-        h = (h ^ w) * 0xff51afd7ed558ccdu;
+    uint64_t h = 0x9e3779b97f4a7c15u ^ n, w = 0;
+    for (; n > 8; p += 8, n -= 8) {
+        h = (h ^ load(p, 8)) * 0xff51afd7ed558ccdu;
         h ^= h >> 32;
     }
-    w = 0;
-    for (size_t i = 0; i < n; i++)
-        w |= (uint64_t)p[i] << (8 * i);
+    if (n >= 4)
+        w = load(p, 4) | load(p + n - 4, 4) << 32;
+    else if (n)
+        w = (uint64_t)p[0] | (uint64_t)p[n / 2] << 8 | (uint64_t)p[n - 1] << 16;
     h = (h ^ w) * 0xc4ceb9fe1a85ec53u;
-    h ^= h >> 29;
-    h *= 0xff51afd7ed558ccdu;
-    return h ^ (h >> 32);
+    h = (h ^ h >> 29) * 0xff51afd7ed558ccdu;
+    return h ^ h >> 32;
 }
 
 /* The slot of a spelling: the one that holds it or the free one where it belongs. */
@@ -35,27 +44,12 @@ static struct pxi_vocab_slot *slot_of(const struct pxi_vocab *v, px_view text, u
     }
 }
 
-int32_t pxi_vocab_find_hashed(const struct pxi_vocab *v, px_view text, uint64_t hash)
+int32_t pxi_vocab_find(const struct pxi_vocab *v, px_view text)
 {
     unsigned steps = 0;
     if (!text.n || text.n > v->longest)
         return PX_TOKEN_NONE;
-    return (int32_t)slot_of(v, text, hash, &steps)->id - 1;
-}
-
-int32_t pxi_vocab_find(const struct pxi_vocab *v, px_view text)
-{
-    return pxi_vocab_find_hashed(v, text, pxi_vocab_hash(text));
-}
-
-void pxi_vocab_prefetch(const struct pxi_vocab *v, uint64_t hash, unsigned step)
-{
-    const struct pxi_vocab_slot *slot = &v->slots[(size_t)hash & v->mask];
-    if (!step)
-        __builtin_prefetch(slot);
-    else if (slot->id)
-        __builtin_prefetch(step == 1 ? (const void *)&v->text[slot->id - 1]
-                                     : v->text[slot->id - 1].p);
+    return (int32_t)slot_of(v, text, pxi_vocab_hash(text), &steps)->id - 1;
 }
 
 static px_err clash(uint32_t id, uint32_t other, unsigned steps, uint64_t offset, px_diag *diag)
@@ -68,7 +62,22 @@ static px_err clash(uint32_t id, uint32_t other, unsigned steps, uint64_t offset
                         "the spelling of token %u again", (unsigned)other);
 }
 
-static px_err index_spellings(px_tokenizer *t, const px_gguf_kv *kv, px_diag *diag)
+static px_err fill(struct pxi_vocab *v, const uint64_t *hashes, uint64_t offset, px_diag *diag)
+{
+    for (uint32_t i = 0; i < v->count; i++) {
+        unsigned steps = 0;
+        __builtin_prefetch(&v->slots[(size_t)hashes[i + PXI_AHEAD] & v->mask], 1);
+        if (!v->text[i].n) /* a hole in the numbering: no text ever becomes this token */
+            continue;
+        struct pxi_vocab_slot *s = slot_of(v, v->text[i], hashes[i], &steps);
+        if (s->id || steps > PXI_LIMIT_TOKENIZER_PROBES)
+            return clash(i, s->id - 1, steps, offset, diag);
+        *s = (struct pxi_vocab_slot){(uint32_t)(hashes[i] >> 32), i + 1};
+    }
+    return PX_ERR_OK;
+}
+
+static px_err index_spellings(px_tokenizer *t, uint64_t offset, px_diag *diag)
 {
     struct pxi_vocab *v = &t->vocab;
     size_t size = 16;
@@ -76,19 +85,12 @@ static px_err index_spellings(px_tokenizer *t, const px_gguf_kv *kv, px_diag *di
         size *= 2;
     v->slots = pxi_arena_alloc(&t->arena, size, sizeof *v->slots);
     v->mask = size - 1;
-    if (!v->slots)
-        return PX_ERR_NOMEM;
-    for (uint32_t i = 0; i < v->count; i++) {
-        unsigned steps = 0;
-        if (!v->text[i].n) /* a hole in the numbering: no text ever becomes this token */
-            continue;
-        uint64_t h = pxi_vocab_hash(v->text[i]);
-        struct pxi_vocab_slot *s = slot_of(v, v->text[i], h, &steps);
-        if (s->id || steps > PXI_LIMIT_TOKENIZER_PROBES)
-            return clash(i, s->id - 1, steps, kv->offset, diag);
-        *s = (struct pxi_vocab_slot){(uint32_t)(h >> 32), i + 1};
-    }
-    return PX_ERR_OK;
+    uint64_t *hashes = pxi_calloc((size_t)v->count + PXI_AHEAD, sizeof *hashes);
+    for (uint32_t i = 0; hashes && i < v->count; i++)
+        hashes[i] = pxi_vocab_hash(v->text[i]);
+    px_err err = v->slots && hashes ? fill(v, hashes, offset, diag) : PX_ERR_NOMEM;
+    pxi_free(hashes);
+    return err;
 }
 
 /* An array of the metadata with at least `count` elements, or *kv = NULL when it is absent. */
@@ -159,6 +161,9 @@ static px_err read_types(px_tokenizer *t, const px_gguf *g, bool llama, px_diag 
             return pxi_diag_set(diag, PX_ERR_CORRUPT, kv->offset, "a type from 0 to 6", "%lld",
                                 (long long)type);
         }
+        /* A text with its spaces spelt is only ever met behind the merges. */
+        if (llama && type == PXI_TOKEN_USER && memmem(v->text[i].p, v->text[i].n, SPELT_SPACE, 3))
+            type = PXI_TOKEN_NORMAL;
         v->type[i] = (uint8_t)(type ? type : PXI_TOKEN_NORMAL);
     }
     return err;
@@ -186,17 +191,12 @@ static px_err read_scores(px_tokenizer *t, const px_gguf *g, px_diag *diag)
     return PX_ERR_OK;
 }
 
-/* Which token stands for each byte: <0xHH> in SentencePiece, the byte's spelling otherwise. */
-static px_err read_bytes(px_tokenizer *t, bool llama, uint64_t offset, px_diag *diag)
+/* SentencePiece: which token stands for each byte. */
+static px_err read_bytes(px_tokenizer *t, uint64_t offset, px_diag *diag)
 {
-    for (unsigned b = 0; b < 256; b++) {
-        uint8_t spelt[2];
+    for (unsigned b = 0; b < 256; b++)
         t->byte_id[b] = PX_TOKEN_NONE;
-        if (!llama)
-            t->byte_id[b] =
-                pxi_vocab_find(&t->vocab, px_view_of(spelt, pxi_byte_spell((uint8_t)b, spelt)));
-    }
-    for (uint32_t i = 0; llama && i < t->vocab.count; i++) {
+    for (uint32_t i = 0; i < t->vocab.count; i++) {
         if (pxi_token_type(t, (int32_t)i) != PXI_TOKEN_BYTE)
             continue;
         int byte = pxi_byte_token(t->vocab.text[i]);
@@ -204,7 +204,8 @@ static px_err read_bytes(px_tokenizer *t, bool llama, uint64_t offset, px_diag *
             char found[64];
             pxi_escape(found, sizeof found, t->vocab.text[i].p, t->vocab.text[i].n);
             pxi_diag_field(diag, "tokenizer.ggml.tokens[%u]", (unsigned)i);
-            return pxi_diag_set(diag, PX_ERR_CORRUPT, offset, "a byte such as <0x0A>", "%s", found);
+            return pxi_diag_set(diag, PX_ERR_CORRUPT, offset, "a byte such as <0x0A>", "\"%s\"",
+                                found);
         }
         t->byte_id[byte] = (int32_t)i;
     }
@@ -220,6 +221,6 @@ px_err pxi_vocab_read(px_tokenizer *t, const px_gguf *g, bool llama, px_diag *di
     if (!err && llama)
         err = read_scores(t, g, diag);
     if (!err)
-        err = index_spellings(t, kv, diag);
-    return err ? err : read_bytes(t, llama, kv->offset, diag);
+        err = index_spellings(t, kv->offset, diag);
+    return !err && llama ? read_bytes(t, kv->offset, diag) : err;
 }

@@ -6,6 +6,7 @@
 
 #include "infer/session.h"
 #include "plexus/file.h"
+#include "plexus/model.h"
 #include "px_test.h"
 
 struct rig {
@@ -81,12 +82,14 @@ static size_t check_prompt(struct rig *r, json_t *prompt, double margin)
     return i;
 }
 
+static json_t *references; /* the list in use; each case drops it at its end */
+
 static json_t *reference(const char *list, const char *name)
 {
     char path[256];
     json_error_t err;
     snprintf(path, sizeof path, "data/models/%s", list);
-    json_t *all = json_load_file(PX_SHARED(path), JSON_ALLOW_NUL, &err);
+    json_t *all = references = json_load_file(PX_SHARED(path), JSON_ALLOW_NUL, &err);
     CHECK(all != NULL);
     size_t i;
     json_t *e;
@@ -107,6 +110,7 @@ static void check_greedy(const char *list, const char *name, double margin, size
     printf("# %s: %zu steps equal\n", name, steps);
     CHECK(steps >= at_least);
     rig_close(&r);
+    json_decref(references);
 }
 
 TEST(greedy_stories_f32)
@@ -182,6 +186,7 @@ static void check_logits(const char *arch)
     printf("# %s: largest difference %.3g\n", name, worst);
     CHECK(worst <= 2e-4);
     rig_close(&r);
+    json_decref(references);
 }
 
 TEST(logits_llama3)
@@ -196,5 +201,45 @@ TEST(logits_qwen3)
 {
     check_logits("qwen3");
 }
+
+/* Likelihood of a text against the exact value (float64 on dequantised weights), nats a token. */
+static void check_nll(const char *name, const char *text, uint64_t predictions, double exact,
+                      double tolerance)
+{
+    char path[256];
+    px_model *m;
+    px_file *f;
+    px_diag d = {0};
+    px_perplexity p;
+    px_perplexity_options o = {.size = sizeof o, .window = 256, .kv_type = PX_KV_F32};
+    snprintf(path, sizeof path, "data/models/%s", name);
+    CHECK_EQ(px_model_open(PX_SHARED(path), &m, &d), PX_ERR_OK);
+    snprintf(path, sizeof path, "data/models/%s", text);
+    CHECK_EQ(px_file_open(PX_SHARED(path), &f, &d), PX_ERR_OK);
+    CHECK_EQ(px_model_perplexity(m, px_file_bytes(f), &o, &p, &d), PX_ERR_OK);
+    printf("# %s: nll %.7f, exact %.6f, difference %.2e\n", name, p.nll, exact, p.nll - exact);
+    CHECK_EQ(p.predictions, predictions);
+    CHECK(fabs(p.nll - exact) <= tolerance);
+    px_file_close(f);
+    px_model_close(m);
+}
+
+/* The exact values have six digits: half a unit of the last is theirs. */
+#define NLL(test, name, text, predictions, exact, tolerance)                                       \
+    TEST(nll_##test)                                                                               \
+    {                                                                                              \
+        check_nll(name, text, predictions, exact, tolerance);                                      \
+    }
+
+NLL(stories_f32, "stories260K.f32.gguf", "ppl_a.txt", 541, 1.929181, 2e-6)
+NLL(stories_f16, "stories260K.f16.gguf", "ppl_a.txt", 541, 1.929201, 1e-4)
+NLL(stories_q8_0, "stories260K.Q8_0.gguf", "ppl_a.txt", 541, 1.931537, 1.5e-3)
+NLL(stories_q5_0, "stories260K.Q5_0.gguf", "ppl_a.txt", 541, 1.940180, 3e-3)
+NLL(stories_q4_0, "stories260K.Q4_0.gguf", "ppl_a.txt", 541, 1.971403, 3e-3)
+NLL(stories_q4_k_m, "stories260K.Q4_K_M.gguf", "ppl_a.txt", 541, 1.940064, 3e-3)
+NLL(techdocs_f16, "techdocs-llama.f16.gguf", "td_a.txt", 386, 4.175074, 1e-4)
+NLL(techdocs_q8_0, "techdocs-llama.Q8_0.gguf", "td_a.txt", 386, 4.174642, 1.5e-3)
+NLL(techdocs_q4_0, "techdocs-llama.Q4_0.gguf", "td_a.txt", 386, 4.182090, 3e-3)
+NLL(techdocs_q4_k_m, "techdocs-llama.Q4_K_M.gguf", "td_a.txt", 386, 4.173935, 3e-3)
 
 TEST_MAIN()

@@ -57,10 +57,11 @@ INLINE __mmask16 rows_mask(size_t left)
  */
 INLINE void stage(uint8_t *line, const struct group *g, size_t at, size_t n)
 {
-    __mmask64 mask = n >= LINE ? ~(__mmask64)0 : ((__mmask64)1 << n) - 1;
+    __mmask64 mask = ((__mmask64)1 << n % LINE) - 1;
     const uint8_t *p = g->first + at;
     for (size_t r = 0; r < 16; r++) {
-        _mm512_store_si512(line + LINE * r, _mm512_maskz_loadu_epi8(mask, p));
+        __m512i v = n == LINE ? _mm512_loadu_si512(p) : _mm512_maskz_loadu_epi8(mask, p);
+        _mm512_store_si512(line + LINE * r, v);
         _mm_prefetch((const char *)p + 16 * g->row_bytes, _MM_HINT_T1);
         p += r < g->last ? g->row_bytes : 0;
     }
@@ -101,6 +102,8 @@ INLINE void transpose_halves(const uint8_t *line, uint16_t *h)
                     _mm512_unpacklo_epi32(b, d), _mm512_unpackhi_epi32(b, d)};
     for (int i = 0; i < 4; i++)
         _mm512_store_si512(h + 32 * i, _mm512_permutexvar_epi64(order, p[i]));
+    /* Converting from memory needs no shuffle, from half a register it does: keep it in memory. */
+    __asm__ volatile("" : "+m"(*(uint16_t(*)[128])h));
 }
 
 /* A quarter of a line as floats: w[i] = element i of each row, 4 (F32) or 8 vectors. */
@@ -309,11 +312,7 @@ INLINE void matmul(const struct pxi_matmul *m, enum elem e)
     case t: decode_rows(m, e, t); break;
         T(1)
         T(2)
-        T(3)
-        T(4)
-        T(5)
-        T(6)
-        T(7) T(8)
+        T(3) T(4) T(5) T(6) T(7) T(8)
 #undef T
             default : prefill(m, e);
     }

@@ -201,6 +201,8 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
 {
     struct job j = {.m = m, .tiles = tiles, .record = PXI_ACT_BYTES(flags)};
     size_t spans = (m->k / 32 + PXI_SPAN_BLOCKS - 1) / PXI_SPAN_BLOCKS;
+    for (size_t t = 0; m->k == 0 && t < m->tokens; t++)
+        memset(m->y + t * m->y_stride + m->row_first, 0, (m->row_last - m->row_first) * 4);
     const size_t widest = flags & PXI_Q_HALVES ? PXI_TILE_HALVES : PXI_TILE_TOKENS;
     j.panel = m->scratch;
     j.records = j.panel + PANEL_BYTES;

@@ -1,0 +1,196 @@
+/* plexus doctor: what the machine offers, and which path plexus takes where something is missing.
+ */
+#include "machine.h"
+
+#include <dlfcn.h>
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+enum state { OK, NOTE, WARN, FAIL };
+static const char *const state_names[] = {"ok", "note", "warn", "fail"};
+static const int state_ink[] = {32, 36, 33, 31};
+
+struct report {
+    const struct cli *c;
+    json_t *rows;
+    int failed;
+};
+
+static void put(struct report *r, const char *name, enum state s, const char *effect,
+                const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+static void put(struct report *r, const char *name, enum state s, const char *effect,
+                const char *fmt, ...)
+{
+    char found[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(found, sizeof found, fmt, ap);
+    va_end(ap);
+    r->failed |= s == FAIL;
+    json_t *o = json_object();
+    json_object_set_new(o, "name", json_text(name));
+    json_object_set_new(o, "state", json_text(state_names[s]));
+    json_object_set_new(o, "found", json_text(found));
+    json_object_set_new(o, "effect", json_text(effect));
+    json_array_append_new(r->rows, o);
+    if (opt_on(r->c, OPT_JSON))
+        return;
+    printf("%s%-4s%s %-13s ", ink(state_ink[s]), state_names[s], ink(0), name);
+    put_safe(stdout, found, strlen(found), 0);
+    printf(": %s\n", effect);
+}
+
+static void processor(struct report *r)
+{
+    char name[128], isa[256];
+    int n = machine_processors();
+    machine_line("/proc/cpuinfo", "model name", name, sizeof name);
+    px_cpu_describe(isa, sizeof isa);
+    put(r, "processor", OK, "this is what kernels and threads are chosen from", "%s, %d usable, %s",
+        *name ? name : "unnamed", n, isa);
+    char quota[64];
+    machine_line("/sys/fs/cgroup/cpu.max", "", quota, sizeof quota);
+    double max = strtod(quota, NULL),
+           period = strchr(quota, ' ') ? strtod(strchr(quota, ' '), 0) : 0;
+    if (max > 0 && period > 0 && max / period < n)
+        put(r, "cpu quota", WARN, "give --threads no more than that", "%.1f processors of %d",
+            max / period, n);
+}
+
+static void memory(struct report *r)
+{
+    char total[32], left[32];
+    double avail = machine_memory("MemAvailable"), limit;
+    human_bytes(total, machine_memory("MemTotal"));
+    human_bytes(left, avail);
+    put(r, "memory",
+        avail > 1e9   ? OK
+        : avail > 1e8 ? WARN
+                      : FAIL,
+        "a model needs its file size and its KV cache; plexus inspect tells", "%s, %s available",
+        total, left);
+    char text[64];
+    limit = strtod(machine_line("/sys/fs/cgroup/memory.max", "", text, sizeof text), NULL);
+    if (limit > 0) {
+        human_bytes(total, limit);
+        put(r, "memory quota", NOTE, "larger models are killed by the kernel", "%s", total);
+    }
+}
+
+static void huge_pages(struct report *r)
+{
+    char thp[128];
+    double total = machine_memory("HugePages_Total") / 1024, size = machine_memory("Hugepagesize");
+    machine_line("/sys/kernel/mm/transparent_hugepage/enabled", "", thp, sizeof thp);
+    int always = strstr(thp, "[always]") || strstr(thp, "[madvise]");
+    if (total > 0)
+        put(r, "huge pages", OK, "used for large buffers", "%.0f of %.0f kB reserved", total,
+            size / 1024);
+    else
+        put(r, "huge pages", NOTE,
+            always ? "transparent huge pages serve instead" : "normal pages serve instead",
+            "none reserved, transparent: %s", *thp ? thp : "unknown");
+}
+
+static void kernel(struct report *r)
+{
+    struct utsname u;
+    int major = 0, minor = 0;
+    uname(&u);
+    char *end;
+    major = (int)strtol(u.release, &end, 10);
+    minor = *end == '.' ? (int)strtol(end + 1, NULL, 10) : 0;
+    int fits = major > 5 || (major == 5 && minor >= 15);
+    put(r, "kernel", fits ? OK : NOTE,
+        fits ? "new enough for everything plexus plans to use"
+             : "inference works; packet programs will need 5.15",
+        "%s %s %s", u.sysname, u.release, u.machine);
+}
+
+static void rights(struct report *r)
+{
+    char text[64];
+    machine_line("/proc/self/status", "CapEff", text, sizeof text);
+    unsigned long long caps = strtoull(text, NULL, 16);
+    int bpf = (caps >> 39 & 1) || (caps >> 21 & 1), admin = caps >> 12 & 1, raw = caps >> 13 & 1;
+    put(r, "packet rights", bpf && admin && raw ? OK : NOTE,
+        "not needed by this version: nothing runs inside the kernel yet",
+        "CAP_BPF %s, CAP_NET_ADMIN %s, CAP_NET_RAW %s", bpf ? "yes" : "no", admin ? "yes" : "no",
+        raw ? "yes" : "no");
+}
+
+static int loads(const char *library)
+{
+    void *h = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
+    if (h)
+        dlclose(h);
+    return h != NULL;
+}
+
+static void devices(struct report *r)
+{
+    int cuda = loads("libcuda.so.1"), verbs = loads("libibverbs.so.1"), cards = 0;
+    DIR *d = opendir("/sys/class/infiniband");
+    for (struct dirent *e; d && (e = readdir(d));)
+        cards += e->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    put(r, "gpu", NOTE, "the CPU computes: this version has no GPU kernels", "libcuda.so.1 %s",
+        cuda ? "found" : "not found");
+    put(r, "verbs", NOTE, "sockets serve: this version has no RDMA transport",
+        "libibverbs.so.1 %s, %d cards", verbs ? "found" : "not found", cards);
+}
+
+static void files(struct report *r)
+{
+    struct rlimit lim;
+    getrlimit(RLIMIT_NOFILE, &lim);
+    put(r, "open files", lim.rlim_cur >= 1024 ? OK : WARN,
+        "bounds the parts of a split model and, later, peers", "%llu",
+        (unsigned long long)lim.rlim_cur);
+    for (enum origin layer = FROM_SYSTEM; layer <= FROM_USER; layer++) {
+        const char *path = layers_path(layer);
+        int there = path && access(path, R_OK) == 0;
+        put(r, layer == FROM_SYSTEM ? "system file" : "user file", OK,
+            there ? "read; plexus config list --origin shows it" : "defaults and environment serve",
+            "%s %s", path ? path : "no home directory", there ? "present" : "absent");
+    }
+}
+
+static void model(struct report *r)
+{
+    px_model *m = NULL;
+    px_diag d = {0};
+    px_err e = px_model_open("tiny", &m, &d);
+    if (e == PX_ERR_OK)
+        put(r, "model inside", OK, "plexus run tiny needs nothing else", "%s, %llu parameters",
+            px_model_info_get(m)->arch, (unsigned long long)px_model_info_get(m)->parameters);
+    else
+        put(r, "model inside", FAIL, "this program is damaged: build it again", "%s",
+            px_err_text(e));
+    px_model_close(m);
+}
+
+int verb_doctor(struct cli *c)
+{
+    struct report r = {.c = c, .rows = json_array()};
+    void (*const checks[])(struct report *) = {processor, memory,  huge_pages, kernel,
+                                               rights,    devices, files,      model};
+    for (unsigned i = 0; i < sizeof checks / sizeof *checks; i++)
+        checks[i](&r);
+    int rc = r.failed ? px_err_exit(PX_ERR_FAILED) : 0;
+    if (!opt_on(c, OPT_JSON)) {
+        json_decref(r.rows);
+        return rc;
+    }
+    json_t *doc = doc_new(c);
+    json_object_set_new(doc, "checks", r.rows);
+    json_object_set_new(doc, "ok", json_boolean(!r.failed));
+    return doc_print(doc, rc);
+}

@@ -1,0 +1,1115 @@
+/* Made by tools/gen.py from gen/options.toml: edit that, then ./dev docs. Tables and help texts. */
+
+#include "cli.h"
+
+const struct cli_opt cli_opts[OPT_COUNT] = {
+    {"help", "PLEXUS_HELP", 'h', TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"json", "PLEXUS_JSON", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"json-lines", "PLEXUS_JSON_LINES", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"color", "PLEXUS_COLOR", 0, TYPE_CHOICE, "auto", NULL, "auto always never", .umin = 0u, .umax = 0u},
+    {"quiet", "PLEXUS_QUIET", 'q', TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"max-tokens", "PLEXUS_MAX_TOKENS", 'n', TYPE_UINT, "256", NULL, NULL, .umin = 0u, .umax = 4294967295u},
+    {"temp", "PLEXUS_TEMP", 0, TYPE_FLOAT, "0.8", NULL, NULL, .min = 0.0, .max = 100.0},
+    {"top-k", "PLEXUS_TOP_K", 0, TYPE_UINT, "40", NULL, NULL, .umin = 0u, .umax = 4294967295u},
+    {"top-p", "PLEXUS_TOP_P", 0, TYPE_FLOAT, "0.95", NULL, NULL, .min = 0.0, .max = 1.0},
+    {"min-p", "PLEXUS_MIN_P", 0, TYPE_FLOAT, "0.05", NULL, NULL, .min = 0.0, .max = 1.0},
+    {"repeat-penalty", "PLEXUS_REPEAT_PENALTY", 0, TYPE_FLOAT, "1", NULL, NULL, .min = 0.0, .max = 100.0},
+    {"presence-penalty", "PLEXUS_PRESENCE_PENALTY", 0, TYPE_FLOAT, "0", NULL, NULL, .min = -100.0, .max = 100.0},
+    {"frequency-penalty", "PLEXUS_FREQUENCY_PENALTY", 0, TYPE_FLOAT, "0", NULL, NULL, .min = -100.0, .max = 100.0},
+    {"seed", "PLEXUS_SEED", 0, TYPE_UINT, NULL, NULL, NULL, .umin = 0u, .umax = 18446744073709551615u},
+    {"bias", "PLEXUS_BIAS", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"stop", "PLEXUS_STOP", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"ignore-eos", "PLEXUS_IGNORE_EOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"ctx", "PLEXUS_CTX", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4294967295u},
+    {"threads", "PLEXUS_THREADS", 't', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
+    {"kv-type", "PLEXUS_KV_TYPE", 0, TYPE_CHOICE, "f16", NULL, "f16 f32 i8", .umin = 0u, .umax = 0u},
+    {"cpu", "PLEXUS_CPU", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"no-bos", "PLEXUS_NO_BOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"no-special", "PLEXUS_NO_SPECIAL", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"raw", "PLEXUS_RAW", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"chat-template", "PLEXUS_CHAT_TEMPLATE", 0, TYPE_TEXT, NULL, "model", NULL, .umin = 0u, .umax = 0u},
+    {"system", "PLEXUS_SYSTEM", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"file", "PLEXUS_FILE", 'f', TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"prompt", "PLEXUS_PROMPT", 'p', TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"top", "PLEXUS_TOP", 0, TYPE_UINT, "10", NULL, NULL, .umin = 1u, .umax = 4294967295u},
+    {"tokens", "PLEXUS_TOKENS", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"format", "PLEXUS_FORMAT", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"list", "PLEXUS_LIST", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"all", "PLEXUS_ALL", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"chunk", "PLEXUS_CHUNK", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4294967295u},
+    {"beside", "PLEXUS_BESIDE", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 64u},
+    {"prompt-tokens", "PLEXUS_PROMPT_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 1048576u},
+    {"gen-tokens", "PLEXUS_GEN_TOKENS", 0, TYPE_UINT, "128", NULL, NULL, .umin = 1u, .umax = 1048576u},
+    {"repeat", "PLEXUS_REPEAT", 0, TYPE_UINT, "5", NULL, NULL, .umin = 1u, .umax = 1000u},
+    {"sequences", "PLEXUS_SEQUENCES", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"peer", "PLEXUS_PEER", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"shape", "PLEXUS_SHAPE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"types", "PLEXUS_TYPES", 0, TYPE_TEXT, "q8_0,q4_0,q4_k_m,f16", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"dir", "PLEXUS_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"origin", "PLEXUS_ORIGIN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"stories", "PLEXUS_STORIES", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 100u},
+};
+
+static const struct cli_verb_opt opts_run[] = {
+    {OPT_MAX_TOKENS, "256"},
+    {OPT_TEMP, "0.8"},
+    {OPT_TOP_K, "40"},
+    {OPT_TOP_P, "0.95"},
+    {OPT_MIN_P, "0.05"},
+    {OPT_REPEAT_PENALTY, "1"},
+    {OPT_PRESENCE_PENALTY, "0"},
+    {OPT_FREQUENCY_PENALTY, "0"},
+    {OPT_SEED, NULL},
+    {OPT_BIAS, NULL},
+    {OPT_STOP, NULL},
+    {OPT_IGNORE_EOS, NULL},
+    {OPT_CTX, "0"},
+    {OPT_THREADS, "0"},
+    {OPT_KV_TYPE, "f16"},
+    {OPT_CPU, "auto"},
+    {OPT_NO_BOS, NULL},
+    {OPT_RAW, NULL},
+    {OPT_CHAT_TEMPLATE, NULL},
+    {OPT_SYSTEM, NULL},
+    {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_chat[] = {
+    {OPT_MAX_TOKENS, "256"},
+    {OPT_TEMP, "0.8"},
+    {OPT_TOP_K, "40"},
+    {OPT_TOP_P, "0.95"},
+    {OPT_MIN_P, "0.05"},
+    {OPT_REPEAT_PENALTY, "1"},
+    {OPT_PRESENCE_PENALTY, "0"},
+    {OPT_FREQUENCY_PENALTY, "0"},
+    {OPT_SEED, NULL},
+    {OPT_BIAS, NULL},
+    {OPT_STOP, NULL},
+    {OPT_CTX, "0"},
+    {OPT_THREADS, "0"},
+    {OPT_KV_TYPE, "f16"},
+    {OPT_CPU, "auto"},
+    {OPT_CHAT_TEMPLATE, NULL},
+    {OPT_SYSTEM, NULL},
+    {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_tokenize[] = {
+    {OPT_FILE, NULL},
+    {OPT_NO_BOS, NULL},
+    {OPT_NO_SPECIAL, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_detokenize[] = {
+    {OPT_TOKENS, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_inspect[] = {
+    {OPT_ALL, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_check[] = {
+    {OPT_FORMAT, NULL},
+    {OPT_LIST, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_eval_perplexity[] = {
+    {OPT_FILE, NULL},
+    {OPT_CTX, "512"},
+    {OPT_THREADS, "0"},
+    {OPT_KV_TYPE, "f16"},
+    {OPT_CPU, "auto"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_eval_logits[] = {
+    {OPT_PROMPT, NULL},
+    {OPT_FILE, NULL},
+    {OPT_TOP, "10"},
+    {OPT_NO_BOS, NULL},
+    {OPT_THREADS, "0"},
+    {OPT_KV_TYPE, "f16"},
+    {OPT_CPU, "auto"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_digest[] = {
+    {OPT_THREADS, "0"},
+    {OPT_CPU, "auto"},
+    {OPT_CHUNK, "0"},
+    {OPT_BESIDE, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_infer[] = {
+    {OPT_PROMPT_TOKENS, "512"},
+    {OPT_GEN_TOKENS, "128"},
+    {OPT_THREADS, "0"},
+    {OPT_REPEAT, "5"},
+    {OPT_SEQUENCES, NULL},
+    {OPT_KV_TYPE, "f16"},
+    {OPT_CPU, "auto"},
+    {OPT_PEER, NULL},
+    {OPT_SHAPE, NULL},
+    {OPT_TYPES, "q8_0,q4_0,q4_k_m,f16"},
+    {OPT_DIR, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_demo[] = {
+    {OPT_STORIES, "3"},
+    {OPT_TEMP, "0.6"},
+    {OPT_SEED, "1"},
+    {OPT_THREADS, "0"},
+    {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_doctor[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_kernels[] = {
+    {OPT_CPU, "auto"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_limits[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_explain[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_config_list[] = {
+    {OPT_ORIGIN, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_config_get[] = {
+    {OPT_ORIGIN, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_completion[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_version[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_help[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+const struct cli_verb cli_verbs[] = {
+    {"run", "continue a prompt with a model", "plexus run [options] MODEL [PROMPT...]",
+    "plexus run: continue a prompt with a model\n"
+    "\n"
+    "usage: plexus run [options] MODEL [PROMPT...]\n"
+    "\n"
+    "MODEL is the path of a GGUF file (any part of a split one), or \"tiny\", the model\n"
+    "that plexus carries inside. The text is written as it is generated. Without a\n"
+    "PROMPT the prompt is read from standard input, if that is not a terminal.\n"
+    "\n"
+    "The prompt is given to the model as it is; --chat-template asks it as a question\n"
+    "instead.\n"
+    "\n"
+    "Architectures that run: llama (2, 3 and later), mistral, qwen2, qwen3.\n"
+    "\n"
+    "options:\n"
+    "  -n, --max-tokens N      Generate at most N tokens. [256]\n"
+    "      --temp T            Sampling temperature; 0 always takes the likeliest\n"
+    "                          token. [0.8]\n"
+    "      --top-k K           Sample from the K likeliest tokens; 0 turns it off.\n"
+    "                          [40]\n"
+    "      --top-p P           Sample from the likeliest tokens that sum to P; 1\n"
+    "                          turns it off. [0.95]\n"
+    "      --min-p P           Drop tokens less likely than P times the likeliest; 0\n"
+    "                          turns it off. [0.05]\n"
+    "      --repeat-penalty R  Make tokens of the last 64 less likely by R; 1 turns\n"
+    "                          it off. [1]\n"
+    "      --presence-penalty X\n"
+    "                          Subtract X once from the logit of each token seen. [0]\n"
+    "      --frequency-penalty X\n"
+    "                          Subtract X from the logit for each time the token was\n"
+    "                          seen. [0]\n"
+    "      --seed S            Seed of the sampler; the same seed gives the same\n"
+    "                          words. Random when not given.\n"
+    "      --bias TOKEN=B      Add B (a number, -inf forbids) to the logit of a token\n"
+    "                          id; may be repeated.\n"
+    "      --stop TEXT         Stop before TEXT would be written; may be repeated.\n"
+    "      --ignore-eos        Go on after the token that ends a text.\n"
+    "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"
+    "                          most 4096. [0]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --kv-type f16|f32|i8\n"
+    "                          Number type of the KV cache. [f16]\n"
+    "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
+    "                          avx512vnni, bf16, neon, dotprod. [auto]\n"
+    "      --no-bos            Do not put the model's beginning-of-text token first.\n"
+    "      --raw               Give the prompt to the model as it is, without a chat\n"
+    "                          template (the default).\n"
+    "      --chat-template[=FILE]\n"
+    "                          Put the prompt in a chat template: the model's own, or\n"
+    "                          that of FILE.\n"
+    "      --system TEXT       System message for the chat template.\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.run/1):\n"
+    "  text           what was generated\n"
+    "  prompt_tokens  token ids of the prompt\n"
+    "  tokens         token ids that were generated, with the one that ended the text\n"
+    "  stopped        why it ended: end, length, stop, context, interrupted\n"
+    "  seed           seed of the sampler\n"
+    "  timings        load_ms, prefill_ms, decode_ms, first_token_ms, prefill_tps,\n"
+    "                 decode_tps\n"
+    "\n"
+    "examples:\n"
+    "  plexus run tiny \"Once upon a time\"\n"
+    "      A short story from the model inside.\n"
+    "  echo \"The little fox\" | plexus run tiny -n 40 --seed 7\n"
+    "      The prompt from a pipe, and the same words every time.\n",
+    opts_run, sizeof opts_run / sizeof *opts_run, 1, -1, verb_run},
+    {"chat", "talk with a model", "plexus chat [options] MODEL",
+    "plexus chat: talk with a model\n"
+    "\n"
+    "usage: plexus chat [options] MODEL\n"
+    "\n"
+    "Lines are edited as in a shell and remembered in the state directory. Ctrl-C\n"
+    "stops the answer, not the program; Ctrl-D or /quit ends it. /reset forgets the\n"
+    "conversation, /help lists the commands. A line that ends in a backslash goes on\n"
+    "in the next.\n"
+    "\n"
+    "A model without a chat template simply continues the text. From a pipe, every\n"
+    "line is one message.\n"
+    "\n"
+    "options:\n"
+    "  -n, --max-tokens N      Generate at most N tokens. [256]\n"
+    "      --temp T            Sampling temperature; 0 always takes the likeliest\n"
+    "                          token. [0.8]\n"
+    "      --top-k K           Sample from the K likeliest tokens; 0 turns it off.\n"
+    "                          [40]\n"
+    "      --top-p P           Sample from the likeliest tokens that sum to P; 1\n"
+    "                          turns it off. [0.95]\n"
+    "      --min-p P           Drop tokens less likely than P times the likeliest; 0\n"
+    "                          turns it off. [0.05]\n"
+    "      --repeat-penalty R  Make tokens of the last 64 less likely by R; 1 turns\n"
+    "                          it off. [1]\n"
+    "      --presence-penalty X\n"
+    "                          Subtract X once from the logit of each token seen. [0]\n"
+    "      --frequency-penalty X\n"
+    "                          Subtract X from the logit for each time the token was\n"
+    "                          seen. [0]\n"
+    "      --seed S            Seed of the sampler; the same seed gives the same\n"
+    "                          words. Random when not given.\n"
+    "      --bias TOKEN=B      Add B (a number, -inf forbids) to the logit of a token\n"
+    "                          id; may be repeated.\n"
+    "      --stop TEXT         Stop before TEXT would be written; may be repeated.\n"
+    "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"
+    "                          most 4096. [0]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --kv-type f16|f32|i8\n"
+    "                          Number type of the KV cache. [f16]\n"
+    "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
+    "                          avx512vnni, bf16, neon, dotprod. [auto]\n"
+    "      --chat-template[=FILE]\n"
+    "                          Put the prompt in a chat template: the model's own, or\n"
+    "                          that of FILE.\n"
+    "      --system TEXT       System message for the chat template.\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.chat/1):\n"
+    "  turns         messages: role, content\n"
+    "  timings       sums over the conversation: prefill_ms, decode_ms, prefill_tps,\n"
+    "                decode_tps\n"
+    "\n"
+    "examples:\n"
+    "  plexus chat tiny\n"
+    "      Type a beginning, get a story.\n"
+    "  echo \"Once there was a bird\" | plexus chat tiny -n 30\n"
+    "      One message from a pipe.\n",
+    opts_chat, sizeof opts_chat / sizeof *opts_chat, 1, 1, verb_chat},
+    {"tokenize", "text to tokens", "plexus tokenize [options] MODEL [TEXT...]",
+    "plexus tokenize: text to tokens\n"
+    "\n"
+    "usage: plexus tokenize [options] MODEL [TEXT...]\n"
+    "\n"
+    "Prints one token a line: its id and its spelling. Without TEXT and --file the\n"
+    "text is read from standard input.\n"
+    "\n"
+    "Tokenizer families: SentencePiece (llama) and byte-level BPE (gpt2) with the\n"
+    "pre-tokenizers default, gpt-2, llama-bpe, qwen2, qwen35, starcoder, smollm,\n"
+    "deepseek-llm, deepseek-coder, deepseek-v3, falcon, gpt-4o and tekken, and those\n"
+    "that share their rules. Any other is refused by name.\n"
+    "\n"
+    "options:\n"
+    "  -f, --file FILE         Read the text from FILE; - is standard input.\n"
+    "      --no-bos            Do not put the model's beginning-of-text token first.\n"
+    "      --no-special        Read spellings of control tokens as plain text.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.tokenize/1):\n"
+    "  tokens        token ids\n"
+    "  count         how many there are\n"
+    "  bytes         bytes of the text\n"
+    "\n"
+    "examples:\n"
+    "  plexus tokenize tiny \"Once upon a time\"\n"
+    "      Ids and spellings.\n"
+    "  plexus tokenize tiny --file story.txt --json\n"
+    "      A whole file as one JSON document.\n",
+    opts_tokenize, sizeof opts_tokenize / sizeof *opts_tokenize, 1, -1, verb_tokenize},
+    {"detokenize", "tokens to text", "plexus detokenize [options] MODEL",
+    "plexus detokenize: tokens to text\n"
+    "\n"
+    "usage: plexus detokenize [options] MODEL\n"
+    "\n"
+    "Writes the bytes of the tokens, without a line feed of its own. Control tokens\n"
+    "are written as the file spells them.\n"
+    "\n"
+    "options:\n"
+    "      --tokens IDS        Token ids, separated by commas or spaces; - reads them\n"
+    "                          from standard input.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.detokenize/1):\n"
+    "  text          the text; bytes that are no UTF-8 come out as U+FFFD\n"
+    "  bytes         length of the exact text in bytes\n"
+    "\n"
+    "examples:\n"
+    "  plexus detokenize tiny --tokens 1,5,9\n"
+    "      The text of three tokens.\n",
+    opts_detokenize, sizeof opts_detokenize / sizeof *opts_detokenize, 1, 1, verb_detokenize},
+    {"inspect", "what a model file holds and needs", "plexus inspect [options] FILE",
+    "plexus inspect: what a model file holds and needs\n"
+    "\n"
+    "usage: plexus inspect [options] FILE\n"
+    "\n"
+    "Shows the metadata, the tensors by role and block, the bytes of each number\n"
+    "type, and what it takes to run the model here. No weight is read, so that it\n"
+    "takes milliseconds for a file of any size.\n"
+    "\n"
+    "options:\n"
+    "      --all               Show everything: each tensor and whole arrays.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.inspect/1):\n"
+    "  format        gguf\n"
+    "  version       version of the container\n"
+    "  arch          general.architecture\n"
+    "  file_bytes    size of the file\n"
+    "  tensors       name, type, shape, offset, bytes, role, block of each tensor\n"
+    "  metadata      key to value; a long array is {type, count, first}\n"
+    "  run           arch_supported, types_runnable, runs, weight_bytes, kv_bytes,\n"
+    "                context\n"
+    "\n"
+    "examples:\n"
+    "  plexus inspect tiny\n"
+    "      The model inside.\n"
+    "  plexus inspect model.gguf --json\n"
+    "      Everything about a file, for a program.\n",
+    opts_inspect, sizeof opts_inspect / sizeof *opts_inspect, 1, 1, verb_inspect},
+    {"check", "validate a file of a format that plexus parses", "plexus check [options] [FILE]",
+    "plexus check: validate a file of a format that plexus parses\n"
+    "\n"
+    "usage: plexus check [options] [FILE]\n"
+    "\n"
+    "Parses the file as the node would parse bytes from the network, and throws the\n"
+    "result away. Exit code 0: valid. 7: not valid, with one line that names offset\n"
+    "and field. 2: unknown format.\n"
+    "\n"
+    "options:\n"
+    "      --format F          Format of the file; plexus check --list names them.\n"
+    "      --list              List what can be named, and exit.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.check/1):\n"
+    "  valid         true or false\n"
+    "  format        the format\n"
+    "  bytes         bytes of the file\n"
+    "  error         code, text, offset, field, expected, found; null when valid\n"
+    "\n"
+    "examples:\n"
+    "  plexus check --format gguf model.gguf\n"
+    "      Is the container sound?\n"
+    "  plexus check --list\n"
+    "      Formats that can be checked.\n",
+    opts_check, sizeof opts_check / sizeof *opts_check, 0, 1, verb_check},
+    {"eval perplexity", "how well a model predicts a text", "plexus eval perplexity [options] MODEL",
+    "plexus eval perplexity: how well a model predicts a text\n"
+    "\n"
+    "usage: plexus eval perplexity [options] MODEL\n"
+    "\n"
+    "The text is tokenised without a first token and cut in windows of --ctx tokens;\n"
+    "each window begins with the model's beginning-of-text token, if it uses one. The\n"
+    "figure is e to the mean negative log likelihood of all predicted tokens.\n"
+    "\n"
+    "options:\n"
+    "  -f, --file FILE         Read the text from FILE; - is standard input.\n"
+    "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"
+    "                          most 4096. [512]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --kv-type f16|f32|i8\n"
+    "                          Number type of the KV cache. [f16]\n"
+    "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
+    "                          avx512vnni, bf16, neon, dotprod. [auto]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.eval/1):\n"
+    "  perplexity    e to the nll\n"
+    "  nll           mean negative log likelihood, natural logarithm\n"
+    "  tokens        tokens of the text\n"
+    "  predictions   tokens that were predicted\n"
+    "  tps           tokens a second\n"
+    "\n"
+    "examples:\n"
+    "  plexus eval perplexity tiny --file story.txt --ctx 128\n"
+    "      How surprised is the model by a story?\n",
+    opts_eval_perplexity, sizeof opts_eval_perplexity / sizeof *opts_eval_perplexity, 1, 1, verb_eval_perplexity},
+    {"eval logits", "the likeliest next tokens", "plexus eval logits [options] MODEL",
+    "plexus eval logits: the likeliest next tokens\n"
+    "\n"
+    "usage: plexus eval logits [options] MODEL\n"
+    "\n"
+    "Evaluates the prompt and prints the logits of the likeliest next tokens, largest\n"
+    "first, with the nine digits that make an f32 exact.\n"
+    "\n"
+    "options:\n"
+    "  -p, --prompt TEXT       The prompt.\n"
+    "  -f, --file FILE         Read the text from FILE; - is standard input.\n"
+    "      --top K             Show the K likeliest tokens. [10]\n"
+    "      --no-bos            Do not put the model's beginning-of-text token first.\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --kv-type f16|f32|i8\n"
+    "                          Number type of the KV cache. [f16]\n"
+    "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
+    "                          avx512vnni, bf16, neon, dotprod. [auto]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.eval/1):\n"
+    "  prompt_tokens  token ids of the prompt\n"
+    "  top            id, logit, text of the likeliest tokens\n"
+    "\n"
+    "examples:\n"
+    "  plexus eval logits tiny --prompt \"Once upon a\" --top 3\n"
+    "      What comes next?\n",
+    opts_eval_logits, sizeof opts_eval_logits / sizeof *opts_eval_logits, 1, 1, verb_eval_logits},
+    {"digest", "fingerprint of what a model computes", "plexus digest [options] MODEL",
+    "plexus digest: fingerprint of what a model computes\n"
+    "\n"
+    "usage: plexus digest [options] MODEL\n"
+    "\n"
+    "Evaluates a fixed sequence of tokens and hashes all logits. The digest is the\n"
+    "same for every instruction set, number of threads and way of batching; where it\n"
+    "is not, something is broken.\n"
+    "\n"
+    "options:\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
+    "                          avx512vnni, bf16, neon, dotprod. [auto]\n"
+    "      --chunk N           Evaluate the prompt in chunks of N tokens; 0 evaluates\n"
+    "                          it at once. [0]\n"
+    "      --beside M          Evaluate M other sequences in the same batches. [0]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.digest/1):\n"
+    "  digest        fingerprint of the logits, 64 hexadecimal digits\n"
+    "  cpu           mask of instruction sets asked for\n"
+    "  threads       threads asked for\n"
+    "  chunk         tokens evaluated at once, 0 = all\n"
+    "  beside        other sequences in the batches\n"
+    "\n"
+    "examples:\n"
+    "  plexus digest tiny\n"
+    "      All tokens at once, with the best kernels.\n"
+    "  PLEXUS_CPU=scalar plexus digest tiny --threads 1 --chunk 3\n"
+    "      The slow way gives the same digest.\n",
+    opts_digest, sizeof opts_digest / sizeof *opts_digest, 1, 1, verb_digest},
+    {"bench infer", "tokens a second, beside other programs", "plexus bench infer [options] [MODEL]",
+    "plexus bench infer: tokens a second, beside other programs\n"
+    "\n"
+    "usage: plexus bench infer [options] [MODEL]\n"
+    "\n"
+    "Times the prefill of a prompt and the decoding of tokens after it, and in the\n"
+    "same minute the read bandwidth of the machine, which is the ceiling of decoding.\n"
+    "With --peer the programs run in turns and a table shows value, peer and ratio.\n"
+    "Figures are medians of --repeat runs.\n"
+    "\n"
+    "MODEL may be left out with --shape, which generates model files of a known shape\n"
+    "with random weights.\n"
+    "\n"
+    "options:\n"
+    "      --prompt-tokens P   Tokens of the prompt whose prefill is timed. [512]\n"
+    "      --gen-tokens G      Tokens to decode. [128]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [5]\n"
+    "      --sequences LIST    Also decode so many sequences together, such as 2,4,8.\n"
+    "      --kv-type f16|f32|i8\n"
+    "                          Number type of the KV cache. [f16]\n"
+    "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
+    "                          avx512vnni, bf16, neon, dotprod. [auto]\n"
+    "      --peer PATH         Program with the options of llama-bench to run in\n"
+    "                          turns with plexus; may be repeated.\n"
+    "      --shape NAME        Measure generated models of this shape (llama-15m,\n"
+    "                          llama-110m, llama-1.1b).\n"
+    "      --types LIST        Number types of the generated models.\n"
+    "                          [q8_0,q4_0,q4_k_m,f16]\n"
+    "      --dir DIR           Keep generated models in DIR; a temporary directory\n"
+    "                          otherwise.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  prefill_tps                prompt tokens a second\n"
+    "  decode_tps                 decoded tokens a second\n"
+    "  read_bandwidth_gbs         streaming read, GB/s, all threads\n"
+    "  decode_bandwidth_fraction  weight bytes read a second over the read bandwidth\n"
+    "  rss_bytes                  peak resident memory\n"
+    "  rows                       name, value, unit, peer, peer_value, ratio\n"
+    "  machine                    cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench infer tiny --prompt-tokens 64 --gen-tokens 32 --repeat 3\n"
+    "      The model inside, a second or two.\n",
+    opts_bench_infer, sizeof opts_bench_infer / sizeof *opts_bench_infer, 0, 1, verb_bench_infer},
+    {"demo", "the life of a model, in acts", "plexus demo [options]",
+    "plexus demo: the life of a model, in acts\n"
+    "\n"
+    "usage: plexus demo [options]\n"
+    "\n"
+    "Needs nothing but the program: looks into the model inside, turns words into\n"
+    "tokens, writes short stories, shows that every instruction set computes the same\n"
+    "bits, and says where to go next.\n"
+    "\n"
+    "options:\n"
+    "      --stories N         Number of stories to write. [3]\n"
+    "      --temp T            Sampling temperature; 0 always takes the likeliest\n"
+    "                          token. [0.6]\n"
+    "      --seed S            Seed of the sampler; the same seed gives the same\n"
+    "                          words. Random when not given. [1]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.demo/1):\n"
+    "  acts          name, seconds, and the figures of each act\n"
+    "  ok            true when every act did what it should\n"
+    "\n"
+    "examples:\n"
+    "  plexus demo\n"
+    "      A few seconds.\n",
+    opts_demo, sizeof opts_demo / sizeof *opts_demo, 0, 0, verb_demo},
+    {"doctor", "what this machine offers, and the fallbacks taken", "plexus doctor [options]",
+    "plexus doctor: what this machine offers, and the fallbacks taken\n"
+    "\n"
+    "usage: plexus doctor [options]\n"
+    "\n"
+    "Looks at processor, memory, huge pages, kernel, rights, GPU and the rest, a line\n"
+    "each, and tells which path plexus takes where something is missing. A missing\n"
+    "thing is no failure: the exit code is 0 unless plexus cannot work here at all.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.doctor/1):\n"
+    "  checks        name, state (ok, note, warn, fail), found, effect\n"
+    "  ok            true when nothing failed\n"
+    "\n"
+    "examples:\n"
+    "  plexus doctor\n"
+    "      One line a check.\n",
+    opts_doctor, sizeof opts_doctor / sizeof *opts_doctor, 0, 0, verb_doctor},
+    {"kernels", "numeric kernels and why each was chosen", "plexus kernels [options]",
+    "plexus kernels: numeric kernels and why each was chosen\n"
+    "\n"
+    "usage: plexus kernels [options]\n"
+    "\n"
+    "Lists every numeric kernel with the instruction set whose version runs. All\n"
+    "versions give the same bits, so that the choice is only one of speed: the best\n"
+    "set that the processor has and --cpu (or PLEXUS_CPU) allows.\n"
+    "\n"
+    "options:\n"
+    "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
+    "                          avx512vnni, bf16, neon, dotprod. [auto]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.kernels/1):\n"
+    "  cpu           instruction sets of this processor\n"
+    "  mask          what --cpu asked for\n"
+    "  chosen        kernel, isa\n"
+    "\n"
+    "examples:\n"
+    "  plexus kernels\n"
+    "      What runs here.\n"
+    "  plexus kernels --cpu scalar --json\n"
+    "      What would run without vector instructions.\n",
+    opts_kernels, sizeof opts_kernels / sizeof *opts_kernels, 0, 0, verb_kernels},
+    {"limits", "every limit and what it stops", "plexus limits [options] [NAME]",
+    "plexus limits: every limit and what it stops\n"
+    "\n"
+    "usage: plexus limits [options] [NAME]\n"
+    "\n"
+    "Every table, queue and message of plexus has a limit; this is the list. NAME\n"
+    "shows those whose name begins with it.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.limits/1):\n"
+    "  limits        name, value, unit, stops\n"
+    "\n"
+    "examples:\n"
+    "  plexus limits gguf\n"
+    "      Limits of model files.\n",
+    opts_limits, sizeof opts_limits / sizeof *opts_limits, 0, 1, verb_limits},
+    {"explain", "what an error code means and what to do", "plexus explain [options] [CODE]",
+    "plexus explain: what an error code means and what to do\n"
+    "\n"
+    "usage: plexus explain [options] [CODE]\n"
+    "\n"
+    "CODE is the code at the end of an error line (PX-FMT-020), its number or its\n"
+    "name (PX_ERR_TRUNCATED). Without CODE all errors are listed.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.explain/1):\n"
+    "  errors        name, code, number, exit, retryable, text, hint\n"
+    "\n"
+    "examples:\n"
+    "  plexus explain PX-FMT-020\n"
+    "      One error.\n"
+    "  plexus explain\n"
+    "      All of them.\n",
+    opts_explain, sizeof opts_explain / sizeof *opts_explain, 0, 1, verb_explain},
+    {"config list", "settings in effect", "plexus config list [options] [VERB]",
+    "plexus config list: settings in effect\n"
+    "\n"
+    "usage: plexus config list [options] [VERB]\n"
+    "\n"
+    "Values come, weakest first, from the default, the system file, the user file,\n"
+    "the environment and the command line. A file holds lines \"option = value\"; those\n"
+    "under a heading such as [run] count for that verb only.\n"
+    "\n"
+    "options:\n"
+    "      --origin            Show where each value comes from: default, system\n"
+    "                          file, user file, environment.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.config/1):\n"
+    "  settings      key, value, origin, where\n"
+    "  files         path, layer, present\n"
+    "\n"
+    "examples:\n"
+    "  plexus config list run --origin\n"
+    "      Settings of one verb and where they come from.\n",
+    opts_config_list, sizeof opts_config_list / sizeof *opts_config_list, 0, 2, verb_config_list},
+    {"config get", "the value of one setting", "plexus config get [options] KEY",
+    "plexus config get: the value of one setting\n"
+    "\n"
+    "usage: plexus config get [options] KEY\n"
+    "\n"
+    "KEY is a verb and an option: run.temp, or eval.perplexity.ctx.\n"
+    "\n"
+    "options:\n"
+    "      --origin            Show where each value comes from: default, system\n"
+    "                          file, user file, environment.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.config/1):\n"
+    "  key           the setting\n"
+    "  value         its value; null when it has none\n"
+    "  origin        default, system, user or environment\n"
+    "  where         file and line, or name of the environment variable\n"
+    "\n"
+    "examples:\n"
+    "  plexus config get run.temp --origin\n"
+    "      A value and its origin.\n",
+    opts_config_get, sizeof opts_config_get / sizeof *opts_config_get, 1, 1, verb_config_get},
+    {"completion", "completion script for a shell", "plexus completion [options] bash|zsh|fish",
+    "plexus completion: completion script for a shell\n"
+    "\n"
+    "usage: plexus completion [options] bash|zsh|fish\n"
+    "\n"
+    "bash: put source <(plexus completion bash) in ~/.bashrc. zsh: write the output\n"
+    "to a file _plexus in a directory of $fpath. fish: write it to\n"
+    "~/.config/fish/completions/plexus.fish.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.completion/1):\n"
+    "  shell         the shell\n"
+    "  script        the script\n"
+    "\n"
+    "examples:\n"
+    "  plexus completion bash\n"
+    "      The script for bash.\n",
+    opts_completion, sizeof opts_completion / sizeof *opts_completion, 1, 1, verb_completion},
+    {"version", "version and features", "plexus version [options]",
+    "plexus version: version and features\n"
+    "\n"
+    "usage: plexus version [options]\n"
+    "\n"
+    "Version, commit and the optional features that this build and this machine have.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.version/1):\n"
+    "  version       such as 0.1.0\n"
+    "  commit        commit it was built from\n"
+    "  features      name to true or false\n"
+    "\n"
+    "examples:\n"
+    "  plexus version\n"
+    "      One line.\n",
+    opts_version, sizeof opts_version / sizeof *opts_version, 0, 0, verb_version},
+    {"help", "help on a verb or a topic", "plexus help [options] [VERB|TOPIC]",
+    "plexus help: help on a verb or a topic\n"
+    "\n"
+    "usage: plexus help [options] [VERB|TOPIC]\n"
+    "\n"
+    "Topics: exit-codes, env, settings, verbs (names only).\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.help/1):\n"
+    "  topic         verb or topic\n"
+    "  text          the help text\n"
+    "  verbs         name, summary\n"
+    "\n"
+    "examples:\n"
+    "  plexus help run\n"
+    "      The same as plexus run --help.\n"
+    "  plexus help exit-codes\n"
+    "      What the exit codes mean.\n",
+    opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
+};
+const unsigned cli_verb_count = 20;
+
+const struct cli_topic cli_topics[] = {
+    {"exit-codes",
+    "Exit codes:\n"
+    "    0  success\n"
+    "    1  the operation failed\n"
+    "    2  wrong usage: unknown verb, option or value\n"
+    "    3  something was not found\n"
+    "    4  the node cannot be reached\n"
+    "    5  not permitted\n"
+    "    6  timed out\n"
+    "    7  integrity: data are malformed, cut short or changed\n"
+    "    8  degraded: finished, but not with everything\n"
+    "  130  interrupted\n"
+    "\n"
+    "Errors are one line on standard error and end with a code such as [PX-FMT-020];\n"
+    "plexus explain CODE tells what it means and what to do.\n"},
+    {"env",
+    "Every option --foo-bar can be given as PLEXUS_FOO_BAR. A flag is on when the\n"
+    "variable is 1, true, yes or on. The command line wins over the environment,\n"
+    "which wins over the files (plexus help settings).\n"
+    "\n"
+    "  PLEXUS_ALL                 --all\n"
+    "  PLEXUS_BESIDE              --beside M\n"
+    "  PLEXUS_BIAS                --bias TOKEN=B\n"
+    "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
+    "  PLEXUS_CHUNK               --chunk N\n"
+    "  PLEXUS_COLOR               --color auto|always|never\n"
+    "  PLEXUS_CPU                 --cpu MASK\n"
+    "  PLEXUS_CTX                 --ctx N\n"
+    "  PLEXUS_DIR                 --dir DIR\n"
+    "  PLEXUS_FILE                --file FILE\n"
+    "  PLEXUS_FORMAT              --format F\n"
+    "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
+    "  PLEXUS_GEN_TOKENS          --gen-tokens G\n"
+    "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
+    "  PLEXUS_JSON                --json\n"
+    "  PLEXUS_JSON_LINES          --json-lines\n"
+    "  PLEXUS_KV_TYPE             --kv-type f16|f32|i8\n"
+    "  PLEXUS_LIST                --list\n"
+    "  PLEXUS_MAX_TOKENS          --max-tokens N\n"
+    "  PLEXUS_MIN_P               --min-p P\n"
+    "  PLEXUS_NO_BOS              --no-bos\n"
+    "  PLEXUS_NO_SPECIAL          --no-special\n"
+    "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_PEER                --peer PATH\n"
+    "  PLEXUS_PRESENCE_PENALTY    --presence-penalty X\n"
+    "  PLEXUS_PROMPT              --prompt TEXT\n"
+    "  PLEXUS_PROMPT_TOKENS       --prompt-tokens P\n"
+    "  PLEXUS_QUIET               --quiet\n"
+    "  PLEXUS_RAW                 --raw\n"
+    "  PLEXUS_REPEAT              --repeat N\n"
+    "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
+    "  PLEXUS_SEED                --seed S\n"
+    "  PLEXUS_SEQUENCES           --sequences LIST\n"
+    "  PLEXUS_SHAPE               --shape NAME\n"
+    "  PLEXUS_STOP                --stop TEXT\n"
+    "  PLEXUS_STORIES             --stories N\n"
+    "  PLEXUS_SYSTEM              --system TEXT\n"
+    "  PLEXUS_TEMP                --temp T\n"
+    "  PLEXUS_THREADS             --threads T\n"
+    "  PLEXUS_TOKENS              --tokens IDS\n"
+    "  PLEXUS_TOP                 --top K\n"
+    "  PLEXUS_TOP_K               --top-k K\n"
+    "  PLEXUS_TOP_P               --top-p P\n"
+    "  PLEXUS_TYPES               --types LIST\n"
+    "\n"
+    "Also:\n"
+    "  PLEXUS_HOME                every file of plexus under one directory\n"
+    "  PLEXUS_SYSTEM_CONFIG       the system file; /etc/plexus/config.toml otherwise\n"
+    "  XDG_CONFIG_HOME, XDG_STATE_HOME\n"
+    "  NO_COLOR, CLICOLOR_FORCE, TERM=dumb\n"},
+    {"settings",
+    "Settings come, weakest first, from the built-in default, the system file\n"
+    "/etc/plexus/config.toml, the user file, the environment, and the command line.\n"
+    "\n"
+    "The user file is $PLEXUS_HOME/config.toml, or plexus/config.toml in\n"
+    "$XDG_CONFIG_HOME (~/.config when that is not set).\n"
+    "\n"
+    "A file is a subset of TOML: comments, [verb] headings (a verb of two words is\n"
+    "[eval.perplexity]; [eval] is for all of its subverbs), and lines option = value\n"
+    "with a number, true, false, a \"string\", or an array of strings for an option\n"
+    "that may be repeated. Lines above the first heading count for every verb that\n"
+    "has the option.\n"
+    "\n"
+    "A heading or option that is not known is an error with file, line and the\n"
+    "nearest name.\n"
+    "\n"
+    "  threads = 2\n"
+    "\n"
+    "  [run]\n"
+    "  temp = 0.5\n"
+    "  stop = [\"\\n\\n\"]\n"},
+    {"eval",
+    "plexus eval: how well a model predicts: perplexity, logits\n"
+    "\n"
+    "  plexus eval perplexity [options] MODEL\n"
+    "      how well a model predicts a text\n"
+    "  plexus eval logits [options] MODEL\n"
+    "      the likeliest next tokens\n"
+    "\n"
+    "plexus help eval perplexity tells more.\n"},
+    {"bench",
+    "plexus bench: speed, beside other programs: infer\n"
+    "\n"
+    "  plexus bench infer [options] [MODEL]\n"
+    "      tokens a second, beside other programs\n"
+    "\n"
+    "plexus help bench infer tells more.\n"},
+    {"config",
+    "plexus config: settings and where they come from: list, get\n"
+    "\n"
+    "  plexus config list [options] [VERB]\n"
+    "      settings in effect\n"
+    "  plexus config get [options] KEY\n"
+    "      the value of one setting\n"
+    "\n"
+    "plexus help config list tells more.\n"},
+    {"",
+    "usage: plexus VERB [options] [arguments]\n"
+    "Models that speak\n"
+    "  run         continue a prompt with a model\n"
+    "  chat        talk with a model\n"
+    "  demo        the life of a model, in acts\n"
+    "Looking inside\n"
+    "  tokenize    text to tokens\n"
+    "  detokenize  tokens to text\n"
+    "  inspect     what a model file holds and needs\n"
+    "  check       validate a file of a format that plexus parses\n"
+    "Measuring and comparing\n"
+    "  eval        how well a model predicts: perplexity, logits\n"
+    "  digest      fingerprint of what a model computes\n"
+    "  bench       speed, beside other programs: infer\n"
+    "The house\n"
+    "  doctor      what this machine offers, and the fallbacks taken\n"
+    "  kernels     numeric kernels and why each was chosen\n"
+    "  limits      every limit and what it stops\n"
+    "  explain     what an error code means and what to do\n"
+    "  config      settings and where they come from: list, get\n"
+    "  completion  completion script for a shell\n"
+    "  version     version and features\n"
+    "  help        help on a verb or a topic\n"
+    "\n"
+    "plexus help VERB tells more; plexus demo shows what it can do.\n"},
+};
+const unsigned cli_topic_count = 7;

@@ -1,0 +1,68 @@
+/* A model that is open, a context, and the loop that generates text: what several verbs share. */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "json.h"
+
+struct ids {
+    int32_t *p;
+    size_t n, cap;
+};
+
+struct session {
+    struct cli *c;
+    const char *path;
+    px_model *model;
+    const px_tokenizer *tok;
+    px_context *ctx;
+    px_sampler *sampler;
+    uint64_t seed;
+    double load_s, prefill_s, decode_s, first_s;
+    size_t prefilled, decoded;
+};
+
+/* Why generation ended. */
+enum stopped { STOP_LENGTH, STOP_END, STOP_TEXT, STOP_CONTEXT, STOP_INTERRUPTED };
+const char *stopped_name(enum stopped s);
+
+/* Receives generated text as it becomes certain; may be NULL. */
+typedef void emit_fn(void *arg, int32_t token, const char *text, size_t n);
+
+struct generation {
+    size_t max;
+    const char *const *stops;
+    unsigned stop_count;
+    int ignore_end;
+    emit_fn *emit;
+    void *arg;
+    struct ids tokens; /* generated */
+    struct text text;  /* generated */
+    enum stopped stopped;
+};
+
+/* All return 0 or an exit code after the error was printed. */
+int session_open(struct cli *c, const char *path, struct session *s);
+int session_context(struct session *s, uint32_t sequences, uint64_t positions);
+int session_sampler(struct session *s);
+int session_encode(struct session *s, px_view text, unsigned flags, struct ids *out);
+/* Evaluate in sequence 0; the logits of the last token are wanted. */
+int session_prefill(struct session *s, const int32_t *ids, size_t n);
+int session_generate(struct session *s, struct generation *g);
+void session_close(struct session *s);
+int session_fail(struct session *s, px_err e);
+
+void generation_free(struct generation *g);
+void ids_add(struct ids *a, int32_t id);
+json_t *timings_json(const struct session *s);
+uint64_t random_seed(void);
+px_kv_type session_kv_type(const struct cli *c);
+int has_option(const struct cli *c, int id);
+
+/* template.c: the text of a conversation through the model's template or that of a file. */
+int chat_open(struct session *s, const char *which, px_template **out);
+int chat_render(struct session *s, const px_template *t, const px_message *m, size_t n,
+                struct text *out);
+/* Tokens of a rendered conversation: control tokens are read, a BOS is added only when missing. */
+int chat_encode(struct session *s, px_view text, struct ids *out);
+
+#endif

@@ -1,0 +1,192 @@
+# bash completion for plexus, made by tools/gen.py
+_plexus()
+{
+    local cur prev verb
+    COMPREPLY=()
+    cur=${COMP_WORDS[COMP_CWORD]}
+    prev=${COMP_WORDS[COMP_CWORD-1]}
+    verb=${COMP_WORDS[1]}
+    if [ "$COMP_CWORD" = 1 ]; then
+        COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config completion version help" -- "$cur"))
+        return
+    fi
+    case "$verb" in
+    eval)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "perplexity logits" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    bench)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "infer" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    config)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "list get" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    esac
+    case "$prev" in
+    --color) COMPREPLY=($(compgen -W "auto always never" -- "$cur")); return ;;
+    --max-tokens|-n) return ;;
+    --temp) return ;;
+    --top-k) return ;;
+    --top-p) return ;;
+    --min-p) return ;;
+    --repeat-penalty) return ;;
+    --presence-penalty) return ;;
+    --frequency-penalty) return ;;
+    --seed) return ;;
+    --bias) return ;;
+    --stop) return ;;
+    --ctx) return ;;
+    --threads|-t) return ;;
+    --kv-type) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$cur")); return ;;
+    --cpu) return ;;
+    --chat-template) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --system) return ;;
+    --file|-f) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --prompt|-p) return ;;
+    --top) return ;;
+    --tokens) return ;;
+    --format) return ;;
+    --chunk) return ;;
+    --beside) return ;;
+    --prompt-tokens) return ;;
+    --gen-tokens) return ;;
+    --repeat) return ;;
+    --sequences) return ;;
+    --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --shape) return ;;
+    --types) return ;;
+    --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --stories) return ;;
+    esac
+    case "$verb" in
+    "run")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ignore-eos --ctx -t --threads --kv-type --cpu --no-bos --raw --chat-template --system --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "chat")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --chat-template --system --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "tokenize")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "-f --file --no-bos --no-special --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "detokenize")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--tokens --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "inspect")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--all --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "check")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--format --list --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -f -- "$cur"))
+        fi ;;
+    "eval perplexity")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "-f --file --ctx -t --threads --kv-type --cpu --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "eval logits")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "-p --prompt -f --file --top --no-bos -t --threads --kv-type --cpu --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "digest")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "-t --threads --cpu --chunk --beside --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "bench infer")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--prompt-tokens --gen-tokens -t --threads --repeat --sequences --kv-type --cpu --peer --shape --types --dir --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "demo")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--stories --temp --seed -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "doctor")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "kernels")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--cpu --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "limits")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "explain")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "config list")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config completion version help" -- "$cur"))
+        fi ;;
+    "config get")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "completion")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W "bash zsh fish" -- "$cur"))
+        fi ;;
+    "version")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "help")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config completion version help" -- "$cur"))
+        fi ;;
+    esac
+}
+complete -o filenames -F _plexus plexus

@@ -1,0 +1,42 @@
+/* plexus check: a table of formats and the parser of each. */
+#include "plexus/check.h"
+
+#include "base/diag.h"
+#include "codec/json.h"
+#include "model/check.h"
+#include "plexus/gguf.h"
+
+static px_err check_gguf(px_view bytes, px_diag *diag)
+{
+    px_gguf *g;
+    px_err err = px_gguf_parse(bytes, &g, diag);
+    px_gguf_free(g);
+    return err;
+}
+
+static const struct {
+    const char *name;
+    px_err (*fn)(px_view bytes, px_diag *diag);
+} formats[] = {
+    {"gguf", check_gguf},
+    {"gguf-model", pxi_model_check},
+    {"json", pxi_json_check},
+    {"jsonl", pxi_jsonl_check},
+};
+
+#define FORMATS (sizeof formats / sizeof *formats)
+
+const char *px_check_format(unsigned i)
+{
+    return i < FORMATS ? formats[i].name : NULL;
+}
+
+px_err px_check(const char *format, px_view bytes, px_diag *diag)
+{
+    for (size_t i = 0; i < FORMATS; i++)
+        if (strcmp(formats[i].name, format) == 0)
+            return formats[i].fn(bytes, diag);
+    pxi_diag_field(diag, "format");
+    return pxi_diag_set(diag, PX_ERR_INVALID, 0, "a format that plexus check --list names", "%s",
+                        format);
+}

@@ -1,0 +1,158 @@
+/* Contexts: a session of src/infer with kernels for this processor and threads to run them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "base/math.h"
+#include "base/mem.h"
+#include "io/team.h"
+#include "node/engine.h"
+
+enum {
+    POSITIONS_DEFAULT = 4096,
+    POSITIONS_MAX = 1 << 27,
+    SEQUENCES_MAX = 1 << 16,
+    BATCH_DEFAULT = 512,
+    BATCH_MAX = 1 << 16,
+    THREADS_MAX = 256,
+};
+
+/* Options with the defaults filled in; false when one is out of range. */
+static bool settle(const px_model *m, const px_context_options *o, px_context_options *full)
+{
+    *full = (px_context_options){0};
+    if (o)
+        memcpy(full, o, pxi_min(o->size ? o->size : sizeof *full, sizeof *full));
+    if (!full->positions)
+        full->positions = (uint32_t)pxi_min(m->info.context_train, POSITIONS_DEFAULT);
+    if (!full->sequences)
+        full->sequences = 1;
+    if (!full->batch)
+        full->batch = BATCH_DEFAULT;
+    if (!full->threads)
+        full->threads = pxi_team_processors();
+    full->batch = (uint32_t)pxi_min(full->batch, (uint64_t)full->positions * full->sequences);
+    return full->positions <= POSITIONS_MAX && full->sequences <= SEQUENCES_MAX &&
+           full->batch <= BATCH_MAX && full->threads <= THREADS_MAX && full->kv_type >= PX_KV_F16 &&
+           full->kv_type <= PX_KV_I8;
+}
+
+static struct pxi_session_options session_options(const px_context_options *o)
+{
+    return (struct pxi_session_options){o->positions, o->sequences, o->batch, o->kv_type};
+}
+
+uint64_t px_context_bytes(const px_model *m, const px_context_options *o)
+{
+    px_context_options full;
+    if (!settle(m, o, &full))
+        return UINT64_MAX;
+    struct pxi_session_options so = session_options(&full);
+    return pxi_session_bytes(&m->model, &so, full.threads);
+}
+
+/* Kernels that the option or PLEXUS_CPU asks for, if the processor has them. */
+static px_err choose_kernels(struct pxi_kernels *kn, const char *cpu, px_diag *diag)
+{
+    const char *name = cpu ? cpu : getenv("PLEXUS_CPU");
+    uint32_t mask = pxi_cpu_mask(name);
+    if (!mask || (mask & ~pxi_cpu_detect())) {
+        pxi_diag_field(diag, "cpu");
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0,
+                            mask ? "instructions that this processor has" : "a known kernel mask",
+                            "%s", name ? name : "");
+    }
+    pxi_kernels_init(kn, mask);
+    return PX_ERR_OK;
+}
+
+static int model_changed(const void *arg)
+{
+    const px_model *m = arg;
+    for (uint32_t i = 0; i < m->n_files; i++)
+        if (px_file_changed(m->files[i]))
+            return 1;
+    return 0;
+}
+
+static px_err start(px_context *c, const px_context_options *o, px_diag *diag)
+{
+    struct pxi_session_options so = session_options(o);
+    px_err err = choose_kernels(&c->kernels, o->cpu, diag);
+    if (err != PX_ERR_OK)
+        return err;
+    c->team = pxi_team_new(o->threads);
+    if (!c->team)
+        return PX_ERR_NOMEM;
+    err = pxi_session_init(&c->session, &c->model->model, &c->kernels, c->team, &so);
+    if (err == PX_ERR_OK && c->model->n_files) {
+        c->session.changed = model_changed;
+        c->session.changed_arg = c->model;
+    }
+    return err;
+}
+
+px_err px_context_new(const px_model *m, const px_context_options *o, px_context **out,
+                      px_diag *diag)
+{
+    px_context_options full;
+    *out = NULL;
+    if (!settle(m, o, &full)) {
+        pxi_diag_field(diag, "context options");
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "options within their limits",
+                            "%u positions, %u sequences, %u tokens a batch, %u threads",
+                            full.positions, full.sequences, full.batch, full.threads);
+    }
+    px_context *c = pxi_calloc(1, sizeof *c);
+    if (!c)
+        return PX_ERR_NOMEM;
+    c->model = m;
+    px_err err = start(c, &full, diag);
+    if (err != PX_ERR_OK) {
+        pxi_team_free(c->team);
+        pxi_free(c);
+        return err;
+    }
+    *out = c;
+    return PX_ERR_OK;
+}
+
+void px_context_free(px_context *c)
+{
+    if (!c)
+        return;
+    pxi_session_deinit(&c->session);
+    pxi_team_free(c->team);
+    pxi_free(c);
+}
+
+px_err px_context_eval(px_context *c, const px_batch_token *tokens, size_t n)
+{
+    return pxi_session_eval(&c->session, tokens, n);
+}
+
+const float *px_context_logits(const px_context *c, size_t i)
+{
+    return pxi_session_logits(&c->session, i);
+}
+
+uint32_t px_context_length(const px_context *c, uint32_t seq)
+{
+    return seq < c->session.kv.sequences ? c->session.kv.length[seq] : 0;
+}
+
+void px_context_truncate(px_context *c, uint32_t seq, uint32_t length)
+{
+    if (seq < c->session.kv.sequences)
+        pxi_kv_truncate(&c->session.kv, seq, length);
+}
+
+px_err px_context_copy(px_context *c, uint32_t dst, uint32_t src, uint32_t length)
+{
+    return pxi_session_copy(&c->session, dst, src, length);
+}
+
+uint32_t px_context_threads(const px_context *c)
+{
+    return c->team->size;
+}

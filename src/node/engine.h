@@ -1,0 +1,29 @@
+/* The engine behind include/plexus/model.h: a model with the files and tables that it stands on. */
+#ifndef PXI_NODE_ENGINE_H
+#define PXI_NODE_ENGINE_H
+
+#include "infer/session.h"
+#include "plexus/file.h"
+#include "plexus/model.h"
+
+struct px_model {
+    px_file **files; /* NULL for models in memory */
+    uint32_t n_files;
+    px_gguf *gguf;
+    px_tokenizer *tokenizer;
+    struct pxi_model model;
+    px_model_info info;
+    char *name, *chat_template;
+};
+
+struct px_context {
+    const px_model *model;
+    struct pxi_kernels kernels;
+    struct pxi_team *team;
+    struct pxi_session session;
+};
+
+/* The model that the program carries; src/node/tiny.c. */
+px_view pxi_tiny_model(void);
+
+#endif

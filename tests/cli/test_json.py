@@ -1,0 +1,111 @@
+"""Every verb has --json: one document, its schema, and the fields that gen/options.toml promises."""
+import json
+import os
+import sys
+import tomllib
+
+import harness
+from harness import equal
+
+CALLS = {
+    "run": ["run", "tiny", "Once", "-n", "4"],
+    "chat": ["chat", "tiny", "-n", "4"],
+    "tokenize": ["tokenize", "tiny", "Once upon a time"],
+    "detokenize": ["detokenize", "tiny", "--tokens", "40,41,42"],
+    "inspect": ["inspect", "model.gguf"],
+    "check": ["check", "--format", "gguf", "model.gguf"],
+    "eval perplexity": ["eval", "perplexity", "tiny", "--file", "story.txt", "--ctx", "64"],
+    "eval logits": ["eval", "logits", "tiny", "--prompt", "Once", "--top", "5"],
+    "digest": ["digest", "tiny"],
+    "bench infer": ["bench", "infer", "tiny", "--prompt-tokens", "16", "--gen-tokens", "4",
+                    "--repeat", "1"],
+    "demo": ["demo", "--stories", "1"],
+    "doctor": ["doctor"],
+    "kernels": ["kernels"],
+    "limits": ["limits"],
+    "explain": ["explain", "PX-FMT-020"],
+    "config list": ["config", "list", "run"],
+    "config get": ["config", "get", "run.temp"],
+    "completion": ["completion", "bash"],
+    "version": ["version"],
+    "help": ["help", "run"],
+}
+
+
+def verbs(place):
+    with open(os.path.join(place.root, "gen/options.toml"), "rb") as f:
+        return tomllib.load(f)["verb"]
+
+
+def test_every_verb_prints_one_document_with_its_fields(place):
+    for v in verbs(place):
+        doc = place.json(*CALLS[v["name"]], input=b"Once\n" if v["name"] == "chat" else b"")
+        equal(doc["schema"], f"plexus.{v['name'].split()[0]}/1", v["name"])
+        for field in v["fields"]:
+            assert field in doc, f"{v['name']}: no field {field} in {sorted(doc)}"
+
+
+def test_an_error_leaves_stdout_empty(place):
+    r = place.run("inspect", "nothing.gguf", "--json")
+    equal((r.code, r.out), (3, ""))
+
+
+def test_check_reports_what_is_wrong(place):
+    place.write("bad.gguf", b"GGUX" + bytes(100))
+    r = place.run("check", "--format", "gguf", "bad.gguf", "--json")
+    doc = json.loads(r.out)
+    equal((r.code, doc["valid"], doc["error"]["offset"]), (7, False, 0))
+    assert doc["error"]["field"] and doc["error"]["expected"], doc
+
+
+def test_version_and_features(place):
+    doc = place.json("version")
+    assert {"xdp", "quic", "cuda", "verbs"} <= set(doc["features"])
+    assert all(isinstance(v, bool) for v in doc["features"].values())
+
+
+def test_inspect_lists_tensors_and_shortens_arrays(place):
+    doc = place.json("inspect", "model.gguf")
+    equal(doc["format"], "gguf")
+    for t in doc["tensors"]:
+        equal(set(t), {"name", "type", "shape", "offset", "bytes", "role", "block"})
+    roles = {t["role"] for t in doc["tensors"]}
+    assert {"embed", "block", "output"} <= roles, roles
+    blocks = {t["block"] for t in doc["tensors"] if t["role"] == "block"}
+    equal(blocks, set(range(doc["metadata"]["llama.block_count"])))
+    tokens = doc["metadata"]["tokenizer.ggml.tokens"]
+    equal(len(tokens["first"]), 8)
+    whole = place.json("inspect", "model.gguf", "--all")["metadata"]["tokenizer.ggml.tokens"]
+    equal(len(whole), tokens["count"])
+    assert doc["run"]["runs"] is True
+    inside = place.json("inspect", "tiny")
+    equal([t["name"] for t in inside["tensors"]], [t["name"] for t in doc["tensors"]])
+
+
+def test_logits_have_nine_digits_and_fall(place):
+    doc = place.json("eval", "logits", "tiny", "--prompt", "Once upon a", "--top", "20")
+    logits = [t["logit"] for t in doc["top"]]
+    equal(len(logits), 20)
+    equal(logits, sorted(logits, reverse=True))
+    r = place.run("eval", "logits", "tiny", "--prompt", "Once upon a", "--top", "20", "--json")
+    assert any(len(w.strip("-").replace(".", "")) >= 9 for w in r.out.replace(",", " ").split()
+               if "." in w), r.out
+
+
+def test_json_lines_are_lines(place):
+    r = place.run("run", "tiny", "Once", "-n", "6", "--temp", "0", "--json-lines")
+    rows = [json.loads(x) for x in r.out.splitlines()]
+    equal(rows[-1]["event"], "done")
+    equal("".join(x["text"] for x in rows[:-1]), rows[-1]["text"])
+    r = place.run("demo", "--stories", "1", "--json-lines")
+    names = [json.loads(x)["name"] for x in r.out.splitlines()]
+    equal(names, ["file", "tokens", "stories", "bits"])
+
+
+def test_bytes_that_are_no_text_become_valid_json(place):
+    doc = place.json("tokenize", "tiny", input=b"a\xff\xfeb\x00c")
+    back = place.json("detokenize", "tiny", "--tokens", ",".join(map(str, doc["tokens"])))
+    assert isinstance(back["text"], str)
+
+
+harness.main(sys.modules[__name__])
