@@ -32,12 +32,13 @@
 
 /* Scale (and min) vectors of a block; parts of an activation record; all in bytes. */
 #define PXI_PARTS(flags)       ((flags)&PXI_Q_HALVES ? 2 : 1)
-#define PXI_GROUP_BYTES(flags) (512 + 64 * PXI_PARTS(flags) * ((flags)&PXI_Q_MINS ? 2 : 1))
+#define PXI_MIN_PARTS(flags)   ((flags)&PXI_Q_MINS ? PXI_PARTS(flags) : 0)
+#define PXI_GROUP_BYTES(flags) (512 + 64 * (PXI_PARTS(flags) + PXI_MIN_PARTS(flags)))
 #define PXI_BLOCK_BYTES(flags) (2 * PXI_GROUP_BYTES(flags))
 #define PXI_ACT_DX             PXI_SPAN
 #define PXI_ACT_START          (PXI_SPAN + 64)
 #define PXI_ACT_XS(flags)      (PXI_ACT_START + 64 * PXI_PARTS(flags))
-#define PXI_ACT_BYTES(flags)   (PXI_ACT_XS(flags) + ((flags)&PXI_Q_MINS ? 64 * PXI_PARTS(flags) : 0))
+#define PXI_ACT_BYTES(flags)   (PXI_ACT_XS(flags) + 64 * PXI_MIN_PARTS(flags))
 
 /* A four-byte element at p in every lane. */
 PXI_INLINE __m512i pxi_each_i32(const uint8_t *p)
