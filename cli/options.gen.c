@@ -195,7 +195,7 @@ static const struct cli_verb_opt opts_bench_infer[] = {
 
 static const struct cli_verb_opt opts_demo[] = {
     {OPT_STORIES, "3"},
-    {OPT_TEMP, "0.8"},
+    {OPT_TEMP, "0.6"},
     {OPT_SEED, "1"},
     {OPT_THREADS, "0"},
     {OPT_JSON_LINES, NULL},
@@ -423,7 +423,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Tokenizer families: SentencePiece (llama) and byte-level BPE (gpt2) with the\n"
     "pre-tokenizers default, gpt-2, llama-bpe, qwen2, qwen35, starcoder, smollm,\n"
-    "deepseek-llm, deepseek-coder, deepseek-v3, falcon, gpt-4o and tekken.\n"
+    "deepseek-llm, deepseek-coder, deepseek-v3, falcon, gpt-4o and tekken, and those\n"
+    "that share their rules. Any other is refused by name.\n"
     "\n"
     "options:\n"
     "  -f, --file FILE         Read the text from FILE; - is standard input.\n"
@@ -711,7 +712,7 @@ const struct cli_verb cli_verbs[] = {
     "options:\n"
     "      --stories N         Number of stories to write. [3]\n"
     "      --temp T            Sampling temperature; 0 always takes the likeliest\n"
-    "                          token. [0.8]\n"
+    "                          token. [0.6]\n"
     "      --seed S            Seed of the sampler; the same seed gives the same\n"
     "                          words. Random when not given. [1]\n"
     "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
