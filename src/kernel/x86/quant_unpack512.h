@@ -8,11 +8,10 @@
 
 #include "kernel/x86/quant_tile512.h"
 
-/* Sixteen rows of a super-block of 256 elements, and memory that is wanted soon. */
+/* Sixteen rows, from 256 elements on. */
 struct pxi_rows {
     const uint8_t *p; /* row 0 */
     size_t stride;
-    const uint8_t *ahead; /* 16 * bytes of the super-block, fetched while this one is unpacked */
 };
 
 /* Bytes p..p+15 of rows 0, 4, 8 and 12 from p on, a lane each. */
@@ -46,18 +45,9 @@ PXI_INLINE void pxi_transpose(__m512i v[4])
     v[3] = _mm512_unpackhi_epi64(ef, gh);
 }
 
-/* Asks for half of the part of `ahead` that corresponds to `n` bytes at `at` of each row. */
-PXI_INLINE void pxi_fetch_half(const struct pxi_rows *r, size_t at, size_t n)
-{
-    PXI_UNROLL
-    for (size_t i = 0; i < 16 * n; i += 128)
-        pxi_fetch(r->ahead + 16 * at + i);
-}
-
 /* v[j] = bytes 4j..4j+3 of the 16 bytes at `at` of each row. */
 PXI_INLINE void pxi_read16(__m512i v[4], const struct pxi_rows *r, size_t at)
 {
-    pxi_fetch_half(r, at, 16);
     PXI_UNROLL
     for (size_t i = 0; i < 4; i++)
         v[i] = pxi_lanes4(r->p + at + i * r->stride, r->stride);
@@ -67,7 +57,6 @@ PXI_INLINE void pxi_read16(__m512i v[4], const struct pxi_rows *r, size_t at)
 /* v[j] = bytes 4j..4j+3 of the 32 bytes at `at` of each row. */
 PXI_INLINE void pxi_read32(__m512i v[8], const struct pxi_rows *r, size_t at)
 {
-    pxi_fetch_half(r, at, 32);
     PXI_UNROLL
     for (size_t i = 0; i < 4; i++)
         pxi_lanes8(&v[i], &v[i + 4], r->p + at + i * r->stride, r->stride);
