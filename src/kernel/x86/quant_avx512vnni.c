@@ -11,7 +11,7 @@
 /* Scratch: the panel of one span, then the activation records. */
 #define PANEL_BYTES   (PXI_SPAN_BLOCKS * PXI_BLOCK_BYTES(PXI_Q_HALVES | PXI_Q_MINS))
 #define RECORDS_BYTES (PXI_QUANT_SCRATCH - PANEL_BYTES)
-#define BATCH         512 /* tokens at once */
+#define BATCH         126 /* tokens at once: their records and their results stay in L2; 21 full tiles */
 _Static_assert(BATCH *PXI_ACT_BYTES(PXI_Q_HALVES | PXI_Q_MINS) <= RECORDS_BYTES, "scratch");
 
 /* Rows longer than this would pass the 32-bit offsets of a gather; they go through a copy. */
