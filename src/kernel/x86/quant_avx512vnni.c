@@ -11,7 +11,8 @@
 /* Scratch: the panel of one span, then the activation records. */
 #define PANEL_BYTES   (PXI_SPAN_BLOCKS * PXI_BLOCK_BYTES(PXI_Q_HALVES | PXI_Q_MINS))
 #define RECORDS_BYTES (PXI_QUANT_SCRATCH - PANEL_BYTES)
-#define BATCH         512 /* tokens at once */
+/* Tokens at once, 21 full tiles: their records and their results stay in L2. */
+#define BATCH 126
 _Static_assert(BATCH *PXI_ACT_BYTES(PXI_Q_HALVES | PXI_Q_MINS) <= RECORDS_BYTES, "scratch");
 
 /* Rows longer than this would pass the 32-bit offsets of a gather; they go through a copy. */
@@ -176,7 +177,7 @@ PXI_INLINE void run_panel(const struct job *j, size_t r, size_t first, size_t bl
         next += (first + blocks) / 8 * bytes;
     else if (rows >= 2 * PXI_TILE_ROWS)
         next += PXI_TILE_ROWS * m->row_bytes;
-    struct pxi_ahead ahead = {next, m->row_bytes, j->tokens > DECODE ? 0 : bytes};
+    struct pxi_ahead ahead = {next, m->row_bytes, (blocks + 7) / 8 * bytes};
     unpack_rows(j->panel, m, r, rows, first, blocks, unpack, bytes, flags);
     if (rows > 16)
         unpack_rows(j->panel + PXI_GROUP_BYTES(flags), m, r + 16, rows - 16, first, blocks, unpack,

@@ -145,7 +145,7 @@ struct pxi_ahead {
     size_t stride, bytes;
 };
 
-/* Part of it, during one of the 8 blocks of a panel: four rows. */
+/* Part of it, during each of the first 8 blocks of a panel: four rows. */
 PXI_INLINE void pxi_fetch(struct pxi_ahead *a)
 {
     for (size_t i = 0; i < a->bytes; i += 64) /* the same count each time, so foreseen */
@@ -181,7 +181,8 @@ PXI_INLINE void pxi_tile(const uint8_t *w, const uint8_t *act, const uint8_t *au
         y[1][t] = _mm512_maskz_loadu_ps(keep1, out + (size_t)t * y_stride + 16);
     }
     for (size_t b = 0; b < blocks; b++) {
-        pxi_fetch(&ahead);
+        if (b < 8)
+            pxi_fetch(&ahead);
         pxi_tile_start(lo, aux + PXI_ACT_START - PXI_ACT_DX, tokens, flags);
         if (flags & PXI_Q_HALVES) {
             pxi_tile_dots(lo, w, act, 0, 4, tokens, flags);
