@@ -8,6 +8,12 @@
 
 #include "kernel/quant.h"
 
+#if defined(__SSSE3__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 /* One block of 32 elements: value = dw[h] * q - mw[h], h the half, or 0 when the type has no
  * halves. */
 struct pxi_block {
@@ -17,47 +23,60 @@ struct pxi_block {
 
 typedef void pxi_unpack_fn(struct pxi_block *restrict b, const uint8_t *restrict p);
 
+/* Compilers take loops of 16 apart before they see vectors in them; those of 32 they turn well. */
+typedef uint8_t pxi_bytes16 __attribute__((vector_size(16)));
+
+/* 16 bytes of nibbles, less `by`: the low ones, then the high ones. */
+static inline void pxi_nibbles(int8_t q[restrict 32], const uint8_t *restrict p, uint8_t by)
+{
+    pxi_bytes16 v, low, high;
+    memcpy(&v, p, 16);
+    low = (v & 15) - by;
+    high = (v >> 4) - by;
+    memcpy(q, &low, 16);
+    memcpy(q + 16, &high, 16);
+}
+
+/* Nibbles at qs with a fifth bit each at qh, less `by`. */
+static inline void pxi_nibbles5(int8_t q[restrict 32], const uint8_t *restrict qh,
+                                const uint8_t *restrict qs, uint8_t by)
+{
+    const pxi_bytes16 bit = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    pxi_bytes16 v, high;
+    memcpy(&v, qs, 16);
+    for (int h = 0; h < 2; h++) {
+        uint64_t each[2] = {qh[2 * h] * 0x0101010101010101, qh[2 * h + 1] * 0x0101010101010101};
+        memcpy(&high, each, 16);
+        high = (pxi_bytes16)((high & bit) == bit) & 16;
+        high = ((h ? v >> 4 : v & 15) | high) - by;
+        memcpy(q + 16 * h, &high, 16);
+    }
+}
+
 static inline void pxi_unpack_q4_0(struct pxi_block *restrict b, const uint8_t *restrict p)
 {
     b->dw[0] = pxi_load_half(p);
-    for (int i = 0; i < 16; i++) {
-        b->q[i] = (int8_t)((p[2 + i] & 15) - 8);
-        b->q[i + 16] = (int8_t)((p[2 + i] >> 4) - 8);
-    }
+    pxi_nibbles(b->q, p + 2, 8);
 }
 
 static inline void pxi_unpack_q4_1(struct pxi_block *restrict b, const uint8_t *restrict p)
 {
     b->dw[0] = pxi_load_half(p);
     b->mw[0] = -pxi_load_half(p + 2);
-    for (int i = 0; i < 16; i++) {
-        b->q[i] = (int8_t)(p[4 + i] & 15);
-        b->q[i + 16] = (int8_t)(p[4 + i] >> 4);
-    }
-}
-
-/* Nibbles at qs and 32 fifth bits at qh, less `offset`. */
-static inline void pxi_unpack_five(int8_t q[restrict 32], const uint8_t *qh, const uint8_t *qs,
-                                   int offset)
-{
-    for (int i = 0; i < 16; i++) {
-        int low = qh[i / 8] >> (i % 8) & 1, high = qh[2 + i / 8] >> (i % 8) & 1;
-        q[i] = (int8_t)(((qs[i] & 15) | low << 4) - offset);
-        q[i + 16] = (int8_t)((qs[i] >> 4 | high << 4) - offset);
-    }
+    pxi_nibbles(b->q, p + 4, 0);
 }
 
 static inline void pxi_unpack_q5_0(struct pxi_block *restrict b, const uint8_t *restrict p)
 {
     b->dw[0] = pxi_load_half(p);
-    pxi_unpack_five(b->q, p + 2, p + 6, 16);
+    pxi_nibbles5(b->q, p + 2, p + 6, 16);
 }
 
 static inline void pxi_unpack_q5_1(struct pxi_block *restrict b, const uint8_t *restrict p)
 {
     b->dw[0] = pxi_load_half(p);
     b->mw[0] = -pxi_load_half(p + 2);
-    pxi_unpack_five(b->q, p + 4, p + 8, 0);
+    pxi_nibbles5(b->q, p + 4, p + 8, 0);
 }
 
 static inline void pxi_unpack_q8_0(struct pxi_block *restrict b, const uint8_t *restrict p)
@@ -134,12 +153,21 @@ static inline void pxi_unpack_q6_k(struct pxi_block *restrict b, const uint8_t *
     }
 }
 
-static inline void pxi_unpack_codes(int8_t q[restrict 32], const uint8_t *qs,
+static inline void pxi_unpack_codes(int8_t q[restrict 32], const uint8_t *restrict qs,
                                     const int8_t codes[16])
 {
-    for (int i = 0; i < 16; i++) {
-        q[i] = codes[qs[i] & 15];
-        q[i + 16] = codes[qs[i] >> 4];
+    pxi_nibbles(q, qs, 0);
+    for (int i = 0; i < 32; i += 16) {
+#if defined(__SSSE3__)
+        __m128i at = _mm_loadu_si128((const void *)(q + i));
+        at = _mm_shuffle_epi8(_mm_loadu_si128((const void *)codes), at);
+        _mm_storeu_si128((void *)(q + i), at);
+#elif defined(__aarch64__)
+        vst1q_s8(q + i, vqtbl1q_s8(vld1q_s8(codes), vreinterpretq_u8_s8(vld1q_s8(q + i))));
+#else
+        for (int j = i; j < i + 16; j++)
+            q[j] = codes[q[j]];
+#endif
     }
 }
 

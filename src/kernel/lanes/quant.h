@@ -61,13 +61,16 @@ INLINE void unpack_span(const struct span *s, pxi_unpack_fn *unpack, const size_
     struct pxi_block in[LANES][PXI_Q_SUPER];
     const struct pxi_matmul *m = s->m;
     for (size_t g = 0; g < 2; g++)
-        for (size_t b = 0; b < s->blocks; b += super) {
-            size_t at = (s->first + b) / super * bytes;
+        for (size_t b = 0; b < s->blocks; b += PXI_Q_SUPER) {
+            size_t n = pxi_min(s->blocks - b, PXI_Q_SUPER);
             for (size_t i = 0; i < LANES; i++) { /* past the last row: the last again, not stored */
                 size_t row = pxi_min(s->row + g * LANES + i, m->row_last - 1);
-                unpack(in[i], (const uint8_t *)m->w + row * m->row_bytes + at);
+                const uint8_t *p = (const uint8_t *)m->w + row * m->row_bytes;
+                p += (s->first + b) / super * bytes;
+                for (size_t j = 0; j < n; j += super, p += bytes)
+                    unpack(&in[i][j], p);
             }
-            for (size_t j = 0; j < super; j++)
+            for (size_t j = 0; j < n; j++)
                 put_block(s->panel + b + j, g, &in[0][j], s->bias, flags);
         }
 }

@@ -49,24 +49,27 @@ INLINE floats nmadd(floats a, floats b, floats c)
     return _mm256_fnmadd_ps(a, b, c);
 }
 
+/* Bytes p..p+15 of a row and of the fourth one after it. */
+INLINE __m256i pair(const int8_t *p, size_t stride)
+{
+    __m256i v = _mm256_castsi128_si256(_mm_loadu_si128((const void *)p));
+    return _mm256_inserti128_si256(v, _mm_loadu_si128((const void *)(p + 4 * stride)), 1);
+}
+
 INLINE void transpose(int8_t *to, const int8_t *rows, size_t stride, int bias)
 {
-    __m256i a[8], b[8], add = _mm256_set1_epi8((char)bias);
-    for (size_t i = 0; i < 8; i++)
-        a[i] = _mm256_add_epi8(_mm256_loadu_si256((const void *)(rows + i * stride)), add);
-    for (int i = 0; i < 8; i += 2) {
-        b[i] = _mm256_unpacklo_epi32(a[i], a[i + 1]);
-        b[i + 1] = _mm256_unpackhi_epi32(a[i], a[i + 1]);
-    }
-    for (int i = 0; i < 8; i += 4) /* columns 0 and 4, 1 and 5, ... of four rows */
-        for (int j = 0; j < 2; j++) {
-            a[i + 2 * j] = _mm256_unpacklo_epi64(b[i + j], b[i + 2 + j]);
-            a[i + 2 * j + 1] = _mm256_unpackhi_epi64(b[i + j], b[i + 2 + j]);
-        }
-    for (int i = 0; i < 4; i++) {
-        __m256i *at = (__m256i *)to + i;
-        _mm256_storeu_si256(at, _mm256_permute2x128_si256(a[i], a[i + 4], 0x20));
-        _mm256_storeu_si256(at + 4, _mm256_permute2x128_si256(a[i], a[i + 4], 0x31));
+    __m256i add = _mm256_set1_epi8((char)bias), *at = (__m256i *)to;
+    for (int half = 0; half < 2; half++, rows += 16) {
+        __m256i a = pair(rows, stride), b = pair(rows + stride, stride);
+        __m256i c = pair(rows + 2 * stride, stride), d = pair(rows + 3 * stride, stride);
+        __m256i ab = _mm256_add_epi8(_mm256_unpacklo_epi32(a, b), add);
+        __m256i cd = _mm256_add_epi8(_mm256_unpacklo_epi32(c, d), add);
+        __m256i ef = _mm256_add_epi8(_mm256_unpackhi_epi32(a, b), add);
+        __m256i gh = _mm256_add_epi8(_mm256_unpackhi_epi32(c, d), add);
+        _mm256_storeu_si256(at++, _mm256_unpacklo_epi64(ab, cd));
+        _mm256_storeu_si256(at++, _mm256_unpackhi_epi64(ab, cd));
+        _mm256_storeu_si256(at++, _mm256_unpacklo_epi64(ef, gh));
+        _mm256_storeu_si256(at++, _mm256_unpackhi_epi64(ef, gh));
     }
 }
 
