@@ -141,6 +141,8 @@ void human_bytes(char out[32], double bytes);
 /* Ctrl-C: by default the program ends with 130; a verb that cleans up polls instead. */
 void interrupt_init(void);
 void interrupt_poll(int on);
+/* Paths to remove should Ctrl-C end the program at once; NULL for none. */
+void interrupt_remove(const char *file, const char *dir);
 int interrupted(void); /* and forget it: interrupt_clear */
 void interrupt_clear(void);
 

@@ -13,6 +13,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
 /* What the scales of a type look like: flags of pxi_qfmt. */
 enum pxi_qflag {
     PXI_Q_HALVES = 1, /* 16-element scales (and mins), two a block, else one */
@@ -73,7 +77,12 @@ static inline float pxi_half_f32(uint16_t h)
 /* The two bytes at p as f16. */
 static inline float pxi_load_half(const uint8_t *p)
 {
-    return pxi_half_f32((uint16_t)(p[0] | p[1] << 8));
+    uint16_t h = (uint16_t)(p[0] | p[1] << 8);
+#if defined(__F16C__)
+    return _cvtsh_ss(h);
+#else
+    return pxi_half_f32(h);
+#endif
 }
 
 /* Half of 2^(e - 127): the scale of a doubled MXFP4 code. */
