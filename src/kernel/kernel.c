@@ -25,6 +25,7 @@ static const struct set sets[] = {
     {PXI_CPU_AVX512_VNNI, pxi_avx512vnni_quant},
 #elif defined(__aarch64__)
     {PXI_CPU_NEON, pxi_neon_quant},
+    {PXI_CPU_DOTPROD, pxi_dotprod_quant},
     {PXI_CPU_NEON, pxi_neon_float_matmul},
     {PXI_CPU_NEON, pxi_neon_float_vector},
     {PXI_CPU_NEON, pxi_neon_float_attention},

@@ -25,6 +25,7 @@ typedef void pxi_unpack_fn(struct pxi_block *restrict b, const uint8_t *restrict
 
 /* Compilers take loops of 16 apart before they see vectors in them; those of 32 they turn well. */
 typedef uint8_t pxi_bytes16 __attribute__((vector_size(16)));
+typedef uint64_t pxi_words2 __attribute__((vector_size(16)));
 
 /* 16 bytes of nibbles, less `by`: the low ones, then the high ones. */
 static inline void pxi_nibbles(int8_t q[restrict 32], const uint8_t *restrict p, uint8_t by)
@@ -45,8 +46,8 @@ static inline void pxi_nibbles5(int8_t q[restrict 32], const uint8_t *restrict q
     pxi_bytes16 v, high;
     memcpy(&v, qs, 16);
     for (int h = 0; h < 2; h++) {
-        uint64_t each[2] = {qh[2 * h] * 0x0101010101010101, qh[2 * h + 1] * 0x0101010101010101};
-        memcpy(&high, each, 16);
+        pxi_words2 each = {qh[2 * h] * 0x0101010101010101, qh[2 * h + 1] * 0x0101010101010101};
+        high = (pxi_bytes16)(each);
         high = (pxi_bytes16)((high & bit) == bit) & 16;
         high = ((h ? v >> 4 : v & 15) | high) - by;
         memcpy(q + 16 * h, &high, 16);

@@ -7,7 +7,8 @@
 typedef void pxi_set_fn(struct pxi_kernels *k);
 
 /* Products with quantised weights, activation quantiser, dequantisers. */
-pxi_set_fn pxi_scalar_quant, pxi_avx2_quant, pxi_avx512_quant, pxi_avx512vnni_quant, pxi_neon_quant;
+pxi_set_fn pxi_scalar_quant, pxi_avx2_quant, pxi_avx512_quant, pxi_avx512vnni_quant, pxi_neon_quant,
+    pxi_dotprod_quant;
 
 /* Products with F32, F16 and BF16 weights. */
 pxi_set_fn pxi_scalar_float_matmul, pxi_avx2_float_matmul, pxi_avx512_float_matmul,

@@ -211,9 +211,10 @@ PXI_INLINE __m512i pxi_fifth(__m512i v, __m512i qh, int e, int f)
     const __m512i lanes =
         _mm512_broadcast_i32x4(_mm_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0));
     int bytes = e / 8 * 0x0101 + f / 8 * 0x01010000;
-    int bits = (3 << e % 8 & 0xff) / 3 * 0x0201 + ((3 << f % 8 & 0xff) / 3 * 0x0201) * 65536;
+    uint32_t low = (1u << e % 8) * 0x0201, high = (1u << f % 8) * 0x0201;
+    __m512i bits = _mm512_set1_epi32((int)(low | high << 16));
     __m512i spread = _mm512_shuffle_epi8(qh, _mm512_or_si512(lanes, _mm512_set1_epi32(bytes)));
-    __mmask64 set = _mm512_test_epi8_mask(spread, _mm512_set1_epi32(bits));
+    __mmask64 set = _mm512_test_epi8_mask(spread, bits);
     return _mm512_mask_add_epi8(v, set, v, pxi_bytes(16));
 }
 
