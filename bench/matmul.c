@@ -4,7 +4,7 @@
  * bandwidth are measured between the products, since other work on the machine moves both. The best
  * of several runs counts.
  *
- *     build/bench_matmul [TYPE [TOKENS [ROWS COLUMNS]]]      PLEXUS_CPU=... chooses the set
+ *     build/bench/bench_matmul [TYPE [TOKENS [ROWS COLUMNS]]]      PLEXUS_CPU=... chooses the set
  */
 #include "kernel/kernel.h"
 #include "plexus/tensor.h"

@@ -81,8 +81,11 @@ static int set_flag(struct value *v, const char *text, char *why, size_t cap)
 
 int value_add(struct value *v, const char *text)
 {
-    v->list = must(realloc(v->list, (v->n + 1) * sizeof *v->list));
-    v->list[v->n++] = text;
+    const char **list = keep(malloc((v->n + 1) * sizeof *list));
+    if (v->n)
+        memcpy(list, v->list, v->n * sizeof *list);
+    list[v->n++] = text;
+    v->list = list;
     return 0;
 }
 

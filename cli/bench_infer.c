@@ -100,38 +100,54 @@ static int run_model(const struct bench *b, struct bench_model *m)
 
 /* ---------------------------------------------------------------------- generated models */
 
-static char *generate(const struct bench *b, const char *dir, const char *shape, const char *type)
+static const char *shape_name(const struct bench *b)
 {
+    const char *shape = opt_text(b->c, OPT_SHAPE);
+    return shape ? shape : "llama-1.1b";
+}
+
+/* Path of a generated model, kept; NULL after the error was printed. */
+static char *generate(const struct bench *b, const char *dir, const char *type)
+{
+    const char *shape = shape_name(b);
     char why[256];
     size_t n = strlen(dir) + strlen(shape) + strlen(type) + 16;
-    char *path = must(malloc(n));
+    char *path = keep(malloc(n));
     snprintf(path, n, "%s/%s.%s.gguf", dir, shape, type);
     if (access(path, R_OK) == 0)
         return path;
     note(b->c, "writing %s", path);
-    if (px_shape_write(shape, type, path, (unsigned)b->threads, why, sizeof why) == 0)
+    interrupt_remove(path, opt_text(b->c, OPT_DIR) ? NULL : dir);
+    interrupt_poll(0);
+    int rc = px_shape_write(shape, type, path, (unsigned)b->threads, why, sizeof why);
+    if (opt_text(b->c, OPT_DIR))
+        interrupt_remove(NULL, NULL); /* whole now, and to be kept */
+    interrupt_poll(1);
+    if (rc == 0)
         return path;
     usage("plexus help bench infer", "--shape %s, --types %s: %s", shape, type, why);
     unlink(path);
-    free(path);
     return NULL;
 }
 
-static int make_models(const struct bench *b, const char *dir, struct bench_model *m, unsigned *n)
+/* Generate and measure one type after the other, so that the disk holds one file at a time. */
+static int run_shape(const struct bench *b, const char *dir, struct bench_model *m, unsigned *n)
 {
-    char *types = must(strdup(opt_text(b->c, OPT_TYPES)));
+    char *types = keep(strdup(opt_text(b->c, OPT_TYPES)));
     int rc = 0;
-    for (char *p = types, *comma; p && *p && *n < MODELS && rc == 0; p = comma) {
-        comma = strchr(p, ',');
+    for (char *type = types, *comma; type && *type && *n < MODELS && rc == 0; type = comma) {
+        comma = strchr(type, ',');
         if (comma)
             *comma++ = 0;
-        char *path = generate(b, dir, opt_text(b->c, OPT_SHAPE), p);
+        char *path = generate(b, dir, type);
         if (!path)
-            rc = px_err_exit(PX_ERR_INVALID);
-        else
-            m[(*n)++] = (struct bench_model){.path = path, .label = must(strdup(p))};
+            return px_err_exit(PX_ERR_INVALID);
+        m[*n] = (struct bench_model){.path = path, .label = type};
+        rc = run_model(b, &m[(*n)++]);
+        if (!opt_text(b->c, OPT_DIR))
+            unlink(path);
+        interrupt_remove(NULL, NULL);
     }
-    free(types);
     return rc;
 }
 
@@ -144,7 +160,7 @@ static void put_repeat(const struct bench *b)
     if (c->args)
         printf(" %s", c->arg[0]);
     else
-        printf(" --shape %s --types %s", opt_text(c, OPT_SHAPE), opt_text(c, OPT_TYPES));
+        printf(" --shape %s --types %s", shape_name(b), opt_text(c, OPT_TYPES));
     printf(" --prompt-tokens %zu --gen-tokens %zu --threads %llu --repeat %u", b->prompt, b->gen,
            (unsigned long long)b->threads, b->rounds);
     if (opt_text(c, OPT_SEQUENCES))
@@ -201,17 +217,12 @@ static int run_all(const struct bench *b, const char *dir)
     static struct bench_model m[MODELS];
     unsigned n = 0;
     int rc = 0;
-    if (b->c->args)
+    if (b->c->args) {
         m[n++] = (struct bench_model){.path = b->c->arg[0], .label = ""};
-    else
-        rc = make_models(b, dir, m, &n);
-    for (unsigned i = 0; i < n && rc == 0; i++)
-        rc = run_model(b, &m[i]);
-    if (rc == 0 && n)
-        rc = show(b, m, n);
-    for (unsigned i = 0; i < n && !b->c->args && !opt_text(b->c, OPT_DIR); i++)
-        unlink(m[i].path);
-    return rc;
+        rc = run_model(b, &m[0]);
+    } else
+        rc = run_shape(b, dir, m, &n);
+    return rc == 0 && n ? show(b, m, n) : rc;
 }
 
 int verb_bench_infer(struct cli *c)
@@ -228,8 +239,8 @@ int verb_bench_infer(struct cli *c)
     int rc = read_sequences(&b, opt_text(c, OPT_SEQUENCES));
     if (rc)
         return rc;
-    if ((c->args != 0) == (opt_text(c, OPT_SHAPE) != NULL))
-        return usage(c->verb->usage, "give a MODEL or a --shape");
+    if (c->args && opt_text(c, OPT_SHAPE))
+        return usage("give one of them", "both MODEL and --shape");
     if (b.peer_count > BENCH_PEERS)
         return usage(NULL, "more than %d peers", BENCH_PEERS);
     if (!c->args && !dir && !(dir = mkdtemp(temp)))

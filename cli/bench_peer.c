@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@ static int start(const char *peer, const char *model, const struct bench *b, uns
         return -1;
     *child = fork();
     if (*child == 0) {
+        signal(SIGPIPE, SIG_DFL);
         int null = open("/dev/null", O_RDWR);
         dup2(null, STDIN_FILENO);
         dup2(null, STDERR_FILENO);

@@ -2,9 +2,11 @@
 #include "session.h"
 
 #include <histedit.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 struct chat {
     struct session s;
@@ -153,7 +155,7 @@ static char *prompt_text(EditLine *el)
     return text;
 }
 
-static unsigned char on_ctrl_c(EditLine *el, int ch)
+static unsigned char on_ctrl_c(EditLine *el, wint_t ch)
 {
     struct chat *h;
     (void)ch;
@@ -165,6 +167,7 @@ static unsigned char on_ctrl_c(EditLine *el, int ch)
 static void editor_open(struct chat *h)
 {
     HistEvent ev;
+    setlocale(LC_CTYPE, ""); /* characters of more than one byte can be typed and erased */
     h->el = el_init("plexus", stdin, stdout, stderr);
     h->hist = history_init();
     if (!h->el || !h->hist)
@@ -179,7 +182,7 @@ static void editor_open(struct chat *h)
     el_set(h->el, EL_EDITOR, "emacs");
     el_set(h->el, EL_HIST, history, h->hist);
     el_set(h->el, EL_SETTY, "-d", "-isig", NULL);
-    el_set(h->el, EL_ADDFN, "px-cancel", "leave the line", on_ctrl_c);
+    el_wset(h->el, EL_ADDFN, L"px-cancel", L"leave the line", on_ctrl_c);
     el_set(h->el, EL_BIND, "^C", "px-cancel", NULL);
     el_source(h->el, NULL);
 }

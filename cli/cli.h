@@ -123,7 +123,8 @@ int fail_text(px_err e, const char *where, const char *hint, const char *fmt, ..
 int usage(const char *hint, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void note(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void *must(void *p); /* p, or the end of the program when memory is out */
-char *text_join(const char *const *words, int n);
+void *keep(void *p); /* must(p), remembered to the end of the process */
+char *text_join(const char *const *words, int n); /* kept */
 
 /* term.c: what the terminals can do, colours, safe output. */
 void term_init(void);
@@ -140,6 +141,8 @@ void human_bytes(char out[32], double bytes);
 /* Ctrl-C: by default the program ends with 130; a verb that cleans up polls instead. */
 void interrupt_init(void);
 void interrupt_poll(int on);
+/* Paths to remove should Ctrl-C end the program at once; NULL for none. */
+void interrupt_remove(const char *file, const char *dir);
 int interrupted(void); /* and forget it: interrupt_clear */
 void interrupt_clear(void);
 

@@ -64,7 +64,8 @@ static json_t *setting_json(const char *key, const struct value *v, const struct
 
 static int list_verb(struct cli *c, const struct cli_verb *verb, json_t *rows)
 {
-    struct value v[OPT_COUNT] = {{0}};
+    static struct value v[OPT_COUNT];
+    memset(v, 0, sizeof v);
     int rc = layers_resolve(c, verb, v);
     for (unsigned i = 0; i < verb->opt_count && rc == 0; i++) {
         int id = verb->opts[i].id;
@@ -151,7 +152,7 @@ int verb_config_get(struct cli *c)
             char key[128];
             key_of(key, verb, cli_opts[id].name);
             if (strcmp(key, want) == 0) {
-                struct value v[OPT_COUNT] = {{0}};
+                static struct value v[OPT_COUNT];
                 int rc = layers_resolve(c, verb, v);
                 return rc ? rc : show(c, key, &v[id], &cli_opts[id]);
             }

@@ -150,7 +150,7 @@ static int one_story(struct demo *d, const char *prompt, double *tokens, json_t 
     struct session *s = &d->s;
     struct ids ids = {0};
     struct wrap w = {.width = (term_width() < 100 ? term_width() : 100) - 12, .d = d};
-    struct generation g = {.max = 120, .emit = put_wrapped, .arg = &w};
+    struct generation g = {.max = 280, .emit = put_wrapped, .arg = &w};
     if (plain(d))
         fputs(ink(1), stdout);
     put_wrapped(&w, 0, prompt, strlen(prompt));

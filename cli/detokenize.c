@@ -56,12 +56,12 @@ int verb_detokenize(struct cli *c)
     }
     if (rc == 0)
         rc = read_ids(text, &ids);
-    if (rc)
-        return rc;
-    rc = session_open(c, c->arg[0], &s);
-    if (rc == 0)
-        rc = show(&s, &ids);
-    session_close(&s);
+    if (rc == 0) {
+        rc = session_open(c, c->arg[0], &s);
+        if (rc == 0)
+            rc = show(&s, &ids);
+        session_close(&s);
+    }
     free(ids.p);
     free(in.p);
     return rc;

@@ -120,7 +120,7 @@ static void rights(struct report *r)
     unsigned long long caps = strtoull(text, NULL, 16);
     int bpf = (caps >> 39 & 1) || (caps >> 21 & 1), admin = caps >> 12 & 1, raw = caps >> 13 & 1;
     put(r, "packet rights", bpf && admin && raw ? OK : NOTE,
-        "not needed by this version: nothing runs inside the kernel yet",
+        "not needed by this version; nothing runs inside the kernel yet",
         "CAP_BPF %s, CAP_NET_ADMIN %s, CAP_NET_RAW %s", bpf ? "yes" : "no", admin ? "yes" : "no",
         raw ? "yes" : "no");
 }
@@ -141,9 +141,9 @@ static void devices(struct report *r)
         cards += e->d_name[0] != '.';
     if (d)
         closedir(d);
-    put(r, "gpu", NOTE, "the CPU computes: this version has no GPU kernels", "libcuda.so.1 %s",
+    put(r, "gpu", NOTE, "the CPU computes; this version has no GPU kernels", "libcuda.so.1 %s",
         cuda ? "found" : "not found");
-    put(r, "verbs", NOTE, "sockets serve: this version has no RDMA transport",
+    put(r, "verbs", NOTE, "sockets serve; this version has no RDMA transport",
         "libibverbs.so.1 %s, %d cards", verbs ? "found" : "not found", cards);
 }
 

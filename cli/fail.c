@@ -103,12 +103,24 @@ void *must(void *p)
     return p;
 }
 
+void *keep(void *p)
+{
+    static struct kept {
+        void *p;
+        struct kept *next;
+    } * all;
+    struct kept *k = must(malloc(sizeof *k));
+    *k = (struct kept){must(p), all};
+    all = k;
+    return p;
+}
+
 char *text_join(const char *const *words, int n)
 {
     size_t bytes = 1;
     for (int i = 0; i < n; i++)
         bytes += strlen(words[i]) + 1;
-    char *out = must(malloc(bytes)), *p = out;
+    char *out = keep(malloc(bytes)), *p = out;
     for (int i = 0; i < n; i++) {
         size_t len = strlen(words[i]);
         if (i)

@@ -50,7 +50,7 @@ int text_read(struct cli *c, int file_option, int first, const char *what, struc
     if (c->args > first) {
         if (path)
             return usage("give one of them", "both --file and %s", what);
-        out->p = text_join(c->arg + first, c->args - first);
+        out->p = must(strdup(text_join(c->arg + first, c->args - first)));
         out->n = strlen(out->p);
         return 0;
     }

@@ -89,11 +89,19 @@ static const char *blanks(const char *p)
     return p + strspn(p, " \t");
 }
 
+static void add(struct setting *s, const char *text)
+{
+    struct value v = {.list = s->list, .n = s->n};
+    value_add(&v, text);
+    s->list = v.list;
+    s->n = v.n;
+}
+
 /* A quoted string at *pp into the list; 0 or -1. */
 static int read_string(const char **pp, struct setting *s)
 {
     const char *p = *pp;
-    char quote = *p++, *out = must(malloc(strlen(p) + 1));
+    char quote = *p++, *out = keep(malloc(strlen(p) + 1));
     size_t n = 0;
     for (; *p && *p != quote; p++) {
         if (*p == '\\' && quote == '"') {
@@ -107,8 +115,7 @@ static int read_string(const char **pp, struct setting *s)
         }
     }
     out[n] = 0;
-    s->list = must(realloc(s->list, (s->n + 1) * sizeof *s->list));
-    s->list[s->n++] = out;
+    add(s, out);
     *pp = p + 1;
     return *p == quote ? 0 : -1;
 }
@@ -117,8 +124,7 @@ static int read_bare(const char **pp, struct setting *s)
 {
     const char *p = *pp;
     size_t n = strcspn(p, " \t#,]");
-    s->list = must(realloc(s->list, (s->n + 1) * sizeof *s->list));
-    s->list[s->n++] = must(strndup(p, n));
+    add(s, keep(strndup(p, n)));
     *pp = p + n;
     return n ? 0 : -1;
 }
@@ -238,7 +244,7 @@ static int read_file(struct file *f)
                                                            : 0;
     while (rc == 0 && fgets(line, sizeof line, in)) {
         size_t n = strlen(path) + 16;
-        char *where = must(malloc(n));
+        char *where = keep(malloc(n));
         snprintf(where, n, "%s:%d", path, ++number);
         line[strcspn(line, "\r\n")] = 0;
         rc = read_line(f, line, section, where);

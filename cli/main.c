@@ -69,7 +69,7 @@ static int unknown_verb(const char *name)
         const char *before = s.best;
         suggest_try(&s, first);
         if (s.best != before)
-            s.best = must(strdup(first));
+            s.best = keep(strdup(first));
     }
     char hint[128] = "plexus help lists the verbs";
     if (s.best)

@@ -195,7 +195,7 @@ static const struct cli_verb_opt opts_bench_infer[] = {
 
 static const struct cli_verb_opt opts_demo[] = {
     {OPT_STORIES, "3"},
-    {OPT_TEMP, "0.8"},
+    {OPT_TEMP, "0.6"},
     {OPT_SEED, "1"},
     {OPT_THREADS, "0"},
     {OPT_JSON_LINES, NULL},
@@ -423,7 +423,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Tokenizer families: SentencePiece (llama) and byte-level BPE (gpt2) with the\n"
     "pre-tokenizers default, gpt-2, llama-bpe, qwen2, qwen35, starcoder, smollm,\n"
-    "deepseek-llm, deepseek-coder, deepseek-v3, falcon, gpt-4o and tekken.\n"
+    "deepseek-llm, deepseek-coder, deepseek-v3, falcon, gpt-4o and tekken, and those\n"
+    "that share their rules. Any other is refused by name.\n"
     "\n"
     "options:\n"
     "  -f, --file FILE         Read the text from FILE; - is standard input.\n"
@@ -656,8 +657,9 @@ const struct cli_verb cli_verbs[] = {
     "With --peer the programs run in turns and a table shows value, peer and ratio.\n"
     "Figures are medians of --repeat runs.\n"
     "\n"
-    "MODEL may be left out with --shape, which generates model files of a known shape\n"
-    "with random weights.\n"
+    "Without MODEL it generates model files of a known shape with random weights, one\n"
+    "number type after the other: those of --shape, or of a Llama of 1.1 billion\n"
+    "parameters, which takes minutes and up to 2.2 GB of disk.\n"
     "\n"
     "options:\n"
     "      --prompt-tokens P   Tokens of the prompt whose prefill is timed. [512]\n"
@@ -673,8 +675,8 @@ const struct cli_verb cli_verbs[] = {
     "                          avx512vnni, bf16, neon, dotprod. [auto]\n"
     "      --peer PATH         Program with the options of llama-bench to run in\n"
     "                          turns with plexus; may be repeated.\n"
-    "      --shape NAME        Measure generated models of this shape (llama-15m,\n"
-    "                          llama-110m, llama-1.1b).\n"
+    "      --shape NAME        Measure generated models of this shape: llama-15m,\n"
+    "                          llama-110m, llama-1.1b and more.\n"
     "      --types LIST        Number types of the generated models.\n"
     "                          [q8_0,q4_0,q4_k_m,f16]\n"
     "      --dir DIR           Keep generated models in DIR; a temporary directory\n"
@@ -711,7 +713,7 @@ const struct cli_verb cli_verbs[] = {
     "options:\n"
     "      --stories N         Number of stories to write. [3]\n"
     "      --temp T            Sampling temperature; 0 always takes the likeliest\n"
-    "                          token. [0.8]\n"
+    "                          token. [0.6]\n"
     "      --seed S            Seed of the sampler; the same seed gives the same\n"
     "                          words. Random when not given. [1]\n"
     "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"

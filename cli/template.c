@@ -1,6 +1,7 @@
 /* Conversations through chat templates. */
 #include "session.h"
 
+#include <time.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,8 @@ int chat_render(struct session *s, const px_template *t, const px_message *m, si
                             .message_count = n,
                             .add_generation_prompt = 1,
                             .bos_token = bos,
-                            .eos_token = eos};
+                            .eos_token = eos,
+                            .now_unix = time(NULL)};
     px_diag d = {0};
     px_err e = px_template_render(t, &in, &out->p, &out->n, &d);
     free(bos);

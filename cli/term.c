@@ -9,6 +9,7 @@
 
 static int out_tty, err_tty, colored;
 static volatile sig_atomic_t pending, polled;
+static const char *volatile left_file, *volatile left_dir; /* removed when Ctrl-C ends us */
 
 static int env_set(const char *name)
 {
@@ -138,6 +139,10 @@ static void on_interrupt(int sig)
         pending = 1;
         return;
     }
+    if (left_file)
+        unlink(left_file);
+    if (left_dir)
+        rmdir(left_dir);
     if (err_tty && write(STDERR_FILENO, clear, sizeof clear - 1) < 0)
         _exit(130);
     _exit(130);
@@ -154,6 +159,12 @@ void interrupt_init(void)
 void interrupt_poll(int on)
 {
     polled = on;
+}
+
+void interrupt_remove(const char *file, const char *dir)
+{
+    left_file = file;
+    left_dir = dir;
 }
 
 int interrupted(void)

@@ -159,7 +159,7 @@ complete -c plexus -n '__plexus_verb2 bench infer' -l sequences -x -d 'Also deco
 complete -c plexus -n '__plexus_verb2 bench infer' -l kv-type -x -a 'f16 f32 i8' -d 'Number type of the KV cache.'
 complete -c plexus -n '__plexus_verb2 bench infer' -l cpu -x -d 'Instruction sets to use: auto, scalar, avx2, avx512, avx512vnni, bf16, neon, dotprod.'
 complete -c plexus -n '__plexus_verb2 bench infer' -l peer -r -F -d 'Program with the options of llama-bench to run in turns with plexus; may be repeated.'
-complete -c plexus -n '__plexus_verb2 bench infer' -l shape -x -d 'Measure generated models of this shape (llama-15m, llama-110m, llama-1.1b).'
+complete -c plexus -n '__plexus_verb2 bench infer' -l shape -x -d 'Measure generated models of this shape: llama-15m, llama-110m, llama-1.1b and more.'
 complete -c plexus -n '__plexus_verb2 bench infer' -l types -x -d 'Number types of the generated models.'
 complete -c plexus -n '__plexus_verb2 bench infer' -l dir -r -F -d 'Keep generated models in DIR; a temporary directory otherwise.'
 complete -c plexus -n '__plexus_verb2 bench infer' -l json -d 'Print one JSON document on standard output.'

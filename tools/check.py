@@ -12,7 +12,7 @@ import sys
 # name, directory suffix, meson options, suites
 SANITIZED = [
     ("asan", "-asan", ["-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized"],
-     ["unit", "fuzz", "kernel"]),
+     ["unit", "fuzz"]),
     ("tsan", "-tsan", ["-Db_sanitize=thread", "-Dbuildtype=debugoptimized"], ["threads"]),
 ]
 ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:allocator_may_return_null=1",

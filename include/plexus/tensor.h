@@ -47,7 +47,9 @@ PX_BEGIN_DECLS
     X(TQ1_0, 34, 256, 54, 0)                                                                       \
     X(TQ2_0, 35, 256, 66, 0)                                                                       \
     X(MXFP4, 39, 32, 17, 1)                                                                        \
-    X(NVFP4, 40, 64, 36, 0)
+    X(NVFP4, 40, 64, 36, 0)                                                                        \
+    X(Q1_0, 41, 128, 18, 0)                                                                        \
+    X(Q2_0, 42, 64, 18, 0)
 
 typedef enum px_dtype {
 #define X(name, id, block, bytes, runnable) PX_DTYPE_##name = id,
@@ -55,7 +57,7 @@ typedef enum px_dtype {
 #undef X
 } px_dtype;
 
-#define PX_DTYPE_LIMIT 41 /* every id is below this */
+#define PX_DTYPE_LIMIT 43 /* every id is below this */
 
 /* Name such as "Q4_K", or NULL when the id is unknown. Static storage. */
 PX_API const char *px_dtype_name(uint32_t id);

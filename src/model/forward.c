@@ -20,7 +20,7 @@ static void products(struct pxi_member *me, const struct part *parts, size_t cou
     size_t rows = 0, pieces = 0, piece;
     for (size_t i = 0; i < count; i++)
         rows += parts[i].w->rows;
-    size_t chunk = pxi_chunk(me, rows);
+    size_t chunk = pxi_chunk(me, rows, me->f->short_rows ? PXI_CHUNK_BUFFERED : PXI_CHUNK_ROWS);
     for (size_t i = 0; i < count; i++)
         pieces += (parts[i].w->rows + chunk - 1) / chunk;
     while (pxi_claim(me, pieces, &piece)) {
@@ -38,7 +38,7 @@ static void product_residual(struct pxi_member *me, const struct pxi_matrix *w, 
                              const struct pxi_input *in)
 {
     struct pxi_forward *f = me->f;
-    size_t chunk = pxi_chunk(me, w->rows), piece;
+    size_t chunk = pxi_chunk(me, w->rows, PXI_CHUNK_BUFFERED), piece;
     while (pxi_claim(me, (w->rows + chunk - 1) / chunk, &piece)) {
         size_t first = piece * chunk, m = pxi_min(chunk, w->rows - first);
         pxi_product(me, w, first, first + m, in, f->n, me->left, m);
@@ -72,7 +72,7 @@ static void attention_part(struct pxi_member *me, uint32_t block)
 static void gate_up(struct pxi_member *me, const struct pxi_block *b, const struct pxi_input *in)
 {
     struct pxi_forward *f = me->f;
-    size_t chunk = pxi_chunk(me, f->ffn), piece;
+    size_t chunk = pxi_chunk(me, f->ffn, PXI_CHUNK_BUFFERED), piece;
     while (pxi_claim(me, (f->ffn + chunk - 1) / chunk, &piece)) {
         size_t first = piece * chunk, m = pxi_min(chunk, f->ffn - first);
         pxi_product(me, &b->gate, first, first + m, in, f->n, me->left, m);

@@ -97,7 +97,7 @@ static void sizes(struct pxi_forward *f, const struct pxi_model *m, const struct
     f->o_cols = (size_t)c->heads * c->value_dim;
     f->input_cols = pxi_max(f->embd, f->o_cols);
     f->short_rows = short_of(f->embd, f->o_cols) || short_of(f->ffn, 0);
-    f->chunk_floats = (size_t)batch * PXI_CHUNK_ROWS;
+    f->chunk_floats = (size_t)batch * PXI_CHUNK_BUFFERED;
 }
 
 uint64_t pxi_forward_bytes(const struct pxi_model *m, const struct pxi_kv_layout *kv,

@@ -8,12 +8,13 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/portable.h"
 
-enum { WINDOW_DEFAULT = 64, WINDOW_MAX = 1 << 20 };
+enum { WINDOW_DEFAULT = 64 };
 
 struct candidate {
     float logit;
@@ -49,7 +50,8 @@ static bool valid(const px_sampler_options *o, uint32_t vocab)
            finite_in(o->temperature, 0, 1e6f) && finite_in(o->top_p, 0, 1) &&
            finite_in(o->min_p, 0, 1) && finite_in(o->repeat_penalty, 0, 1e6f) &&
            finite_in(o->presence_penalty, -1e6f, 1e6f) &&
-           finite_in(o->frequency_penalty, -1e6f, 1e6f) && o->penalty_window <= WINDOW_MAX;
+           finite_in(o->frequency_penalty, -1e6f, 1e6f) &&
+           o->penalty_window <= PXI_LIMIT_SAMPLER_WINDOW;
 }
 
 px_err px_sampler_new(const px_sampler_options *o, uint32_t vocab_size, px_sampler **out)

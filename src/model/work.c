@@ -98,10 +98,10 @@ void pxi_product(struct pxi_member *me, const struct pxi_matrix *w, size_t first
 
 /*
  * About four pieces a member, so that none waits long for another, but no smaller than a kernel's
- * panel of 32 rows and no larger than the buffers for results.
+ * panel of 32 rows.
  */
-size_t pxi_chunk(const struct pxi_member *me, size_t rows)
+size_t pxi_chunk(const struct pxi_member *me, size_t rows, size_t most)
 {
     size_t fair = me->size > 1 ? rows / (me->size * 4) : rows;
-    return pxi_min(pxi_max(fair / 32 * 32, 32), PXI_CHUNK_ROWS);
+    return pxi_min(pxi_max(fair / 32 * 32, 32), most);
 }

@@ -14,8 +14,11 @@ enum {
     PXI_TILE_TOKENS = 16, /* tokens of one sequence that attend together, at most */
     PXI_TILE_ROWS = 64,   /* query rows of a tile, unless one token has more */
     PXI_TILE_SCORES = 65536, /* scores of a tile, unless one token has more */
-    PXI_CHUNK_ROWS = 256,    /* weight rows of a piece of work, at most; a multiple of 32 */
-    PXI_SHORT_COLS = 256,    /* inputs of up to so many elements are quantised twice, see below */
+    /* Weight rows of a piece of work, at most: the larger, the less often a kernel prepares the
+     * tokens anew; less where the results pass through a buffer. Multiples of 32. */
+    PXI_CHUNK_ROWS = 1024,
+    PXI_CHUNK_BUFFERED = 256,
+    PXI_SHORT_COLS = 256, /* inputs of up to so many elements are quantised twice, see below */
     PXI_STAGES_BLOCK = 9, /* at most: ready, qkv, store, attend, ready, o, ready, gate-up, down */
     PXI_STAGES_ENDS = 4,
 };
@@ -122,7 +125,7 @@ struct pxi_input pxi_input_ready(struct pxi_member *me, const float *src, const 
 void pxi_product(struct pxi_member *me, const struct pxi_matrix *w, size_t first, size_t last,
                  const struct pxi_input *in, size_t n, float *y, size_t y_stride);
 
-/* Rows of a piece of work of a stage that has `rows` rows: a multiple of 32. */
-size_t pxi_chunk(const struct pxi_member *me, size_t rows);
+/* Rows of a piece of work of a stage that has `rows` rows, at most `most`: a multiple of 32. */
+size_t pxi_chunk(const struct pxi_member *me, size_t rows, size_t most);
 
 #endif

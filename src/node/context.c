@@ -3,19 +3,13 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
 #include "io/team.h"
 #include "node/engine.h"
 
-enum {
-    POSITIONS_DEFAULT = 4096,
-    POSITIONS_MAX = 1 << 27,
-    SEQUENCES_MAX = 1 << 16,
-    BATCH_DEFAULT = 512,
-    BATCH_MAX = 1 << 16,
-    THREADS_MAX = 256,
-};
+enum { POSITIONS_DEFAULT = 4096, BATCH_DEFAULT = 512 };
 
 /* Options with the defaults filled in; false when one is out of range. */
 static bool settle(const px_model *m, const px_context_options *o, px_context_options *full)
@@ -32,9 +26,10 @@ static bool settle(const px_model *m, const px_context_options *o, px_context_op
     if (!full->threads)
         full->threads = pxi_team_processors();
     full->batch = (uint32_t)pxi_min(full->batch, (uint64_t)full->positions * full->sequences);
-    return full->positions <= POSITIONS_MAX && full->sequences <= SEQUENCES_MAX &&
-           full->batch <= BATCH_MAX && full->threads <= THREADS_MAX && full->kv_type >= PX_KV_F16 &&
-           full->kv_type <= PX_KV_I8;
+    return full->positions <= PXI_LIMIT_CONTEXT_POSITIONS &&
+           full->sequences <= PXI_LIMIT_CONTEXT_SEQUENCES &&
+           full->batch <= PXI_LIMIT_CONTEXT_BATCH && full->threads <= PXI_LIMIT_CONTEXT_THREADS &&
+           full->kv_type >= PX_KV_F16 && full->kv_type <= PX_KV_I8;
 }
 
 static struct pxi_session_options session_options(const px_context_options *o)

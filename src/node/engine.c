@@ -69,7 +69,8 @@ static px_err open_parts(px_model *m, char *path, size_t stem, uint32_t parts, p
     px_view *views = pxi_calloc(parts, sizeof *views);
     px_err err = views ? PX_ERR_OK : PX_ERR_NOMEM;
     for (uint32_t i = 0; i < parts && err == PX_ERR_OK; i++) {
-        snprintf(path + stem, sizeof "-00001-of-00001.gguf", "-%05u-of-%05u.gguf", i + 1, parts);
+        snprintf(path + stem, sizeof "-00001-of-00001.gguf", "-%05u-of-%05u.gguf", (i + 1) % 100000,
+                 parts % 100000);
         err = px_file_open(path, &m->files[i], diag);
         if (err != PX_ERR_OK)
             break;

@@ -81,7 +81,7 @@ def test_bad_usage_is_exit_2(place):
     one_line(place.run("detokenize", "tiny", "--tokens", "1,x"), 2, "'x'")
     one_line(place.run("version", "extra"), 2, "'extra'")
     one_line(place.run("check", "model.gguf"), 2, "--format")
-    one_line(place.run("bench", "infer"), 2, "--shape")
+    one_line(place.run("bench", "infer", "tiny", "--shape", "llama-15m"), 2, "--shape")
     r = place.run("eval")
     equal((r.code, r.out), (2, ""))
     assert "plexus eval perplexity" in r.err

@@ -86,6 +86,28 @@ static void one_silu_mul(struct check *c, size_t n, struct place at, enum values
     check_outputs(c, &out, 1);
 }
 
+/* The exponential over its whole range: every 2,048th float, both signs. */
+static void silu_range(struct check *c)
+{
+    enum { N = 4096 };
+    const struct place at = {SIDE_MIDDLE, 0};
+    for (uint32_t first = 0; first < 0x7f800000; first += N << 11) {
+        struct output out = output_at(c, 0, 4 * N, at);
+        float *g = input_at(0, 4 * N, at), *u = input_at(1, 4 * N, at);
+        check_case(c, "gates from the float %08x on", first);
+        for (uint32_t i = 0; i < N; i++) {
+            uint32_t bits = (first + (i << 11)) | i << 31;
+            if ((bits & 0x7fffffff) > 0x7f7fffff)
+                bits = 0;
+            memcpy(g + i, &bits, 4);
+            u[i] = 1.0f;
+        }
+        c->ref->silu_mul((float *)out.ref, g, u, N);
+        c->cand->silu_mul((float *)out.cand, g, u, N);
+        check_outputs(c, &out, 1);
+    }
+}
+
 static void one_rope(struct check *c, size_t n, struct place at, enum values kind)
 {
     size_t at_adjacent = offsetof(struct pxi_kernels, rope_adjacent);
@@ -149,6 +171,12 @@ static void one_of_f16(struct check *c, size_t n, struct place at, enum values k
     check_outputs(c, &out, 1);
 }
 
+void check_silu_mul(struct check *c)
+{
+    sweep(c, one_silu_mul);
+    silu_range(c);
+}
+
 void check_rms_norm(struct check *c)
 {
     sweep(c, one_rms_norm);
@@ -156,10 +184,6 @@ void check_rms_norm(struct check *c)
 void check_add(struct check *c)
 {
     sweep(c, one_add);
-}
-void check_silu_mul(struct check *c)
-{
-    sweep(c, one_silu_mul);
 }
 void check_rope(struct check *c)
 {

@@ -63,6 +63,9 @@ TEST(a_read_of_another_type_says_what_is_wrong)
     gf_valid(&b);
     px_gguf *g = parse(px_view_of(b.p, b.n));
     CHECK_EQ(px_gguf_get_u64(g, "absent", &u, &diag), PX_ERR_NOT_FOUND);
+    CHECK_EQ(px_gguf_get_f32(g, "absent", &f, &diag), PX_ERR_NOT_FOUND);
+    CHECK_EQ(px_gguf_get_bool(g, "absent", &flag, &diag), PX_ERR_NOT_FOUND);
+    CHECK_EQ(px_gguf_get_str(g, "absent", &s, &diag), PX_ERR_NOT_FOUND);
     CHECK_EQ(px_gguf_get_u64(g, "t.i8", &u, &diag), PX_ERR_CORRUPT);
     CHECK_STR(diag.field, "metadata t.i8");
     CHECK_STR(diag.found, "-3");
@@ -96,6 +99,28 @@ TEST(arrays)
     CHECK_EQ(px_gguf_array_i64(kv, 0), -1);
     CHECK(px_gguf_array_f64(kv, 1) == 7.0);
     CHECK_EQ(px_gguf_array_i64(px_gguf_kv_find(g, "t.bools"), 1), 1);
+    px_gguf_free(g);
+    pxi_buf_deinit(&b);
+}
+
+TEST(array_elements_convert_and_saturate)
+{
+    struct pxi_buf b = {0};
+    gf_header(&b, 3, 0, 3);
+    gf_array(&b, "f", PX_GGUF_F64, 4), gf_int(&b, 0xc004000000000000u, 8); /* -2.5 */
+    gf_int(&b, 0x7ff0000000000000u, 8), gf_int(&b, 0xfff0000000000000u, 8);
+    gf_int(&b, 0x7ff8000000000000u, 8);
+    gf_array(&b, "u", PX_GGUF_U64, 1), gf_int(&b, UINT64_MAX, 8);
+    gf_array(&b, "s", PX_GGUF_F32, 1), gf_int(&b, 0x3fc00000, 4); /* 1.5 */
+    px_gguf *g = parse(px_view_of(b.p, b.n));
+    const px_gguf_kv *f = px_gguf_kv_find(g, "f"), *u = px_gguf_kv_find(g, "u");
+    CHECK_EQ(px_gguf_array_i64(f, 0), -2);
+    CHECK_EQ(px_gguf_array_i64(f, 1), INT64_MAX);
+    CHECK_EQ(px_gguf_array_i64(f, 2), INT64_MIN);
+    CHECK_EQ(px_gguf_array_i64(f, 3), 0);
+    CHECK_EQ(px_gguf_array_i64(u, 0), INT64_MAX);
+    CHECK(px_gguf_array_f64(u, 0) == 0x1p64);
+    CHECK(px_gguf_array_f64(px_gguf_kv_find(g, "s"), 0) == 1.5);
     px_gguf_free(g);
     pxi_buf_deinit(&b);
 }

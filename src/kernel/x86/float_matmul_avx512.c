@@ -43,6 +43,8 @@ struct group {
 
 static struct group group_of(const struct pxi_matmul *m, size_t row)
 {
+    if (row >= m->row_last) /* the half of a pair that is not there */
+        return (struct group){(const uint8_t *)m->w + (m->row_last - 1) * m->row_bytes, 0, 0};
     size_t left = m->row_last - row;
     return (struct group){(const uint8_t *)m->w + row * m->row_bytes, m->row_bytes,
                           left < 16 ? left - 1 : 15};
@@ -55,7 +57,8 @@ INLINE __mmask16 rows_mask(size_t left)
 
 /* Copy bytes [at, at + n) of each row, n <= 64, into line[16][64], and ask for 16 rows further on.
  */
-INLINE void stage(uint8_t *line, const struct group *g, size_t at, size_t n)
+static __attribute__((noinline)) void stage(uint8_t *line, const struct group *g, size_t at,
+                                            size_t n)
 {
     __mmask64 mask = ((__mmask64)1 << n % LINE) - 1;
     const uint8_t *p = g->first + at;
@@ -128,23 +131,46 @@ INLINE void widen(enum elem e, const uint8_t *line, __m512 *w)
         }
 }
 
-/* Add the first n of a quarter line's products, n <= 8, to the sums of T tokens and `groups`. */
-INLINE void add_quarter(enum elem e, int T, int groups, uint8_t line[2][16 * LINE], int quarter,
-                        const float *x, size_t n, __m512 (*acc)[2])
+/* Keeps the compiler from unrolling a loop over v. */
+INLINE size_t opaque(size_t v)
 {
-    const int width = e == ELEM_F32 ? 4 : 8;
+    __asm__("" : "+r"(v));
+    return v;
+}
+
+/* Add the products of a quarter line to the sums of T tokens and two groups. */
+INLINE void add_quarter(enum elem e, int T, uint8_t line[2][16 * LINE], size_t quarter,
+                        const float *x, __m512 (*acc)[2])
+{
+    const size_t width = e == ELEM_F32 ? 4 : 8;
     __m512 w[2][8];
-    for (int g = 0; g < groups; g++)
+    for (int g = 0; g < 2; g++)
         widen(e, line[g] + 16 * quarter, w[g]);
-    for (int i = 0; i < width; i++) {
-        if ((size_t)i >= n)
-            break;
+    for (size_t i = 0; i < width; i++)
         for (int t = 0; t < T; t++) {
-            __m512 b = _mm512_set1_ps(x[t * 32 + width * quarter + i]);
-            for (int g = 0; g < groups; g++)
+            __m512 b = _mm512_set1_ps(x[(size_t)t * 32 + width * quarter + i]);
+            for (int g = 0; g < 2; g++)
                 acc[t][g] = _mm512_fmadd_ps(w[g][i], b, acc[t][g]);
         }
+}
+
+/* The same for the first n elements of the last line that is not whole. */
+INLINE void add_rest(enum elem e, int T, uint8_t line[2][16 * LINE], const float *x, size_t n,
+                     __m512 (*acc)[2])
+{
+    const size_t width = e == ELEM_F32 ? 4 : 8;
+    _Alignas(64) float part[2][32][16];
+    __m512 w[8];
+    for (size_t q = 0; q < 8; q = opaque(q + 1)) { /* four quarters of two groups */
+        widen(e, line[q / 4] + 16 * (q % 4), w);
+        for (size_t i = 0; i < width; i++)
+            _mm512_store_ps(part[q / 4][width * (q % 4) + i], w[i]);
     }
+    for (size_t i = 0; i < n; i = opaque(i + 1))
+        for (int t = 0; t < T; t++)
+            for (int g = 0; g < 2; g++)
+                acc[t][g] = _mm512_fmadd_ps(_mm512_load_ps(part[g][i]),
+                                            _mm512_set1_ps(x[(size_t)t * 32 + i]), acc[t][g]);
 }
 
 /* Copy n <= 32 floats of T tokens to x[T][32]. */
@@ -157,48 +183,39 @@ INLINE void stage_x(float *x, const float *from, size_t stride, int T, size_t n)
         }
 }
 
-/* T tokens of one or two groups of rows, weights read once. */
-INLINE void decode(const struct pxi_matmul *m, enum elem e, const int T, const int groups,
-                   size_t row)
+/* T tokens of 32 rows, weights read once. */
+INLINE void decode(const struct pxi_matmul *m, enum elem e, const int T, size_t row)
 {
     _Alignas(64) uint8_t line[2][16 * LINE];
     _Alignas(64) float x[DECODE_MAX * 32];
     __m512 acc[DECODE_MAX][2];
-    const size_t step = line_elems(e), quarter = step / 4;
-    struct group g[2];
-    for (int i = 0; i < groups; i++)
-        g[i] = group_of(m, row + 16 * (size_t)i);
+    const size_t step = line_elems(e);
+    struct group g[2] = {group_of(m, row), group_of(m, row + 16)};
+    size_t rows = m->row_last - row;
+    __mmask16 mask[2] = {rows_mask(rows), rows_mask(rows > 16 ? rows - 16 : 0)};
     for (int t = 0; t < T; t++)
         acc[t][0] = acc[t][1] = _mm512_setzero_ps();
-    size_t k = 0;
-    for (; k + step <= m->k; k += step) {
-        for (int i = 0; i < groups; i++)
-            stage(line[i], &g[i], k * elem_bytes(e), LINE);
-        stage_x(x, m->x + k, m->k, T, step);
-        for (int q = 0; q < 4; q++)
-            add_quarter(e, T, groups, line, q, x, quarter, acc);
-    }
-    if (k < m->k) {
-        size_t left = m->k - k;
-        for (int i = 0; i < groups; i++)
+    for (size_t k = 0; k < m->k; k += step) {
+        size_t left = m->k - k < step ? m->k - k : step;
+        for (int i = 0; i < 2; i++)
             stage(line[i], &g[i], k * elem_bytes(e), left * elem_bytes(e));
         stage_x(x, m->x + k, m->k, T, left);
-        for (int q = 0; q < 4 && left > quarter * (size_t)q; q++)
-            add_quarter(e, T, groups, line, q, x, left - quarter * (size_t)q, acc);
+        if (left < step)
+            add_rest(e, T, line, x, left, acc);
+        else
+            for (size_t q = 0; q < 4; q = opaque(q + 1))
+                add_quarter(e, T, line, q, x, acc);
     }
     for (int t = 0; t < T; t++)
-        for (int i = 0; i < groups; i++)
-            _mm512_mask_storeu_ps(m->y + (size_t)t * m->y_stride + row + 16 * i,
-                                  rows_mask(m->row_last - row - 16 * (size_t)i), acc[t][i]);
+        for (int i = 0; i < 2; i++)
+            _mm512_mask_storeu_ps(m->y + (size_t)t * m->y_stride + row + 16 * i, mask[i],
+                                  acc[t][i]);
 }
 
 INLINE void decode_rows(const struct pxi_matmul *m, enum elem e, const int T)
 {
-    size_t row = m->row_first;
-    for (; row + 16 < m->row_last; row += 32)
-        decode(m, e, T, 2, row);
-    if (row < m->row_last)
-        decode(m, e, T, 1, row);
+    for (size_t row = m->row_first; row < m->row_last; row += 32)
+        decode(m, e, T, row);
 }
 
 /* Lay n elements from k0 of 16 rows at out[n][32]. */
@@ -244,10 +261,20 @@ static void tile_of(size_t tokens, const float *w, const float *x, size_t n, flo
                     size_t y_stride, const __mmask16 *mask, int first)
 {
     switch (tokens) {
-#define T(t)                                                                                       \
-    case t: tile(t, w, x, n, y, y_stride, mask, first); break;
-        T(1) T(2) T(3) T(4) T(5) T(6) T(7) T(8) T(9) T(10) T(11) T(12) T(13) T(14)
-#undef T
+    case 1: tile(1, w, x, n, y, y_stride, mask, first); break;
+    case 2: tile(2, w, x, n, y, y_stride, mask, first); break;
+    case 3: tile(3, w, x, n, y, y_stride, mask, first); break;
+    case 4: tile(4, w, x, n, y, y_stride, mask, first); break;
+    case 5: tile(5, w, x, n, y, y_stride, mask, first); break;
+    case 6: tile(6, w, x, n, y, y_stride, mask, first); break;
+    case 7: tile(7, w, x, n, y, y_stride, mask, first); break;
+    case 8: tile(8, w, x, n, y, y_stride, mask, first); break;
+    case 9: tile(9, w, x, n, y, y_stride, mask, first); break;
+    case 10: tile(10, w, x, n, y, y_stride, mask, first); break;
+    case 11: tile(11, w, x, n, y, y_stride, mask, first); break;
+    case 12: tile(12, w, x, n, y, y_stride, mask, first); break;
+    case 13: tile(13, w, x, n, y, y_stride, mask, first); break;
+    case 14: tile(14, w, x, n, y, y_stride, mask, first); break;
     }
 }
 
@@ -255,7 +282,34 @@ static void tile_of(size_t tokens, const float *w, const float *x, size_t n, flo
 struct block {
     size_t row, k, n, panels;
     float *w, *x;
+    const uint8_t *next; /* weights of the block after this one: as many rows, next_bytes of each */
+    size_t next_bytes;
 };
+
+/* Ask for part `i` of `parts` of the next block's weights, while this one computes. */
+static void prefetch_next(const struct pxi_matmul *m, const struct block *b, size_t i, size_t parts)
+{
+    size_t rows = 32 * b->panels;
+    for (size_t r = rows * i / parts; r < rows * (i + 1) / parts; r++)
+        for (size_t at = 0; at < b->next_bytes; at += LINE)
+            _mm_prefetch((const char *)b->next + r * m->row_bytes + at, _MM_HINT_T1);
+}
+
+/* Ask for what the tile after panel p needs: its sums, and a share of the next tile's x. */
+static void prefetch_tile(const struct pxi_matmul *m, const struct block *b, size_t token,
+                          size_t tokens, size_t p)
+{
+    const float *y = m->y + token * m->y_stride + b->row + 32 * (p + 1);
+    for (size_t t = 0; t < tokens; t++) {
+        _mm_prefetch((const char *)(y + t * m->y_stride), _MM_HINT_T0);
+        _mm_prefetch((const char *)(y + t * m->y_stride) + LINE, _MM_HINT_T0);
+    }
+    int last = token + tokens == m->tokens; /* then the first tile of the next block of k */
+    const float *x = m->x + (last ? 0 : token + tokens) * m->k + b->k + (last ? b->n : 0);
+    for (size_t t = tokens * p / b->panels; t < tokens * (p + 1) / b->panels; t++)
+        for (size_t i = 0; i < b->n; i += 16)
+            _mm_prefetch((const char *)(x + t * m->k + i), _MM_HINT_T1);
+}
 
 static void run_tile(const struct pxi_matmul *m, const struct block *b, size_t token, size_t tokens)
 {
@@ -267,6 +321,7 @@ static void run_tile(const struct pxi_matmul *m, const struct block *b, size_t t
     for (size_t p = 0; p < b->panels; p++) {
         size_t row = b->row + 32 * p, left = m->row_last - row;
         __mmask16 mask[2] = {rows_mask(left), rows_mask(left > 16 ? left - 16 : 0)};
+        prefetch_tile(m, b, token, tokens, p);
         tile_of(tokens, b->w + p * 32 * BLOCK_K, b->x, b->n, m->y + token * m->y_stride + row,
                 m->y_stride, mask, b->k == 0);
     }
@@ -278,6 +333,7 @@ static void run_block(const struct pxi_matmul *m, const struct block *b)
     size_t tiles = (m->tokens + TILE_MAX - 1) / TILE_MAX, token = 0;
     for (size_t i = 0; i < tiles; i++) {
         size_t n = (m->tokens - token + tiles - i - 1) / (tiles - i);
+        prefetch_next(m, b, i, tiles);
         run_tile(m, b, token, n);
         token += n;
     }
@@ -294,9 +350,12 @@ INLINE void prefill(const struct pxi_matmul *m, enum elem e)
         b.panels = b.panels < most ? b.panels : most;
         for (b.k = 0; b.k < m->k || b.k == 0; b.k += BLOCK_K) {
             b.n = m->k - b.k < BLOCK_K ? m->k - b.k : BLOCK_K;
+            size_t next_row = b.k + b.n < m->k ? b.row : b.row + 32 * b.panels;
+            size_t next_k = b.k + b.n < m->k ? b.k + b.n : 0;
+            b.next = (const uint8_t *)m->w + next_row * m->row_bytes + next_k * elem_bytes(e);
+            b.next_bytes = BLOCK_K * elem_bytes(e);
             for (size_t i = 0; i < 2 * b.panels; i++) {
-                size_t row = b.row + 16 * i;
-                struct group g = group_of(m, row < m->row_last ? row : b.row);
+                struct group g = group_of(m, b.row + 16 * i);
                 unpack(e, &g, b.k, b.n, b.w + i / 2 * 32 * BLOCK_K + i % 2 * 16);
             }
             run_block(m, &b);
@@ -308,13 +367,15 @@ INLINE void matmul(const struct pxi_matmul *m, enum elem e)
 {
     switch (m->tokens) {
     case 0: break;
-#define T(t)                                                                                       \
-    case t: decode_rows(m, e, t); break;
-        T(1)
-        T(2)
-        T(3) T(4) T(5) T(6) T(7) T(8)
-#undef T
-            default : prefill(m, e);
+    case 1: decode_rows(m, e, 1); break;
+    case 2: decode_rows(m, e, 2); break;
+    case 3: decode_rows(m, e, 3); break;
+    case 4: decode_rows(m, e, 4); break;
+    case 5: decode_rows(m, e, 5); break;
+    case 6: decode_rows(m, e, 6); break;
+    case 7: decode_rows(m, e, 7); break;
+    case 8: decode_rows(m, e, 8); break;
+    default: prefill(m, e);
     }
 }
 

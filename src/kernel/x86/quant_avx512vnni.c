@@ -11,7 +11,8 @@
 /* Scratch: the panel of one span, then the activation records. */
 #define PANEL_BYTES   (PXI_SPAN_BLOCKS * PXI_BLOCK_BYTES(PXI_Q_HALVES | PXI_Q_MINS))
 #define RECORDS_BYTES (PXI_QUANT_SCRATCH - PANEL_BYTES)
-#define BATCH         512 /* tokens at once */
+/* Tokens at once, 21 full tiles: their records and their results stay in L2. */
+#define BATCH 126
 _Static_assert(BATCH *PXI_ACT_BYTES(PXI_Q_HALVES | PXI_Q_MINS) <= RECORDS_BYTES, "scratch");
 
 /* Rows longer than this would pass the 32-bit offsets of a gather; they go through a copy. */
@@ -128,21 +129,18 @@ PXI_INLINE void unpack_rows(uint8_t *w, const struct pxi_matmul *m, size_t r, si
                             const int flags)
 {
     const uint8_t *p = (const uint8_t *)m->w + r * m->row_bytes + first / 8 * bytes;
-    int ahead = rows >= PXI_TILE_ROWS + 16;
-    const uint8_t *next = p + PXI_TILE_ROWS * m->row_bytes + 15 * (first / 8) * bytes;
     for (size_t b = 0; b < blocks; b += 8) {
-        struct pxi_rows in = {p, m->row_bytes, ahead ? next : p};
+        struct pxi_rows in = {p, m->row_bytes};
         if (rows >= 16 && blocks - b >= 8 && m->row_bytes < STRIDE_MAX) {
             unpack(w, &in);
         } else {
             uint8_t copy[16 * COPY_STRIDE];
             copy_rows(copy, p, m->row_bytes, rows, pxi_min(blocks - b, 8) * bytes / 8);
-            in = (struct pxi_rows){copy, COPY_STRIDE, copy};
+            in = (struct pxi_rows){copy, COPY_STRIDE};
             unpack(w, &in);
         }
         w += 8 * PXI_BLOCK_BYTES(flags);
         p += bytes;
-        next += 16 * bytes;
     }
 }
 
@@ -161,7 +159,7 @@ static void run_tiles(const struct job *j, const uint8_t *records, size_t in_spa
         size_t tokens = j->narrow + (i < j->wide);
         j->tiles[tokens - 1](j->panel, records + 32 * in_span, records + PXI_ACT_DX + 4 * in_span,
                              blocks, y, m->y_stride, mask, fresh, ahead);
-        ahead.block = 0;
+        ahead.bytes = 0;
         records += tokens * j->record;
         y += tokens * m->y_stride;
     }
@@ -174,9 +172,12 @@ PXI_INLINE void run_panel(const struct job *j, size_t r, size_t first, size_t bl
     const struct pxi_matmul *m = j->m;
     size_t rows = m->row_last - r, from = first - j->span_first * PXI_SPAN_BLOCKS;
     size_t span = from / PXI_SPAN_BLOCKS, in_span = from % PXI_SPAN_BLOCKS;
-    const uint8_t *next = (const uint8_t *)m->w + (r + PXI_TILE_ROWS) * m->row_bytes;
-    struct pxi_ahead ahead = {next + 16 * (first / 8) * bytes, 16 * m->row_bytes,
-                              rows >= 2 * PXI_TILE_ROWS ? 2 * bytes : 0};
+    const uint8_t *next = (const uint8_t *)m->w + r * m->row_bytes;
+    if (first + blocks < m->k / 32)
+        next += (first + blocks) / 8 * bytes;
+    else if (rows >= 2 * PXI_TILE_ROWS)
+        next += PXI_TILE_ROWS * m->row_bytes;
+    struct pxi_ahead ahead = {next, m->row_bytes, (blocks + 7) / 8 * bytes};
     unpack_rows(j->panel, m, r, rows, first, blocks, unpack, bytes, flags);
     if (rows > 16)
         unpack_rows(j->panel + PXI_GROUP_BYTES(flags), m, r + 16, rows - 16, first, blocks, unpack,

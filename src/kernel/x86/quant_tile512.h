@@ -32,12 +32,13 @@
 
 /* Scale (and min) vectors of a block; parts of an activation record; all in bytes. */
 #define PXI_PARTS(flags)       ((flags)&PXI_Q_HALVES ? 2 : 1)
-#define PXI_GROUP_BYTES(flags) (512 + 64 * PXI_PARTS(flags) * ((flags)&PXI_Q_MINS ? 2 : 1))
+#define PXI_MIN_PARTS(flags)   ((flags)&PXI_Q_MINS ? PXI_PARTS(flags) : 0)
+#define PXI_GROUP_BYTES(flags) (512 + 64 * (PXI_PARTS(flags) + PXI_MIN_PARTS(flags)))
 #define PXI_BLOCK_BYTES(flags) (2 * PXI_GROUP_BYTES(flags))
 #define PXI_ACT_DX             PXI_SPAN
 #define PXI_ACT_START          (PXI_SPAN + 64)
 #define PXI_ACT_XS(flags)      (PXI_ACT_START + 64 * PXI_PARTS(flags))
-#define PXI_ACT_BYTES(flags)   (PXI_ACT_XS(flags) + ((flags)&PXI_Q_MINS ? 64 * PXI_PARTS(flags) : 0))
+#define PXI_ACT_BYTES(flags)   (PXI_ACT_XS(flags) + 64 * PXI_MIN_PARTS(flags))
 
 /* A four-byte element at p in every lane. */
 PXI_INLINE __m512i pxi_each_i32(const uint8_t *p)
@@ -136,17 +137,21 @@ PXI_INLINE void pxi_tile_mins(__m512 y[2][PXI_TILE_TOKENS], const uint8_t *w, co
 }
 
 /*
- * Memory that is wanted soon: the packed rows of the next panel. Every other line is asked for
- * while a panel is unpacked, the rest while it is used, so that memory never rests.
+ * Memory that is wanted next: `bytes` bytes of each of 32 rows, `stride` apart; none when bytes is
+ * 0. It is asked for while a panel is used, since asking while it is unpacked would only queue.
  */
 struct pxi_ahead {
-    const uint8_t *p;    /* of the first group; the second is `group` bytes further */
-    size_t group, block; /* block: bytes for each block of the tile, 0 for none */
+    const uint8_t *p;
+    size_t stride, bytes;
 };
 
-PXI_INLINE void pxi_fetch(const uint8_t *p)
+/* Part of it, during each of the first 8 blocks of a panel: four rows. */
+PXI_INLINE void pxi_fetch(struct pxi_ahead *a)
 {
-    _mm_prefetch((const char *)p, _MM_HINT_T1);
+    for (size_t i = 0; i < a->bytes; i += 64) /* the same count each time, so foreseen */
+        for (size_t r = 0; r < 4; r++)
+            _mm_prefetch((const char *)(a->p + r * a->stride + i), _MM_HINT_T0);
+    a->p += 4 * a->stride;
 }
 
 /* A whole store where possible: a masked one cannot be forwarded to the load of the next tile. */
@@ -176,11 +181,8 @@ PXI_INLINE void pxi_tile(const uint8_t *w, const uint8_t *act, const uint8_t *au
         y[1][t] = _mm512_maskz_loadu_ps(keep1, out + (size_t)t * y_stride + 16);
     }
     for (size_t b = 0; b < blocks; b++) {
-        for (size_t i = 0; i < ahead.block; i += 128) { /* a constant count is a foreseen one */
-            pxi_fetch(ahead.p + i);
-            pxi_fetch(ahead.p + ahead.group + i);
-        }
-        ahead.p += ahead.block;
+        if (b < 8)
+            pxi_fetch(&ahead);
         pxi_tile_start(lo, aux + PXI_ACT_START - PXI_ACT_DX, tokens, flags);
         if (flags & PXI_Q_HALVES) {
             pxi_tile_dots(lo, w, act, 0, 4, tokens, flags);

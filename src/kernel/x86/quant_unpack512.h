@@ -8,11 +8,10 @@
 
 #include "kernel/x86/quant_tile512.h"
 
-/* Sixteen rows of a super-block of 256 elements, and memory that is wanted soon. */
+/* Sixteen rows, from 256 elements on. */
 struct pxi_rows {
     const uint8_t *p; /* row 0 */
     size_t stride;
-    const uint8_t *ahead; /* 16 * bytes of the super-block, fetched while this one is unpacked */
 };
 
 /* Bytes p..p+15 of rows 0, 4, 8 and 12 from p on, a lane each. */
@@ -46,18 +45,9 @@ PXI_INLINE void pxi_transpose(__m512i v[4])
     v[3] = _mm512_unpackhi_epi64(ef, gh);
 }
 
-/* Asks for half of the part of `ahead` that corresponds to `n` bytes at `at` of each row. */
-PXI_INLINE void pxi_fetch_half(const struct pxi_rows *r, size_t at, size_t n)
-{
-    PXI_UNROLL
-    for (size_t i = 0; i < 16 * n; i += 128)
-        pxi_fetch(r->ahead + 16 * at + i);
-}
-
 /* v[j] = bytes 4j..4j+3 of the 16 bytes at `at` of each row. */
 PXI_INLINE void pxi_read16(__m512i v[4], const struct pxi_rows *r, size_t at)
 {
-    pxi_fetch_half(r, at, 16);
     PXI_UNROLL
     for (size_t i = 0; i < 4; i++)
         v[i] = pxi_lanes4(r->p + at + i * r->stride, r->stride);
@@ -67,7 +57,6 @@ PXI_INLINE void pxi_read16(__m512i v[4], const struct pxi_rows *r, size_t at)
 /* v[j] = bytes 4j..4j+3 of the 32 bytes at `at` of each row. */
 PXI_INLINE void pxi_read32(__m512i v[8], const struct pxi_rows *r, size_t at)
 {
-    pxi_fetch_half(r, at, 32);
     PXI_UNROLL
     for (size_t i = 0; i < 4; i++)
         pxi_lanes8(&v[i], &v[i + 4], r->p + at + i * r->stride, r->stride);
@@ -222,9 +211,10 @@ PXI_INLINE __m512i pxi_fifth(__m512i v, __m512i qh, int e, int f)
     const __m512i lanes =
         _mm512_broadcast_i32x4(_mm_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0));
     int bytes = e / 8 * 0x0101 + f / 8 * 0x01010000;
-    int bits = (3 << e % 8 & 0xff) / 3 * 0x0201 + ((3 << f % 8 & 0xff) / 3 * 0x0201) * 65536;
+    uint32_t low = (1u << e % 8) * 0x0201, high = (1u << f % 8) * 0x0201;
+    __m512i bits = _mm512_set1_epi32((int)(low | high << 16));
     __m512i spread = _mm512_shuffle_epi8(qh, _mm512_or_si512(lanes, _mm512_set1_epi32(bytes)));
-    __mmask64 set = _mm512_test_epi8_mask(spread, _mm512_set1_epi32(bits));
+    __mmask64 set = _mm512_test_epi8_mask(spread, bits);
     return _mm512_mask_add_epi8(v, set, v, pxi_bytes(16));
 }
 
