@@ -26,8 +26,9 @@ def configure(build, options):
 
 
 def run_tests(build, arguments, totals):
+    env = {**os.environ, **ENV, **({"PX_TEST_LIGHT": "1"} if build.endswith("-tsan") else {})}
     run = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs",
-                          *arguments], stdout=subprocess.PIPE, text=True, env={**os.environ, **ENV})
+                          *arguments], stdout=subprocess.PIPE, text=True, env=env)
     sys.stdout.write(run.stdout)
     sys.stdout.flush()
     with open(f"{build}/meson-logs/testlog.json", encoding="utf-8", errors="replace") as log:
