@@ -46,7 +46,7 @@ static inline void pxi_nibbles5(int8_t q[restrict 32], const uint8_t *restrict q
     pxi_bytes16 v, high;
     memcpy(&v, qs, 16);
     for (int h = 0; h < 2; h++) {
-        pxi_words2 each = {qh[2 * h] * 0x0101010101010101, qh[2 * h + 1] * 0x0101010101010101};
+        pxi_words2 each = {qh[2 * h] * 0x0101010101010101u, qh[2 * h + 1] * 0x0101010101010101u};
         high = (pxi_bytes16)(each);
         high = (pxi_bytes16)((high & bit) == bit) & 16;
         high = ((h ? v >> 4 : v & 15) | high) - by;
