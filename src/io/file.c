@@ -16,9 +16,8 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "base/limits.h"
 #include "base/mem.h"
-
-enum { MAPS_MAX = 1024 }; /* files mapped at once; the parts of a split model are the largest use */
 
 struct px_file {
     uint8_t *p;
@@ -29,7 +28,7 @@ struct px_file {
 };
 
 /* Maps known to the guard: lock-free, because a signal handler reads it. */
-static _Atomic(struct px_file *) maps[MAPS_MAX];
+static _Atomic(struct px_file *) maps[PXI_LIMIT_FILE_MAPS];
 static struct sigaction previous;
 
 static px_err open_error(px_diag *d, const char *path)
@@ -64,7 +63,7 @@ static px_err map_fd(struct px_file *f, const char *path, px_diag *d)
 
 static bool enlist(struct px_file *f)
 {
-    for (size_t i = 0; i < MAPS_MAX; i++) {
+    for (size_t i = 0; i < PXI_LIMIT_FILE_MAPS; i++) {
         struct px_file *none = NULL;
         if (atomic_compare_exchange_strong(&maps[i], &none, f)) {
             f->slot = i;
@@ -80,7 +79,7 @@ px_err px_file_open(const char *path, px_file **out, px_diag *diag)
     struct px_file *f = pxi_calloc(1, sizeof *f);
     if (!f)
         return PX_ERR_NOMEM;
-    f->slot = MAPS_MAX;
+    f->slot = PXI_LIMIT_FILE_MAPS;
     f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     px_err e = f->fd < 0 ? open_error(diag, path) : map_fd(f, path, diag);
     if (e == PX_ERR_OK && !enlist(f))
@@ -97,7 +96,7 @@ void px_file_close(px_file *f)
 {
     if (!f)
         return;
-    if (f->slot < MAPS_MAX)
+    if (f->slot < PXI_LIMIT_FILE_MAPS)
         atomic_store(&maps[f->slot], NULL);
     if (f->p)
         munmap(f->p, f->n);
@@ -123,7 +122,7 @@ int px_file_changed(const px_file *f)
 static bool mend(uintptr_t at)
 {
     const uintptr_t page = 4096;
-    for (size_t i = 0; i < MAPS_MAX; i++) {
+    for (size_t i = 0; i < PXI_LIMIT_FILE_MAPS; i++) {
         struct px_file *f = atomic_load(&maps[i]);
         if (!f || at < (uintptr_t)f->p || at - (uintptr_t)f->p >= f->n)
             continue;

@@ -13,9 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 
-enum { SPINS = 4000, THREADS_MAX = 256 };
+enum { SPINS = 4000, THREADS_MAX = PXI_LIMIT_CONTEXT_THREADS };
 
 /* A word on which threads wait until it differs from what they saw. */
 struct gate {
