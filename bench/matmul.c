@@ -159,18 +159,21 @@ int main(int argc, char **argv)
     static const size_t tokens[] = {1, 2, 4, 8, 64, 512},
                         shapes[][2] = {{2048, 2048}, {5632, 2048}, {2048, 5632}};
     static struct bench b;
-    size_t only = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
+    size_t only = argc > 2 ? strtoul(argv[2], NULL, 10) : 0, lines = 0;
+    size_t own[2] = {argc > 4 ? strtoul(argv[3], NULL, 10) : 0,
+                     argc > 4 ? strtoul(argv[4], NULL, 10) : 0};
     bench_init(&b);
-    for (uint32_t type = 2; type < PX_DTYPE_LIMIT; type++) {
+    for (uint32_t type = 2; type < PX_DTYPE_LIMIT && only <= TOKENS_MAX; type++) {
         if (!px_dtype_name(type) || (argc > 1 && strcasecmp(argv[1], px_dtype_name(type)) != 0 &&
                                      strcmp(argv[1], "all") != 0))
             continue;
-        for (size_t s = 0; s < 3; s++)
-            for (size_t t = 0; t < 6; t++)
-                if ((!only || only == tokens[t]) &&
-                    (argc < 5 || (strtoul(argv[3], NULL, 10) == shapes[s][0] &&
-                                  strtoul(argv[4], NULL, 10) == shapes[s][1])))
-                    measure(&b, type, shapes[s][0], shapes[s][1], tokens[t]);
+        for (size_t s = 0; s < (argc > 4 ? 1 : 3); s++)
+            for (size_t t = 0; t < (only ? 1 : 6); t++, lines++)
+                measure(&b, type, argc > 4 ? own[0] : shapes[s][0],
+                        argc > 4 ? own[1] : shapes[s][1], only ? only : tokens[t]);
     }
-    return 0;
+    if (!lines)
+        fprintf(stderr, "nothing measured: types as plexus inspect names them, 1 to %d tokens\n",
+                TOKENS_MAX);
+    return lines == 0;
 }
