@@ -216,6 +216,7 @@ static char *read_line(struct chat *h)
     int n = 0;
     HistEvent ev;
     h->cancelled = 0;
+    el_set(h->el, EL_PREP_TERM, 1); /* before the prompt: what answers it must not meet ISIG */
     const char *got = el_gets(h->el, &n);
     if (h->cancelled) {
         fputs("^C  (/quit ends)\n", stdout);
