@@ -1,5 +1,6 @@
 /* Fills the table of kernels for a CPU mask: the scalar versions first, then each better set. */
 #include "base/math.h"
+#include "kernel/float.h"
 #include "kernel/quant.h"
 #include "kernel/sets.h"
 
@@ -40,9 +41,7 @@ void pxi_kernels_init(struct pxi_kernels *k, uint32_t mask)
             sets[i].fill(k);
 }
 
-/* Room for a panel of 32 rows of floats, in blocks of k, with some slack; quantised weights need
- * the same whatever k is. */
 size_t pxi_matmul_scratch(size_t k)
 {
-    return pxi_max(128 * k + 16384, PXI_QUANT_SCRATCH);
+    return pxi_max(pxi_float_scratch(k) * sizeof(float), PXI_QUANT_SCRATCH);
 }

@@ -6,7 +6,8 @@
  * Canonical arithmetic (docs/internals/kernel.md has the reasons):
  *  - All code is compiled with -ffp-contract=off; a multiply-add is fused exactly where this file
  *    says fma. Rounding is to nearest even. Denormals are kept.
- *  - matmul, float weights: y = fma(w[k], x[k], y) for k in order, one accumulator an output.
+ *  - matmul, float weights: lane sums of fma(w[k], x[k], lane), rows filled up with zeros to a
+ *    multiple of 16.
  *  - matmul, quantised weights: the activations are quantised to int8 in blocks of 32 (act_quant).
  *    For block b in order, with idot the exact integer dot product of the quantised values
  *    (weight offset already removed):
@@ -18,7 +19,7 @@
  *    dw and mw are f32: the f16 super-block scale times the integer sub-block scale, exact.
  *  - Floats are finite on input (softmax excepted) and aligned to 4 bytes; packed weights may begin
  *    at any byte. Where an operation makes a NaN its bits are not promised.
- *  - lane sums (rms_norm, softmax): 16 virtual lanes, element i in lane i % 16, in order; then the
+ *  - lane sums (float matmul, rms_norm, softmax): 16 virtual lanes, element i in lane i % 16, in order; then the
  *    tree lane[i] += lane[i + 8], + 4, + 2, + 1.
  */
 #ifndef PXI_KERNEL_KERNEL_H

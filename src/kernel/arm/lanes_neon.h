@@ -7,6 +7,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+#define TILE_ROWS   2
+#define TILE_TOKENS 3 /* 24 of 32 registers are sums */
+
 enum elem { ELEM_F32, ELEM_F16, ELEM_BF16 };
 
 typedef struct {
@@ -100,28 +103,14 @@ INLINE void lanes_store_pairs(float *p, lanes a, lanes b)
         vst2q_f32(p + 8 * i, (float32x4x2_t){{a.v[i], b.v[i]}});
 }
 
-/* Elements 4 * i .. 4 * i + 3 of a row. */
-INLINE float32x4_t load_elems(enum elem e, const uint8_t *p, int i)
+/* The tree of kernel.h for TILE_ROWS vectors at once. */
+INLINE void lanes_sums(const lanes *v, float *sum)
 {
-    if (e == ELEM_F32)
-        return vreinterpretq_f32_u8(vld1q_u8(p + 16 * i));
-    return e == ELEM_F16 ? widen_f16(load_u16(p, i)) : widen_bf16(load_u16(p, i));
-}
-
-/* 8 elements of 16 rows as floats, out[8][16]. */
-INLINE void lanes_transpose8(enum elem e, const uint8_t *const *rows, float *out)
-{
-    for (int part = 0; part < 2; part++)
-        for (int r = 0; r < 16; r += 4) {
-            float32x4_t a = load_elems(e, rows[r], part), b = load_elems(e, rows[r + 1], part);
-            float32x4_t c = load_elems(e, rows[r + 2], part), d = load_elems(e, rows[r + 3], part);
-            float32x4x2_t ab = vtrnq_f32(a, b), cd = vtrnq_f32(c, d);
-            float *to = out + 64 * part + r;
-            vst1q_f32(to, vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0])));
-            vst1q_f32(to + 16, vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1])));
-            vst1q_f32(to + 32, vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0])));
-            vst1q_f32(to + 48, vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1])));
-        }
+    for (int r = 0; r < TILE_ROWS; r++) {
+        float32x4_t a = vaddq_f32(vaddq_f32(v[r].v[0], v[r].v[2]), vaddq_f32(v[r].v[1], v[r].v[3]));
+        float32x2_t b = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+        sum[r] = vget_lane_f32(vadd_f32(b, vdup_lane_f32(b, 1)), 0);
+    }
 }
 
 #undef EACH

@@ -1,167 +1,279 @@
 /*
  * Matrix products with F32, F16 and BF16 weights, written once over a type `lanes` of 16 floats
- * that the includer defines. Lanes are 16 rows at one k. Blocks of k of some rows are laid in the
- * scratch as floats, panels [k][16]; tiles of tokens run over them, their sums going on from y.
+ * that the includer defines, with TILE_ROWS and TILE_TOKENS, the tile that its registers hold.
+ *
+ * Lanes are 16 columns of one row, so rows are read as they lie in the file. Few tokens use them
+ * there, widened on the way. For many, rows are widened once into the scratch; a tile of tokens
+ * goes through them in blocks of columns, its activations in the first-level cache, its lanes
+ * waiting in the scratch between two blocks.
  */
 #ifndef PXI_KERNEL_LANES_MATMUL_H
 #define PXI_KERNEL_LANES_MATMUL_H
 
+#include "kernel/float.h"
 #include "kernel/half.h"
 #include "kernel/sets.h"
 #include "plexus/tensor.h"
 
+_Static_assert(TILE_TOKENS <= PXI_FLOAT_TOKENS && 4 % TILE_ROWS == 0, "scratch");
+
 enum {
-    BLOCK_K = 256,
-    BLOCK_PANELS = 16, /* 256 KiB: they stay in the second-level cache */
-    TILE_MAX = 6,      /* tokens of a tile of 16 rows */
-    PAIR_MAX = 3,      /* tokens up to which a tile has 32 rows, to have enough sums in flight */
-    X_STRIDE = 272,
-    X_FLOATS = 4096, /* 16 KiB of the scratch for the copy of a tile's activations */
+    LINE = 64,                  /* bytes of a row used in one step: a cache line */
+    DIRECT = 3 * TILE_TOKENS,   /* tokens up to which rows are used where they lie */
+    BLOCK_K = PXI_FLOAT_BLOCK_K,
 };
 
-static size_t elem_bytes(enum elem e)
+INLINE size_t elem_bytes(enum elem e)
 {
     return e == ELEM_F32 ? 4 : 2;
 }
 
-/* Lay n elements from k0 of the 16 rows from `row` on at out[n][16]. */
-INLINE void unpack(const struct pxi_matmul *m, enum elem e, size_t row, size_t k0, size_t n,
-                   float *out)
+INLINE lanes load_elems16(enum elem e, const uint8_t *p)
 {
-    const uint8_t *rows[16];
-    size_t last = m->row_last - row < 16 ? m->row_last - row - 1 : 15, size = elem_bytes(e), k = 0;
-    for (size_t r = 0; r < 16; r++) /* past the last row: the last again, not stored */
-        rows[r] = (const uint8_t *)m->w + (row + (r < last ? r : last)) * m->row_bytes + k0 * size;
-    for (; k + 8 <= n; k += 8) {
-        lanes_transpose8(e, rows, out + 16 * k);
-        for (int r = 0; r < 16; r++)
-            rows[r] += 8 * size;
-    }
-    if (k == n)
-        return;
-    uint8_t pad[16][32] = {{0}};
-    float part[8 * 16];
-    for (int r = 0; r < 16; r++) {
-        memcpy(pad[r], rows[r], (n - k) * size);
-        rows[r] = pad[r];
-    }
-    lanes_transpose8(e, rows, part);
-    memcpy(out + 16 * k, part, (n - k) * 16 * sizeof(float));
+    return e == ELEM_F32   ? lanes_load((const float *)p)
+           : e == ELEM_F16 ? lanes_load_f16(p)
+                           : lanes_load_bf16(p);
 }
 
-/* A block of k and of rows: panels `stride` floats apart in w, the tile's activations in x. */
-struct block {
-    size_t row, k, n, panels, stride;
-    float *w, *x;
+/* n < 16 elements, then zeros. */
+INLINE lanes load_part(enum elem e, const uint8_t *p, size_t n)
+{
+    _Alignas(64) uint8_t part[64] = {0};
+    memcpy(part, p, n * elem_bytes(e));
+    return load_elems16(e, part);
+}
+
+/* What a tile reads: row 0 and token 0 at the first of n columns. Strides in bytes and floats. */
+struct strip {
+    const uint8_t *w;
+    size_t w_stride;
+    size_t rows; /* rows from here on; those past the last are the last again */
+    const float *x;
+    size_t x_stride;
+    size_t n;
+    size_t ahead; /* where the bytes are that will be wanted after these, 0: nowhere */
 };
 
-INLINE void store_rows(float *y, lanes v, size_t rows)
+typedef lanes tile_sums[TILE_TOKENS][TILE_ROWS];
+
+INLINE const uint8_t *row_of(const struct strip *s, size_t r)
 {
-    float part[16];
-    if (rows >= 16) {
-        lanes_store(y, v);
-        return;
+    return s->w + (r < s->rows ? r : s->rows - 1) * s->w_stride;
+}
+
+/* Sixteen columns of T tokens. */
+INLINE void add16(const int T, const lanes *w, const float *x, size_t x_stride, tile_sums acc)
+{
+    for (int t = 0; t < T; t++) {
+        lanes v = lanes_load(x + (size_t)t * x_stride);
+        for (int r = 0; r < TILE_ROWS; r++)
+            acc[t][r] = lanes_fma(w[r], v, acc[t][r]);
     }
-    lanes_store(part, v);
-    memcpy(y, part, rows * sizeof(float));
 }
 
-INLINE lanes load_rows(const float *y, size_t rows)
+/* The columns after k, fewer than 16. */
+INLINE void add_rest(enum elem e, const int T, const struct strip *s, size_t k, tile_sums acc)
 {
-    float part[16] = {0};
-    if (rows >= 16)
-        return lanes_load(y);
-    memcpy(part, y, rows * sizeof(float));
-    return lanes_load(part);
+    lanes w[TILE_ROWS];
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        w[r] = load_part(e, row_of(s, r) + k * elem_bytes(e), s->n - k);
+    for (int t = 0; t < T; t++) {
+        lanes v = load_part(ELEM_F32, (const uint8_t *)(s->x + (size_t)t * s->x_stride + k),
+                            s->n - k);
+        for (int r = 0; r < TILE_ROWS; r++)
+            acc[t][r] = lanes_fma(w[r], v, acc[t][r]);
+    }
 }
 
-/* T tokens and G panels from p on; token 0 of the tile writes to y. */
-INLINE void tile(const int T, const int G, const struct pxi_matmul *m, const struct block *b,
-                 size_t p, float *y)
+INLINE void add_strip(enum elem e, const int T, const struct strip *s, tile_sums acc)
 {
-    lanes acc[TILE_MAX][2];
-    const float *w = b->w + p * b->stride, *x = b->x;
-    size_t row = b->row + 16 * p, left = m->row_last - row;
-    y += row;
-    for (int t = 0; t < T; t++)
-        for (int g = 0; g < G; g++)
-            acc[t][g] = b->k == 0 ? lanes_set(0)
-                                  : load_rows(y + (size_t)t * m->y_stride + 16 * g, left - 16 * g);
-    for (size_t k = 0; k < b->n; k++) {
-        lanes v[2];
-        for (int g = 0; g < G; g++)
-            v[g] = lanes_load(w + (size_t)g * b->stride + 16 * k);
-        for (int t = 0; t < T; t++) {
-            lanes a = lanes_set(x[t * X_STRIDE + k]);
-            for (int g = 0; g < G; g++)
-                acc[t][g] = lanes_fma(v[g], a, acc[t][g]);
+    const size_t size = elem_bytes(e), step = LINE / size;
+    const uint8_t *row[TILE_ROWS];
+    lanes w[TILE_ROWS];
+    size_t k = 0;
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        row[r] = row_of(s, r);
+    for (; k + step <= s->n; k += step) {
+        for (int r = 0; s->ahead && r < TILE_ROWS; r++)
+            __builtin_prefetch(row[r] + k * size + s->ahead, 0, 3);
+        for (size_t i = 0; i < step; i += 16) {
+            for (int r = 0; r < TILE_ROWS; r++)
+                w[r] = load_elems16(e, row[r] + (k + i) * size);
+            add16(T, w, s->x + k + i, s->x_stride, acc);
         }
     }
+    for (; k + 16 <= s->n; k += 16) {
+        for (int r = 0; r < TILE_ROWS; r++)
+            w[r] = load_elems16(e, row[r] + k * size);
+        add16(T, w, s->x + k, s->x_stride, acc);
+    }
+    if (k < s->n)
+        add_rest(e, T, s, k, acc);
+}
+
+/* Sums of the lanes, to the results. */
+INLINE void put_sums(const int T, const struct pxi_matmul *m, size_t row, size_t token,
+                     tile_sums acc)
+{
+    size_t rows = pxi_min(m->row_last - row, TILE_ROWS);
+    for (int t = 0; t < T; t++) {
+        float sum[TILE_ROWS];
+        lanes_sums(acc[t], sum);
+        memcpy(m->y + (token + (size_t)t) * m->y_stride + row, sum, rows * sizeof *sum);
+    }
+}
+
+/* Tokens [first, first + n) as tiles of nearly equal width: that of the tile which begins here. */
+INLINE size_t tile_width(size_t left)
+{
+    size_t tiles = (left + TILE_TOKENS - 1) / TILE_TOKENS;
+    return (left + tiles - 1) / tiles;
+}
+
+/* ---------------------------------------------------------------------------- few tokens */
+
+INLINE void direct_tile(enum elem e, const int T, const struct pxi_matmul *m, size_t row,
+                        size_t token)
+{
+    tile_sums acc;
+    struct strip s = {.w = (const uint8_t *)m->w + row * m->row_bytes,
+                      .w_stride = m->row_bytes,
+                      .rows = m->row_last - row,
+                      .x = m->x + token * m->k,
+                      .x_stride = m->k,
+                      .n = m->k,
+                      .ahead = token ? 0 : TILE_ROWS * m->row_bytes};
     for (int t = 0; t < T; t++)
-        for (int g = 0; g < G; g++)
-            store_rows(y + (size_t)t * m->y_stride + 16 * g, acc[t][g], left - 16 * g);
+        for (int r = 0; r < TILE_ROWS; r++)
+            acc[t][r] = lanes_set(0);
+    add_strip(e, T, &s, acc);
+    put_sums(T, m, row, token, acc);
 }
 
-static void tile_of(size_t tokens, const struct pxi_matmul *m, const struct block *b, size_t p,
-                    float *y)
+/* One case for each width of a tile. */
+#if TILE_TOKENS == 6
+#define EACH_WIDTH(CASE) CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#elif TILE_TOKENS == 3
+#define EACH_WIDTH(CASE) CASE(1) CASE(2) CASE(3)
+#endif
+
+INLINE void direct(enum elem e, const struct pxi_matmul *m)
 {
-    switch (tokens) {
-    case 1: tile(1, 1, m, b, p, y); break;
-    case 2: tile(2, 1, m, b, p, y); break;
-    case 3: tile(3, 1, m, b, p, y); break;
-    case 4: tile(4, 1, m, b, p, y); break;
-    case 5: tile(5, 1, m, b, p, y); break;
-    default: tile(6, 1, m, b, p, y);
+    for (size_t row = m->row_first; row < m->row_last; row += TILE_ROWS)
+        for (size_t token = 0, n; token < m->tokens; token += n)
+            switch (n = tile_width(m->tokens - token)) {
+#define CASE(T) case T: direct_tile(e, T, m, row, token); break;
+                EACH_WIDTH(CASE)
+#undef CASE
+            }
+}
+
+/* --------------------------------------------------------------------------- many tokens */
+
+/*
+ * Widened rows and a tile of tokens. Both lie in the order of use: for each 16 columns, those of
+ * TILE_ROWS rows or of the tokens of the tile, one after the other.
+ */
+struct block {
+    const struct pxi_matmul *m;
+    size_t row, rows;
+    size_t token, k, n;     /* columns [k, k + n) */
+    float *w, *x, *waiting; /* waiting: lanes of a tile, PXI_FLOAT_TOKENS * TILE_ROWS vectors */
+};
+
+INLINE void widen(enum elem e, const struct block *b)
+{
+    const struct pxi_matmul *m = b->m;
+    size_t size = elem_bytes(e), k, groups = (b->rows + TILE_ROWS - 1) / TILE_ROWS;
+    for (size_t r = 0; r < groups * TILE_ROWS; r++) {
+        const uint8_t *from =
+            (const uint8_t *)m->w + (b->row + pxi_min(r, b->rows - 1)) * m->row_bytes;
+        float *to = b->w + (r / TILE_ROWS * TILE_ROWS * pxi_float_stride(m->k)) +
+                    r % TILE_ROWS * 16;
+        for (k = 0; k + 16 <= m->k; k += 16) {
+            __builtin_prefetch(from + b->rows * m->row_bytes + k * size, 0, 2);
+            lanes_store(to + k * TILE_ROWS, load_elems16(e, from + k * size));
+        }
+        if (k < m->k)
+            lanes_store(to + k * TILE_ROWS, load_part(e, from + k * size, m->k - k));
     }
 }
 
-static void pair_of(size_t tokens, const struct pxi_matmul *m, const struct block *b, size_t p,
-                    float *y)
+/* The activations of the tile, filled up with zeros to 16 columns. */
+static void copy_tokens(const struct block *b, size_t tokens)
 {
-    switch (tokens) {
-    case 1: tile(1, 2, m, b, p, y); break;
-    case 2: tile(2, 2, m, b, p, y); break;
-    default: tile(3, 2, m, b, p, y);
+    for (size_t t = 0; t < tokens; t++) {
+        const float *from = b->m->x + (b->token + t) * b->m->k + b->k;
+        float *to = b->x + t * 16;
+        size_t k = 0;
+        for (; k + 16 <= b->n; k += 16)
+            lanes_store(to + k * tokens, lanes_load(from + k));
+        if (k < b->n)
+            lanes_store(to + k * tokens,
+                        load_part(ELEM_F32, (const uint8_t *)(from + k), b->n - k));
     }
 }
 
-static void run_tile(const struct pxi_matmul *m, const struct block *b, size_t token, size_t tokens)
+INLINE void block_tile(const int T, const struct block *b, size_t r)
 {
-    float *y = m->y + token * m->y_stride;
-    size_t p = 0;
-    for (size_t t = 0; t < tokens; t++)
-        memcpy(b->x + t * X_STRIDE, m->x + (token + t) * m->k + b->k, b->n * sizeof(float));
-    for (; tokens <= PAIR_MAX && p + 2 <= b->panels; p += 2)
-        pair_of(tokens, m, b, p, y);
-    for (; p < b->panels; p++)
-        tile_of(tokens, m, b, p, y);
+    tile_sums acc;
+    const float *x = b->x, *w = b->w + r * pxi_float_stride(b->m->k) + b->k * TILE_ROWS;
+    float *waiting = b->waiting + r * PXI_FLOAT_TOKENS * 16;
+    for (int t = 0; t < T; t++)
+        for (int i = 0; i < TILE_ROWS; i++)
+            acc[t][i] = b->k ? lanes_load(waiting + (t * TILE_ROWS + i) * 16) : lanes_set(0);
+    for (size_t k = 0; k < b->n; k += 16, w += TILE_ROWS * 16, x += T * 16) {
+        lanes v[TILE_ROWS];
+        for (int i = 0; i < TILE_ROWS; i++)
+            v[i] = lanes_load(w + 16 * i);
+        add16(T, v, x, 16, acc);
+    }
+    if (b->k + b->n == b->m->k)
+        put_sums(T, b->m, b->row + r, b->token, acc);
+    else
+        for (int t = 0; t < T; t++)
+            for (int i = 0; i < TILE_ROWS; i++)
+                lanes_store(waiting + (t * TILE_ROWS + i) * 16, acc[t][i]);
 }
 
-/* Tokens in tiles of nearly equal size. */
-static void run_block(const struct pxi_matmul *m, const struct block *b)
+static void run_block(const struct block *b, size_t tokens)
 {
-    size_t tiles = (m->tokens + TILE_MAX - 1) / TILE_MAX, token = 0;
-    for (size_t i = 0; i < tiles; i++) {
-        size_t n = (m->tokens - token + tiles - i - 1) / (tiles - i);
-        run_tile(m, b, token, n);
-        token += n;
+    copy_tokens(b, tokens);
+    for (size_t r = 0; r < b->rows; r += TILE_ROWS)
+        switch (tokens) {
+#define CASE(T) case T: block_tile(T, b, r); break;
+            EACH_WIDTH(CASE)
+#undef CASE
+        }
+}
+
+static void run_tokens(struct block *b)
+{
+    const struct pxi_matmul *m = b->m;
+    size_t n;
+    for (b->token = 0; b->token < m->tokens; b->token += n) {
+        n = tile_width(m->tokens - b->token);
+        for (b->k = 0; b->k < m->k; b->k += BLOCK_K) {
+            b->n = pxi_min(m->k - b->k, BLOCK_K);
+            run_block(b, n);
+        }
     }
 }
 
 INLINE void matmul(const struct pxi_matmul *m, enum elem e)
 {
-    size_t block_k = m->k < BLOCK_K ? m->k : BLOCK_K, fit = m->k / 128;
-    size_t most = m->tokens <= PAIR_MAX || fit < 2 ? 2 : fit < BLOCK_PANELS ? fit : BLOCK_PANELS;
-    struct block b = {.x = m->scratch, .w = (float *)m->scratch + X_FLOATS, .stride = 16 * block_k};
-    for (b.row = m->row_first; b.row < m->row_last; b.row += 16 * b.panels) {
-        b.panels = (m->row_last - b.row + 15) / 16;
-        b.panels = b.panels < most ? b.panels : most;
-        for (b.k = 0; b.k < m->k || b.k == 0; b.k += BLOCK_K) {
-            b.n = m->k - b.k < BLOCK_K ? m->k - b.k : BLOCK_K;
-            for (size_t p = 0; p < b.panels; p++)
-                unpack(m, e, b.row + 16 * p, b.k, b.n, b.w + p * b.stride);
-            run_block(m, &b);
-        }
+    struct block b = {.m = m, .waiting = m->scratch};
+    size_t most = pxi_float_rows(m->k);
+    if (m->tokens <= DIRECT || !m->k) {
+        direct(e, m);
+        return;
+    }
+    b.x = b.waiting + most * PXI_FLOAT_TOKENS * 16;
+    b.w = b.x + PXI_FLOAT_TOKENS * BLOCK_K;
+    for (b.row = m->row_first; b.row < m->row_last; b.row += b.rows) {
+        b.rows = pxi_min(m->row_last - b.row, most);
+        widen(e, &b);
+        run_tokens(&b);
     }
 }
 

@@ -25,19 +25,28 @@ static void row_bf16(float *dst, const void *src, size_t n)
         dst[i] = pxi_bf16_to_f32(pxi_load_u16(p + 2 * i));
 }
 
-/* One accumulator an output, k in order; a row is widened into the scratch. */
+/* The lane sums of kernel.h; a row that ends within 16 columns goes on with zeros. */
+static float dot(const float *w, const float *x, size_t k)
+{
+    float lane[16] = {0};
+    for (size_t i = 0; i < k; i++)
+        lane[i % 16] = fmaf(w[i], x[i], lane[i % 16]);
+    for (size_t i = k; i % 16; i++)
+        lane[i % 16] += 0.0f; /* fma(0, 0, lane): minus zero becomes zero */
+    for (size_t half = 8; half; half /= 2)
+        for (size_t i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
+}
+
+/* A row is widened into the scratch. */
 static void matmul(const struct pxi_matmul *m, void (*widen)(float *, const void *, size_t))
 {
     float *w = m->scratch;
     for (size_t r = m->row_first; r < m->row_last; r++) {
         widen(w, (const uint8_t *)m->w + r * m->row_bytes, m->k);
-        for (size_t t = 0; t < m->tokens; t++) {
-            const float *x = m->x + t * m->k;
-            float y = 0;
-            for (size_t i = 0; i < m->k; i++)
-                y = fmaf(w[i], x[i], y);
-            m->y[t * m->y_stride + r] = y;
-        }
+        for (size_t t = 0; t < m->tokens; t++)
+            m->y[t * m->y_stride + r] = dot(w, m->x + t * m->k, m->k);
     }
 }
 

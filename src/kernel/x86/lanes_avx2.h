@@ -7,6 +7,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+#define TILE_ROWS   2
+#define TILE_TOKENS 3 /* 12 of 16 registers are sums */
+
 enum elem { ELEM_F32, ELEM_F16, ELEM_BF16 };
 
 typedef struct {
@@ -132,41 +135,14 @@ INLINE void lanes_store_pairs(float *p, lanes a, lanes b)
     store_pairs(p + 16, a.hi, b.hi);
 }
 
-INLINE __m256 load_elems(enum elem e, const uint8_t *p)
+/* The tree of kernel.h for TILE_ROWS vectors at once. */
+INLINE void lanes_sums(const lanes *v, float *sum)
 {
-    return e == ELEM_F32   ? _mm256_loadu_ps((const float *)p)
-           : e == ELEM_F16 ? load_f16(p)
-                           : load_bf16(p);
-}
-
-/* 8 rows of 8 floats, rows to columns, columns 16 floats apart. */
-INLINE void transpose8(__m256 *r, float *out)
-{
-    __m256 t[8];
-    for (int i = 0; i < 4; i++) {
-        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-    }
-    for (int i = 0; i < 2; i++) {
-        r[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
-        r[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
-        r[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
-        r[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
-    }
-    for (int i = 0; i < 4; i++) {
-        _mm256_storeu_ps(out + 16 * i, _mm256_permute2f128_ps(r[i], r[4 + i], 0x20));
-        _mm256_storeu_ps(out + 16 * (4 + i), _mm256_permute2f128_ps(r[i], r[4 + i], 0x31));
-    }
-}
-
-/* 8 elements of 16 rows as floats, out[8][16]. */
-INLINE void lanes_transpose8(enum elem e, const uint8_t *const *rows, float *out)
-{
-    for (int half = 0; half < 2; half++) {
-        __m256 r[8];
-        for (int i = 0; i < 8; i++)
-            r[i] = load_elems(e, rows[8 * half + i]);
-        transpose8(r, out + 8 * half);
+    for (int r = 0; r < TILE_ROWS; r++) {
+        __m256 a = _mm256_add_ps(v[r].lo, v[r].hi);
+        __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+        b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+        sum[r] = _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
     }
 }
 

@@ -19,7 +19,7 @@ _Static_assert(BATCH *PXI_ACT_BYTES(PXI_Q_HALVES | PXI_Q_MINS) <= RECORDS_BYTES,
 #define STRIDE_MAX  ((size_t)1 << 26)
 #define COPY_STRIDE 272 /* the most that 256 elements take: Q8_0 */
 
-typedef void unpack_fn(uint8_t *w, const struct pxi_rows *r);
+typedef void unpack_fn(const struct pxi_sink *s, const struct pxi_rows *r);
 typedef void tile_fn(const uint8_t *w, const uint8_t *act, const uint8_t *aux, size_t blocks,
                      float *out, size_t y_stride, const __mmask16 mask[2], int fresh,
                      struct pxi_ahead ahead);
@@ -120,9 +120,22 @@ static void copy_rows(uint8_t *copy, const uint8_t *p, size_t stride, size_t row
         memcpy(copy + i * COPY_STRIDE, p + i * stride, bytes);
 }
 
+/* The 8 blocks from p on of 16 rows, of which `rows` and `blocks` exist. */
+PXI_INLINE void unpack_8(const struct pxi_sink *s, const struct pxi_matmul *m, const uint8_t *p,
+                         size_t rows, size_t blocks, unpack_fn *unpack, const size_t bytes)
+{
+    struct pxi_rows in = {p, m->row_bytes};
+    uint8_t copy[16 * COPY_STRIDE];
+    if (rows < 16 || blocks < 8 || m->row_bytes >= STRIDE_MAX) {
+        copy_rows(copy, p, m->row_bytes, rows, pxi_min(blocks, 8) * bytes / 8);
+        in = (struct pxi_rows){copy, COPY_STRIDE};
+    }
+    unpack(s, &in);
+}
+
 /*
- * Unpack `blocks` blocks from block `first` on, of the 16 rows from r on, of which `rows` exist.
- * bytes is the size of 8 blocks.
+ * A panel of `blocks` blocks from block `first` on, of the 16 rows from r on, of which `rows`
+ * exist. bytes is the size of 8 blocks.
  */
 PXI_INLINE void unpack_rows(uint8_t *w, const struct pxi_matmul *m, size_t r, size_t rows,
                             size_t first, size_t blocks, unpack_fn *unpack, const size_t bytes,
@@ -130,18 +143,70 @@ PXI_INLINE void unpack_rows(uint8_t *w, const struct pxi_matmul *m, size_t r, si
 {
     const uint8_t *p = (const uint8_t *)m->w + r * m->row_bytes + first / 8 * bytes;
     for (size_t b = 0; b < blocks; b += 8) {
-        struct pxi_rows in = {p, m->row_bytes};
-        if (rows >= 16 && blocks - b >= 8 && m->row_bytes < STRIDE_MAX) {
-            unpack(w, &in);
-        } else {
-            uint8_t copy[16 * COPY_STRIDE];
-            copy_rows(copy, p, m->row_bytes, rows, pxi_min(blocks - b, 8) * bytes / 8);
-            in = (struct pxi_rows){copy, COPY_STRIDE};
-            unpack(w, &in);
-        }
+        struct pxi_sink s = {.w = w, .flags = flags};
+        unpack_8(&s, m, p, rows, blocks - b, unpack, bytes);
         w += 8 * PXI_BLOCK_BYTES(flags);
         p += bytes;
     }
+}
+
+/* y += the sums of `blocks` blocks in the sink, as kernel.h writes it. */
+PXI_INLINE void add_sums(const struct pxi_sink *s, __m512 y[PXI_FUSED_MAX], size_t blocks,
+                         const int tokens, const int flags)
+{
+    const int parts = PXI_PARTS(flags), act = PXI_ACT_BYTES(flags);
+    const uint8_t *w = s->w, *aux = s->aux;
+    for (size_t b = 0; b < blocks; b++, w += PXI_BLOCK_BYTES(flags), aux += 4) {
+        const uint8_t *scale = w + 512, *min = scale + 64 * parts;
+        PXI_UNROLL
+        for (int t = 0; t < tokens; t++) {
+            const uint8_t *sum = w + 64 * parts * t, *dx = aux + t * act;
+            __m512 f = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sum)),
+                                     _mm512_load_ps(scale));
+            if (flags & PXI_Q_HALVES)
+                f = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sum + 64)),
+                                    _mm512_load_ps(scale + 64), f);
+            y[t] = _mm512_fmadd_ps(f, pxi_each_f32(dx), y[t]);
+            PXI_UNROLL
+            for (int h = 0; h < PXI_MIN_PARTS(flags); h++) {
+                __m512 x = pxi_each_f32(dx + PXI_ACT_XS(flags) - PXI_ACT_DX + 64 * h);
+                y[t] = _mm512_fnmadd_ps(_mm512_load_ps(min + 64 * h), x, y[t]);
+            }
+        }
+    }
+}
+
+/* Sixteen rows from r on times the spans in hand, for very few tokens: no panel. */
+PXI_INLINE void fused_rows(const struct job *j, size_t r, unpack_fn *unpack, const size_t bytes,
+                           const int tokens, const int flags)
+{
+    const struct pxi_matmul *m = j->m;
+    size_t rows = m->row_last - r, first = j->span_first * PXI_SPAN_BLOCKS;
+    size_t end = pxi_min(m->k / 32, first + j->spans * PXI_SPAN_BLOCKS);
+    const uint8_t *p = (const uint8_t *)m->w + r * m->row_bytes + first / 8 * bytes;
+    struct pxi_ahead ahead = {p + 16 * m->row_bytes, 16 * bytes};
+    __mmask16 mask = (__mmask16)(rows >= 16 ? 0xffff : (1u << rows) - 1);
+    float *out = m->y + j->token_first * m->y_stride + r;
+    __m512 y[PXI_FUSED_MAX];
+    PXI_UNROLL
+    for (int t = 0; t < tokens; t++)
+        y[t] = _mm512_maskz_loadu_ps(first ? mask : 0, out + (size_t)t * m->y_stride);
+    for (size_t b = first; b < end; b += 8, p += bytes) {
+        size_t in_span = b % PXI_SPAN_BLOCKS;
+        const uint8_t *record =
+            j->records + (b - first) / PXI_SPAN_BLOCKS * (size_t)tokens * j->record;
+        struct pxi_sink s = {.w = j->panel,
+                             .act = record + 32 * in_span,
+                             .aux = record + PXI_ACT_DX + 4 * in_span,
+                             .tokens = tokens,
+                             .flags = flags};
+        pxi_fetch(&ahead);
+        unpack_8(&s, m, p, rows, end - b, unpack, bytes);
+        add_sums(&s, y, pxi_min(end - b, 8), tokens, flags);
+    }
+    PXI_UNROLL
+    for (int t = 0; t < tokens; t++)
+        pxi_tile_store(out + (size_t)t * m->y_stride, y[t], mask);
 }
 
 /* The panel times all tokens in hand: tiles of as equal width as possible. */
@@ -172,17 +237,25 @@ PXI_INLINE void run_panel(const struct job *j, size_t r, size_t first, size_t bl
     const struct pxi_matmul *m = j->m;
     size_t rows = m->row_last - r, from = first - j->span_first * PXI_SPAN_BLOCKS;
     size_t span = from / PXI_SPAN_BLOCKS, in_span = from % PXI_SPAN_BLOCKS;
-    const uint8_t *next = (const uint8_t *)m->w + r * m->row_bytes;
-    if (first + blocks < m->k / 32)
-        next += (first + blocks) / 8 * bytes;
-    else if (rows >= 2 * PXI_TILE_ROWS)
-        next += PXI_TILE_ROWS * m->row_bytes;
-    struct pxi_ahead ahead = {next, m->row_bytes, (blocks + 7) / 8 * bytes};
+    const uint8_t *next = (const uint8_t *)m->w + (r + PXI_TILE_ROWS) * m->row_bytes;
+    struct pxi_ahead ahead = {next + PXI_TILE_ROWS * (first / 8 * bytes),
+                              PXI_TILE_ROWS / 8 * ((blocks + 7) / 8 * bytes)};
     unpack_rows(j->panel, m, r, rows, first, blocks, unpack, bytes, flags);
     if (rows > 16)
         unpack_rows(j->panel + PXI_GROUP_BYTES(flags), m, r + 16, rows - 16, first, blocks, unpack,
                     bytes, flags);
     run_tiles(j, j->records + span * j->tokens * j->record, in_span, blocks, r, first == 0, ahead);
+}
+
+/* All rows times the tokens and spans in hand, very few tokens. */
+PXI_INLINE void run_fused(const struct job *j, unpack_fn *unpack, const size_t bytes,
+                          const int flags)
+{
+    for (size_t r = j->m->row_first; r < j->m->row_last; r += 16)
+        if (j->tokens == 1)
+            fused_rows(j, r, unpack, bytes, 1, flags);
+        else
+            fused_rows(j, r, unpack, bytes, 2, flags);
 }
 
 /* All rows times the tokens and spans in hand. */
@@ -216,7 +289,10 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
         for (j.span_first = 0; j.span_first < spans; j.span_first += j.spans) {
             j.spans = pxi_min(spans - j.span_first, fit);
             pack(&j, offset, turn, flags);
-            run_rows(&j, unpack, bytes, flags);
+            if (j.tokens <= PXI_FUSED_MAX)
+                run_fused(&j, unpack, bytes, flags);
+            else
+                run_rows(&j, unpack, bytes, flags);
         }
     }
 }

@@ -28,7 +28,8 @@
 #define PXI_TILE_TOKENS 6   /* the widest tile: 12 integer and 12 float accumulators */
 #define PXI_TILE_SPLIT  3   /* up to this many tokens an accumulator is two */
 #define PXI_TILE_HALVES 4   /* the same with 16-element scales: 16 and 8 */
-#define PXI_TILE_ROWS   32  /* rows of a panel */
+#define PXI_TILE_ROWS   32 /* rows of a panel */
+#define PXI_FUSED_MAX   2  /* tokens for which no panel is made */
 
 /* Scale (and min) vectors of a block; parts of an activation record; all in bytes. */
 #define PXI_PARTS(flags)       ((flags)&PXI_Q_HALVES ? 2 : 1)
@@ -137,21 +138,20 @@ PXI_INLINE void pxi_tile_mins(__m512 y[2][PXI_TILE_TOKENS], const uint8_t *w, co
 }
 
 /*
- * Memory that is wanted next: `bytes` bytes of each of 32 rows, `stride` apart; none when bytes is
- * 0. It is asked for while a panel is used, since asking while it is unpacked would only queue.
+ * Memory that is wanted next. It is asked for in the order of addresses, while the rows before it
+ * are used: 32 short pieces of rows at a time would keep neither the memory nor the prefetchers of
+ * the processor busy.
  */
 struct pxi_ahead {
     const uint8_t *p;
-    size_t stride, bytes;
+    size_t bytes; /* of each step */
 };
 
-/* Part of it, during each of the first 8 blocks of a panel: four rows. */
 PXI_INLINE void pxi_fetch(struct pxi_ahead *a)
 {
-    for (size_t i = 0; i < a->bytes; i += 64) /* the same count each time, so foreseen */
-        for (size_t r = 0; r < 4; r++)
-            _mm_prefetch((const char *)(a->p + r * a->stride + i), _MM_HINT_T0);
-    a->p += 4 * a->stride;
+    for (size_t i = 0; i < a->bytes; i += 64)
+        _mm_prefetch((const char *)(a->p + i), _MM_HINT_T1);
+    a->p += a->bytes;
 }
 
 /* A whole store where possible: a masked one cannot be forwarded to the load of the next tile. */

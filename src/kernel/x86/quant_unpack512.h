@@ -1,7 +1,8 @@
 /*
- * Unpacks 16 rows by 256 columns of each block type into a panel (quant_tile512.h): 16-byte pieces
- * of the rows are put into lanes, transposed as four-byte elements, and only then split into small
- * integers. Every unpack_ function writes 8 blocks of one group at w.
+ * Unpacks 16 rows by 256 columns of each block type: 16-byte pieces of the rows are put into lanes,
+ * transposed as four-byte elements, and only then split into small integers. Every unpack_ function
+ * gives 8 blocks of one group to a sink: a panel (quant_tile512.h), or the products of few tokens,
+ * for which the integers never leave the registers.
  */
 #ifndef PXI_KERNEL_QUANT_UNPACK512_H
 #define PXI_KERNEL_QUANT_UNPACK512_H
@@ -128,15 +129,65 @@ PXI_INLINE __m512 pxi_byte_f32(__m512i v, int i)
     return _mm512_cvtepi32_ps(v);
 }
 
-PXI_INLINE void pxi_put(uint8_t *w, int j, __m512i v)
+/*
+ * Where 8 blocks of 16 rows go. With tokens = 0 it is a panel. Else w has room for the scales, laid
+ * as in a panel, and where the panel would have the integers of a block, the integer sums of its
+ * parts: vector t * PXI_PARTS + h. act and aux are as in pxi_tile.
+ */
+struct pxi_sink {
+    uint8_t *w;
+    const uint8_t *act, *aux;
+    int tokens, flags; /* constants where this is used */
+};
+
+/* A block whose vectors are given one after the other. */
+struct pxi_out {
+    uint8_t *w;
+    const uint8_t *act;
+    __m512i acc[PXI_FUSED_MAX][2];
+};
+
+PXI_INLINE struct pxi_out pxi_begin(const struct pxi_sink *s, int block)
 {
-    _mm512_store_si512(w + 64 * j, v);
+    struct pxi_out o = {.w = s->w + block * PXI_BLOCK_BYTES(s->flags)};
+    if (!s->tokens)
+        return o;
+    o.act = s->act + 32 * block;
+    PXI_UNROLL
+    for (int t = 0; t < s->tokens; t++)
+        PXI_UNROLL
+        for (int h = 0; h < PXI_PARTS(s->flags); h++)
+            o.acc[t][h] = pxi_each_i32(s->aux + 4 * block + t * PXI_ACT_BYTES(s->flags) +
+                                       PXI_ACT_START - PXI_ACT_DX + 64 * h);
+    return o;
+}
+
+/* Vector j of the block. */
+PXI_INLINE void pxi_put(const struct pxi_sink *s, struct pxi_out *o, int j, __m512i v)
+{
+    const int h = s->flags & PXI_Q_HALVES ? j / 4 : 0;
+    if (!s->tokens)
+        _mm512_store_si512(o->w + 64 * j, v);
+    PXI_UNROLL
+    for (int t = 0; t < s->tokens; t++) {
+        __m512i x = pxi_each_i32(o->act + t * PXI_ACT_BYTES(s->flags) + 4 * j);
+        o->acc[t][h] = _mm512_dpbusd_epi32(o->acc[t][h], v, x);
+    }
+}
+
+PXI_INLINE void pxi_end(const struct pxi_sink *s, const struct pxi_out *o)
+{
+    PXI_UNROLL
+    for (int t = 0; t < s->tokens; t++)
+        PXI_UNROLL
+        for (int h = 0; h < PXI_PARTS(s->flags); h++)
+            _mm512_store_si512(o->w + 64 * (t * PXI_PARTS(s->flags) + h), o->acc[t][h]);
 }
 
 /* Scale and min vectors of a block: number i of them all. */
-PXI_INLINE void pxi_put_scale(uint8_t *w, int i, __m512 v)
+PXI_INLINE void pxi_put_scale(const struct pxi_sink *s, int block, int i, __m512 v)
 {
-    _mm512_store_ps(w + 512 + 64 * i, v);
+    _mm512_store_ps(s->w + block * PXI_BLOCK_BYTES(s->flags) + 512 + 64 * i, v);
 }
 
 /*
@@ -152,30 +203,32 @@ PXI_INLINE void pxi_put_scale(uint8_t *w, int i, __m512 v)
     for (int pair = 0; pair < 4; pair++) {                                                         \
         const int have = ((words)*pair + 3) / 4 * 4, need = ((words) * (pair + 1) + 3) / 4 * 4;    \
         const __m512i *v = all + (words)*pair;                                                     \
-        uint8_t *first = w + 2 * pair * PXI_BLOCK_BYTES(0);                                        \
-        uint8_t *second = first + PXI_BLOCK_BYTES(0);                                              \
+        struct pxi_out first = pxi_begin(s, 2 * pair), second = pxi_begin(s, 2 * pair + 1);        \
         pxi_read(all + have, r, (size_t)have, (size_t)(need - have));                              \
         __m512i scales = pxi_words(v[0], v[(words) / 2]);                                          \
-        pxi_put_scale(first, 0, pxi_low_half(scales));                                             \
-        pxi_put_scale(second, 0, pxi_high_half(scales));
-#define PXI_PAIRS_END }
+        pxi_put_scale(s, 2 * pair, 0, pxi_low_half(scales));                                       \
+        pxi_put_scale(s, 2 * pair + 1, 0, pxi_high_half(scales));
+#define PXI_PAIRS_END                                                                              \
+    pxi_end(s, &first);                                                                            \
+    pxi_end(s, &second);                                                                           \
+    }
 
-static void unpack_q4_0(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_q4_0(const struct pxi_sink *s, const struct pxi_rows *r)
 {
     PXI_PAIRS_BEGIN(9)
     PXI_UNROLL
     for (int j = 0; j < 4; j++) {
         __m512i a = j ? v[j] : pxi_words(v[4], v[0]), b = v[5 + j];
-        pxi_put(first, j, pxi_low4(a));
-        pxi_put(first, j + 4, pxi_high4(a));
-        pxi_put(second, j, pxi_low4(b));
-        pxi_put(second, j + 4, pxi_high4(b));
+        pxi_put(s, &first, j, pxi_low4(a));
+        pxi_put(s, &first, j + 4, pxi_high4(a));
+        pxi_put(s, &second, j, pxi_low4(b));
+        pxi_put(s, &second, j + 4, pxi_high4(b));
     }
     PXI_PAIRS_END
 }
 
 /* As Q4_0, each code looked up. */
-static void unpack_iq4_nl(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_iq4_nl(const struct pxi_sink *s, const struct pxi_rows *r)
 {
     static const int8_t codes[16] = {PXI_IQ4_NL_CODES};
     __m512i table = _mm512_xor_si512(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)codes)),
@@ -184,23 +237,23 @@ static void unpack_iq4_nl(uint8_t *w, const struct pxi_rows *r)
     PXI_UNROLL
     for (int j = 0; j < 4; j++) {
         __m512i a = j ? v[j] : pxi_words(v[4], v[0]), b = v[5 + j];
-        pxi_put(first, j, _mm512_shuffle_epi8(table, pxi_low4(a)));
-        pxi_put(first, j + 4, _mm512_shuffle_epi8(table, pxi_high4(a)));
-        pxi_put(second, j, _mm512_shuffle_epi8(table, pxi_low4(b)));
-        pxi_put(second, j + 4, _mm512_shuffle_epi8(table, pxi_high4(b)));
+        pxi_put(s, &first, j, _mm512_shuffle_epi8(table, pxi_low4(a)));
+        pxi_put(s, &first, j + 4, _mm512_shuffle_epi8(table, pxi_high4(a)));
+        pxi_put(s, &second, j, _mm512_shuffle_epi8(table, pxi_low4(b)));
+        pxi_put(s, &second, j + 4, _mm512_shuffle_epi8(table, pxi_high4(b)));
     }
     PXI_PAIRS_END
 }
 
-static void unpack_q8_0(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_q8_0(const struct pxi_sink *s, const struct pxi_rows *r)
 {
     const __m512i sign = pxi_bytes(128);
     PXI_PAIRS_BEGIN(17)
     PXI_UNROLL
     for (int j = 0; j < 8; j++) {
         __m512i a = j ? v[j] : pxi_words(v[8], v[0]);
-        pxi_put(first, j, _mm512_xor_si512(a, sign));
-        pxi_put(second, j, _mm512_xor_si512(v[9 + j], sign));
+        pxi_put(s, &first, j, _mm512_xor_si512(a, sign));
+        pxi_put(s, &second, j, _mm512_xor_si512(v[9 + j], sign));
     }
     PXI_PAIRS_END
 }
@@ -219,27 +272,27 @@ PXI_INLINE __m512i pxi_fifth(__m512i v, __m512i qh, int e, int f)
 }
 
 /* The nibbles v of four bytes of a block, elements e, e + 1, f, f + 1, with their fifth bits. */
-PXI_INLINE void pxi_put_five(uint8_t *w, int j, __m512i v, __m512i qh, int e, int f)
+PXI_INLINE void pxi_put_five(const struct pxi_sink *s, struct pxi_out *o, int j, __m512i v, __m512i qh, int e, int f)
 {
-    pxi_put(w, j, pxi_fifth(pxi_low4(v), qh, e, f));
-    pxi_put(w, j + 4, pxi_fifth(pxi_high4(v), qh, e + 16, f + 16));
+    pxi_put(s, o, j, pxi_fifth(pxi_low4(v), qh, e, f));
+    pxi_put(s, o, j + 4, pxi_fifth(pxi_high4(v), qh, e + 16, f + 16));
 }
 
-static void unpack_q5_0(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_q5_0(const struct pxi_sink *s, const struct pxi_rows *r)
 {
     PXI_PAIRS_BEGIN(11)
     __m512i qh = pxi_across(v[0], v[1]);
     PXI_UNROLL
     for (int j = 0; j < 4; j++) {
         __m512i a = j ? v[1 + j] : pxi_words(v[5], v[1]);
-        pxi_put_five(first, j, a, qh, j ? 4 * j - 2 : 14, 4 * j);
-        pxi_put_five(second, j, v[7 + j], v[6], 4 * j, 4 * j + 2);
+        pxi_put_five(s, &first, j, a, qh, j ? 4 * j - 2 : 14, 4 * j);
+        pxi_put_five(s, &second, j, v[7 + j], v[6], 4 * j, 4 * j + 2);
     }
     PXI_PAIRS_END
 }
 
 /* d, m and 16 bytes of nibbles, between them fifth bits when `five`. */
-PXI_INLINE void pxi_unpack_dm(uint8_t *w, const struct pxi_rows *r, const int five)
+PXI_INLINE void pxi_unpack_dm(const struct pxi_sink *s, const struct pxi_rows *r, const int five)
 {
     const int words = 5 + five;
     __m512i all[52];
@@ -247,60 +300,63 @@ PXI_INLINE void pxi_unpack_dm(uint8_t *w, const struct pxi_rows *r, const int fi
     for (int b = 0; b < 8; b++) {
         const int have = (words * b + 3) / 4 * 4, need = (words * (b + 1) + 3) / 4 * 4;
         const __m512i *v = all + words * b;
-        uint8_t *to = w + b * PXI_BLOCK_BYTES(PXI_Q_MINS);
+        struct pxi_out to = pxi_begin(s, b);
         pxi_read(all + have, r, (size_t)have, (size_t)(need - have));
         __m512i sign = _mm512_set1_epi32(INT32_MIN); /* m is added, a min subtracted */
         __m512i min = _mm512_xor_si512(_mm512_castps_si512(pxi_high_half(v[0])), sign);
-        pxi_put_scale(to, 0, pxi_low_half(v[0]));
-        pxi_put_scale(to, 1, _mm512_castsi512_ps(min));
+        pxi_put_scale(s, b, 0, pxi_low_half(v[0]));
+        pxi_put_scale(s, b, 1, _mm512_castsi512_ps(min));
         PXI_UNROLL
         for (int j = 0; j < 4; j++) {
             if (five) {
-                pxi_put_five(to, j, v[2 + j], v[1], 4 * j, 4 * j + 2);
+                pxi_put_five(s, &to, j, v[2 + j], v[1], 4 * j, 4 * j + 2);
             } else {
-                pxi_put(to, j, pxi_low4(v[1 + j]));
-                pxi_put(to, j + 4, pxi_high4(v[1 + j]));
+                pxi_put(s, &to, j, pxi_low4(v[1 + j]));
+                pxi_put(s, &to, j + 4, pxi_high4(v[1 + j]));
             }
         }
+        pxi_end(s, &to);
     }
 }
 
-static void unpack_q4_1(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_q4_1(const struct pxi_sink *s, const struct pxi_rows *r)
 {
-    pxi_unpack_dm(w, r, 0);
+    pxi_unpack_dm(s, r, 0);
 }
 
-static void unpack_q5_1(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_q5_1(const struct pxi_sink *s, const struct pxi_rows *r)
 {
-    pxi_unpack_dm(w, r, 1);
+    pxi_unpack_dm(s, r, 1);
 }
 
 /* Blocks of 17 bytes: nothing is aligned, so the exponents are gathered. */
-static void unpack_mxfp4(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_mxfp4(const struct pxi_sink *s, const struct pxi_rows *r)
 {
     static const int8_t codes[16] = {PXI_MXFP4_CODES};
     const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     __m512i table = _mm512_add_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)codes)),
                                     pxi_bytes(12));
     __m512i at = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)r->stride));
-    for (size_t b = 0; b < 8; b++, w += PXI_BLOCK_BYTES(0)) {
+    for (int b = 0; b < 8; b++) {
+        struct pxi_out to = pxi_begin(s, b);
         __m512i v[4], e = _mm512_i32gather_epi32(at, (const void *)(r->p + 17 * b), 1);
         e = _mm512_and_si512(e, _mm512_set1_epi32(255));
-        __m512i s = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+        __m512i f = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
         __mmask16 tiny = _mm512_cmplt_epi32_mask(e, _mm512_set1_epi32(2));
-        s = _mm512_mask_sllv_epi32(s, tiny, _mm512_set1_epi32(0x00200000), e);
-        pxi_put_scale(w, 0, _mm512_castsi512_ps(s));
-        pxi_read16(v, r, 17 * b + 1);
+        f = _mm512_mask_sllv_epi32(f, tiny, _mm512_set1_epi32(0x00200000), e);
+        pxi_put_scale(s, b, 0, _mm512_castsi512_ps(f));
+        pxi_read16(v, r, 17 * (size_t)b + 1);
         PXI_UNROLL
         for (int j = 0; j < 4; j++) {
-            pxi_put(w, j, _mm512_shuffle_epi8(table, pxi_low4(v[j])));
-            pxi_put(w, j + 4, _mm512_shuffle_epi8(table, pxi_high4(v[j])));
+            pxi_put(s, &to, j, _mm512_shuffle_epi8(table, pxi_low4(v[j])));
+            pxi_put(s, &to, j + 4, _mm512_shuffle_epi8(table, pxi_high4(v[j])));
         }
+        pxi_end(s, &to);
     }
 }
 
 /* d, dmin and the 6-bit scales and mins that begin Q4_K and Q5_K; byte j % 4 of word j / 4. */
-PXI_INLINE void pxi_k4_header(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void pxi_k4_header(const struct pxi_sink *s, const struct pxi_rows *r)
 {
     const __m512i six = pxi_bytes(63), two = pxi_bytes(48);
     __m512i v[4], scale[2], min[2];
@@ -312,24 +368,25 @@ PXI_INLINE void pxi_k4_header(uint8_t *w, const struct pxi_rows *r)
     min[1] = pxi_or_and(pxi_high4(v[3]), _mm512_srli_epi16(v[2], 2), two);
     PXI_UNROLL
     for (int j = 0; j < 8; j++) {
-        uint8_t *to = w + j * PXI_BLOCK_BYTES(PXI_Q_MINS);
-        pxi_put_scale(to, 0, _mm512_mul_ps(d, pxi_byte_f32(scale[j / 4], j % 4)));
-        pxi_put_scale(to, 1, _mm512_mul_ps(dmin, pxi_byte_f32(min[j / 4], j % 4)));
+        pxi_put_scale(s, j, 0, _mm512_mul_ps(d, pxi_byte_f32(scale[j / 4], j % 4)));
+        pxi_put_scale(s, j, 1, _mm512_mul_ps(dmin, pxi_byte_f32(min[j / 4], j % 4)));
     }
 }
 
-static void unpack_q4_k(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_q4_k(const struct pxi_sink *s, const struct pxi_rows *r)
 {
-    const int block = PXI_BLOCK_BYTES(PXI_Q_MINS);
-    pxi_k4_header(w, r);
-    for (size_t j = 0; j < 4; j++, w += 2 * block) {
+    pxi_k4_header(s, r);
+    for (int j = 0; j < 4; j++) {
+        struct pxi_out low = pxi_begin(s, 2 * j), up = pxi_begin(s, 2 * j + 1);
         __m512i v[8];
-        pxi_read32(v, r, 16 + 32 * j);
+        pxi_read32(v, r, 16 + 32 * (size_t)j);
         PXI_UNROLL
         for (int i = 0; i < 8; i++) {
-            pxi_put(w, i, pxi_low4(v[i]));
-            pxi_put(w + block, i, pxi_high4(v[i]));
+            pxi_put(s, &low, i, pxi_low4(v[i]));
+            pxi_put(s, &up, i, pxi_high4(v[i]));
         }
+        pxi_end(s, &low);
+        pxi_end(s, &up);
     }
 }
 
@@ -340,24 +397,26 @@ PXI_INLINE __m512i pxi_move_bit(__m512i v, int bit, int to)
                     : _mm512_srli_epi16(v, (unsigned)(bit - to));
 }
 
-static void unpack_q5_k(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_q5_k(const struct pxi_sink *s, const struct pxi_rows *r)
 {
-    const int block = PXI_BLOCK_BYTES(PXI_Q_MINS);
     const __m512i bit = pxi_bytes(16);
     __m512i high[8];
-    pxi_k4_header(w, r);
+    pxi_k4_header(s, r);
     pxi_read32(high, r, 16);
     PXI_UNROLL
-    for (int j = 0; j < 4; j++, w += 2 * block) {
+    for (int j = 0; j < 4; j++) {
+        struct pxi_out low = pxi_begin(s, 2 * j), up = pxi_begin(s, 2 * j + 1);
         __m512i v[8];
         pxi_read32(v, r, 48 + 32 * (size_t)j);
         PXI_UNROLL
         for (int i = 0; i < 8; i++) {
             __m512i even = pxi_move_bit(high[i], 2 * j, 4);
             __m512i odd = pxi_move_bit(high[i], 2 * j + 1, 4);
-            pxi_put(w, i, pxi_or_and(pxi_low4(v[i]), even, bit));
-            pxi_put(w + block, i, pxi_or_and(pxi_high4(v[i]), odd, bit));
+            pxi_put(s, &low, i, pxi_or_and(pxi_low4(v[i]), even, bit));
+            pxi_put(s, &up, i, pxi_or_and(pxi_high4(v[i]), odd, bit));
         }
+        pxi_end(s, &low);
+        pxi_end(s, &up);
     }
 }
 
@@ -368,24 +427,25 @@ PXI_INLINE __m512 pxi_signed_f32(__m512i v, int i)
     return _mm512_cvtepi32_ps(_mm512_srai_epi32(v, 24));
 }
 
-static void unpack_q6_k(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_q6_k(const struct pxi_sink *s, const struct pxi_rows *r)
 {
-    const int block = PXI_BLOCK_BYTES(PXI_Q_HALVES);
     const __m512i two = pxi_bytes(48);
     __m512i v[8], high[8];
-    for (size_t half = 0; half < 2; half++) {
-        uint8_t *to = w + (int)half * 4 * block;
-        pxi_read32(high, r, 128 + 32 * half);
+    for (int half = 0; half < 2; half++) {
+        pxi_read32(high, r, 128 + 32 * (size_t)half);
         PXI_UNROLL
         for (int j = 0; j < 2; j++) {
-            pxi_read32(v, r, 64 * half + 32 * (size_t)j);
+            struct pxi_out low = pxi_begin(s, 4 * half + j), up = pxi_begin(s, 4 * half + j + 2);
+            pxi_read32(v, r, 64 * (size_t)half + 32 * (size_t)j);
             PXI_UNROLL
             for (int i = 0; i < 8; i++) {
-                __m512i low = pxi_move_bit(high[i], 2 * j, 4);
-                __m512i up = pxi_move_bit(high[i], 2 * j + 4, 4);
-                pxi_put(to + j * block, i, pxi_or_and(pxi_low4(v[i]), low, two));
-                pxi_put(to + (j + 2) * block, i, pxi_or_and(pxi_high4(v[i]), up, two));
+                __m512i a = pxi_move_bit(high[i], 2 * j, 4);
+                __m512i b = pxi_move_bit(high[i], 2 * j + 4, 4);
+                pxi_put(s, &low, i, pxi_or_and(pxi_low4(v[i]), a, two));
+                pxi_put(s, &up, i, pxi_or_and(pxi_high4(v[i]), b, two));
             }
+            pxi_end(s, &low);
+            pxi_end(s, &up);
         }
     }
     pxi_read16(v, r, 194);
@@ -393,11 +453,11 @@ static void unpack_q6_k(uint8_t *w, const struct pxi_rows *r)
     pxi_read16(v, r, 192);
     PXI_UNROLL
     for (int j = 0; j < 16; j++)
-        pxi_put_scale(w + j / 2 * block, j % 2, _mm512_mul_ps(d, pxi_signed_f32(v[j / 4], j % 4)));
+        pxi_put_scale(s, j / 2, j % 2, _mm512_mul_ps(d, pxi_signed_f32(v[j / 4], j % 4)));
 }
 
 /* Scales of Q3_K from its last 16 bytes: two of the high bits, 12 of scales, d. */
-PXI_INLINE void pxi_k3_scales(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void pxi_k3_scales(const struct pxi_sink *out, const struct pxi_rows *r)
 {
     const __m512i two = pxi_bytes(48);
     __m512i v[4], s[4];
@@ -411,13 +471,12 @@ PXI_INLINE void pxi_k3_scales(uint8_t *w, const struct pxi_rows *r)
     PXI_UNROLL
     for (int j = 0; j < 16; j++) {
         __m512 f = _mm512_sub_ps(pxi_byte_f32(s[j / 4], j % 4), _mm512_set1_ps(32));
-        pxi_put_scale(w + j / 2 * PXI_BLOCK_BYTES(PXI_Q_HALVES), j % 2, _mm512_mul_ps(d, f));
+        pxi_put_scale(out, j / 2, j % 2, _mm512_mul_ps(d, f));
     }
 }
 
-static void unpack_q3_k(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_q3_k(const struct pxi_sink *s, const struct pxi_rows *r)
 {
-    const int block = PXI_BLOCK_BYTES(PXI_Q_HALVES);
     const __m512i three = pxi_bytes(3), four = pxi_bytes(4);
     __m512i v[8], high[8];
     pxi_read32(high, r, 0);
@@ -425,37 +484,40 @@ static void unpack_q3_k(uint8_t *w, const struct pxi_rows *r)
     for (int j = 0; j < 8; j++) {
         if (j % 4 == 0)
             pxi_read32(v, r, 32 + 8 * (size_t)j);
+        struct pxi_out to = pxi_begin(s, j);
         PXI_UNROLL
         for (int i = 0; i < 8; i++) {
             __m512i low = _mm512_and_si512(_mm512_srli_epi16(v[i], 2 * (unsigned)(j % 4)), three);
-            pxi_put(w + j * block, i, pxi_or_and(low, pxi_move_bit(high[i], j, 2), four));
+            pxi_put(s, &to, i, pxi_or_and(low, pxi_move_bit(high[i], j, 2), four));
         }
+        pxi_end(s, &to);
     }
-    pxi_k3_scales(w, r);
+    pxi_k3_scales(s, r);
 }
 
-static void unpack_q2_k(uint8_t *w, const struct pxi_rows *r)
+PXI_INLINE void unpack_q2_k(const struct pxi_sink *s, const struct pxi_rows *r)
 {
-    const int block = PXI_BLOCK_BYTES(PXI_Q_HALVES | PXI_Q_MINS);
     const __m512i three = pxi_bytes(3);
     __m512i v[8];
     PXI_UNROLL
     for (int j = 0; j < 8; j++) {
         if (j % 4 == 0)
             pxi_read32(v, r, 16 + 8 * (size_t)j);
+        struct pxi_out to = pxi_begin(s, j);
         PXI_UNROLL
         for (int i = 0; i < 8; i++)
-            pxi_put(w + j * block, i,
+            pxi_put(s, &to, i,
                     _mm512_and_si512(_mm512_srli_epi16(v[i], 2 * (unsigned)(j % 4)), three));
+        pxi_end(s, &to);
     }
     pxi_read16(v, r, 68);
     __m512 d = pxi_low_half(v[3]), dmin = pxi_high_half(v[3]);
     pxi_read16(v, r, 0);
     PXI_UNROLL
     for (int j = 0; j < 16; j++) {
-        uint8_t *to = w + j / 2 * block;
-        pxi_put_scale(to, j % 2, _mm512_mul_ps(d, pxi_byte_f32(pxi_low4(v[j / 4]), j % 4)));
-        pxi_put_scale(to, 2 + j % 2, _mm512_mul_ps(dmin, pxi_byte_f32(pxi_high4(v[j / 4]), j % 4)));
+        __m512 min = pxi_byte_f32(pxi_high4(v[j / 4]), j % 4);
+        pxi_put_scale(s, j / 2, j % 2, _mm512_mul_ps(d, pxi_byte_f32(pxi_low4(v[j / 4]), j % 4)));
+        pxi_put_scale(s, j / 2, 2 + j % 2, _mm512_mul_ps(dmin, min));
     }
 }
 

@@ -1,0 +1,41 @@
+/*
+ * What the float products share: how rows are widened into the scratch when a batch is large. See
+ * kernel.h for the order in which columns are added.
+ */
+#ifndef PXI_KERNEL_FLOAT_H
+#define PXI_KERNEL_FLOAT_H
+
+#include <stddef.h>
+
+#include "base/math.h"
+
+enum {
+    PXI_FLOAT_LANES = 16,
+    PXI_FLOAT_TOKENS = 6,    /* tokens of a tile, at most */
+    PXI_FLOAT_BLOCK_K = 1024, /* columns of a tile's activations: they stay in the first-level cache */
+    PXI_FLOAT_PANEL_BYTES = 640 << 10, /* widened rows: they stay in the second-level cache */
+    PXI_FLOAT_PANEL_ROWS = 64,
+};
+
+/* Floats that a widened row of k columns takes. */
+static inline size_t pxi_float_stride(size_t k)
+{
+    return (k + PXI_FLOAT_LANES - 1) / PXI_FLOAT_LANES * PXI_FLOAT_LANES;
+}
+
+/* Rows that are widened together: a multiple of 4. */
+static inline size_t pxi_float_rows(size_t k)
+{
+    size_t fit = PXI_FLOAT_PANEL_BYTES / sizeof(float) / pxi_max(pxi_float_stride(k), 1) / 4 * 4;
+    return pxi_max(4, pxi_min(fit, PXI_FLOAT_PANEL_ROWS));
+}
+
+/* Scratch, in floats: lanes that go on from block to block, activations of a tile, widened rows. */
+static inline size_t pxi_float_scratch(size_t k)
+{
+    size_t rows = pxi_float_rows(k);
+    return rows * PXI_FLOAT_TOKENS * PXI_FLOAT_LANES + PXI_FLOAT_TOKENS * PXI_FLOAT_BLOCK_K +
+           rows * pxi_float_stride(k);
+}
+
+#endif
