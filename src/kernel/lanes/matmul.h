@@ -95,7 +95,7 @@ INLINE void add_strip(enum elem e, const int T, const struct strip *s, tile_sums
         row[r] = row_of(s, r);
     for (; k + step <= s->n; k += step) {
         for (int r = 0; s->ahead && r < TILE_ROWS; r++)
-            __builtin_prefetch(row[r] + k * size + s->ahead, 0, 3);
+            __builtin_prefetch(row[r] + k * size + s->ahead, 0, 2);
         for (size_t i = 0; i < step; i += 16) {
             for (int r = 0; r < TILE_ROWS; r++)
                 w[r] = load_elems16(e, row[r] + (k + i) * size);

@@ -4,7 +4,7 @@
  */
 #include "kernel/quant.h"
 #include "kernel/sets.h"
-#include "kernel/x86/quant_unpack512.h"
+#include "kernel/x86/quant_rows512.h"
 
 #include "base/math.h"
 
@@ -19,6 +19,7 @@ _Static_assert(BATCH *PXI_ACT_BYTES(PXI_Q_HALVES | PXI_Q_MINS) <= RECORDS_BYTES,
 #define STRIDE_MAX  ((size_t)1 << 26)
 #define COPY_STRIDE 272 /* the most that 256 elements take: Q8_0 */
 
+typedef __m512 row_fn(const uint8_t *p, const uint8_t *x);
 typedef void unpack_fn(const struct pxi_sink *s, const struct pxi_rows *r);
 typedef void tile_fn(const uint8_t *w, const uint8_t *act, const uint8_t *aux, size_t blocks,
                      float *out, size_t y_stride, const __mmask16 mask[2], int fresh,
@@ -184,7 +185,7 @@ PXI_INLINE void fused_rows(const struct job *j, size_t r, unpack_fn *unpack, con
     size_t rows = m->row_last - r, first = j->span_first * PXI_SPAN_BLOCKS;
     size_t end = pxi_min(m->k / 32, first + j->spans * PXI_SPAN_BLOCKS);
     const uint8_t *p = (const uint8_t *)m->w + r * m->row_bytes + first / 8 * bytes;
-    struct pxi_ahead ahead = {p + 16 * m->row_bytes, 16 * bytes};
+    struct pxi_ahead ahead = {p + 16 * m->row_bytes, 2 * bytes};
     __mmask16 mask = (__mmask16)(rows >= 16 ? 0xffff : (1u << rows) - 1);
     float *out = m->y + j->token_first * m->y_stride + r;
     __m512 y[PXI_FUSED_MAX];
@@ -198,9 +199,9 @@ PXI_INLINE void fused_rows(const struct job *j, size_t r, unpack_fn *unpack, con
         struct pxi_sink s = {.w = j->panel,
                              .act = record + 32 * in_span,
                              .aux = record + PXI_ACT_DX + 4 * in_span,
+                             .ahead = &ahead,
                              .tokens = tokens,
                              .flags = flags};
-        pxi_fetch(&ahead);
         unpack_8(&s, m, p, rows, end - b, unpack, bytes);
         add_sums(&s, y, pxi_min(end - b, 8), tokens, flags);
     }
@@ -258,6 +259,83 @@ PXI_INLINE void run_fused(const struct job *j, unpack_fn *unpack, const size_t b
             fused_rows(j, r, unpack, bytes, 2, flags);
 }
 
+/* ------------------------------------------------------------ row after row (quant_rows512.h) */
+
+/* The record of the n <= 16 blocks from block `at` of the activations on. */
+PXI_INLINE void pack_row(uint8_t *to, const struct pxi_act *act, size_t at, size_t n,
+                         const int offset, const enum pxi_row_order order, const int flags)
+{
+    int32_t *start = (int32_t *)(to + PXI_ROW_START);
+    float *dx = (float *)(to + PXI_ROW_DX);
+    memset(to, 0, PXI_ROW_BYTES);
+    for (size_t b = 0; b < n; b++) {
+        const int8_t *q = act->q + (at + b) * 32;
+        size_t lane = b % 4 * 4 + b / 4;
+        size_t first = order == PXI_ROW_NIBBLES ? b / 4 * 128 + b % 4 * 16 : 32 * b;
+        int32_t s0 = act->sum[2 * (at + b)], s1 = act->sum[2 * (at + b) + 1];
+        memcpy(to + first, q, 16);
+        memcpy(to + first + (order == PXI_ROW_NIBBLES ? 64 : 16), q + 16, 16);
+        dx[b] = act->d[at + b];
+        start[lane] = -offset * (flags & PXI_Q_HALVES ? s0 : s0 + s1);
+        start[16 + lane] = -offset * s1;
+    }
+}
+
+/* A row from p on times the spans in hand: a line of 16 floats for each, 16 lines apart. */
+PXI_INLINE void one_row(const struct job *j, const uint8_t *p, float *line, row_fn *row,
+                        const size_t bytes)
+{
+    size_t left = j->m->k / 32 - j->span_first * PXI_SPAN_BLOCKS;
+    const uint8_t *x = j->records;
+    for (size_t s = 0; s < j->spans; s++, left -= PXI_SPAN_BLOCKS, p += 2 * bytes) {
+        if (left < PXI_SPAN_BLOCKS) {
+            uint8_t copy[2 * COPY_STRIDE] = {0};
+            memcpy(copy, p, left * bytes / 8);
+            _mm512_store_ps(line, row(copy, x));
+        } else {
+            _mm512_store_ps(line, row(p, x));
+        }
+        x += PXI_ROW_BYTES;
+        line += 256;
+    }
+}
+
+/* Sixteen rows from r on. */
+PXI_INLINE void row_group(const struct job *j, size_t r, row_fn *row, const size_t bytes)
+{
+    const struct pxi_matmul *m = j->m;
+    size_t rows = pxi_min(m->row_last - r, 16);
+    size_t left = m->k / 32 - j->span_first * PXI_SPAN_BLOCKS;
+    const uint8_t *p = (const uint8_t *)m->w + r * m->row_bytes + j->span_first * 2 * bytes;
+    const uint8_t *x = j->records;
+    float *lines = (float *)(j->records + j->spans * PXI_ROW_BYTES);
+    __mmask16 mask = (__mmask16)((1u << rows) - 1);
+    __m512 y = _mm512_maskz_loadu_ps(j->span_first ? mask : 0, m->y + r);
+    for (size_t i = 0; i < rows; i++)
+        one_row(j, p + i * m->row_bytes, lines + 16 * i, row, bytes);
+    for (size_t s = 0; s < j->spans; s++, left -= PXI_SPAN_BLOCKS, x += PXI_ROW_BYTES)
+        y = pxi_rows_add(y, lines + 256 * s, x, left);
+    pxi_tile_store(m->y + r, y, mask);
+}
+
+/* All rows times one token. */
+PXI_INLINE void run_lines(struct job *j, row_fn *row, const int offset,
+                          const enum pxi_row_order order, const size_t bytes, const int flags)
+{
+    size_t blocks = j->m->k / 32, spans = (blocks + PXI_SPAN_BLOCKS - 1) / PXI_SPAN_BLOCKS;
+    size_t fit = RECORDS_BYTES / (PXI_ROW_BYTES + 256 * sizeof(float));
+    for (j->span_first = 0; j->span_first < spans; j->span_first += j->spans) {
+        j->spans = pxi_min(spans - j->span_first, fit);
+        for (size_t i = 0; i < j->spans; i++) {
+            size_t at = (j->span_first + i) * PXI_SPAN_BLOCKS;
+            pack_row(j->records + i * PXI_ROW_BYTES, &j->m->act, at,
+                     pxi_min(blocks - at, PXI_SPAN_BLOCKS), offset, order, flags);
+        }
+        for (size_t r = j->m->row_first; r < j->m->row_last; r += 16)
+            row_group(j, r, row, bytes);
+    }
+}
+
 /* All rows times the tokens and spans in hand. */
 PXI_INLINE void run_rows(const struct job *j, unpack_fn *unpack, const size_t bytes,
                          const int flags)
@@ -271,6 +349,7 @@ PXI_INLINE void run_rows(const struct job *j, unpack_fn *unpack, const size_t by
 }
 
 PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack_fn *unpack,
+                       row_fn *row, const size_t most, const enum pxi_row_order order,
                        const int offset, const int turn, const size_t bytes, const int flags)
 {
     struct job j = {.m = m, .tiles = tiles, .record = PXI_ACT_BYTES(flags)};
@@ -280,6 +359,10 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
     const size_t widest = flags & PXI_Q_HALVES ? PXI_TILE_HALVES : PXI_TILE_TOKENS;
     j.panel = m->scratch;
     j.records = j.panel + PANEL_BYTES;
+    if (row && m->tokens == 1 && m->row_bytes <= most) {
+        run_lines(&j, row, offset, order, bytes, flags);
+        return;
+    }
     for (; j.token_first < m->tokens; j.token_first += j.tokens) {
         j.tokens = pxi_min(m->tokens - j.token_first, BATCH);
         j.count = (j.tokens + widest - 1) / widest;
@@ -319,25 +402,27 @@ static tile_fn *const mins[] = {mins1, mins2, mins3, mins4, mins5, mins6};
 static tile_fn *const halves[] = {halves1, halves2, halves3, halves4};
 static tile_fn *const both[] = {both1, both2, both3, both4};
 
-/* Row: type, tiles, offset that makes its integers unsigned, turn of the elements. */
+/* Row: type, tiles, offset that makes its integers unsigned, turn of the elements; then for the types
+ * whose single tokens go row after row: how, up to which bytes of a row, and the order of values. */
 #define TYPES(X)                                                                                   \
-    X(q4_0, plain, 8, 16)                                                                          \
-    X(q4_1, mins, 0, 0)                                                                            \
-    X(q5_0, plain, 16, 16)                                                                         \
-    X(q5_1, mins, 0, 0)                                                                            \
-    X(q8_0, plain, 128, 32)                                                                        \
-    X(q2_k, both, 0, 0)                                                                            \
-    X(q3_k, halves, 4, 0)                                                                          \
-    X(q4_k, mins, 0, 0)                                                                            \
-    X(q5_k, mins, 0, 0)                                                                            \
-    X(q6_k, halves, 32, 0)                                                                         \
-    X(iq4_nl, plain, 128, 16)                                                                      \
-    X(mxfp4, plain, 12, 0)
+    X(q4_0, plain, 8, 16, pxi_row_q4_0, 2048, PXI_ROW_NIBBLES)                                     \
+    X(q4_1, mins, 0, 0, NULL, 0, 0)                                                                \
+    X(q5_0, plain, 16, 16, NULL, 0, 0)                                                             \
+    X(q5_1, mins, 0, 0, NULL, 0, 0)                                                                \
+    X(q8_0, plain, 128, 32, pxi_row_q8_0, SIZE_MAX, PXI_ROW_BLOCKS)                                \
+    X(q2_k, both, 0, 0, NULL, 0, 0)                                                                \
+    X(q3_k, halves, 4, 0, NULL, 0, 0)                                                              \
+    X(q4_k, mins, 0, 0, NULL, 0, 0)                                                                \
+    X(q5_k, mins, 0, 0, NULL, 0, 0)                                                                \
+    X(q6_k, halves, 32, 0, pxi_row_q6_k, SIZE_MAX, PXI_ROW_BLOCKS)                                 \
+    X(iq4_nl, plain, 128, 16, NULL, 0, 0)                                                          \
+    X(mxfp4, plain, 12, 0, NULL, 0, 0)
 
-#define X(name, tiles, offset, turn)                                                               \
+#define X(name, tiles, offset, turn, row, most, order)                                             \
     static void matmul_##name(const struct pxi_matmul *m)                                          \
     {                                                                                              \
-        matmul(m, tiles, unpack_##name, offset, turn, BYTES_##name, FLAGS_##name);                 \
+        matmul(m, tiles, unpack_##name, row, most, order, offset, turn, BYTES_##name,              \
+               FLAGS_##name);                                                                      \
     }
 TYPES(X)
 #undef X

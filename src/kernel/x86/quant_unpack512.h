@@ -137,6 +137,7 @@ PXI_INLINE __m512 pxi_byte_f32(__m512i v, int i)
 struct pxi_sink {
     uint8_t *w;
     const uint8_t *act, *aux;
+    struct pxi_ahead *ahead;
     int tokens, flags; /* constants where this is used */
 };
 
@@ -152,6 +153,7 @@ PXI_INLINE struct pxi_out pxi_begin(const struct pxi_sink *s, int block)
     struct pxi_out o = {.w = s->w + block * PXI_BLOCK_BYTES(s->flags)};
     if (!s->tokens)
         return o;
+    pxi_fetch(s->ahead);
     o.act = s->act + 32 * block;
     PXI_UNROLL
     for (int t = 0; t < s->tokens; t++)
