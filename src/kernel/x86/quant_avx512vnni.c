@@ -28,6 +28,8 @@ typedef void tile_fn(const uint8_t *w, const uint8_t *act, const uint8_t *aux, s
 /* Up to this many tokens weights arrive from memory slower than they are used; then short panels
  * let memory and arithmetic overlap. */
 #define DECODE 12
+/* So far ahead of few tokens memory is asked for, in bytes: nearer it would come too late. */
+#define FEW_AHEAD 65536
 #define STEP   8
 
 /* Of the table of types: id, bytes of 8 blocks, flags. */
@@ -125,11 +127,11 @@ static void copy_rows(uint8_t *copy, const uint8_t *p, size_t stride, size_t row
 PXI_INLINE void unpack_8(const struct pxi_sink *s, const struct pxi_matmul *m, const uint8_t *p,
                          size_t rows, size_t blocks, unpack_fn *unpack, const size_t bytes)
 {
-    struct pxi_rows in = {p, m->row_bytes};
+    struct pxi_rows in = {p, m->row_bytes, 2 * m->row_bytes, 4 * m->row_bytes};
     uint8_t copy[16 * COPY_STRIDE];
     if (rows < 16 || blocks < 8 || m->row_bytes >= STRIDE_MAX) {
         copy_rows(copy, p, m->row_bytes, rows, pxi_min(blocks, 8) * bytes / 8);
-        in = (struct pxi_rows){copy, COPY_STRIDE};
+        in = (struct pxi_rows){copy, COPY_STRIDE, 2 * COPY_STRIDE, 4 * COPY_STRIDE};
     }
     unpack(s, &in);
 }
@@ -149,65 +151,6 @@ PXI_INLINE void unpack_rows(uint8_t *w, const struct pxi_matmul *m, size_t r, si
         w += 8 * PXI_BLOCK_BYTES(flags);
         p += bytes;
     }
-}
-
-/* y += the sums of `blocks` blocks in the sink, as kernel.h writes it. */
-PXI_INLINE void add_sums(const struct pxi_sink *s, __m512 y[PXI_FUSED_MAX], size_t blocks,
-                         const int tokens, const int flags)
-{
-    const int parts = PXI_PARTS(flags), act = PXI_ACT_BYTES(flags);
-    const uint8_t *w = s->w, *aux = s->aux;
-    for (size_t b = 0; b < blocks; b++, w += PXI_BLOCK_BYTES(flags), aux += 4) {
-        const uint8_t *scale = w + 512, *min = scale + 64 * parts;
-        PXI_UNROLL
-        for (int t = 0; t < tokens; t++) {
-            const uint8_t *sum = w + 64 * parts * t, *dx = aux + t * act;
-            __m512 f = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sum)),
-                                     _mm512_load_ps(scale));
-            if (flags & PXI_Q_HALVES)
-                f = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sum + 64)),
-                                    _mm512_load_ps(scale + 64), f);
-            y[t] = _mm512_fmadd_ps(f, pxi_each_f32(dx), y[t]);
-            PXI_UNROLL
-            for (int h = 0; h < PXI_MIN_PARTS(flags); h++) {
-                __m512 x = pxi_each_f32(dx + PXI_ACT_XS(flags) - PXI_ACT_DX + 64 * h);
-                y[t] = _mm512_fnmadd_ps(_mm512_load_ps(min + 64 * h), x, y[t]);
-            }
-        }
-    }
-}
-
-/* Sixteen rows from r on times the spans in hand, for very few tokens: no panel. */
-PXI_INLINE void fused_rows(const struct job *j, size_t r, unpack_fn *unpack, const size_t bytes,
-                           const int tokens, const int flags)
-{
-    const struct pxi_matmul *m = j->m;
-    size_t rows = m->row_last - r, first = j->span_first * PXI_SPAN_BLOCKS;
-    size_t end = pxi_min(m->k / 32, first + j->spans * PXI_SPAN_BLOCKS);
-    const uint8_t *p = (const uint8_t *)m->w + r * m->row_bytes + first / 8 * bytes;
-    struct pxi_ahead ahead = {p + 16 * m->row_bytes, 2 * bytes};
-    __mmask16 mask = (__mmask16)(rows >= 16 ? 0xffff : (1u << rows) - 1);
-    float *out = m->y + j->token_first * m->y_stride + r;
-    __m512 y[PXI_FUSED_MAX];
-    PXI_UNROLL
-    for (int t = 0; t < tokens; t++)
-        y[t] = _mm512_maskz_loadu_ps(first ? mask : 0, out + (size_t)t * m->y_stride);
-    for (size_t b = first; b < end; b += 8, p += bytes) {
-        size_t in_span = b % PXI_SPAN_BLOCKS;
-        const uint8_t *record =
-            j->records + (b - first) / PXI_SPAN_BLOCKS * (size_t)tokens * j->record;
-        struct pxi_sink s = {.w = j->panel,
-                             .act = record + 32 * in_span,
-                             .aux = record + PXI_ACT_DX + 4 * in_span,
-                             .ahead = &ahead,
-                             .tokens = tokens,
-                             .flags = flags};
-        unpack_8(&s, m, p, rows, end - b, unpack, bytes);
-        add_sums(&s, y, pxi_min(end - b, 8), tokens, flags);
-    }
-    PXI_UNROLL
-    for (int t = 0; t < tokens; t++)
-        pxi_tile_store(out + (size_t)t * m->y_stride, y[t], mask);
 }
 
 /* The panel times all tokens in hand: tiles of as equal width as possible. */
@@ -248,15 +191,134 @@ PXI_INLINE void run_panel(const struct job *j, size_t r, size_t first, size_t bl
     run_tiles(j, j->records + span * j->tokens * j->record, in_span, blocks, r, first == 0, ahead);
 }
 
-/* All rows times the tokens and spans in hand, very few tokens. */
-PXI_INLINE void run_fused(const struct job *j, unpack_fn *unpack, const size_t bytes,
-                          const int flags)
+/* ------------------------------------------------- few tokens, without a panel: 8 rows at a time */
+
+/* The record of the n <= 16 blocks from block `at` of the activations on. */
+PXI_INLINE void pack_few(uint8_t *to, const struct pxi_act *act, size_t at, size_t n,
+                         const int offset, const int turn, const int flags)
 {
-    for (size_t r = j->m->row_first; r < j->m->row_last; r += 16)
-        if (j->tokens == 1)
-            fused_rows(j, r, unpack, bytes, 1, flags);
-        else
-            fused_rows(j, r, unpack, bytes, 2, flags);
+    _Alignas(64) int8_t values[PXI_SPAN] = {0};
+    int32_t *start = (int32_t *)(to + PXI_FEW_START);
+    float *dx = (float *)(to + PXI_FEW_DX), *xs = (float *)(to + PXI_FEW_XS);
+    memset(to, 0, PXI_FEW_BYTES);
+    pack_values((uint8_t *)values, act->q + at * 32, n, turn);
+    for (size_t b = 0; b < n; b++) {
+        int32_t s0 = act->sum[2 * (at + b)], s1 = act->sum[2 * (at + b) + 1];
+        int32_t first = flags & PXI_Q_HALVES ? s0 : s0 + s1;
+        size_t pair = 2 * (b % 8) + b / 8;
+        for (size_t i = 0; i < 8; i++)
+            memcpy(to + b % 8 * 64 + b / 8 * 4 + 8 * i, values + 32 * b + 4 * i, 4);
+        start[pair] = -offset * first;
+        start[16 + pair] = -offset * s1;
+        dx[b] = act->d[at + b];
+        xs[b] = dx[b] * (float)first;
+        xs[16 + b] = dx[b] * (float)s1;
+    }
+}
+
+/* y plus block b of the sink, as kernel.h writes it, with dx and xs of block `of`. */
+PXI_INLINE __m512 add_few(const struct pxi_sink *s, __m512 y, int b, int of, int t)
+{
+    const int parts = PXI_PARTS(s->flags);
+    const uint8_t *w = s->w + b * PXI_BLOCK_BYTES(s->flags), *sum = w + 64 * parts * t;
+    const uint8_t *scale = w + 512, *x = s->x + t * PXI_FEW_BYTES + 4 * of;
+    __m512 f = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sum)), _mm512_load_ps(scale));
+    if (s->flags & PXI_Q_HALVES)
+        f = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sum + 64)),
+                            _mm512_load_ps(scale + 64), f);
+    y = _mm512_fmadd_ps(f, pxi_each_f32(x + PXI_FEW_DX), y);
+    for (int h = 0; h < PXI_MIN_PARTS(s->flags); h++)
+        y = _mm512_fnmadd_ps(_mm512_load_ps(scale + 64 * (parts + h)),
+                             pxi_each_f32(x + PXI_FEW_XS + 64 * h), y);
+    return y;
+}
+
+/* y of 8 rows is in the even lanes. They add blocks 0..7, then as odd lanes blocks 8..15. */
+PXI_INLINE void add_blocks(const struct pxi_sink *s, __m512 y[PXI_FUSED_MAX], size_t blocks)
+{
+    PXI_UNROLL
+    for (int t = 0; t < s->tokens; t++) {
+        PXI_UNROLL
+        for (int b = 0; b < 8; b++)
+            if ((size_t)b < blocks)
+                y[t] = add_few(s, y[t], b, b, t);
+        y[t] = _mm512_moveldup_ps(y[t]);
+        PXI_UNROLL
+        for (int b = 0; b < 8; b++)
+            if ((size_t)b + 8 < blocks)
+                y[t] = add_few(s, y[t], b, b + 8, t);
+        y[t] = _mm512_movehdup_ps(y[t]);
+    }
+}
+
+/* The pieces of the span at p: of up to 8 rows, up to 16 blocks; what does not exist is zero. */
+static struct pxi_rows copy_pieces(uint8_t *copy, const uint8_t *p, size_t stride, size_t rows,
+                                   size_t blocks, size_t bytes)
+{
+    memset(copy, 0, 16 * COPY_STRIDE);
+    for (size_t i = 0; i < 16; i++) {
+        size_t first = i % 2 * 8;
+        if (i / 2 < rows && first < blocks)
+            memcpy(copy + i * COPY_STRIDE, p + i / 2 * stride + i % 2 * bytes,
+                   pxi_min(blocks - first, 8) * bytes / 8);
+    }
+    return (struct pxi_rows){copy, COPY_STRIDE, 2 * COPY_STRIDE, 4 * COPY_STRIDE};
+}
+
+/* Eight rows from r on times the spans in hand. */
+PXI_INLINE void few_rows(const struct job *j, size_t r, unpack_fn *unpack, const size_t bytes,
+                         const int tokens, const int flags)
+{
+    const struct pxi_matmul *m = j->m;
+    size_t rows = pxi_min(m->row_last - r, 8), first = j->span_first * PXI_SPAN_BLOCKS;
+    size_t blocks = m->k / 32 - first, group = 8 * m->row_bytes;
+    const uint8_t *p = (const uint8_t *)m->w + r * m->row_bytes + first / 8 * bytes;
+    struct pxi_ahead ahead = {p + (FEW_AHEAD + group - 1) / group * group, 2 * bytes};
+    const __m512i even = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    const __m512i back = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 14, 12, 10, 8, 6, 4, 2, 0);
+    __mmask16 mask = (__mmask16)((1u << rows) - 1);
+    float *out = m->y + j->token_first * m->y_stride + r;
+    __m512 y[PXI_FUSED_MAX];
+    PXI_UNROLL
+    for (int t = 0; t < tokens; t++)
+        y[t] = _mm512_permutexvar_ps(
+            even, _mm512_maskz_loadu_ps(first ? mask : 0, out + (size_t)t * m->y_stride));
+    struct pxi_sink s = {j->panel, j->records, &ahead, tokens, flags};
+    for (size_t n = 0; n < j->spans; n++, p += 2 * bytes, blocks -= PXI_SPAN_BLOCKS) {
+        struct pxi_rows in = {p, bytes, m->row_bytes, 2 * m->row_bytes};
+        uint8_t copy[16 * COPY_STRIDE];
+        if (rows == 8 && blocks >= PXI_SPAN_BLOCKS && m->row_bytes < STRIDE_MAX) {
+            unpack(&s, &in);
+            add_blocks(&s, y, PXI_SPAN_BLOCKS);
+        } else {
+            in = copy_pieces(copy, p, m->row_bytes, rows, blocks, bytes);
+            unpack(&s, &in);
+            add_blocks(&s, y, blocks);
+        }
+        s.x += tokens * PXI_FEW_BYTES;
+    }
+    PXI_UNROLL
+    for (int t = 0; t < tokens; t++)
+        _mm512_mask_storeu_ps(out + (size_t)t * m->y_stride, mask,
+                              _mm512_permutexvar_ps(back, y[t]));
+}
+
+/* All rows times `tokens` tokens. */
+PXI_INLINE void run_few(struct job *j, unpack_fn *unpack, const int offset, const int turn,
+                        const size_t bytes, const int tokens, const int flags)
+{
+    size_t blocks = j->m->k / 32, spans = (blocks + PXI_SPAN_BLOCKS - 1) / PXI_SPAN_BLOCKS;
+    size_t fit = RECORDS_BYTES / PXI_FEW_BYTES / (size_t)tokens;
+    for (j->span_first = 0; j->span_first < spans; j->span_first += j->spans) {
+        j->spans = pxi_min(spans - j->span_first, fit);
+        for (size_t i = 0; i < j->spans * (size_t)tokens; i++) {
+            size_t at = (j->span_first + i / (size_t)tokens) * PXI_SPAN_BLOCKS;
+            pack_few(j->records + i * PXI_FEW_BYTES, &j->m->act, i % (size_t)tokens * blocks + at,
+                     pxi_min(blocks - at, PXI_SPAN_BLOCKS), offset, turn, flags);
+        }
+        for (size_t r = j->m->row_first; r < j->m->row_last; r += 8)
+            few_rows(j, r, unpack, bytes, tokens, flags);
+    }
 }
 
 /* ------------------------------------------------------------ row after row (quant_rows512.h) */
@@ -363,6 +425,10 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
         run_lines(&j, row, offset, order, bytes, flags);
         return;
     }
+    switch (m->tokens) {
+    case 1: run_few(&j, unpack, offset, turn, bytes, 1, flags); return;
+    case 2: run_few(&j, unpack, offset, turn, bytes, 2, flags); return;
+    }
     for (; j.token_first < m->tokens; j.token_first += j.tokens) {
         j.tokens = pxi_min(m->tokens - j.token_first, BATCH);
         j.count = (j.tokens + widest - 1) / widest;
@@ -372,10 +438,7 @@ PXI_INLINE void matmul(const struct pxi_matmul *m, tile_fn *const *tiles, unpack
         for (j.span_first = 0; j.span_first < spans; j.span_first += j.spans) {
             j.spans = pxi_min(spans - j.span_first, fit);
             pack(&j, offset, turn, flags);
-            if (j.tokens <= PXI_FUSED_MAX)
-                run_fused(&j, unpack, bytes, flags);
-            else
-                run_rows(&j, unpack, bytes, flags);
+            run_rows(&j, unpack, bytes, flags);
         }
     }
 }

@@ -138,9 +138,9 @@ PXI_INLINE void pxi_tile_mins(__m512 y[2][PXI_TILE_TOKENS], const uint8_t *w, co
 }
 
 /*
- * Memory that is wanted next. It is asked for in the order of addresses, while the rows before it
- * are used: 32 short pieces of rows at a time would keep neither the memory nor the prefetchers of
- * the processor busy.
+ * Memory that is wanted next, asked for in the order of addresses while what is before it is used:
+ * many short pieces of rows at a time would keep neither the memory nor the prefetchers of the
+ * processor busy. It goes to the second-level cache; the first has fewer requests to spare.
  */
 struct pxi_ahead {
     const uint8_t *p;

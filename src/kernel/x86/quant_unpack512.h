@@ -9,33 +9,41 @@
 
 #include "kernel/x86/quant_tile512.h"
 
-/* Sixteen rows, from 256 elements on. */
+/*
+ * Sixteen pieces of 256 elements: number i is at p + (i & 1) * one + (i >> 1 & 1) * two +
+ * (i >> 2) * four. They are 16 rows, or two pieces of 8 rows.
+ */
 struct pxi_rows {
-    const uint8_t *p; /* row 0 */
-    size_t stride;
+    const uint8_t *p;
+    size_t one, two, four;
 };
 
-/* Bytes p..p+15 of rows 0, 4, 8 and 12 from p on, a lane each. */
-PXI_INLINE __m512i pxi_lanes4(const uint8_t *p, size_t stride)
+PXI_INLINE const uint8_t *pxi_row_at(const struct pxi_rows *r, size_t i)
+{
+    return r->p + (i & 1) * r->one + (i >> 1) * r->two;
+}
+
+/* Bytes p..p+15 of pieces 0, 4, 8 and 12 from p on, a lane each. */
+PXI_INLINE __m512i pxi_lanes4(const uint8_t *p, size_t four)
 {
     __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)p));
-    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + 4 * stride)), 1);
-    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + 8 * stride)), 2);
-    return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + 12 * stride)), 3);
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + four)), 1);
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + 2 * four)), 2);
+    return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + 3 * four)), 3);
 }
 
 /* The same for bytes p..p+15 (*a) and p+16..p+31 (*b): fewer steps than doing each alone. */
-PXI_INLINE void pxi_lanes8(__m512i *a, __m512i *b, const uint8_t *p, size_t stride)
+PXI_INLINE void pxi_lanes8(__m512i *a, __m512i *b, const uint8_t *p, size_t four)
 {
     __m512i v = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)p));
-    __m512i w = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(p + 8 * stride)));
-    v = _mm512_inserti64x4(v, _mm256_loadu_si256((const void *)(p + 4 * stride)), 1);
-    w = _mm512_inserti64x4(w, _mm256_loadu_si256((const void *)(p + 12 * stride)), 1);
+    __m512i w = _mm512_castsi256_si512(_mm256_loadu_si256((const void *)(p + 2 * four)));
+    v = _mm512_inserti64x4(v, _mm256_loadu_si256((const void *)(p + four)), 1);
+    w = _mm512_inserti64x4(w, _mm256_loadu_si256((const void *)(p + 3 * four)), 1);
     *a = _mm512_shuffle_i32x4(v, w, 0x88);
     *b = _mm512_shuffle_i32x4(v, w, 0xdd);
 }
 
-/* v[j] = four-byte element j of each row, from v[i] = 16 bytes of rows i, i + 4, i + 8, i + 12. */
+/* v[j] = four-byte element j of each row, from v[i] = 16 bytes of pieces i, i + 4, i + 8, i + 12. */
 PXI_INLINE void pxi_transpose(__m512i v[4])
 {
     __m512i ab = _mm512_unpacklo_epi32(v[0], v[1]), cd = _mm512_unpacklo_epi32(v[2], v[3]);
@@ -51,7 +59,7 @@ PXI_INLINE void pxi_read16(__m512i v[4], const struct pxi_rows *r, size_t at)
 {
     PXI_UNROLL
     for (size_t i = 0; i < 4; i++)
-        v[i] = pxi_lanes4(r->p + at + i * r->stride, r->stride);
+        v[i] = pxi_lanes4(pxi_row_at(r, i) + at, r->four);
     pxi_transpose(v);
 }
 
@@ -60,7 +68,7 @@ PXI_INLINE void pxi_read32(__m512i v[8], const struct pxi_rows *r, size_t at)
 {
     PXI_UNROLL
     for (size_t i = 0; i < 4; i++)
-        pxi_lanes8(&v[i], &v[i + 4], r->p + at + i * r->stride, r->stride);
+        pxi_lanes8(&v[i], &v[i + 4], pxi_row_at(r, i) + at, r->four);
     pxi_transpose(v);
     pxi_transpose(v + 4);
 }
@@ -130,21 +138,38 @@ PXI_INLINE __m512 pxi_byte_f32(__m512i v, int i)
 }
 
 /*
- * Where 8 blocks of 16 rows go. With tokens = 0 it is a panel. Else w has room for the scales, laid
- * as in a panel, and where the panel would have the integers of a block, the integer sums of its
- * parts: vector t * PXI_PARTS + h. act and aux are as in pxi_tile.
+ * Where 8 blocks of 16 pieces go. With tokens = 0 they are 16 rows and it is a panel. Else they are
+ * blocks 0..7 and 8..15 of 8 rows in turns; w has room for the scales, laid as in a panel, and
+ * where the panel would have the integers of a block, the integer sums of its parts: vector
+ * t * PXI_PARTS + h. x is the record of the first token (PXI_FEW_BYTES).
  */
 struct pxi_sink {
     uint8_t *w;
-    const uint8_t *act, *aux;
+    const uint8_t *x;
     struct pxi_ahead *ahead;
     int tokens, flags; /* constants where this is used */
 };
 
+/*
+ * Record of 16 blocks of few tokens: pairs of what blocks b and b + 8 have, for b and, within, for
+ * every four bytes of values; starts of the integer sums, for first halves and for second; then, in
+ * the order of blocks, dx, and xs of each half. In bytes.
+ */
+#define PXI_FEW_START 512
+#define PXI_FEW_DX    640
+#define PXI_FEW_XS    704
+#define PXI_FEW_BYTES 832
+
+/* The pair at p in every two lanes. */
+PXI_INLINE __m512i pxi_each_pair(const uint8_t *p)
+{
+    return _mm512_castpd_si512(_mm512_set1_pd(*(const double *)p));
+}
+
 /* A block whose vectors are given one after the other. */
 struct pxi_out {
     uint8_t *w;
-    const uint8_t *act;
+    const uint8_t *x;
     __m512i acc[PXI_FUSED_MAX][2];
 };
 
@@ -154,13 +179,13 @@ PXI_INLINE struct pxi_out pxi_begin(const struct pxi_sink *s, int block)
     if (!s->tokens)
         return o;
     pxi_fetch(s->ahead);
-    o.act = s->act + 32 * block;
+    o.x = s->x + 64 * block;
     PXI_UNROLL
     for (int t = 0; t < s->tokens; t++)
         PXI_UNROLL
         for (int h = 0; h < PXI_PARTS(s->flags); h++)
-            o.acc[t][h] = pxi_each_i32(s->aux + 4 * block + t * PXI_ACT_BYTES(s->flags) +
-                                       PXI_ACT_START - PXI_ACT_DX + 64 * h);
+            o.acc[t][h] =
+                pxi_each_pair(s->x + t * PXI_FEW_BYTES + PXI_FEW_START + 8 * block + 64 * h);
     return o;
 }
 
@@ -172,7 +197,7 @@ PXI_INLINE void pxi_put(const struct pxi_sink *s, struct pxi_out *o, int j, __m5
         _mm512_store_si512(o->w + 64 * j, v);
     PXI_UNROLL
     for (int t = 0; t < s->tokens; t++) {
-        __m512i x = pxi_each_i32(o->act + t * PXI_ACT_BYTES(s->flags) + 4 * j);
+        __m512i x = pxi_each_pair(o->x + t * PXI_FEW_BYTES + 8 * j);
         o->acc[t][h] = _mm512_dpbusd_epi32(o->acc[t][h], v, x);
     }
 }
@@ -338,7 +363,9 @@ PXI_INLINE void unpack_mxfp4(const struct pxi_sink *s, const struct pxi_rows *r)
     const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     __m512i table = _mm512_add_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)codes)),
                                     pxi_bytes(12));
-    __m512i at = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)r->stride));
+    __m512i at = _mm512_mullo_epi32(_mm512_srli_epi32(lane, 2), _mm512_set1_epi32((int)r->four));
+    at = _mm512_mask_add_epi32(at, 0xaaaa, at, _mm512_set1_epi32((int)r->one));
+    at = _mm512_mask_add_epi32(at, 0xcccc, at, _mm512_set1_epi32((int)r->two));
     for (int b = 0; b < 8; b++) {
         struct pxi_out to = pxi_begin(s, b);
         __m512i v[4], e = _mm512_i32gather_epi32(at, (const void *)(r->p + 17 * b), 1);
