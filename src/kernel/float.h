@@ -11,8 +11,8 @@
 
 enum {
     PXI_FLOAT_LANES = 16,
-    PXI_FLOAT_TOKENS = 6,    /* tokens of a tile, at most */
-    PXI_FLOAT_BLOCK_K = 1024, /* columns of a tile's activations: they stay in the first-level cache */
+    PXI_FLOAT_TOKENS = 12, /* tokens that go through widened rows together, at most */
+    PXI_FLOAT_X = 6144,    /* floats of their activations: they stay in the first-level cache */
     PXI_FLOAT_PANEL_BYTES = 640 << 10, /* widened rows: they stay in the second-level cache */
     PXI_FLOAT_PANEL_ROWS = 64,
 };
@@ -30,12 +30,11 @@ static inline size_t pxi_float_rows(size_t k)
     return pxi_max(4, pxi_min(fit, PXI_FLOAT_PANEL_ROWS));
 }
 
-/* Scratch, in floats: lanes that go on from block to block, activations of a tile, widened rows. */
+/* Scratch, in floats: lanes that go on from block to block, activations, widened rows. */
 static inline size_t pxi_float_scratch(size_t k)
 {
     size_t rows = pxi_float_rows(k);
-    return rows * PXI_FLOAT_TOKENS * PXI_FLOAT_LANES + PXI_FLOAT_TOKENS * PXI_FLOAT_BLOCK_K +
-           rows * pxi_float_stride(k);
+    return rows * PXI_FLOAT_TOKENS * PXI_FLOAT_LANES + PXI_FLOAT_X + rows * pxi_float_stride(k);
 }
 
 #endif

@@ -8,6 +8,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #define TILE_ROWS   2
+#define BLOCK_TILES 4
 #define TILE_TOKENS 3 /* 24 of 32 registers are sums */
 
 enum elem { ELEM_F32, ELEM_F16, ELEM_BF16 };
@@ -15,6 +16,25 @@ enum elem { ELEM_F32, ELEM_F16, ELEM_BF16 };
 typedef struct {
     float32x4_t v[4];
 } lanes;
+
+/* Lanes in parts of a register each, for loops that need all registers. */
+#define PARTS            4
+#define PART_REGISTER(v) "+w"(v)
+#define PART_LANES       4
+typedef float32x4_t part;
+
+INLINE part *part_at(lanes *v, int i)
+{
+    return &v->v[i];
+}
+INLINE part part_load(const float *p)
+{
+    return vld1q_f32(p);
+}
+INLINE part part_fma(part a, part b, part c)
+{
+    return vfmaq_f32(c, a, b);
+}
 
 #define EACH(expr)                                                                                 \
     lanes out;                                                                                     \

@@ -15,12 +15,16 @@
 #include "kernel/sets.h"
 #include "plexus/tensor.h"
 
-_Static_assert(TILE_TOKENS <= PXI_FLOAT_TOKENS && 4 % TILE_ROWS == 0, "scratch");
+_Static_assert(TILE_TOKENS *BLOCK_TILES <= PXI_FLOAT_TOKENS && 4 % TILE_ROWS == 0, "scratch");
 
 enum {
-    LINE = 64,                  /* bytes of a row used in one step: a cache line */
-    DIRECT = 3 * TILE_TOKENS,   /* tokens up to which rows are used where they lie */
-    BLOCK_K = PXI_FLOAT_BLOCK_K,
+    LINE = 64,                /* bytes of a row used in one step: a cache line */
+    DIRECT = 3 * TILE_TOKENS, /* tokens up to which rows are used where they lie */
+    SINGLE = 2,               /* tokens up to which they are taken one by one */
+    /* Tokens that share widened rows while these are in the first-level cache, and columns of them
+     * that fit there too. */
+    BLOCK_TOKENS = TILE_TOKENS * BLOCK_TILES,
+    BLOCK_K = PXI_FLOAT_X / BLOCK_TOKENS / 16 * 16,
 };
 
 INLINE size_t elem_bytes(enum elem e)
@@ -38,9 +42,9 @@ INLINE lanes load_elems16(enum elem e, const uint8_t *p)
 /* n < 16 elements, then zeros. */
 INLINE lanes load_part(enum elem e, const uint8_t *p, size_t n)
 {
-    _Alignas(64) uint8_t part[64] = {0};
-    memcpy(part, p, n * elem_bytes(e));
-    return load_elems16(e, part);
+    _Alignas(64) uint8_t some[64] = {0};
+    memcpy(some, p, n * elem_bytes(e));
+    return load_elems16(e, some);
 }
 
 /* What a tile reads: row 0 and token 0 at the first of n columns. Strides in bytes and floats. */
@@ -61,54 +65,56 @@ INLINE const uint8_t *row_of(const struct strip *s, size_t r)
     return s->w + (r < s->rows ? r : s->rows - 1) * s->w_stride;
 }
 
-/* Sixteen columns of T tokens. */
-INLINE void add16(const int T, const lanes *w, const float *x, size_t x_stride, tile_sums acc)
+/* Sixteen columns of T tokens and R rows. */
+INLINE void add16(const int T, const int R, const lanes *w, const float *x, size_t x_stride,
+                  tile_sums acc)
 {
     for (int t = 0; t < T; t++) {
         lanes v = lanes_load(x + (size_t)t * x_stride);
-        for (int r = 0; r < TILE_ROWS; r++)
+        for (int r = 0; r < R; r++)
             acc[t][r] = lanes_fma(w[r], v, acc[t][r]);
     }
 }
 
 /* The columns after k, fewer than 16. */
-INLINE void add_rest(enum elem e, const int T, const struct strip *s, size_t k, tile_sums acc)
+INLINE void add_rest(enum elem e, const int T, const int R, const struct strip *s, size_t k,
+                     tile_sums acc)
 {
     lanes w[TILE_ROWS];
-    for (size_t r = 0; r < TILE_ROWS; r++)
-        w[r] = load_part(e, row_of(s, r) + k * elem_bytes(e), s->n - k);
+    for (int r = 0; r < R; r++)
+        w[r] = load_part(e, row_of(s, (size_t)r) + k * elem_bytes(e), s->n - k);
     for (int t = 0; t < T; t++) {
-        lanes v = load_part(ELEM_F32, (const uint8_t *)(s->x + (size_t)t * s->x_stride + k),
-                            s->n - k);
-        for (int r = 0; r < TILE_ROWS; r++)
+        lanes v =
+            load_part(ELEM_F32, (const uint8_t *)(s->x + (size_t)t * s->x_stride + k), s->n - k);
+        for (int r = 0; r < R; r++)
             acc[t][r] = lanes_fma(w[r], v, acc[t][r]);
     }
 }
 
-INLINE void add_strip(enum elem e, const int T, const struct strip *s, tile_sums acc)
+INLINE void add_strip(enum elem e, const int T, const int R, const struct strip *s, tile_sums acc)
 {
     const size_t size = elem_bytes(e), step = LINE / size;
     const uint8_t *row[TILE_ROWS];
     lanes w[TILE_ROWS];
     size_t k = 0;
-    for (size_t r = 0; r < TILE_ROWS; r++)
-        row[r] = row_of(s, r);
+    for (int r = 0; r < R; r++)
+        row[r] = row_of(s, (size_t)r);
     for (; k + step <= s->n; k += step) {
-        for (int r = 0; s->ahead && r < TILE_ROWS; r++)
+        for (int r = 0; s->ahead && r < R; r++)
             __builtin_prefetch(row[r] + k * size + s->ahead, 0, 2);
         for (size_t i = 0; i < step; i += 16) {
-            for (int r = 0; r < TILE_ROWS; r++)
+            for (int r = 0; r < R; r++)
                 w[r] = load_elems16(e, row[r] + (k + i) * size);
-            add16(T, w, s->x + k + i, s->x_stride, acc);
+            add16(T, R, w, s->x + k + i, s->x_stride, acc);
         }
     }
     for (; k + 16 <= s->n; k += 16) {
-        for (int r = 0; r < TILE_ROWS; r++)
+        for (int r = 0; r < R; r++)
             w[r] = load_elems16(e, row[r] + k * size);
-        add16(T, w, s->x + k, s->x_stride, acc);
+        add16(T, R, w, s->x + k, s->x_stride, acc);
     }
     if (k < s->n)
-        add_rest(e, T, s, k, acc);
+        add_rest(e, T, R, s, k, acc);
 }
 
 /* Sums of the lanes, to the results. */
@@ -123,18 +129,31 @@ INLINE void put_sums(const int T, const struct pxi_matmul *m, size_t row, size_t
     }
 }
 
-/* Tokens [first, first + n) as tiles of nearly equal width: that of the tile which begins here. */
-INLINE size_t tile_width(size_t left)
+/* Tokens in pieces of nearly equal width, at most `most`: that of the piece which begins here. */
+INLINE size_t piece_width(size_t left, size_t most)
 {
-    size_t tiles = (left + TILE_TOKENS - 1) / TILE_TOKENS;
-    return (left + tiles - 1) / tiles;
+    size_t pieces = (left + most - 1) / most;
+    return (left + pieces - 1) / pieces;
 }
 
 /* ---------------------------------------------------------------------------- few tokens */
 
+INLINE void clear_sums(const int T, const int R, tile_sums acc)
+{
+    for (int t = 0; t < T; t++)
+        for (int r = 0; r < R; r++)
+            acc[t][r] = lanes_set(0);
+}
+
+/*
+ * Very few tokens take the rows one by one: memory is then read in the order of addresses, which
+ * its prefetchers serve best. More take the rows of a tile together and ask for the next.
+ */
 INLINE void direct_tile(enum elem e, const int T, const struct pxi_matmul *m, size_t row,
                         size_t token)
 {
+    const int R = T <= SINGLE ? 1 : TILE_ROWS;
+    float waiting[SINGLE * TILE_ROWS][16];
     tile_sums acc;
     struct strip s = {.w = (const uint8_t *)m->w + row * m->row_bytes,
                       .w_stride = m->row_bytes,
@@ -142,11 +161,20 @@ INLINE void direct_tile(enum elem e, const int T, const struct pxi_matmul *m, si
                       .x = m->x + token * m->k,
                       .x_stride = m->k,
                       .n = m->k,
-                      .ahead = token ? 0 : TILE_ROWS * m->row_bytes};
-    for (int t = 0; t < T; t++)
+                      .ahead = token || R == 1 ? 0 : TILE_ROWS * m->row_bytes};
+    for (int r = 0; r < TILE_ROWS; r += R) {
+        clear_sums(T, R, acc);
+        add_strip(e, T, R, &s, acc);
+        for (int t = 0; R == 1 && t < T; t++)
+            lanes_store(waiting[t * TILE_ROWS + r], acc[t][0]);
+        if (s.rows > 1) { /* past the last row: the last again */
+            s.w += m->row_bytes;
+            s.rows--;
+        }
+    }
+    for (int t = 0; R == 1 && t < T; t++)
         for (int r = 0; r < TILE_ROWS; r++)
-            acc[t][r] = lanes_set(0);
-    add_strip(e, T, &s, acc);
+            acc[t][r] = lanes_load(waiting[t * TILE_ROWS + r]);
     put_sums(T, m, row, token, acc);
 }
 
@@ -161,8 +189,9 @@ INLINE void direct(enum elem e, const struct pxi_matmul *m)
 {
     for (size_t row = m->row_first; row < m->row_last; row += TILE_ROWS)
         for (size_t token = 0, n; token < m->tokens; token += n)
-            switch (n = tile_width(m->tokens - token)) {
-#define CASE(T) case T: direct_tile(e, T, m, row, token); break;
+            switch (n = piece_width(m->tokens - token, TILE_TOKENS)) {
+#define CASE(T)                                                                                    \
+    case T: direct_tile(e, T, m, row, token); break;
                 EACH_WIDTH(CASE)
 #undef CASE
             }
@@ -171,14 +200,15 @@ INLINE void direct(enum elem e, const struct pxi_matmul *m)
 /* --------------------------------------------------------------------------- many tokens */
 
 /*
- * Widened rows and a tile of tokens. Both lie in the order of use: for each 16 columns, those of
- * TILE_ROWS rows or of the tokens of the tile, one after the other.
+ * Widened rows and some tokens. Both lie in the order of use: for each 16 columns, those of
+ * TILE_ROWS rows or of the tokens of a tile, one after the other.
  */
 struct block {
     const struct pxi_matmul *m;
     size_t row, rows;
-    size_t token, k, n;     /* columns [k, k + n) */
-    float *w, *x, *waiting; /* waiting: lanes of a tile, PXI_FLOAT_TOKENS * TILE_ROWS vectors */
+    size_t token, tokens;
+    size_t k, n;            /* columns [k, k + n) */
+    float *w, *x, *waiting; /* waiting: lanes of each tile, between two blocks of columns */
 };
 
 INLINE void widen(enum elem e, const struct block *b)
@@ -188,8 +218,8 @@ INLINE void widen(enum elem e, const struct block *b)
     for (size_t r = 0; r < groups * TILE_ROWS; r++) {
         const uint8_t *from =
             (const uint8_t *)m->w + (b->row + pxi_min(r, b->rows - 1)) * m->row_bytes;
-        float *to = b->w + (r / TILE_ROWS * TILE_ROWS * pxi_float_stride(m->k)) +
-                    r % TILE_ROWS * 16;
+        float *to =
+            b->w + (r / TILE_ROWS * TILE_ROWS * pxi_float_stride(m->k)) + r % TILE_ROWS * 16;
         for (k = 0; k + 16 <= m->k; k += 16) {
             __builtin_prefetch(from + b->rows * m->row_bytes + k * size, 0, 2);
             lanes_store(to + k * TILE_ROWS, load_elems16(e, from + k * size));
@@ -199,12 +229,12 @@ INLINE void widen(enum elem e, const struct block *b)
     }
 }
 
-/* The activations of the tile, filled up with zeros to 16 columns. */
-static void copy_tokens(const struct block *b, size_t tokens)
+/* The activations of a tile, filled up with zeros to 16 columns. */
+static void copy_tile(const struct block *b, float *x, size_t token, size_t tokens)
 {
     for (size_t t = 0; t < tokens; t++) {
-        const float *from = b->m->x + (b->token + t) * b->m->k + b->k;
-        float *to = b->x + t * 16;
+        const float *from = b->m->x + (token + t) * b->m->k + b->k;
+        float *to = x + t * 16;
         size_t k = 0;
         for (; k + 16 <= b->n; k += 16)
             lanes_store(to + k * tokens, lanes_load(from + k));
@@ -214,48 +244,68 @@ static void copy_tokens(const struct block *b, size_t tokens)
     }
 }
 
-INLINE void block_tile(const int T, const struct block *b, size_t r)
+/* Sixteen columns of T tokens and a tile of widened rows, a part of the lanes after the other. */
+INLINE void add_parts(const int T, const float *w, const float *x, tile_sums acc)
+{
+    for (int p = 0; p < PARTS; p++, w += PART_LANES, x += PART_LANES) {
+        part v[TILE_ROWS];
+        for (int r = 0; r < TILE_ROWS; r++)
+            v[r] = part_load(w + 16 * r);
+        for (int t = 0; t < T; t++) {
+            part a = part_load(x + 16 * t);
+            __asm__("" : PART_REGISTER(a)); /* one load for all rows */
+            for (int r = 0; r < TILE_ROWS; r++)
+                *part_at(&acc[t][r], p) = part_fma(v[r], a, *part_at(&acc[t][r], p));
+        }
+    }
+}
+
+/* T tokens from `token` on, whose activations are at x, times the rows from number r on. */
+INLINE void block_tile(const int T, const struct block *b, size_t r, size_t token, const float *x)
 {
     tile_sums acc;
-    const float *x = b->x, *w = b->w + r * pxi_float_stride(b->m->k) + b->k * TILE_ROWS;
-    float *waiting = b->waiting + r * PXI_FLOAT_TOKENS * 16;
+    const float *w = b->w + r * pxi_float_stride(b->m->k) + b->k * TILE_ROWS;
+    float *waiting = b->waiting + (r * BLOCK_TOKENS + (token - b->token) * TILE_ROWS) * 16;
     for (int t = 0; t < T; t++)
         for (int i = 0; i < TILE_ROWS; i++)
             acc[t][i] = b->k ? lanes_load(waiting + (t * TILE_ROWS + i) * 16) : lanes_set(0);
-    for (size_t k = 0; k < b->n; k += 16, w += TILE_ROWS * 16, x += T * 16) {
-        lanes v[TILE_ROWS];
-        for (int i = 0; i < TILE_ROWS; i++)
-            v[i] = lanes_load(w + 16 * i);
-        add16(T, v, x, 16, acc);
-    }
+    for (size_t k = 0; k < b->n; k += 16, w += TILE_ROWS * 16, x += T * 16)
+        add_parts(T, w, x, acc);
     if (b->k + b->n == b->m->k)
-        put_sums(T, b->m, b->row + r, b->token, acc);
+        put_sums(T, b->m, b->row + r, token, acc);
     else
         for (int t = 0; t < T; t++)
             for (int i = 0; i < TILE_ROWS; i++)
                 lanes_store(waiting + (t * TILE_ROWS + i) * 16, acc[t][i]);
 }
 
-static void run_block(const struct block *b, size_t tokens)
+static void run_block(const struct block *b)
 {
-    copy_tokens(b, tokens);
+    size_t padded = (b->n + 15) / 16 * 16, end = b->token + b->tokens, n;
+    for (size_t t = b->token; t < end; t += n) {
+        n = piece_width(end - t, TILE_TOKENS);
+        copy_tile(b, b->x + (t - b->token) * padded, t, n);
+    }
     for (size_t r = 0; r < b->rows; r += TILE_ROWS)
-        switch (tokens) {
-#define CASE(T) case T: block_tile(T, b, r); break;
-            EACH_WIDTH(CASE)
+        for (size_t t = b->token; t < end; t += n) {
+            const float *x = b->x + (t - b->token) * padded;
+            switch (n = piece_width(end - t, TILE_TOKENS)) {
+#define CASE(T)                                                                                    \
+    case T: block_tile(T, b, r, t, x); break;
+                EACH_WIDTH(CASE)
 #undef CASE
+            }
         }
 }
 
 static void run_tokens(struct block *b)
 {
     const struct pxi_matmul *m = b->m;
-    size_t n;
-    for (b->token = 0; b->token < m->tokens; b->token += n) {
-        n = tile_width(m->tokens - b->token);
+    for (b->token = 0; b->token < m->tokens; b->token += b->tokens) {
+        b->tokens = piece_width(m->tokens - b->token, BLOCK_TOKENS);
         for (b->k = 0; b->k < m->k; b->k += BLOCK_K) {
             b->n = pxi_min(m->k - b->k, BLOCK_K);
-            run_block(b, n);
+            run_block(b);
         }
     }
 }
@@ -268,8 +318,8 @@ INLINE void matmul(const struct pxi_matmul *m, enum elem e)
         direct(e, m);
         return;
     }
-    b.x = b.waiting + most * PXI_FLOAT_TOKENS * 16;
-    b.w = b.x + PXI_FLOAT_TOKENS * BLOCK_K;
+    b.x = b.waiting + most * PXI_FLOAT_TOKENS * PXI_FLOAT_LANES;
+    b.w = b.x + PXI_FLOAT_X;
     for (b.row = m->row_first; b.row < m->row_last; b.row += b.rows) {
         b.rows = pxi_min(m->row_last - b.row, most);
         widen(e, &b);

@@ -8,6 +8,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #define TILE_ROWS   2
+#define BLOCK_TILES 4
 #define TILE_TOKENS 3 /* 12 of 16 registers are sums */
 
 enum elem { ELEM_F32, ELEM_F16, ELEM_BF16 };
@@ -15,6 +16,25 @@ enum elem { ELEM_F32, ELEM_F16, ELEM_BF16 };
 typedef struct {
     __m256 lo, hi;
 } lanes;
+
+/* Lanes in parts of a register each, for loops that need all registers. */
+#define PARTS            2
+#define PART_REGISTER(v) "+x"(v)
+#define PART_LANES       8
+typedef __m256 part;
+
+INLINE part *part_at(lanes *v, int i)
+{
+    return i ? &v->hi : &v->lo;
+}
+INLINE part part_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+INLINE part part_fma(part a, part b, part c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
 
 INLINE lanes lanes_set(float f)
 {

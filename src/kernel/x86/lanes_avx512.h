@@ -8,11 +8,31 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #define TILE_ROWS   4
+#define BLOCK_TILES 1
 #define TILE_TOKENS 6 /* 24 sums, 4 rows, an activation */
 
 enum elem { ELEM_F32, ELEM_F16, ELEM_BF16 };
 
 typedef __m512 lanes;
+
+#define PARTS            1
+#define PART_REGISTER(v) "+v"(v)
+#define PART_LANES       16
+typedef __m512 part;
+
+INLINE part *part_at(lanes *v, int i)
+{
+    (void)i;
+    return v;
+}
+INLINE part part_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+INLINE part part_fma(part a, part b, part c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
 
 INLINE lanes lanes_set(float f)
 {

@@ -30,7 +30,7 @@ typedef void tile_fn(const uint8_t *w, const uint8_t *act, const uint8_t *aux, s
 #define DECODE 12
 /* So far ahead of few tokens memory is asked for, in bytes: nearer it would come too late. */
 #define FEW_AHEAD 65536
-#define STEP   8
+#define STEP      8
 
 /* Of the table of types: id, bytes of 8 blocks, flags. */
 enum {
@@ -191,7 +191,8 @@ PXI_INLINE void run_panel(const struct job *j, size_t r, size_t first, size_t bl
     run_tiles(j, j->records + span * j->tokens * j->record, in_span, blocks, r, first == 0, ahead);
 }
 
-/* ------------------------------------------------- few tokens, without a panel: 8 rows at a time */
+/* ------------------------------------------------- few tokens, without a panel: 8 rows at a time
+ */
 
 /* The record of the n <= 16 blocks from block `at` of the activations on. */
 PXI_INLINE void pack_few(uint8_t *to, const struct pxi_act *act, size_t at, size_t n,
@@ -465,8 +466,9 @@ static tile_fn *const mins[] = {mins1, mins2, mins3, mins4, mins5, mins6};
 static tile_fn *const halves[] = {halves1, halves2, halves3, halves4};
 static tile_fn *const both[] = {both1, both2, both3, both4};
 
-/* Row: type, tiles, offset that makes its integers unsigned, turn of the elements; then for the types
- * whose single tokens go row after row: how, up to which bytes of a row, and the order of values. */
+/* Row: type, tiles, offset that makes its integers unsigned, turn of the elements; then for the
+ * types whose single tokens go row after row: how, up to which bytes of a row, and the order of
+ * values. */
 #define TYPES(X)                                                                                   \
     X(q4_0, plain, 8, 16, pxi_row_q4_0, 2048, PXI_ROW_NIBBLES)                                     \
     X(q4_1, mins, 0, 0, NULL, 0, 0)                                                                \

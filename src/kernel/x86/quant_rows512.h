@@ -73,8 +73,9 @@ PXI_INLINE __mmask32 pxi_row_begins(const int words, const int first)
 }
 
 /*
- * The f16 scales of 16 blocks of `words` words, each at the begin of its block: lane 4 * l + c wants
- * word (4 * c + l) * words. A permutation takes words from two vectors, by the index modulo 64.
+ * The f16 scales of 16 blocks of `words` words, each at the begin of its block: lane 4 * l + c
+ * wants word (4 * c + l) * words. A permutation takes words from two vectors, by the index
+ * modulo 64.
  */
 PXI_INLINE __m512 pxi_row_scales(const uint8_t *p, const int words)
 {
@@ -132,16 +133,15 @@ PXI_INLINE __m512 pxi_row_q8_0(const uint8_t *p, const uint8_t *x)
 /* Of two blocks of 256: a in the lanes of the first, b in those of the second. */
 PXI_INLINE __m512 pxi_row_pair(__m512 ab, int a, int b)
 {
-    return _mm512_permutexvar_ps(
-        _mm512_set_epi32(b, b, a, a, b, b, a, a, b, b, a, a, b, b, a, a), ab);
+    return _mm512_permutexvar_ps(_mm512_set_epi32(b, b, a, a, b, b, a, a, b, b, a, a, b, b, a, a),
+                                 ab);
 }
 
 /* The 16 words of 32, 16 for each block of 256, that are in lanes; `first` and `later` are where
  * blocks 0..3 and 4..7 begin, `step` words from one to the next. */
 PXI_INLINE __m512i pxi_row_lanes(__m512i words, const int first, const int later, const int step)
 {
-#define PART(l)                                                                                    \
-    later + 16 + (l)*step, first + 16 + (l)*step, later + (l)*step, first + (l)*step
+#define PART(l) later + 16 + (l)*step, first + 16 + (l)*step, later + (l)*step, first + (l)*step
     const __m512i at = _mm512_set_epi32(PART(3), PART(2), PART(1), PART(0));
 #undef PART
     return _mm512_and_si512(_mm512_permutexvar_epi16(at, words), _mm512_set1_epi32(0xffff));
@@ -176,8 +176,8 @@ PXI_INLINE __m512 pxi_row_q6_k(const uint8_t *p, const uint8_t *x)
     for (int i = 0; i < 4; i++) { /* 128 columns: blocks 0 and 1, then 2 and 3 */
         const uint8_t *block = p + 210 * (i / 2);
         __m512i v = _mm512_loadu_si512(block + 64 * (i % 2));
-        __m512i high = _mm512_broadcast_i64x4(
-            _mm256_loadu_si256((const void *)(block + 128 + 32 * (i % 2))));
+        __m512i high =
+            _mm512_broadcast_i64x4(_mm256_loadu_si256((const void *)(block + 128 + 32 * (i % 2))));
         __m512i low = _mm512_mask_slli_epi16(_mm512_slli_epi16(high, 4), 0xffff0000, high, 2);
         __m512i up = _mm512_mask_srli_epi16(high, 0xffff0000, high, 2);
         sum[2 * i] = pxi_row_dot(zero, pxi_or_and(pxi_low4(v), low, two), x, 2 * i);

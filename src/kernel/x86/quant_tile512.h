@@ -28,8 +28,8 @@
 #define PXI_TILE_TOKENS 6   /* the widest tile: 12 integer and 12 float accumulators */
 #define PXI_TILE_SPLIT  3   /* up to this many tokens an accumulator is two */
 #define PXI_TILE_HALVES 4   /* the same with 16-element scales: 16 and 8 */
-#define PXI_TILE_ROWS   32 /* rows of a panel */
-#define PXI_FUSED_MAX   2  /* tokens for which no panel is made */
+#define PXI_TILE_ROWS   32  /* rows of a panel */
+#define PXI_FUSED_MAX   2   /* tokens for which no panel is made */
 
 /* Scale (and min) vectors of a block; parts of an activation record; all in bytes. */
 #define PXI_PARTS(flags)       ((flags)&PXI_Q_HALVES ? 2 : 1)

@@ -43,7 +43,8 @@ PXI_INLINE void pxi_lanes8(__m512i *a, __m512i *b, const uint8_t *p, size_t four
     *b = _mm512_shuffle_i32x4(v, w, 0xdd);
 }
 
-/* v[j] = four-byte element j of each row, from v[i] = 16 bytes of pieces i, i + 4, i + 8, i + 12. */
+/* v[j] = four-byte element j of each row, from v[i] = 16 bytes of pieces i, i + 4, i + 8, i + 12.
+ */
 PXI_INLINE void pxi_transpose(__m512i v[4])
 {
     __m512i ab = _mm512_unpacklo_epi32(v[0], v[1]), cd = _mm512_unpacklo_epi32(v[2], v[3]);
@@ -183,9 +184,8 @@ PXI_INLINE struct pxi_out pxi_begin(const struct pxi_sink *s, int block)
     PXI_UNROLL
     for (int t = 0; t < s->tokens; t++)
         PXI_UNROLL
-        for (int h = 0; h < PXI_PARTS(s->flags); h++)
-            o.acc[t][h] =
-                pxi_each_pair(s->x + t * PXI_FEW_BYTES + PXI_FEW_START + 8 * block + 64 * h);
+    for (int h = 0; h < PXI_PARTS(s->flags); h++)
+        o.acc[t][h] = pxi_each_pair(s->x + t * PXI_FEW_BYTES + PXI_FEW_START + 8 * block + 64 * h);
     return o;
 }
 
@@ -207,8 +207,8 @@ PXI_INLINE void pxi_end(const struct pxi_sink *s, const struct pxi_out *o)
     PXI_UNROLL
     for (int t = 0; t < s->tokens; t++)
         PXI_UNROLL
-        for (int h = 0; h < PXI_PARTS(s->flags); h++)
-            _mm512_store_si512(o->w + 64 * (t * PXI_PARTS(s->flags) + h), o->acc[t][h]);
+    for (int h = 0; h < PXI_PARTS(s->flags); h++)
+        _mm512_store_si512(o->w + 64 * (t * PXI_PARTS(s->flags) + h), o->acc[t][h]);
 }
 
 /* Scale and min vectors of a block: number i of them all. */
@@ -299,7 +299,8 @@ PXI_INLINE __m512i pxi_fifth(__m512i v, __m512i qh, int e, int f)
 }
 
 /* The nibbles v of four bytes of a block, elements e, e + 1, f, f + 1, with their fifth bits. */
-PXI_INLINE void pxi_put_five(const struct pxi_sink *s, struct pxi_out *o, int j, __m512i v, __m512i qh, int e, int f)
+PXI_INLINE void pxi_put_five(const struct pxi_sink *s, struct pxi_out *o, int j, __m512i v,
+                             __m512i qh, int e, int f)
 {
     pxi_put(s, o, j, pxi_fifth(pxi_low4(v), qh, e, f));
     pxi_put(s, o, j + 4, pxi_fifth(pxi_high4(v), qh, e + 16, f + 16));
