@@ -1,6 +1,6 @@
 /*
- * Speed of the quantised products on one core: for each type, shape and number of tokens GOPS, the
- * fraction of the int8 peak and GB/s of weights, and the fraction of the read bandwidth. Peak and
+ * Speed of the products on one core: for each type, shape and number of tokens GOPS, the fraction of
+ * the int8 peak (of float types: of the FMA peak) and GB/s of weights, and the fraction of the read bandwidth. Peak and
  * bandwidth are measured between the products, since other work on the machine moves both. The best
  * of several runs counts.
  *
@@ -48,8 +48,31 @@ __attribute__((target("avx512f,avx512vnni"))) static double peak_ops(void)
     }
     return 50000 * 12 * 128 / (now() - start);
 }
+/* The same of fused multiply-adds on floats. */
+__attribute__((target("avx512f"))) static double peak_fma(void)
+{
+    if (!(pxi_cpu_detect() & PXI_CPU_AVX512))
+        return 0;
+    double start = now();
+    for (int n = 0; n < 50000; n++) {
+#define ONE(i) "vfmadd231ps %%zmm0, %%zmm0, %%zmm" #i "\n"
+        __asm__ volatile("vpxor %%xmm0, %%xmm0, %%xmm0\n" ONE(4) ONE(5) ONE(6) ONE(7) ONE(8) ONE(9)
+                             ONE(10) ONE(11) ONE(12) ONE(13) ONE(14) ONE(15)
+                         :
+                         :
+                         : "zmm0", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10",
+                           "zmm11", "zmm12", "zmm13", "zmm14", "zmm15");
+#undef ONE
+    }
+    return 50000 * 12 * 32 / (now() - start);
+}
 #else
 static double peak_ops(void)
+{
+    return 0;
+}
+
+static double peak_fma(void)
 {
     return 0;
 }
@@ -96,6 +119,7 @@ static double run_once(struct bench *b, uint32_t type, size_t rows, size_t k, si
                                .k = k,
                                .row_last = rows,
                                .tokens = tokens,
+                               .x = b->x,
                                .act = {b->q, b->d, b->sum},
                                .y = b->y,
                                .y_stride = rows,
@@ -114,11 +138,11 @@ static void measure(struct bench *b, uint32_t type, size_t rows, size_t k, size_
         return;
     for (int i = 0; i < 15; i++) {
         double start = now();
-        for (size_t t = 0; t < tokens; t++)
+        for (size_t t = 0; t < tokens && px_dtype_block(type) > 1; t++)
             b->kernels.act_quant(b->q + t * k, b->d + t * k / 32, b->sum + t * k / 16, b->x, k);
         double seconds = now() - start;
         act = seconds < act ? seconds : act;
-        double p = peak_ops(),
+        double p = px_dtype_block(type) > 1 ? peak_ops() : peak_fma(),
                r = tokens > 16 ? 1
                                : read_bandwidth(b->weights + (size_t)i % 8 * (WEIGHT_BYTES / 8));
         peak = p > peak ? p : peak;
@@ -142,15 +166,15 @@ static void bench_init(struct bench *b)
     size_t k = 5632;
     pxi_kernels_init(&b->kernels, pxi_cpu_mask(getenv("PLEXUS_CPU")) & pxi_cpu_detect());
     b->weights = aligned_alloc(4096, WEIGHT_BYTES);
-    b->x = aligned_alloc(64, k * sizeof(float));
+    b->x = aligned_alloc(64, TOKENS_MAX * k * sizeof(float));
     b->q = aligned_alloc(64, TOKENS_MAX * k);
     b->d = aligned_alloc(64, TOKENS_MAX * k / 32 * 4);
     b->sum = aligned_alloc(64, TOKENS_MAX * k / 16 * 4);
     b->y = aligned_alloc(64, TOKENS_MAX * k * sizeof(float));
     b->scratch = aligned_alloc(64, pxi_matmul_scratch(k) + 64);
     for (size_t i = 0; i < WEIGHT_BYTES; i++)
-        b->weights[i] = (uint8_t)(i * 2654435761u >> 13 & 0x1f) + 32; /* scales stay normal */
-    for (size_t i = 0; i < k; i++)
+        b->weights[i] = (uint8_t)(i * 2654435761u >> 13 & 0x1f) + 32; /* scales and floats stay normal */
+    for (size_t i = 0; i < TOKENS_MAX * k; i++)
         b->x[i] = (float)(i * 37 % 101) / 50 - 1;
 }
 
@@ -163,7 +187,7 @@ int main(int argc, char **argv)
     size_t own[2] = {argc > 4 ? strtoul(argv[3], NULL, 10) : 0,
                      argc > 4 ? strtoul(argv[4], NULL, 10) : 0};
     bench_init(&b);
-    for (uint32_t type = 2; type < PX_DTYPE_LIMIT && only <= TOKENS_MAX; type++) {
+    for (uint32_t type = 0; type < PX_DTYPE_LIMIT && only <= TOKENS_MAX; type++) {
         if (!px_dtype_name(type) || (argc > 1 && strcasecmp(argv[1], px_dtype_name(type)) != 0 &&
                                      strcmp(argv[1], "all") != 0))
             continue;

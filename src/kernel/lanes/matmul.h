@@ -2,10 +2,10 @@
  * Matrix products with F32, F16 and BF16 weights, written once over a type `lanes` of 16 floats
  * that the includer defines, with TILE_ROWS and TILE_TOKENS, the tile that its registers hold.
  *
- * Lanes are 16 columns of one row, so rows are read as they lie in the file. Few tokens use them
- * there, widened on the way. For many, rows are widened once into the scratch; a tile of tokens
- * goes through them in blocks of columns, its activations in the first-level cache, its lanes
- * waiting in the scratch between two blocks.
+ * Lanes are 16 columns of one row, so rows are read as they lie in the file, and widened on the
+ * way. Where that takes time from the products, rows are widened once into the scratch when there
+ * are more than WIDEN_ABOVE tokens; a tile of tokens goes through them in blocks of columns, its
+ * activations in the first-level cache, its lanes waiting in the scratch between two blocks.
  */
 #ifndef PXI_KERNEL_LANES_MATMUL_H
 #define PXI_KERNEL_LANES_MATMUL_H
@@ -18,9 +18,10 @@
 _Static_assert(TILE_TOKENS *BLOCK_TILES <= PXI_FLOAT_TOKENS && 4 % TILE_ROWS == 0, "scratch");
 
 enum {
-    LINE = 64,                /* bytes of a row used in one step: a cache line */
-    DIRECT = 3 * TILE_TOKENS, /* tokens up to which rows are used where they lie */
-    SINGLE = 2,               /* tokens up to which they are taken one by one */
+    LINE = 64,             /* bytes of a row used in one step: a cache line */
+    SINGLE = 2,            /* tokens up to which rows are taken one by one, */
+    SINGLE_FLOATS = 4096,  /* if their activations leave room in the first-level cache */
+    DIRECT_FLOATS = 65536, /* activations that stay in the second-level cache */
     /* Tokens that share widened rows while these are in the first-level cache, and columns of them
      * that fit there too. */
     BLOCK_TOKENS = TILE_TOKENS * BLOCK_TILES,
@@ -149,10 +150,10 @@ INLINE void clear_sums(const int T, const int R, tile_sums acc)
  * Very few tokens take the rows one by one: memory is then read in the order of addresses, which
  * its prefetchers serve best. More take the rows of a tile together and ask for the next.
  */
-INLINE void direct_tile(enum elem e, const int T, const struct pxi_matmul *m, size_t row,
-                        size_t token)
+INLINE void direct_tile(enum elem e, const int T, const int single, const struct pxi_matmul *m,
+                        size_t row, size_t token, size_t ahead)
 {
-    const int R = T <= SINGLE ? 1 : TILE_ROWS;
+    const int R = single ? 1 : TILE_ROWS;
     float waiting[SINGLE * TILE_ROWS][16];
     tile_sums acc;
     struct strip s = {.w = (const uint8_t *)m->w + row * m->row_bytes,
@@ -161,7 +162,7 @@ INLINE void direct_tile(enum elem e, const int T, const struct pxi_matmul *m, si
                       .x = m->x + token * m->k,
                       .x_stride = m->k,
                       .n = m->k,
-                      .ahead = token || R == 1 ? 0 : TILE_ROWS * m->row_bytes};
+                      .ahead = ahead};
     for (int r = 0; r < TILE_ROWS; r += R) {
         clear_sums(T, R, acc);
         add_strip(e, T, R, &s, acc);
@@ -185,16 +186,28 @@ INLINE void direct_tile(enum elem e, const int T, const struct pxi_matmul *m, si
 #define EACH_WIDTH(CASE) CASE(1) CASE(2) CASE(3)
 #endif
 
-INLINE void direct(enum elem e, const struct pxi_matmul *m)
+/* All rows times tokens [first, last). */
+INLINE void direct(enum elem e, const struct pxi_matmul *m, size_t first, size_t last)
 {
+    size_t ahead = TILE_ROWS * m->row_bytes;
     for (size_t row = m->row_first; row < m->row_last; row += TILE_ROWS)
-        for (size_t token = 0, n; token < m->tokens; token += n)
-            switch (n = piece_width(m->tokens - token, TILE_TOKENS)) {
+        for (size_t token = first, n; token < last; token += n)
+            switch (n = piece_width(last - token, TILE_TOKENS)) {
 #define CASE(T)                                                                                    \
-    case T: direct_tile(e, T, m, row, token); break;
+    case T: direct_tile(e, T, 0, m, row, token, token == first ? ahead : 0); break;
                 EACH_WIDTH(CASE)
 #undef CASE
             }
+}
+
+/* The same for one or two tokens that stay in the first-level cache. */
+INLINE void direct_few(enum elem e, const struct pxi_matmul *m)
+{
+    for (size_t row = m->row_first; row < m->row_last; row += TILE_ROWS)
+        if (m->tokens == 1)
+            direct_tile(e, 1, 1, m, row, 0, 0);
+        else
+            direct_tile(e, 2, 1, m, row, 0, 0);
 }
 
 /* --------------------------------------------------------------------------- many tokens */
@@ -314,8 +327,14 @@ INLINE void matmul(const struct pxi_matmul *m, enum elem e)
 {
     struct block b = {.m = m, .waiting = m->scratch};
     size_t most = pxi_float_rows(m->k);
-    if (m->tokens <= DIRECT || !m->k) {
-        direct(e, m);
+    if (m->tokens && m->tokens <= SINGLE && m->tokens * m->k <= SINGLE_FLOATS) {
+        direct_few(e, m);
+        return;
+    }
+    if (m->tokens <= WIDEN_ABOVE || !m->k) {
+        size_t n = pxi_max(DIRECT_FLOATS / pxi_max(m->k, 1) / TILE_TOKENS, 1) * TILE_TOKENS;
+        for (size_t token = 0; token < m->tokens; token += n)
+            direct(e, m, token, pxi_min(m->tokens, token + n));
         return;
     }
     b.x = b.waiting + most * PXI_FLOAT_TOKENS * PXI_FLOAT_LANES;

@@ -9,6 +9,7 @@
 
 #define TILE_ROWS   2
 #define BLOCK_TILES 4
+#define WIDEN_ABOVE (3 * TILE_TOKENS)
 #define TILE_TOKENS 3 /* 12 of 16 registers are sums */
 
 enum elem { ELEM_F32, ELEM_F16, ELEM_BF16 };

@@ -9,6 +9,7 @@
 
 #define TILE_ROWS   4
 #define BLOCK_TILES 1
+#define WIDEN_ABOVE SIZE_MAX
 #define TILE_TOKENS 6 /* 24 sums, 4 rows, an activation */
 
 enum elem { ELEM_F32, ELEM_F16, ELEM_BF16 };
