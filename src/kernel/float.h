@@ -34,7 +34,25 @@ static inline size_t pxi_float_rows(size_t k)
 static inline size_t pxi_float_scratch(size_t k)
 {
     size_t rows = pxi_float_rows(k);
-    return rows * PXI_FLOAT_TOKENS * PXI_FLOAT_LANES + PXI_FLOAT_X + rows * pxi_float_stride(k);
+    size_t n = rows * PXI_FLOAT_TOKENS * PXI_FLOAT_LANES + PXI_FLOAT_X + rows * pxi_float_stride(k);
+    return n;
+}
+
+/* The bf16 set: see x86/float_matmul_bf16.c. */
+enum {
+    PXI_BF16_STEP = 32,            /* columns of a vector */
+    PXI_BF16_TOKENS = 24,          /* tokens whose lanes wait */
+    PXI_BF16_ROWS = 64,            /* rows of a panel, at most */
+    PXI_BF16_PANEL_VECTORS = 8960, /* 560 KiB of rounded rows stay in the second-level cache */
+    PXI_BF16_BATCH = 512,          /* tokens whose activations are rounded at once */
+};
+
+/* Its scratch, in floats. */
+static inline size_t pxi_bf16_scratch(size_t k)
+{
+    size_t steps = (k + PXI_BF16_STEP - 1) / PXI_BF16_STEP;
+    size_t rows = pxi_max(PXI_BF16_PANEL_VECTORS, 4 * steps) + PXI_BF16_BATCH * steps;
+    return PXI_BF16_ROWS * PXI_BF16_TOKENS * PXI_FLOAT_LANES + rows * PXI_BF16_STEP / 2;
 }
 
 #endif

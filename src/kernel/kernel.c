@@ -24,6 +24,7 @@ static const struct set sets[] = {
     {PXI_CPU_AVX512, pxi_avx512_float_vector},
     {PXI_CPU_AVX512, pxi_avx512_float_attention},
     {PXI_CPU_AVX512_VNNI, pxi_avx512vnni_quant},
+    {PXI_CPU_AVX512_BF16, pxi_bf16_float_matmul}, /* other bits: a mask has it by name only */
 #elif defined(__aarch64__)
     {PXI_CPU_NEON, pxi_neon_quant},
     {PXI_CPU_DOTPROD, pxi_dotprod_quant},
@@ -43,5 +44,6 @@ void pxi_kernels_init(struct pxi_kernels *k, uint32_t mask)
 
 size_t pxi_matmul_scratch(size_t k)
 {
-    return pxi_max(pxi_float_scratch(k) * sizeof(float), PXI_QUANT_SCRATCH);
+    size_t floats = pxi_max(pxi_float_scratch(k), pxi_bf16_scratch(k));
+    return pxi_max(floats * sizeof(float), PXI_QUANT_SCRATCH);
 }

@@ -14,6 +14,9 @@ pxi_set_fn pxi_scalar_quant, pxi_avx2_quant, pxi_avx512_quant, pxi_avx512vnni_qu
 pxi_set_fn pxi_scalar_float_matmul, pxi_avx2_float_matmul, pxi_avx512_float_matmul,
     pxi_neon_float_matmul;
 
+/* The same for F16 and BF16 with other bits: opt-in. */
+pxi_set_fn pxi_bf16_float_matmul;
+
 /* Norm, activation, rotation, softmax, f16 conversions. */
 pxi_set_fn pxi_scalar_float_vector, pxi_avx2_float_vector, pxi_avx512_float_vector,
     pxi_neon_float_vector;

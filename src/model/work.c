@@ -97,11 +97,13 @@ void pxi_product(struct pxi_member *me, const struct pxi_matrix *w, size_t first
 }
 
 /*
- * About four pieces a member, so that none waits long for another, but no smaller than a kernel's
- * panel of 32 rows.
+ * About four pieces a member, so that none waits long for another, in a number that all members
+ * share evenly, but none smaller than a kernel's panel of 32 rows.
  */
 size_t pxi_chunk(const struct pxi_member *me, size_t rows, size_t most)
 {
-    size_t fair = me->size > 1 ? rows / (me->size * 4) : rows;
-    return pxi_min(pxi_max(fair / 32 * 32, 32), most);
+    size_t size = me->size, fair = size > 1 ? rows / (size * 4) : rows;
+    size_t chunk = pxi_min(pxi_max(fair / 32 * 32, 32), most);
+    size_t pieces = ((rows + chunk - 1) / chunk + size - 1) / size * size;
+    return pxi_min(pxi_max((rows / pieces + 31) / 32 * 32, 32), most);
 }

@@ -17,7 +17,7 @@ enum {
     /* Weight rows of a piece of work, at most: the larger, the less often a kernel prepares the
      * tokens anew; less where the results pass through a buffer. Multiples of 32. */
     PXI_CHUNK_ROWS = 1024,
-    PXI_CHUNK_BUFFERED = 256,
+    PXI_CHUNK_BUFFERED = 512,
     PXI_SHORT_COLS = 256, /* inputs of up to so many elements are quantised twice, see below */
     PXI_STAGES_BLOCK = 9, /* at most: ready, qkv, store, attend, ready, o, ready, gate-up, down */
     PXI_STAGES_ENDS = 4,
