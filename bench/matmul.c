@@ -1,8 +1,8 @@
 /*
- * Speed of the products on one core: for each type, shape and number of tokens GOPS, the fraction of
- * the int8 peak (of float types: of the FMA peak) and GB/s of weights, and the fraction of the read bandwidth. Peak and
- * bandwidth are measured between the products, since other work on the machine moves both. The best
- * of several runs counts.
+ * Speed of the products on one core: for each type, shape and number of tokens GOPS, the fraction
+ * of the int8 peak (of float types: of the FMA peak), GB/s of weights, and the fraction of the read
+ * bandwidth. Peak and bandwidth are measured between the products, since other work on the machine
+ * moves both. The best of several runs counts.
  *
  *     build/bench/bench_matmul [TYPE [TOKENS [ROWS COLUMNS]]]      PLEXUS_CPU=... chooses the set
  */
@@ -60,8 +60,8 @@ __attribute__((target("avx512f"))) static double peak_fma(void)
                              ONE(10) ONE(11) ONE(12) ONE(13) ONE(14) ONE(15)
                          :
                          :
-                         : "zmm0", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10",
-                           "zmm11", "zmm12", "zmm13", "zmm14", "zmm15");
+                         : "zmm0", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11",
+                           "zmm12", "zmm13", "zmm14", "zmm15");
 #undef ONE
     }
     return 50000 * 12 * 32 / (now() - start);
@@ -173,7 +173,7 @@ static void bench_init(struct bench *b)
     b->y = aligned_alloc(64, TOKENS_MAX * k * sizeof(float));
     b->scratch = aligned_alloc(64, pxi_matmul_scratch(k) + 64);
     for (size_t i = 0; i < WEIGHT_BYTES; i++)
-        b->weights[i] = (uint8_t)(i * 2654435761u >> 13 & 0x1f) + 32; /* scales and floats stay normal */
+        b->weights[i] = (uint8_t)(i * 2654435761u >> 13 & 0x1f) + 32; /* all stays normal */
     for (size_t i = 0; i < TOKENS_MAX * k; i++)
         b->x[i] = (float)(i * 37 % 101) / 50 - 1;
 }

@@ -40,7 +40,8 @@ int verb_kernels(struct cli *c)
     }
     if (e == PX_ERR_NOT_FOUND && !opt_on(c, OPT_JSON))
         printf("\nEach is the fastest version that the processor has and the mask allows; all "
-               "versions\ngive the same bits.\n");
+               "versions\ngive the same bits%s.\n",
+               strcmp(mask, "bf16") ? "" : ", those of bf16 excepted, which only its name chooses");
     if (e != PX_ERR_NOT_FOUND || !opt_on(c, OPT_JSON)) {
         json_decref(rows);
         return e == PX_ERR_NOT_FOUND ? 0 : bad_mask(mask);

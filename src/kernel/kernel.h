@@ -19,8 +19,8 @@
  *    dw and mw are f32: the f16 super-block scale times the integer sub-block scale, exact.
  *  - Floats are finite on input (softmax excepted) and aligned to 4 bytes; packed weights may begin
  *    at any byte. Where an operation makes a NaN its bits are not promised.
- *  - lane sums (float matmul, rms_norm, softmax): 16 virtual lanes, element i in lane i % 16, in order; then the
- *    tree lane[i] += lane[i + 8], + 4, + 2, + 1.
+ *  - lane sums (float matmul, rms_norm, softmax): 16 virtual lanes, element i in lane i % 16, in
+ *    order; then the tree lane[i] += lane[i + 8], + 4, + 2, + 1.
  */
 #ifndef PXI_KERNEL_KERNEL_H
 #define PXI_KERNEL_KERNEL_H

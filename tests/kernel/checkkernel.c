@@ -231,6 +231,8 @@ static void run_all(struct tally *tally)
             why = "PLEXUS_CPU leaves it out";
         else if (opt.isa && strcmp(opt.isa, isa.name) != 0)
             why = "--isa leaves it out";
+        else if (!opt.bench && (isa.mask & PXI_CPU_AVX512_BF16))
+            why = "its bits are other ones by intent; tests/unit/kernel_bf16.c is its test";
         if (why) {
             total.skipped++;
             fprintf(text(), "SKIP %s: %s\n", isa.name, why);

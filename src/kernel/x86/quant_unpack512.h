@@ -183,9 +183,9 @@ PXI_INLINE struct pxi_out pxi_begin(const struct pxi_sink *s, int block)
     o.x = s->x + 64 * block;
     PXI_UNROLL
     for (int t = 0; t < s->tokens; t++)
-        PXI_UNROLL
-    for (int h = 0; h < PXI_PARTS(s->flags); h++)
-        o.acc[t][h] = pxi_each_pair(s->x + t * PXI_FEW_BYTES + PXI_FEW_START + 8 * block + 64 * h);
+        for (int h = 0; h < PXI_PARTS(s->flags); h++)
+            o.acc[t][h] =
+                pxi_each_pair(s->x + t * PXI_FEW_BYTES + PXI_FEW_START + 8 * block + 64 * h);
     return o;
 }
 
@@ -206,9 +206,8 @@ PXI_INLINE void pxi_end(const struct pxi_sink *s, const struct pxi_out *o)
 {
     PXI_UNROLL
     for (int t = 0; t < s->tokens; t++)
-        PXI_UNROLL
-    for (int h = 0; h < PXI_PARTS(s->flags); h++)
-        _mm512_store_si512(o->w + 64 * (t * PXI_PARTS(s->flags) + h), o->acc[t][h]);
+        for (int h = 0; h < PXI_PARTS(s->flags); h++)
+            _mm512_store_si512(o->w + 64 * (t * PXI_PARTS(s->flags) + h), o->acc[t][h]);
 }
 
 /* Scale and min vectors of a block: number i of them all. */
