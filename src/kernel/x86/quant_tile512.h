@@ -22,6 +22,12 @@
 #define PXI_UNROLL _Pragma("GCC unroll 16")
 #endif
 #define PXI_INLINE static inline __attribute__((always_inline))
+/* Once in the program, neither inlined nor copied for its arguments: compilers would take long. */
+#if defined(__clang__)
+#define PXI_APART __attribute__((noinline))
+#else
+#define PXI_APART __attribute__((noinline, noclone))
+#endif
 
 #define PXI_SPAN        512 /* elements of an activation record */
 #define PXI_SPAN_BLOCKS 16  /* the same in blocks */
