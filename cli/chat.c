@@ -205,7 +205,9 @@ static char *read_line(struct chat *h)
     if (!h->el) {
         char *line = NULL;
         size_t cap = 0;
+        interrupt_poll(0); /* there is no answer to stop: Ctrl-C ends the program */
         ssize_t n = getline(&line, &cap, stdin);
+        interrupt_poll(1);
         if (n >= 0) {
             line[strcspn(line, "\r\n")] = 0;
             return line;

@@ -150,7 +150,8 @@ static void on_interrupt(int sig)
 
 void interrupt_init(void)
 {
-    struct sigaction sa = {.sa_handler = on_interrupt};
+    /* A write that waits goes on: cut short, it would lose its text and fail as on a full disk. */
+    struct sigaction sa = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigemptyset(&sa.sa_mask);
     sigaction(SIGINT, &sa, NULL);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe shows when output is flushed, and ends us quietly */

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 STORY = """Once upon a time there was a little fox who lived in the forest. Every day the fox went to
@@ -70,6 +71,20 @@ class Place:
 
     def close(self):
         shutil.rmtree(self.dir)
+
+
+def wait_asleep(process, seconds=120):
+    """Until the process waits and has taken its signals, or has ended. What a program of one
+    thread waits for are its standard streams."""
+    end = time.monotonic() + seconds
+    at_rest = False
+    while not at_rest:
+        assert time.monotonic() < end, "it never waits"
+        time.sleep(0.01)
+        with open(f"/proc/{process.pid}/status", encoding="utf-8") as f:
+            fields = dict(line.split(":\t", 1) for line in f if ":\t" in line)
+        pending = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
+        at_rest = fields["State"].lstrip()[0] in "SZ" and not pending
 
 
 def equal(a, b, what=""):

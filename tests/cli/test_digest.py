@@ -1,5 +1,6 @@
 """The digest of the embedded model is one and the same on every path: CPU masks, thread counts,
 chunks of the prompt, company in the batch, and on AArch64 under qemu where it can be built."""
+import fcntl
 import json
 import os
 import shutil
@@ -24,10 +25,13 @@ def aarch64(source, program):
         return None, "no cross compiler or no qemu"
     if not os.path.exists("/usr/lib/aarch64-linux-gnu/pkgconfig/jansson.pc"):
         return None, "no jansson for arm64"
-    if not os.path.exists(f"{build}/build.ninja"):
-        subprocess.run(["meson", "setup", build, source, "--cross-file",
-                        f"{source}/tools/cross/aarch64.ini"], stdout=subprocess.DEVNULL, check=True)
-    subprocess.run(["ninja", "-C", build, "plexus"], stdout=subprocess.DEVNULL, check=True)
+    with open(f"{build}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests/kernel/aarch64.sh builds there too
+        if not os.path.exists(f"{build}/build.ninja"):
+            subprocess.run(["meson", "setup", build, source, "--cross-file",
+                            f"{source}/tools/cross/aarch64.ini"], stdout=subprocess.DEVNULL,
+                           check=True)
+        subprocess.run(["ninja", "-C", build, "plexus"], stdout=subprocess.DEVNULL, check=True)
     return [emulator, f"{build}/plexus"], None
 
 

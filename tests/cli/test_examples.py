@@ -1,10 +1,12 @@
 """Every command in the README, the manual pages and docs runs, on the model inside.
 
 Commands are lines "$ plexus ..." (and pipes into it) of code blocks, and `plexus ...` in running
-text. A word in capitals stands for something else, so such a line is not a command.
+text. A word in capitals stands for something else, so such a line is not a command. What a page
+prints below a command must be what it prints; other doors (./dev, man, build/) must be there.
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -48,6 +50,13 @@ def usable(command, needs):
     return not PLACEHOLDER.search(first) and not first.startswith(("up", "join"))
 
 
+def shell(place, command, interpreter="sh"):
+    path = os.path.dirname(place.program) + os.pathsep + os.environ["PATH"]
+    return subprocess.run([interpreter, "-c", command], cwd=place.dir, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, errors="replace",
+                          env={**place.env(**SMALL), "PATH": path})
+
+
 def test_every_example_runs(place):
     seen = set()
     names = place.run("help", "verbs").out.split()
@@ -55,7 +64,6 @@ def test_every_example_runs(place):
         verbs = tomllib.load(f)["verb"]
     needs = {v["name"] for v in verbs if v["min"]} | {v["name"].split()[0] for v in verbs
                                                      if " " in v["name"]} | {"bench infer"}
-    path = os.path.dirname(place.program) + os.pathsep + os.environ["PATH"]
     for document in documents(place.root):
         for command in commands(document):
             verb = re.sub(r"^.*?\bplexus ", "", command).split()[0]
@@ -64,12 +72,62 @@ def test_every_example_runs(place):
             seen.add(command)
             if re.search(r"--peer|--shape llama", command):
                 continue  # needs another program or minutes
-            r = subprocess.run(["sh", "-c", command], cwd=place.dir, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300,
-                               env={**place.env(**SMALL), "PATH": path})
+            r = shell(place, command)
             print(f"# exit {r.returncode}: {command}", flush=True)
-            assert r.returncode == 0, f"{document}: {command}: {r.stderr.decode()}"
+            assert r.returncode == 0, f"{document}: {command}: {r.stderr}"
     assert len(seen) >= 25, f"only {len(seen)} commands found"
+
+
+def sessions(text):
+    """Commands of the code blocks, each with the words printed below it up to a line "..."."""
+    for block in re.findall(r"^```\n(.*?)^```", text, re.M | re.S):
+        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, _, output = part.partition("\n")
+            yield command, re.split(r"^\.\.\.$", output, flags=re.M)[0].split()
+
+
+def test_the_session_of_the_readme_is_true(place):
+    with open(os.path.join(place.root, "README.md"), encoding="utf-8") as f:
+        found = [(c, words) for c, words in sessions(f.read()) if c.startswith("plexus ")]
+    out = {command: shell(place, command).stdout.split() for command, _ in found}
+    for command, words in found:
+        harness.equal(out[command][:len(words)], words, command)
+    assert any(words for _, words in found)
+    digests = [words for command, words in out.items() if command.startswith("plexus digest")]
+    assert len(digests) == 2 and digests[0] == digests[1] != [], digests
+
+
+def test_other_doors_are_there(place):
+    with open(os.path.join(place.root, "dev"), encoding="utf-8") as f:
+        doors = re.findall(r"^(\w+)\) ", f.read(), re.M)
+    texts = [p for p in documents(place.root) if p.endswith(".md")]
+    count = 0
+    for document in texts + [os.path.join(place.root, "CONTRIBUTING.md")]:
+        with open(document, encoding="utf-8") as f:
+            text = f.read()
+        for door in re.findall(r"(?:`|^\$ )\./dev (\w+)", text, re.M):
+            count += 1
+            assert door in doors, f"{document}: ./dev {door}"
+        for built in re.findall(r"`build/([\w/]+)", text):
+            path = os.path.join(os.path.dirname(place.program), built)
+            assert os.path.exists(path), f"{document}: build/{built}"
+        for page in re.findall(r"`man ([\w./-]+)`", text):
+            count += 1
+            page = os.path.join(place.root, page)
+            assert os.path.exists(page), f"{document}: man {page}"
+            if shutil.which("man"):
+                harness.equal(subprocess.run(["man", page], stdout=subprocess.DEVNULL,
+                                             stdin=subprocess.DEVNULL).returncode, 0, page)
+    assert count >= 8, f"only {count} doors found"
+
+
+def test_bash_completes_after_the_line_of_the_manual(place):
+    if not shutil.which("bash"):
+        raise harness.Skip("no bash")
+    with open(os.path.join(place.root, "docs/man/plexus-completion.1"), encoding="utf-8") as f:
+        line = re.search(r"^bash: put (.*) in ~/\.bashrc", f.read(), re.M).group(1)
+    r = shell(place, line + " && complete -p plexus", "bash")
+    assert r.returncode == 0 and "plexus" in r.stdout, (line, r.stderr)
 
 
 harness.main(sys.modules[__name__])

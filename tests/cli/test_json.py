@@ -1,6 +1,8 @@
 """Every verb has --json: one document, its schema, and the fields that gen/options.toml promises."""
 import json
 import os
+import struct
+import subprocess
 import sys
 import tomllib
 
@@ -80,6 +82,23 @@ def test_inspect_lists_tensors_and_shortens_arrays(place):
     assert doc["run"]["runs"] is True
     inside = place.json("inspect", "tiny")
     equal([t["name"] for t in inside["tensors"]], [t["name"] for t in doc["tensors"]])
+
+
+def test_inspect_reads_no_weights(place):
+    """Two GiB of them, in a file with a hole; what is touched of a mapped file counts as memory."""
+    def text(s):
+        return struct.pack("<Q", len(s)) + s.encode()
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1)
+    head += text("general.architecture") + struct.pack("<I", 8) + text("llama")
+    head += text("output.weight") + struct.pack("<IQQIQ", 2, 1 << 20, 1 << 10, 1, 0)
+    os.truncate(place.write("large.gguf", head), (len(head) + 31) // 32 * 32 + (1 << 31))
+    for args in ([], ["--all", "--json"]):
+        p = subprocess.Popen([place.program, "inspect", "large.gguf", *args], cwd=place.dir,
+                             env=place.env(), stdout=subprocess.DEVNULL)
+        status, usage = os.wait4(p.pid, 0)[1:]
+        p.returncode = os.waitstatus_to_exitcode(status)
+        equal(p.returncode, 0)
+        assert usage.ru_maxrss < 64 << 10, f"{usage.ru_maxrss} KiB"
 
 
 def test_logits_have_nine_digits_and_fall(place):

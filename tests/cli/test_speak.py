@@ -1,11 +1,12 @@
 """run, chat, tokenize, detokenize, eval, digest and bench on the model inside."""
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 
 import harness
-from harness import Skip, equal
+from harness import equal
 
 
 def greedy(place, *args, **kw):
@@ -149,26 +150,59 @@ def test_bench_generates_models(place):
     assert r.code == 2 and "nothing" in r.err, r.err
 
 
+def start(place, *args, **kw):
+    """The program at work, one thread of it."""
+    return subprocess.Popen([place.program, *args, "--threads", "1"],
+                            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                               "cwd": place.dir, "env": place.env(), **kw})
+
+
+def long_run(place, model, **kw):
+    """Text for minutes: however late this process comes to its next step, the other is not done."""
+    return start(place, "run", model, "Once", "-n", "100000", "--ignore-eos", "--ctx", "20000",
+                 "--cpu", "scalar", **kw)
+
+
 def test_ctrl_c_ends_with_130(place):
-    p = subprocess.Popen([place.program, "run", "tiny", "Once", "-n", "100000", "--ignore-eos",
-                          "--cpu", "scalar", "--threads", "1"], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, cwd=place.dir, env=place.env())
+    p = long_run(place, "tiny")
     os.read(p.stdout.fileno(), 1)
     p.send_signal(signal.SIGINT)
-    p.communicate(timeout=60)
+    p.communicate(timeout=120)
     equal(p.returncode, 130)
+
+
+def test_ctrl_c_while_nobody_reads_the_text(place):
+    read, write = os.pipe()
+    os.write(write, bytes(fcntl.fcntl(write, fcntl.F_GETPIPE_SZ)))
+    p = long_run(place, "tiny", stdout=write)
+    os.close(write)
+    harness.wait_asleep(p)
+    p.send_signal(signal.SIGINT)
+    harness.wait_asleep(p)
+    while os.read(read, 65536):
+        pass
+    os.close(read)
+    equal((p.communicate(timeout=120)[1], p.returncode), (b"", 130))
+
+
+def test_ctrl_c_while_a_chat_waits_for_a_line(place):
+    p = start(place, "chat", "tiny", "-n", "4", "--json-lines", stdin=subprocess.PIPE)
+    p.stdin.write(b"Once\n")
+    p.stdin.flush()
+    while b'"turn"' not in (line := p.stdout.readline()):
+        assert line, p.communicate()
+    harness.wait_asleep(p)
+    p.send_signal(signal.SIGINT)
+    equal(p.wait(timeout=120), 130)
+    p.communicate()
 
 
 def test_a_file_cut_while_it_is_used(place):
     """The guard: no signal, an honest exit code, whatever the moment of the cut."""
-    p = subprocess.Popen([place.program, "run", "model.gguf", "Once", "-n", "100000", "--ignore-eos",
-                          "--cpu", "scalar", "--threads", "1"], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, cwd=place.dir, env=place.env())
+    p = long_run(place, "model.gguf")
     os.read(p.stdout.fileno(), 1)
     os.truncate(place.path("model.gguf"), 4096)
-    out, err = p.communicate(timeout=60)
-    if p.returncode == 0:
-        raise Skip("the text ended before the file was cut")
+    err = p.communicate(timeout=120)[1]
     equal(p.returncode, 7, err)
     assert b"PX-IO-014" in err, err
 

@@ -87,8 +87,8 @@ TEST(invalid_values)
         "\"\xe2\x82\"",
         "\"\x80\"",
         "\"\xff\"",
-        "\xef\xbb\xbf"
-        "1",
+        ("\xef\xbb\xbf"
+         "1"),
         "[1]]",
         "// 1",
         "{\"a\":1}}",

@@ -2,69 +2,18 @@
  * Evaluation on random models in memory and on the embedded one: the same bits however the work is
  * cut, contexts that are truncated, copied and full, no allocation in steady state.
  */
-#include "model_file.h"
+#include "model_shapes.h"
 #include "plexus/model.h"
 
-enum { TOKENS = 70, SEQUENCES = 4, VOCAB = 300 };
+enum { TOKENS = 70, SEQUENCES = 4, VOCAB = MODEL_VOCAB };
 
-static const struct model_shape shapes[] = {
-    {.arch = "llama",
-     .embd = 64,
-     .ffn = 172,
-     .heads = 8,
-     .kv_heads = 4,
-     .head_dim = 8,
-     .blocks = 2,
-     .vocab = VOCAB,
-     .type = PX_DTYPE_Q8_0,
-     .down_type = PX_DTYPE_F16,
-     .output_type = PX_DTYPE_Q8_0,
-     .tied = 1},
-    {.arch = "llama",
-     .embd = 96,
-     .ffn = 100,
-     .heads = 3,
-     .kv_heads = 1,
-     .head_dim = 20,
-     .blocks = 2,
-     .vocab = VOCAB,
-     .type = PX_DTYPE_F32,
-     .down_type = PX_DTYPE_F32,
-     .output_type = PX_DTYPE_F32,
-     .rope_freqs = 1},
-    {.arch = "qwen2",
-     .embd = 320,
-     .ffn = 288,
-     .heads = 4,
-     .kv_heads = 2,
-     .head_dim = 80,
-     .blocks = 2,
-     .vocab = VOCAB,
-     .type = PX_DTYPE_Q4_0,
-     .down_type = PX_DTYPE_Q5_0,
-     .output_type = PX_DTYPE_F16,
-     .bias = 1},
-    {.arch = "qwen3",
-     .embd = 512,
-     .ffn = 768,
-     .heads = 8,
-     .kv_heads = 2,
-     .head_dim = 32,
-     .blocks = 2,
-     .vocab = VOCAB,
-     .type = PX_DTYPE_Q4_K,
-     .down_type = PX_DTYPE_Q6_K,
-     .output_type = PX_DTYPE_BF16},
-};
-enum { SHAPES = sizeof shapes / sizeof *shapes };
-
-static px_model *open_shape(size_t i)
+static px_model *open_shape(enum model_name i)
 {
     px_model *m = NULL;
     px_diag d = {0};
-    px_err e = px_model_open_memory(model_file(&shapes[i]), &m, &d);
+    px_err e = px_model_open_memory(model_file(&model_shapes[i]), &m, &d);
     if (e != PX_ERR_OK)
-        PX_FAIL("shape %zu: %s: %s: expected %s, found %s", i, px_err_text(e), d.field, d.expected,
+        PX_FAIL("shape %d: %s: %s: expected %s, found %s", i, px_err_text(e), d.field, d.expected,
                 d.found);
     return m;
 }
@@ -147,10 +96,10 @@ static void same_bits(const px_model *m, px_kv_type kv)
     free(expected);
 }
 
-#define SAME_BITS(i)                                                                               \
-    TEST(same_bits_shape_##i)                                                                      \
+#define SAME_BITS(name, shape)                                                                     \
+    TEST(same_bits_##name)                                                                         \
     {                                                                                              \
-        px_model *m = open_shape(i);                                                               \
+        px_model *m = open_shape(shape);                                                           \
         same_bits(m, PX_KV_F16);                                                                   \
         if (!light()) {                                                                            \
             same_bits(m, PX_KV_F32);                                                               \
@@ -158,10 +107,11 @@ static void same_bits(const px_model *m, px_kv_type kv)
         }                                                                                          \
         px_model_close(m);                                                                         \
     }
-SAME_BITS(0)
-SAME_BITS(1)
-SAME_BITS(2)
-SAME_BITS(3)
+SAME_BITS(llama_tied, LLAMA_TIED)
+SAME_BITS(llama_odd, LLAMA_ODD)
+SAME_BITS(llama_three_blocks, LLAMA_THREE_BLOCKS)
+SAME_BITS(qwen2_biased, QWEN2_BIASED)
+SAME_BITS(qwen3_k_quants, QWEN3_K_QUANTS)
 
 TEST(same_bits_embedded_model)
 {
@@ -199,7 +149,7 @@ TEST(digest_is_one_number)
         CHECK_EQ(e, PX_ERR_OK);
         CHECK_STR(b, a);
     }
-    px_model *other = open_shape(0);
+    px_model *other = open_shape(LLAMA_TIED);
     CHECK_EQ(px_model_digest(other, NULL, b, NULL), PX_ERR_OK);
     CHECK(strcmp(a, b) != 0);
     px_model_close(other);
@@ -218,7 +168,7 @@ static void truncate_and_copy(px_kv_type kv)
 {
     struct way w = {.threads = 2, .batch = 512};
     float expected[VOCAB];
-    px_model *m = open_shape(0);
+    px_model *m = open_shape(LLAMA_TIED);
     px_context *c = context(m, &w, kv);
     feed(c, 0, 0, 37);
     memcpy(expected, px_context_logits(c, 0), sizeof expected);
@@ -252,7 +202,7 @@ TEST(truncate_and_copy_i8)
 TEST(a_full_context_appends_nothing)
 {
     struct way w = {.threads = 1, .batch = 16};
-    px_model *m = open_shape(0);
+    px_model *m = open_shape(LLAMA_TIED);
     px_context *c = context(m, &w, PX_KV_F16);
     px_batch_token batch[129];
     for (int i = 0; i < 129; i++)
@@ -276,7 +226,7 @@ TEST(a_full_context_appends_nothing)
 TEST(steady_state_allocates_nothing)
 {
     struct way w = {.threads = 2, .batch = 64};
-    px_model *m = open_shape(0);
+    px_model *m = open_shape(LLAMA_TIED);
     px_context *c = context(m, &w, PX_KV_F16);
     uint64_t before = pxi_mem_count();
     feed(c, 0, 0, 100);
@@ -291,7 +241,7 @@ TEST(steady_state_allocates_nothing)
 
 TEST(memory_is_predicted)
 {
-    px_model *m = open_shape(0);
+    px_model *m = open_shape(LLAMA_TIED);
     px_context_options o = {.size = sizeof o, .positions = 128, .threads = 1};
     uint64_t f16 = px_context_bytes(m, &o), heads = 2 * 4, dim = 8;
     o.kv_type = PX_KV_F32;
@@ -307,7 +257,7 @@ TEST(survives_every_failed_allocation)
 {
     if (light())
         PX_SKIP("slow under this sanitizer");
-    px_view file = model_file(&shapes[0]);
+    px_view file = model_file(&model_shapes[LLAMA_TIED]);
     px_err e = PX_ERR_NOMEM;
     for (uint64_t n = 1; e == PX_ERR_NOMEM; n++) {
         px_model *m = NULL;
@@ -330,7 +280,7 @@ TEST(unknown_kernels_are_refused)
     px_diag d = {0};
     px_context *c;
     px_context_options o = {.size = sizeof o, .cpu = "abacus"};
-    px_model *m = open_shape(0);
+    px_model *m = open_shape(LLAMA_TIED);
     CHECK_EQ(px_context_new(m, &o, &c, &d), PX_ERR_INVALID);
     CHECK_STR(d.field, "cpu");
     CHECK_STR(d.found, "abacus");

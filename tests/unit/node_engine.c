@@ -1,19 +1,9 @@
 /* Opening models from the file system: what is refused and why, split files, files that shrink. */
-#include "model_file.h"
+#include "model_shapes.h"
 #include "plexus/file.h"
 #include "plexus/model.h"
 
-static const struct model_shape shape = {.arch = "llama",
-                                         .embd = 64,
-                                         .ffn = 96,
-                                         .heads = 4,
-                                         .kv_heads = 2,
-                                         .head_dim = 16,
-                                         .blocks = 3,
-                                         .vocab = 300,
-                                         .type = PX_DTYPE_Q8_0,
-                                         .down_type = PX_DTYPE_Q8_0,
-                                         .output_type = PX_DTYPE_F16};
+static const struct model_shape *const shape = &model_shapes[LLAMA_THREE_BLOCKS];
 
 static char dir[64];
 
@@ -71,7 +61,7 @@ TEST(a_file_and_its_bytes_are_the_same_model)
 {
     px_model *a, *b;
     char x[PX_DIGEST_HEX], y[PX_DIGEST_HEX];
-    px_view file = model_file(&shape);
+    px_view file = model_file(shape);
     CHECK_EQ(px_model_open(write_file("m.gguf", file), &a, NULL), PX_ERR_OK);
     CHECK_EQ(px_model_open_memory(file, &b, NULL), PX_ERR_OK);
     CHECK_EQ(px_model_digest(a, NULL, x, NULL), PX_ERR_OK);
@@ -120,7 +110,7 @@ TEST(split_models_open_by_any_part)
     px_model *whole, *m;
     px_diag d = {0};
     char x[PX_DIGEST_HEX], y[PX_DIGEST_HEX];
-    CHECK_EQ(px_model_open_memory(model_file(&shape), &whole, NULL), PX_ERR_OK);
+    CHECK_EQ(px_model_open_memory(model_file(shape), &whole, NULL), PX_ERR_OK);
     px_view first = split_part(px_model_gguf(whole), 0);
     write_file("s-00001-of-00002.gguf", first);
     CHECK_EQ(try_open(in_dir("s-00001-of-00002.gguf"), &d), PX_ERR_NOT_FOUND);
@@ -145,7 +135,7 @@ TEST(a_file_that_shrinks_is_told_and_nothing_is_appended)
     px_context *c;
     px_context_options o = {.size = sizeof o, .threads = 2};
     px_batch_token t = {5, 0, 1};
-    const char *path = write_file("m.gguf", model_file(&shape));
+    const char *path = write_file("m.gguf", model_file(shape));
     CHECK_EQ(px_file_guard(), PX_ERR_OK);
     CHECK_EQ(px_model_open(path, &m, NULL), PX_ERR_OK);
     CHECK_EQ(px_context_new(m, &o, &c, NULL), PX_ERR_OK);
@@ -171,19 +161,19 @@ TEST(architectures_are_listed)
 /* Each change makes the model wrong in one way that the diagnosis must name. */
 TEST(inconsistent_shapes_are_refused)
 {
-    struct model_shape s = shape;
+    struct model_shape s = *shape;
     px_model *m;
     px_diag d = {0};
     s.type = PX_DTYPE_F16; /* rows of any length */
     s.heads = 3;           /* kv_heads no longer divide */
     CHECK_EQ(px_model_open_memory(model_file(&s), &m, &d), PX_ERR_CORRUPT);
     CHECK_STR(d.field, "metadata llama.attention.head_count_kv");
-    s = shape;
+    s = *shape;
     s.head_dim = 15;
     s.type = PX_DTYPE_F16; /* rows of any length */
     CHECK_EQ(px_model_open_memory(model_file(&s), &m, &d), PX_ERR_CORRUPT);
     CHECK_STR(d.field, "metadata llama.rope.dimension_count");
-    s = shape;
+    s = *shape;
     s.arch = "qwen2"; /* without its biases */
     CHECK_EQ(px_model_open_memory(model_file(&s), &m, &d), PX_ERR_CORRUPT);
     CHECK_STR(d.field, "blk.0.attn_q.bias");

@@ -83,8 +83,8 @@ TEST(a_megabyte_of_one_thing_is_no_trouble)
                                         "1",
                                         "! ",
                                         "\xcc\x81",
-                                        "\xc2\xaa"
-                                        "AA",
+                                        ("\xc2\xaa"
+                                         "AA"),
                                         " \xe6\x97\xa5",
                                         "\x01"};
     size_t n = (size_t)1 << 20;
