@@ -24,21 +24,25 @@ struct job {
 
 /* ------------------------------------------------------------------------ 8 rows at a time */
 
-/* The record of the n <= 16 blocks from block `at` of the activations on. */
+/*
+ * The record of the n blocks from block `at` of the activations on: up to 16 with two pieces a row;
+ * with one up to 8, which both lanes of a pair have.
+ */
 PXI_INLINE void pack_few(uint8_t *to, const struct pxi_act *act, size_t at, size_t n, int offset,
-                         int turn, const int flags)
+                         int turn, const int pieces, const int flags)
 {
     _Alignas(64) int8_t values[PXI_SPAN] = {0};
     int32_t *start = (int32_t *)(to + PXI_FEW_START);
     float *dx = (float *)(to + PXI_FEW_DX), *xs = (float *)(to + PXI_FEW_XS);
     memset(to, 0, PXI_FEW_BYTES);
     pxi_pack_values((uint8_t *)values, act->q + at * 32, n, turn);
-    for (size_t b = 0; b < n; b++) {
+    for (size_t lane = 0; lane < (pieces == 2 ? n : 2 * n); lane++) {
+        size_t b = pieces == 2 ? lane : lane / 2, in = pieces == 2 ? b % 8 : b;
+        size_t half = pieces == 2 ? b / 8 : lane % 2, pair = 2 * in + half;
         int32_t s0 = act->sum[2 * (at + b)], s1 = act->sum[2 * (at + b) + 1];
         int32_t first = flags & PXI_Q_HALVES ? s0 : s0 + s1;
-        size_t pair = 2 * (b % 8) + b / 8;
         for (size_t i = 0; i < 8; i++)
-            memcpy(to + b % 8 * 64 + b / 8 * 4 + 8 * i, values + 32 * b + 4 * i, 4);
+            memcpy(to + in * 64 + half * 4 + 8 * i, values + 32 * b + 4 * i, 4);
         start[pair] = -offset * first;
         start[16 + pair] = -offset * s1;
         dx[b] = act->d[at + b];
@@ -61,6 +65,15 @@ PXI_INLINE __m512 add_few(const struct pxi_sink *s, __m512 y, int b, int of, int
     for (int h = 0; h < PXI_MIN_PARTS(flags); h++)
         y = _mm512_fnmadd_ps(_mm512_load_ps(scale + 64 * (parts + h)),
                              pxi_each_f32(x + PXI_FEW_XS + 64 * h), y);
+    return y;
+}
+
+/* y plus blocks 0..7 of the sink. */
+PXI_INLINE __m512 add_piece(const struct pxi_sink *s, __m512 y, int t, const int flags)
+{
+    PXI_UNROLL
+    for (int b = 0; b < 8; b++)
+        y = add_few(s, y, b, b, t, flags);
     return y;
 }
 
@@ -97,15 +110,15 @@ PXI_INLINE void add_last(const struct pxi_sink *s, __m512 y[PXI_FUSED_MAX], int 
     }
 }
 
-/* The pieces of the span at p: of up to 8 rows, up to 16 blocks; what does not exist is zero. */
+/* The pieces of the span at p: of up to 16 rows, or two of up to 8; what does not exist is zero. */
 static struct pxi_rows copy_pieces(uint8_t *copy, const uint8_t *p, size_t stride, size_t rows,
-                                   size_t blocks, size_t bytes)
+                                   size_t blocks, size_t bytes, size_t pieces)
 {
     memset(copy, 0, 16 * PXI_COPY_STRIDE);
     for (size_t i = 0; i < 16; i++) {
-        size_t first = i % 2 * 8;
-        if (i / 2 < rows && first < blocks)
-            memcpy(copy + i * PXI_COPY_STRIDE, p + i / 2 * stride + i % 2 * bytes,
+        size_t first = i % pieces * 8;
+        if (i / pieces < rows && first < blocks)
+            memcpy(copy + i * PXI_COPY_STRIDE, p + i / pieces * stride + i % pieces * bytes,
                    pxi_min(blocks - first, 8) * bytes / 8);
     }
     return (struct pxi_rows){copy, PXI_COPY_STRIDE, 2 * PXI_COPY_STRIDE, 4 * PXI_COPY_STRIDE};
@@ -134,7 +147,7 @@ PXI_INLINE void few_rows(const struct job *j, size_t r, pxi_unpack_fn *unpack, s
         struct pxi_rows in = {p, bytes, m->row_bytes, 2 * m->row_bytes};
         uint8_t copy[16 * PXI_COPY_STRIDE];
         if (rows < 8 || blocks < PXI_SPAN_BLOCKS || m->row_bytes >= PXI_STRIDE_MAX)
-            in = copy_pieces(copy, p, m->row_bytes, rows, blocks, bytes);
+            in = copy_pieces(copy, p, m->row_bytes, rows, blocks, bytes, 2);
         unpack(&s, &in);
         if (blocks >= PXI_SPAN_BLOCKS)
             add_blocks(&s, y, tokens, flags);
@@ -148,21 +161,65 @@ PXI_INLINE void few_rows(const struct job *j, size_t r, pxi_unpack_fn *unpack, s
                               _mm512_permutexvar_ps(back, y[t]));
 }
 
-/* All rows times `tokens` tokens. */
+/*
+ * Sixteen rows from r on, one piece a row: for types with mins, whose sums would otherwise take as
+ * long to add as two pieces save in reading.
+ */
+PXI_INLINE void wide_rows(const struct job *j, size_t r, pxi_unpack_fn *unpack, size_t bytes,
+                          const int tokens, const int flags)
+{
+    const struct pxi_matmul *m = j->m;
+    size_t rows = pxi_min(m->row_last - r, 16), first = j->span_first * 8;
+    size_t blocks = m->k / 32 - first, group = 16 * m->row_bytes;
+    const uint8_t *p = (const uint8_t *)m->w + r * m->row_bytes + first / 8 * bytes;
+    struct pxi_ahead ahead = {p + (AHEAD + group - 1) / group * group, 2 * bytes};
+    __mmask16 mask = (__mmask16)((1u << rows) - 1);
+    float *out = m->y + r;
+    __m512 y[PXI_FUSED_MAX];
+    PXI_UNROLL
+    for (int t = 0; t < tokens; t++)
+        y[t] = _mm512_maskz_loadu_ps(first ? mask : 0, out + (size_t)t * m->y_stride);
+    struct pxi_sink s = {j->panel, j->records, &ahead, tokens, flags};
+    for (size_t n = 0; n < j->spans; n++, p += bytes, blocks -= 8) {
+        struct pxi_rows in = {p, m->row_bytes, 2 * m->row_bytes, 4 * m->row_bytes};
+        uint8_t copy[16 * PXI_COPY_STRIDE];
+        if (rows < 16 || blocks < 8 || m->row_bytes >= PXI_STRIDE_MAX)
+            in = copy_pieces(copy, p, m->row_bytes, rows, blocks, bytes, 1);
+        unpack(&s, &in);
+        PXI_UNROLL
+        for (int t = 0; t < tokens; t++)
+            if (blocks >= 8)
+                y[t] = add_piece(&s, y[t], t, flags);
+            else
+                for (int b = 0; b < (int)blocks; b++)
+                    y[t] = add_few(&s, y[t], b, b, t, flags);
+        s.x += tokens * PXI_FEW_BYTES;
+    }
+    PXI_UNROLL
+    for (int t = 0; t < tokens; t++)
+        _mm512_mask_storeu_ps(out + (size_t)t * m->y_stride, mask, y[t]);
+}
+
+/* All rows times `tokens` tokens. Spans are of 16 blocks, or of 8 with one piece a row. */
 PXI_INLINE void run_few(struct job *j, pxi_unpack_fn *unpack, int offset, int turn, size_t bytes,
                         const int tokens, const int flags)
 {
-    size_t blocks = j->m->k / 32, spans = (blocks + PXI_SPAN_BLOCKS - 1) / PXI_SPAN_BLOCKS;
-    size_t fit = PXI_RECORDS_BYTES / PXI_FEW_BYTES / (size_t)tokens;
+    const int pieces = flags & PXI_Q_MINS ? 1 : 2;
+    const size_t span = 8 * (size_t)pieces, n = (size_t)tokens;
+    size_t blocks = j->m->k / 32, spans = (blocks + span - 1) / span;
+    size_t fit = PXI_RECORDS_BYTES / PXI_FEW_BYTES / n;
     for (j->span_first = 0; j->span_first < spans; j->span_first += j->spans) {
         j->spans = pxi_min(spans - j->span_first, fit);
-        for (size_t i = 0; i < j->spans * (size_t)tokens; i++) {
-            size_t at = (j->span_first + i / (size_t)tokens) * PXI_SPAN_BLOCKS;
-            pack_few(j->records + i * PXI_FEW_BYTES, &j->m->act, i % (size_t)tokens * blocks + at,
-                     pxi_min(blocks - at, PXI_SPAN_BLOCKS), offset, turn, flags);
+        for (size_t i = 0; i < j->spans * n; i++) {
+            size_t at = (j->span_first + i / n) * span;
+            pack_few(j->records + i * PXI_FEW_BYTES, &j->m->act, i % n * blocks + at,
+                     pxi_min(blocks - at, span), offset, turn, pieces, flags);
         }
-        for (size_t r = j->m->row_first; r < j->m->row_last; r += 8)
-            few_rows(j, r, unpack, bytes, tokens, flags);
+        for (size_t r = j->m->row_first; r < j->m->row_last; r += pieces == 2 ? 8 : 16)
+            if (pieces == 2)
+                few_rows(j, r, unpack, bytes, tokens, flags);
+            else
+                wide_rows(j, r, unpack, bytes, tokens, flags);
     }
 }
 
