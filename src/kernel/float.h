@@ -34,8 +34,7 @@ static inline size_t pxi_float_rows(size_t k)
 static inline size_t pxi_float_scratch(size_t k)
 {
     size_t rows = pxi_float_rows(k);
-    size_t n = rows * PXI_FLOAT_TOKENS * PXI_FLOAT_LANES + PXI_FLOAT_X + rows * pxi_float_stride(k);
-    return n;
+    return rows * PXI_FLOAT_TOKENS * PXI_FLOAT_LANES + PXI_FLOAT_X + rows * pxi_float_stride(k);
 }
 
 /* The bf16 set: see x86/float_matmul_bf16.c. */

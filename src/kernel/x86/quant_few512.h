@@ -1,8 +1,8 @@
 /*
  * Quantised products of one or two tokens for AVX-512 with VNNI: weights arrive from memory slower
- * than they are used, so they are not laid in a panel. Most types take 8 rows at a time; those that
- * gain by it take single tokens a row after the other. The types are in quant_few512.c and
- * quant_few512_k.c: one file of them takes too long to compile.
+ * than they are used, so they are not laid in a panel. Rows go by 8, two pieces of each at a time,
+ * of types with mins by 16; types that gain by it take single tokens a row after the other. The
+ * types are in quant_few512.c and quant_few512_k.c: one file of them takes too long to compile.
  */
 #ifndef PXI_KERNEL_QUANT_FEW512_H
 #define PXI_KERNEL_QUANT_FEW512_H
@@ -22,7 +22,7 @@ struct job {
     size_t spans, span_first;
 };
 
-/* ------------------------------------------------------------------------ 8 rows at a time */
+/* -------------------------------------------------------------------- 8 or 16 rows at a time */
 
 /*
  * The record of the n blocks from block `at` of the activations on: up to 16 with two pieces a row;
@@ -318,7 +318,7 @@ PXI_INLINE struct job job_of(const struct pxi_matmul *m)
             run_few(&j, two, offset, turn, bytes, 2, flags);                                       \
     }
 
-/* A type whose tokens go 8 rows at a time, by a function that PXI_FEW512 made. */
+/* A type whose tokens go 8 or 16 rows at a time, by a function that PXI_FEW512 made. */
 #define PXI_FEW512_TYPE(name, kind)                                                                \
     PXI_UNPACK512(name, one, 1)                                                                    \
     PXI_UNPACK512(name, two, 2)                                                                    \

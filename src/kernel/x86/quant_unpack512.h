@@ -140,9 +140,9 @@ PXI_INLINE __m512 pxi_byte_f32(__m512i v, int i)
 
 /*
  * Where 8 blocks of 16 pieces go. With tokens = 0 they are 16 rows and it is a panel. Else they are
- * blocks 0..7 and 8..15 of 8 rows in turns; w has room for the scales, laid as in a panel, and
- * where the panel would have the integers of a block, the integer sums of its parts: vector
- * t * PXI_PARTS + h. x is the record of the first token (PXI_FEW_BYTES).
+ * 16 rows, or blocks 0..7 and 8..15 of 8 rows in turns; w has room for the scales, laid as in a
+ * panel, and where the panel would have the integers of a block, the integer sums of its parts:
+ * vector t * PXI_PARTS + h. x is the record of the first token (PXI_FEW_BYTES).
  */
 struct pxi_sink {
     uint8_t *w;
@@ -152,9 +152,10 @@ struct pxi_sink {
 };
 
 /*
- * Record of 16 blocks of few tokens: pairs of what blocks b and b + 8 have, for b and, within, for
- * every four bytes of values; starts of the integer sums, for first halves and for second; then, in
- * the order of blocks, dx, and xs of each half. In bytes.
+ * Record of 16 blocks of few tokens: pairs of what blocks b and b + 8 have (or block b twice, with
+ * 8 blocks of 16 rows), for b and, within, for every four bytes of values; starts of the integer
+ * sums, for first halves and for second; then, in the order of blocks, dx, and xs of each half. In
+ * bytes.
  */
 #define PXI_FEW_START 512
 #define PXI_FEW_DX    640
@@ -164,7 +165,9 @@ struct pxi_sink {
 /* The pair at p in every two lanes. */
 PXI_INLINE __m512i pxi_each_pair(const uint8_t *p)
 {
-    return _mm512_castpd_si512(_mm512_set1_pd(*(const double *)p));
+    int64_t v;
+    memcpy(&v, p, 8);
+    return _mm512_set1_epi64(v);
 }
 
 /* A block whose vectors are given one after the other. */
