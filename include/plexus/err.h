@@ -46,7 +46,17 @@ PX_BEGIN_DECLS
       "use run --raw with a prompt in the model's own format")                                     \
     X(UNREACHABLE, -40, 4, 1, "PX-NET-040", "the node cannot be reached",                          \
       "start it with plexus up, or check the address")                                             \
-    X(TIMEOUT, -41, 6, 1, "PX-NET-041", "timed out", "try again, or raise the timeout")
+    X(TIMEOUT, -41, 6, 1, "PX-NET-041", "timed out", "try again, or raise the timeout")            \
+    X(RESET, -42, 4, 1, "PX-NET-042", "the peer closed the connection or reset the stream",        \
+      "try again; plexus peers shows who is connected")                                            \
+    X(IDENTITY, -43, 7, 0, "PX-NET-043", "the peer is not who it should be",                       \
+      "check the peer id in the address; somebody else may answer there")                          \
+    X(PROTOCOL, -44, 1, 0, "PX-NET-044", "the peer broke the protocol",                            \
+      "plexus peers shows its agent and version; report it to those who made it")                  \
+    X(NO_PROTOCOL, -45, 1, 0, "PX-NET-045", "the peer speaks no protocol in common",               \
+      "plexus peers shows what it serves; the feature may be off there")                           \
+    X(REFUSED, -46, 5, 0, "PX-NET-046", "the peer refused",                                        \
+      "its allow-list, a limit or a missing reservation keeps this node out")
 
 typedef enum px_err {
 #define X(name, number, exit, retry, code, text, hint) PX_ERR_##name = number,

@@ -1,0 +1,45 @@
+/*
+ * Deadlines. Protocol machines arm timers inside a set; whoever drives them (the event loop, the
+ * simulator, a test) asks for the next deadline and lets the due ones fire. Time is nanoseconds of
+ * a clock that never goes back; `now_ns` of the set is the only clock that machines see. Timers
+ * live inside their owners (a pairing heap), so arming never fails.
+ */
+#ifndef PXI_BASE_TIMER_H
+#define PXI_BASE_TIMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PXI_NEVER  UINT64_MAX
+#define PXI_MS     1000000ull
+#define PXI_SECOND 1000000000ull
+
+struct pxi_timer {
+    uint64_t at_ns, order; /* order breaks ties: first armed, first fired */
+    void (*fire)(struct pxi_timer *t, uint64_t now_ns);
+    struct pxi_timer *child, *next, *prev; /* prev: the elder sibling, or the parent */
+    bool armed;
+};
+
+struct pxi_timers {
+    struct pxi_timer *root;
+    uint64_t now_ns, armed_count;
+};
+
+/* Arm (or arm anew) t for at_ns; t->fire must be set. A time in the past fires at the next run. */
+void pxi_timer_arm(struct pxi_timers *set, struct pxi_timer *t, uint64_t at_ns);
+
+/* Arm t in delay_ns from now; a delay that does not fit is clamped to never. */
+void pxi_timer_after(struct pxi_timers *set, struct pxi_timer *t, uint64_t delay_ns);
+
+/* Disarm; harmless when t is not armed. Owners do this before they go away. */
+void pxi_timer_disarm(struct pxi_timers *set, struct pxi_timer *t);
+
+/* Earliest deadline, or PXI_NEVER. */
+uint64_t pxi_timers_next(const struct pxi_timers *set);
+
+/* Move the clock to now_ns (never back) and fire what is due, in the order of deadlines. Timers
+ * armed by those that fire wait for the next call, so that a run always ends. */
+void pxi_timers_run(struct pxi_timers *set, uint64_t now_ns);
+
+#endif
