@@ -336,10 +336,12 @@ void pxi_dial_done(struct pxi_dial *d, struct pxi_conn *c, px_err err)
         return;
     }
     if (c) {
+        struct pxi_peer peer = g->peer;
         err = pxi_host_add_conn(h, c); /* answers the wishes and frees the dialing */
-        if (err == PX_ERR_OK)
+        if (err != PX_ERR_OK)
+            c->ops->close(c, err);
+        else if (!(g = dialing_find(h, &peer)))
             return;
-        c->ops->close(c, err);
     }
     if (err == PX_ERR_IDENTITY || g->err == PX_ERR_UNREACHABLE)
         g->err = err;
