@@ -23,7 +23,8 @@ void pxi_conn_on_stream(struct pxi_conn *c, struct pxi_stream *s)
 void pxi_conn_on_closed(struct pxi_conn *c, px_err why)
 {
     c->closing = true;
-    while (!pxi_list_empty(&c->streams)) /* a carrier closes them itself; what it forgot ends here */
+    while (
+        !pxi_list_empty(&c->streams)) /* a carrier closes them itself; what it forgot ends here */
         pxi_stream_on_closed(PXI_OF(c->streams.next, struct pxi_stream, link),
                              why ? why : PX_ERR_RESET);
     if (c->host)

@@ -266,7 +266,7 @@ static void tell(struct pxi_host *h, struct pxi_conn *c, bool up)
     for (struct pxi_list *l = h->watches.next, *next; l != &h->watches; l = next) {
         struct pxi_watch *w = PXI_OF(l, struct pxi_watch, link);
         next = l->next;
-        void (*fn)(struct pxi_watch *w, struct pxi_conn *c) = up ? w->connected : w->disconnected;
+        void (*fn)(struct pxi_watch * w, struct pxi_conn * c) = up ? w->connected : w->disconnected;
         if (fn)
             fn(w, c);
     }

@@ -23,7 +23,7 @@ struct pxi_host_options {
     const char *agent;                   /* agentVersion of identify */
     const struct pxi_net_limits *limits; /* net/limits.h; NULL: the defaults */
     uint64_t (*wall_s)(void);            /* seconds since 1970, for records; NULL: 0 */
-    unsigned peers_max;             /* most peers remembered; 0: the limit PEERSTORE_PEERS */
+    unsigned peers_max;                  /* most peers remembered; 0: the limit PEERSTORE_PEERS */
     bool simulated; /* records are not signed or verified: the simulator only */
 };
 

@@ -19,7 +19,7 @@ struct pxi_peer_entry {
     struct pxi_list age;         /* least recently used first */
     struct pxi_list conns;       /* struct pxi_conn.peer_link */
     struct pxi_peer_addr *addrs;
-    uint32_t *protocols; /* hashes of the protocols that it serves */
+    uint32_t *protocols;     /* hashes of the protocols that it serves */
     struct pxi_buf identify; /* last identify message as it came */
     struct pxi_peer peer;
     uint16_t protocol_count, protect;

@@ -132,8 +132,8 @@ static void agreed(struct pxi_stream *s, const char *protocol)
 
 static void count_fault(struct pxi_stream *s, px_err err)
 {
-    pxi_host_fault(host_of(s), err == PX_ERR_NO_PROTOCOL ? PXI_FAULT_NO_PROTOCOL
-                                                         : PXI_FAULT_MULTISTREAM);
+    pxi_host_fault(host_of(s),
+                   err == PX_ERR_NO_PROTOCOL ? PXI_FAULT_NO_PROTOCOL : PXI_FAULT_MULTISTREAM);
 }
 
 size_t pxi_negotiate_data(struct pxi_stream *s, px_view bytes)

@@ -7,7 +7,7 @@
 
 enum { CANDIDATES = 32, ACTIVE = 8 };
 #define HEAD_START_NEAR (30 * PXI_MS) /* loopback and private networks */
-#define HEAD_START_FAR (250 * PXI_MS)
+#define HEAD_START_FAR  (250 * PXI_MS)
 
 struct candidate {
     struct pxi_maddr addr;
@@ -86,10 +86,12 @@ static void candidate_add(struct pxi_dialing *g, px_view addr, bool asked)
     memcpy(c->addr.b, to.p, to.n);
     c->far = pxi_ip_kind_of(&e) == PXI_IP_PUBLIC || e.relayed || e.dns.n;
     c->rank = (e.relayed ? 1000u : 0) + (asked ? 0 : 100u) + (c->far ? 10u : 0) +
-              (e.via == PXI_VIA_QUIC ? 0 : e.via == PXI_VIA_TCP ? 2u : 4u) +
+              (e.via == PXI_VIA_QUIC  ? 0
+               : e.via == PXI_VIA_TCP ? 2u
+                                      : 4u) +
               (e.family == 6 ? 0 : 1u);
-    for (unsigned i = g->count - 1; i > g->next && g->candidates[i].rank < g->candidates[i - 1].rank;
-         i--) {
+    for (unsigned i = g->count - 1;
+         i > g->next && g->candidates[i].rank < g->candidates[i - 1].rank; i--) {
         struct candidate swap = g->candidates[i];
         g->candidates[i] = g->candidates[i - 1];
         g->candidates[i - 1] = swap;
@@ -262,8 +264,8 @@ void pxi_reach_start(struct pxi_reach *r, struct pxi_host *h, const px_view *add
     for (unsigned i = 0; i < count; i++)
         candidate_add(g, addrs[i], true);
     px_view known[PXI_LIMIT_PEERSTORE_ADDRS];
-    unsigned more = r->peer.n && !count ? pxi_peer_addrs(h, &r->peer, known, PXI_LIMIT_PEERSTORE_ADDRS)
-                                        : 0;
+    unsigned more =
+        r->peer.n && !count ? pxi_peer_addrs(h, &r->peer, known, PXI_LIMIT_PEERSTORE_ADDRS) : 0;
     for (unsigned i = 0; i < more; i++)
         candidate_add(g, known[i], false);
     r->dialing = g;
