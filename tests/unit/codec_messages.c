@@ -155,7 +155,7 @@ TEST(gossip_bytes)
                "0a0174"
                "183c"
                "3205"
-               "90a1e11801");
+               "9091e21801");
 }
 
 TEST(records_and_keys)
