@@ -150,9 +150,10 @@ int pxi_peer_supports(struct pxi_host *h, const struct pxi_peer *p, const char *
 /* One attempt to connect to one address. The host makes it, the transport answers it. */
 struct pxi_dial {
     struct pxi_host *host;
-    struct pxi_maddr addr; /* without a final /p2p */
-    struct pxi_peer peer;  /* who must answer; n == 0: anybody */
-    void *transport_data;  /* the transport's own */
+    struct pxi_maddr addr;        /* without a final /p2p */
+    struct pxi_peer peer;         /* who must answer; n == 0: anybody */
+    void *transport_data;         /* the transport's own */
+    struct pxi_scope_conn *scope; /* counted already; moves to the connection */
     struct pxi_transport *transport;
     struct pxi_dialing *dialing; /* the host's own */
     struct pxi_list link;

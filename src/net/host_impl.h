@@ -2,6 +2,7 @@
 #ifndef PXI_NET_HOST_IMPL_H
 #define PXI_NET_HOST_IMPL_H
 
+#include "base/limits.h"
 #include "net/host.h"
 #include "net/limits.h"
 

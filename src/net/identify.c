@@ -181,7 +181,7 @@ static void learn_observed(struct pxi_identify *id, struct pxi_conn *c, px_view 
     struct pxi_maddr_part part;
     if (!addr.n || pxi_maddr_check(addr, NULL) != PX_ERR_OK || !id->observed)
         return;
-    if (pxi_maddr_find(addr, PXI_MA_P2P_CIRCUIT, NULL))
+    if (pxi_maddr_find(addr, PXI_MA_P2P_CIRCUIT, &part))
         return;
     if (pxi_maddr_find(addr, PXI_MA_P2P, &part))
         addr.n = part.offset;
