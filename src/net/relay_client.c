@@ -14,7 +14,7 @@ struct circuit {
     struct pxi_reach reach; /* of the relay */
     bool reaching;
     struct pxi_stream *stream; /* until it is a link */
-    struct pxi_inbox inbox;
+    struct pxi_frame frame;
     struct pxi_upgrade *upgrade;
     struct pxi_scope_conn *scope; /* inbound: what it counts against until it is a connection */
     struct pxi_peer peer;         /* inbound: who comes, says the relay */
@@ -38,7 +38,7 @@ static void circuit_free(struct circuit *k)
     if (k->scope)
         pxi_scope_conn_close(k->scope);
     pxi_timer_disarm(timers(k), &k->timer);
-    pxi_inbox_deinit(&k->inbox);
+    pxi_frame_deinit(&k->frame);
     pxi_list_remove(&k->link);
     --*(k->dial ? &k->client->dial_count : &k->client->incoming_count);
     if (k->dial)
@@ -135,7 +135,7 @@ static struct circuit *circuit_new(struct pxi_relay_client *c, struct pxi_dial *
     k->client = c;
     k->dial = d;
     k->timer.fire = fire;
-    k->inbox.buf.max = MESSAGE;
+    k->frame.max = MESSAGE;
     pxi_list_add(d ? &c->dials : &c->incoming, &k->link);
     ++*(d ? &c->dial_count : &c->incoming_count);
     return k;
@@ -154,12 +154,12 @@ static px_err status_err(uint64_t status)
     }
 }
 
-static void hop_answer(struct circuit *k)
+static void hop_answer(struct circuit *k, px_view message)
 {
     struct pxi_msg_relay_hop m;
     struct pxi_arena arena;
     pxi_arena_init(&arena, PXI_LIMIT_RELAY_ARENA);
-    px_err err = pxi_pb_decode(&pxi_pb_relay_hop, pxi_inbox_message(&k->inbox), &arena, &m, NULL);
+    px_err err = pxi_pb_decode(&pxi_pb_relay_hop, message, &arena, &m, NULL);
     if (err || m.type != PXI_RELAY_HOP_STATUS) {
         fault(k);
         circuit_fail(k, PX_ERR_PROTOCOL);
@@ -174,15 +174,15 @@ static void hop_answer(struct circuit *k)
 static size_t hop_data(struct pxi_stream *s, px_view bytes)
 {
     struct circuit *k = s->user;
-    size_t used = 0;
-    enum pxi_inbox_state got = pxi_inbox_add(&k->inbox, bytes, &used);
-    if (got == PXI_INBOX_READY) {
-        hop_answer(k);
-    } else if (got == PXI_INBOX_BAD) {
+    px_view rest = bytes, message;
+    px_err err = pxi_frame_next(&k->frame, &rest, &message);
+    if (err == PX_ERR_OK) {
+        hop_answer(k, message);
+    } else if (err != PX_ERR_TRUNCATED) {
         fault(k);
         circuit_fail(k, PX_ERR_PROTOCOL);
     }
-    return used;
+    return bytes.n - rest.n;
 }
 
 static void hop_ended(struct pxi_stream *s)
@@ -243,7 +243,7 @@ static void dial(struct pxi_transport *t, struct pxi_dial *d)
 {
     struct pxi_relay_client *c = PXI_OF(t, struct pxi_relay_client, transport);
     struct circuit *k = circuit_new(c, d);
-    struct pxi_maddr_part part;
+    struct pxi_maddr_part part = {0};
     d->transport_data = k;
     if (!k)
         return; /* memory is out: the host's timer ends it */
@@ -311,20 +311,19 @@ static size_t stop_data(struct pxi_stream *s, px_view bytes)
     struct circuit *k = s->user;
     struct pxi_msg_relay_stop m;
     struct pxi_arena arena;
-    size_t used = 0;
-    enum pxi_inbox_state got = pxi_inbox_add(&k->inbox, bytes, &used);
-    if (got == PXI_INBOX_MORE)
-        return used;
+    px_view rest = bytes, message;
+    px_err err = pxi_frame_next(&k->frame, &rest, &message);
+    if (err == PX_ERR_TRUNCATED)
+        return bytes.n - rest.n;
     pxi_arena_init(&arena, PXI_LIMIT_RELAY_ARENA);
-    if (got == PXI_INBOX_BAD ||
-        pxi_pb_decode(&pxi_pb_relay_stop, pxi_inbox_message(&k->inbox), &arena, &m, NULL))
+    if (err != PX_ERR_OK || pxi_pb_decode(&pxi_pb_relay_stop, message, &arena, &m, NULL))
         stop_refuse(k, PXI_RELAY_MALFORMED, true);
     else if (m.type != PXI_RELAY_STOP_CONNECT)
         stop_refuse(k, PXI_RELAY_UNEXPECTED, true);
     else
         stop_connect(k, &m);
     pxi_arena_deinit(&arena);
-    return used;
+    return bytes.n - rest.n;
 }
 
 static const struct pxi_stream_events stop_events = {

@@ -7,7 +7,7 @@
 #include "base/map.h"
 #include "base/math.h"
 #include "codec/messages.h"
-#include "net/inbox.h"
+#include "net/message.h"
 #include "net/limits.h"
 #include "net/relay.h"
 #include "net/voucher.h"
@@ -39,7 +39,7 @@ struct circuit {
     struct pxi_relay_hop *relay;
     struct pxi_stream *a, *b; /* hop and stop stream; NULL when over */
     struct guest *src, *dst;  /* dst: from STOPPING on */
-    struct pxi_inbox inbox;
+    struct pxi_frame frame;
     struct pxi_timer timer, resume; /* resume: both sides may hold bytes back */
     uint64_t left[2];               /* bytes that a and b may still send */
     enum state state;
@@ -147,7 +147,7 @@ static void circuit_free(struct circuit *c)
     pxi_timer_disarm(timers(c->relay), &c->timer);
     pxi_timer_disarm(timers(c->relay), &c->resume);
     pxi_list_remove(&c->link);
-    pxi_inbox_deinit(&c->inbox);
+    pxi_frame_deinit(&c->frame);
     pxi_free(c);
 }
 
@@ -363,12 +363,12 @@ static void circuit_open(struct circuit *c)
     pxi_timer_after(timers(c->relay), &c->resume, 0);
 }
 
-static void stop_answer(struct circuit *c)
+static void stop_answer(struct circuit *c, px_view message)
 {
     struct pxi_msg_relay_stop m;
     struct pxi_arena arena;
     pxi_arena_init(&arena, PXI_LIMIT_RELAY_ARENA);
-    px_err err = pxi_pb_decode(&pxi_pb_relay_stop, pxi_inbox_message(&c->inbox), &arena, &m, NULL);
+    px_err err = pxi_pb_decode(&pxi_pb_relay_stop, message, &arena, &m, NULL);
     pxi_arena_deinit(&arena);
     if (err || m.type != PXI_RELAY_STOP_STATUS) {
         pxi_host_faults(c->relay->host)->n[PXI_FAULT_RELAY]++;
@@ -384,17 +384,17 @@ static void stop_answer(struct circuit *c)
 static size_t stop_data(struct pxi_stream *s, px_view bytes)
 {
     struct circuit *c = s->user;
-    size_t used = 0;
+    px_view rest = bytes, message;
     if (c->state == OPEN)
         return across(c, 1, bytes);
-    enum pxi_inbox_state got = pxi_inbox_add(&c->inbox, bytes, &used);
-    if (got == PXI_INBOX_READY) {
-        stop_answer(c);
-    } else if (got == PXI_INBOX_BAD) {
+    px_err err = pxi_frame_next(&c->frame, &rest, &message);
+    if (err == PX_ERR_OK) {
+        stop_answer(c, message);
+    } else if (err != PX_ERR_TRUNCATED) {
         pxi_host_faults(c->relay->host)->n[PXI_FAULT_RELAY]++;
         reply(c, PXI_RELAY_CONNECTION_FAILED);
     }
-    return used;
+    return bytes.n - rest.n;
 }
 
 static void stop_ended(struct pxi_stream *s)
@@ -467,12 +467,12 @@ static void on_connect(struct circuit *c, const struct pxi_msg_relay_hop *m)
         stop_start(c, dst, conn);
 }
 
-static void on_request(struct circuit *c)
+static void on_request(struct circuit *c, px_view message)
 {
     struct pxi_msg_relay_hop m;
     struct pxi_arena arena;
     pxi_arena_init(&arena, PXI_LIMIT_RELAY_ARENA);
-    if (pxi_pb_decode(&pxi_pb_relay_hop, pxi_inbox_message(&c->inbox), &arena, &m, NULL))
+    if (pxi_pb_decode(&pxi_pb_relay_hop, message, &arena, &m, NULL))
         malformed(c, PXI_RELAY_MALFORMED);
     else if (m.type == PXI_RELAY_HOP_RESERVE)
         on_reserve(c);
@@ -486,20 +486,19 @@ static void on_request(struct circuit *c)
 static size_t hop_data(struct pxi_stream *s, px_view bytes)
 {
     struct circuit *c = s->user;
-    size_t used = 0;
+    px_view rest = bytes, message;
     if (c->state == OPEN)
         return across(c, 0, bytes);
     if (c->state == STOPPING)
         return 0; /* meant for the other end: kept until it answers */
     if (c->state == REPLIED)
         return bytes.n;
-    enum pxi_inbox_state got = pxi_inbox_add(&c->inbox, bytes, &used);
-    if (got == PXI_INBOX_BAD) {
+    px_err err = pxi_frame_next(&c->frame, &rest, &message);
+    if (err == PX_ERR_OK)
+        on_request(c, message);
+    else if (err != PX_ERR_TRUNCATED)
         malformed(c, PXI_RELAY_MALFORMED);
-    } else if (got == PXI_INBOX_READY) {
-        on_request(c);
-    }
-    return used;
+    return bytes.n - rest.n;
 }
 
 static void hop_ended(struct pxi_stream *s)
@@ -541,7 +540,7 @@ static void accept_hop(void *ctx, struct pxi_stream *s)
     c->relay = r;
     c->a = s;
     c->src = g;
-    c->inbox.buf.max = MESSAGE;
+    c->frame.max = MESSAGE;
     c->timer.fire = circuit_late;
     c->resume.fire = resume_both;
     g->requests++;

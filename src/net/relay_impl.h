@@ -3,7 +3,7 @@
 #define PXI_NET_RELAY_IMPL_H
 
 #include "base/limits.h"
-#include "net/inbox.h"
+#include "net/message.h"
 #include "net/relay.h"
 
 /* A reservation that we keep. */
@@ -13,7 +13,7 @@ struct pxi_relay_place {
     struct pxi_relay_standing now;
     struct pxi_reach reach;
     struct pxi_stream *stream; /* while asking */
-    struct pxi_inbox inbox;
+    struct pxi_frame frame;
     struct pxi_timer timer; /* to try again, to renew, or to give an answer up */
     uint64_t expires_ns;
     struct pxi_maddr *own, *at; /* addresses that we got from it; where it is */

@@ -75,7 +75,7 @@ static void addrs_set(struct pxi_relay_place *p, const struct pxi_pb_list *told)
     p->own_n = 0;
     p->own = pxi_calloc(PXI_LIMIT_RELAY_ADDRS + 1, sizeof *p->own);
     for (size_t i = 0; p->own && i < told->n; i++)
-        addr_take(p, PXI_PB_AT(*told, px_view, i));
+        addr_take(p, *PXI_PB_AT(*told, px_view, i));
     struct pxi_conn *c = pxi_host_conn(p->client->host, &p->now.relay, false);
     if (p->own && !p->own_n && c)
         addr_take(p, pxi_maddr_view(&c->remote));
@@ -97,8 +97,8 @@ static void stream_drop(struct pxi_relay_place *p)
         pxi_stream_reset(p->stream);
     p->stream = NULL;
     p->asking = false;
-    pxi_inbox_deinit(&p->inbox);
-    p->inbox = (struct pxi_inbox){.buf.max = MESSAGE};
+    pxi_frame_deinit(&p->frame);
+    p->frame = (struct pxi_frame){.max = MESSAGE};
 }
 
 /* The place is gone. */
@@ -165,12 +165,12 @@ static void place_held(struct pxi_relay_place *p, const struct pxi_msg_relay_res
 
 /* ----------------------------------------------------------------------- asking */
 
-static void answer(struct pxi_relay_place *p)
+static void answer(struct pxi_relay_place *p, px_view message)
 {
     struct pxi_msg_relay_hop m;
     struct pxi_arena arena;
     pxi_arena_init(&arena, PXI_LIMIT_RELAY_ARENA);
-    px_err err = pxi_pb_decode(&pxi_pb_relay_hop, pxi_inbox_message(&p->inbox), &arena, &m, NULL);
+    px_err err = pxi_pb_decode(&pxi_pb_relay_hop, message, &arena, &m, NULL);
     if (err || m.type != PXI_RELAY_HOP_STATUS || (m.status == PXI_RELAY_OK && !m.reservation)) {
         pxi_host_faults(p->client->host)->n[PXI_FAULT_RELAY]++;
         place_failed(p);
@@ -189,11 +189,11 @@ static void answer(struct pxi_relay_place *p)
 static size_t on_data(struct pxi_stream *s, px_view bytes)
 {
     struct pxi_relay_place *p = s->user;
-    size_t used = 0;
-    enum pxi_inbox_state got = pxi_inbox_add(&p->inbox, bytes, &used);
-    if (got == PXI_INBOX_READY) {
-        answer(p);
-    } else if (got == PXI_INBOX_BAD) {
+    px_view rest = bytes, message;
+    px_err err = pxi_frame_next(&p->frame, &rest, &message);
+    if (err == PX_ERR_OK) {
+        answer(p, message);
+    } else if (err != PX_ERR_TRUNCATED) {
         pxi_host_faults(p->client->host)->n[PXI_FAULT_RELAY]++;
         place_failed(p);
     }
@@ -279,7 +279,7 @@ px_err pxi_relay_reserve(struct pxi_relay_client *c, const struct pxi_peer *rela
     p->client = c;
     p->now.relay = *relay;
     p->timer.fire = fire;
-    p->inbox.buf.max = MESSAGE;
+    p->frame.max = MESSAGE;
     count = (unsigned)pxi_min(count, PXI_LIMIT_RELAY_ADDRS);
     p->at = count ? pxi_calloc(count, sizeof *p->at) : NULL;
     for (unsigned i = 0; p->at && i < count; i++) {
