@@ -15,7 +15,7 @@
 #define PXI_RELAY_HOP  "/libp2p/circuit/relay/0.2.0/hop"
 #define PXI_RELAY_STOP "/libp2p/circuit/relay/0.2.0/stop"
 
-/* Whether a connection goes through a relay, limited or not. */
+/* Whether a connection goes through a relay. */
 static inline bool pxi_conn_relayed(const struct pxi_conn *c)
 {
     struct pxi_maddr_part part;

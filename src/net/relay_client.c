@@ -103,14 +103,14 @@ static struct pxi_maddr remote_of(const struct circuit *k)
     return a;
 }
 
-/* Both ends agreed: the stream is a link now. A relay without limits gives a full connection. */
-static void circuit_upgrade(struct circuit *k, const struct pxi_msg_relay_limit *limit)
+/* Both ends agreed: the stream is a link now. */
+static void circuit_upgrade(struct circuit *k)
 {
     struct pxi_upgrade_options o = {.upgrader = k->client->upgrader,
                                     .outbound = k->dial != NULL,
                                     .peer = k->dial ? k->dial->peer : k->peer,
                                     .remote = remote_of(k),
-                                    .limited = limit && (limit->duration || limit->data),
+                                    .limited = true,
                                     .done = upgraded,
                                     .ctx = k};
     struct pxi_link *link = pxi_streamlink_new(k->stream, timers(k));
@@ -166,7 +166,7 @@ static void hop_answer(struct circuit *k, px_view message)
     } else if (m.status != PXI_RELAY_OK) {
         circuit_fail(k, status_err(m.status));
     } else {
-        circuit_upgrade(k, m.limit);
+        circuit_upgrade(k);
     }
     pxi_arena_deinit(&arena);
 }
@@ -302,7 +302,7 @@ static void stop_connect(struct circuit *k, const struct pxi_msg_relay_stop *m)
     } else if (!stop_reply(k, PXI_RELAY_OK)) {
         circuit_free(k);
     } else {
-        circuit_upgrade(k, m->limit);
+        circuit_upgrade(k);
     }
 }
 
