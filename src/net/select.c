@@ -1,0 +1,179 @@
+#include "net/select.h"
+
+#include "codec/utf8.h"
+
+static const char HEADER[] = "/multistream/1.0.0";
+
+/* Append a message: its length with the newline as a varint, the text, the newline. */
+static bool say(struct pxi_buf *out, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    uint8_t len[2] = {(uint8_t)(n & 0x7f), (uint8_t)(n >> 7)};
+    if (n >= 0x80)
+        len[0] |= 0x80;
+    size_t before = out->n;
+    if (pxi_buf_add(out, len, n < 0x80 ? 1 : 2) && pxi_buf_add(out, text, n - 1) &&
+        pxi_buf_add(out, "\n", 1))
+        return true;
+    out->n = before;
+    return false;
+}
+
+static void finish(struct pxi_select *s, const char *agreed, px_err err)
+{
+    s->done = true;
+    s->agreed = agreed;
+    s->err = err;
+    pxi_buf_deinit(&s->part);
+}
+
+px_err pxi_select_open_out(struct pxi_select *s, const char *const *proposals, unsigned count,
+                           struct pxi_buf *out)
+{
+    *s = (struct pxi_select){.outbound = true, .proposals = proposals, .count = count};
+    s->part.max = 2 + PXI_LIMIT_NET_PROTOCOL_BYTES;
+    for (unsigned i = 0; i < count; i++)
+        if (!proposals[i][0] || strlen(proposals[i]) >= PXI_LIMIT_NET_PROTOCOL_BYTES)
+            return PX_ERR_INVALID;
+    if (!count)
+        return PX_ERR_INVALID;
+    return say(out, HEADER) && say(out, proposals[0]) ? PX_ERR_OK : PX_ERR_NOMEM;
+}
+
+void pxi_select_open_in(struct pxi_select *s, const char *(*serves)(void *ctx, px_view name),
+                        void *ctx)
+{
+    *s = (struct pxi_select){.serves = serves, .ctx = ctx};
+    s->part.max = 2 + PXI_LIMIT_NET_PROTOCOL_BYTES;
+}
+
+/*
+ * Bytes of the message at the front of `in`, with its text (without the newline); 0 when it is not
+ * all there, -1 when it is malformed. Lengths of up to 2 bytes cover the limit.
+ */
+static int message(px_view in, px_view *text)
+{
+    if (!in.n)
+        return 0;
+    size_t len = in.p[0] & 0x7f, at = 1;
+    if (in.p[0] & 0x80) {
+        if (in.n < 2)
+            return 0;
+        if (in.p[1] & 0x80 || !in.p[1])
+            return -1;
+        len |= (size_t)in.p[1] << 7;
+        at = 2;
+    }
+    if (len < 2 || len > PXI_LIMIT_NET_PROTOCOL_BYTES)
+        return -1;
+    if (in.n - at < len)
+        return 0;
+    if (in.p[at + len - 1] != '\n')
+        return -1;
+    *text = px_view_of(in.p + at, len - 1);
+    return (int)(at + len);
+}
+
+/* Names are UTF-8 without control characters. */
+static bool is_name(px_view text)
+{
+    for (size_t i = 0, n; i < text.n; i += n) {
+        n = pxi_utf8_length(text.p + i, text.n - i);
+        if (!n || text.p[i] < 0x20 || text.p[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+/* What the initiator hears after the header: its own proposal, or "na". */
+static void answered(struct pxi_select *s, px_view text, struct pxi_buf *out)
+{
+    if (px_view_is(text, s->proposals[s->at]))
+        finish(s, s->proposals[s->at], PX_ERR_OK);
+    else if (!px_view_is(text, "na"))
+        finish(s, NULL, PX_ERR_PROTOCOL);
+    else if (++s->at == s->count)
+        finish(s, NULL, PX_ERR_NO_PROTOCOL);
+    else if (!say(out, s->proposals[s->at]))
+        finish(s, NULL, PX_ERR_NOMEM);
+}
+
+/* What the responder hears after the header: a proposal. */
+static void proposed(struct pxi_select *s, px_view text, struct pxi_buf *out)
+{
+    const char *name = s->serves(s->ctx, text);
+    if (!say(out, name ? name : "na"))
+        finish(s, NULL, PX_ERR_NOMEM);
+    else if (name)
+        finish(s, name, PX_ERR_OK);
+    else if (++s->tries >= PXI_LIMIT_NET_NEGOTIATE_TRIES)
+        finish(s, NULL, PX_ERR_LIMIT);
+}
+
+static void heard(struct pxi_select *s, px_view text, struct pxi_buf *out)
+{
+    if (!s->header) {
+        if (!px_view_is(text, HEADER))
+            finish(s, NULL, PX_ERR_PROTOCOL);
+        else if (!s->outbound && !say(out, HEADER))
+            finish(s, NULL, PX_ERR_NOMEM);
+        s->header = true;
+    } else if (!is_name(text)) {
+        finish(s, NULL, PX_ERR_PROTOCOL);
+    } else if (s->outbound) {
+        answered(s, text, out);
+    } else {
+        proposed(s, text, out);
+    }
+}
+
+/* Byte by byte until the message that is held in part is complete. */
+static size_t push_part(struct pxi_select *s, px_view in, struct pxi_buf *out)
+{
+    size_t at = 0;
+    int used = 0;
+    px_view text = {0};
+    while (at < in.n && used == 0) {
+        if (!pxi_buf_add(&s->part, in.p + at++, 1)) {
+            finish(s, NULL, PX_ERR_NOMEM);
+            return at;
+        }
+        used = message(px_view_of(s->part.p, s->part.n), &text);
+    }
+    if (used < 0)
+        finish(s, NULL, PX_ERR_PROTOCOL);
+    if (used <= 0)
+        return at;
+    heard(s, text, out);
+    s->part.n = 0;
+    return at;
+}
+
+size_t pxi_select_push(struct pxi_select *s, px_view in, struct pxi_buf *out)
+{
+    size_t at = 0;
+    while (!s->done && at < in.n) {
+        px_view rest = px_view_of(in.p + at, in.n - at), text;
+        if (s->part.n) {
+            at += push_part(s, rest, out);
+            continue;
+        }
+        int used = message(rest, &text);
+        if (used < 0) {
+            finish(s, NULL, PX_ERR_PROTOCOL);
+        } else if (used > 0) {
+            heard(s, text, out);
+            at += (size_t)used;
+        } else if (pxi_buf_add(&s->part, rest.p, rest.n)) {
+            at = in.n;
+        } else {
+            finish(s, NULL, PX_ERR_NOMEM);
+        }
+    }
+    return at;
+}
+
+void pxi_select_close(struct pxi_select *s)
+{
+    pxi_buf_deinit(&s->part);
+}
