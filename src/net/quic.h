@@ -13,7 +13,7 @@
 #include "net/conn.h"
 #include "net/fault.h"
 
-struct pxi_cert;      /* crypto/cert.h: the libp2p TLS certificate of this host */
+struct pxi_cert;
 struct pxi_quic;      /* an endpoint */
 struct pxi_quic_conn; /* one of its connections */
 
@@ -56,11 +56,11 @@ struct pxi_quic_events {
 };
 
 struct pxi_quic_options {
-    const struct pxi_cert *cert;
+    const struct pxi_cert *cert; /* crypto/cert.h: the libp2p TLS certificate of this host */
     struct pxi_timers *timers;
     struct pxi_random *random;
     struct pxi_faults *faults; /* NULL: not counted */
-    uint64_t (*wall_s)(void);  /* seconds since 1970, for certificates; NULL: not checked */
+    uint64_t (*wall_s)(void);  /* seconds since 1970, for the dates of certificates */
     const struct pxi_quic_events *on;
     void *ctx;
     struct pxi_udp_addr local; /* where the socket is bound; the ip may be the wildcard */

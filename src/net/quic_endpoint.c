@@ -454,7 +454,6 @@ px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out)
     q->faults = o->faults;
     q->on = o->on;
     q->ctx = o->ctx;
-    q->cert = o->cert;
     q->wall_s = o->wall_s;
     q->local = o->local;
     q->dial_only = o->dial_only;
@@ -475,7 +474,7 @@ px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out)
     pxi_list_init(&q->todo);
     pxi_list_init(&q->replies);
     pxi_list_init(&q->spare);
-    px_err err = quic_tls_init(q);
+    px_err err = quic_tls_init(q, o->cert);
     if (err) {
         pxi_quic_free(q);
         return err;

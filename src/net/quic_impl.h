@@ -40,7 +40,6 @@ struct pxi_quic {
     struct pxi_random *random;
     struct pxi_faults *faults;
     const struct pxi_quic_events *on;
-    const struct pxi_cert *cert;
     uint64_t (*wall_s)(void);
     void *ctx;
     struct pxi_udp_addr local;
@@ -181,7 +180,8 @@ void quic_stream_todo(struct quic_stream *s, uint8_t what);
 
 /* ------------------------------------------------------------ quic_tls.c */
 
-px_err quic_tls_init(struct pxi_quic *q);
+/* Credentials shared by all sessions of an endpoint. */
+px_err quic_tls_init(struct pxi_quic *q, const struct pxi_cert *cert);
 void quic_tls_deinit(struct pxi_quic *q);
 /* The TLS session of a connection; 0, or -1. */
 int quic_tls_start(struct pxi_quic_conn *c, bool server);

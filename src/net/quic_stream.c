@@ -1,3 +1,4 @@
+#include "base/math.h"
 #include "net/quic_impl.h"
 
 enum { STREAM_SPARE = 256, KEPT_MIN = 4096 };
