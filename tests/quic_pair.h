@@ -71,6 +71,11 @@ static inline void sim_dialled(void *ctx, void *user, struct pxi_conn *c, px_err
 
 static const struct pxi_quic_events sim_events = {sim_wake, sim_accepted, sim_dialled};
 
+static inline struct pxi_quic *sim_pick(struct pxi_quic_transport *t, const struct pxi_udp_addr *to)
+{
+    return PXI_OF(t, struct sim_host, transport)->q;
+}
+
 static inline void sim_init(struct sim *s, uint64_t seed)
 {
     memset(s, 0, sizeof *s);
@@ -104,8 +109,8 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     o.ctx = h;
     o.local = h->addr;
     CHECK_EQ(pxi_quic_new(&o, &h->q), PX_ERR_OK);
+    h->transport.pick = sim_pick;
     pxi_quic_transport_init(&h->transport, h->host);
-    h->transport.v4 = h->q;
     return h;
 }
 
@@ -202,8 +207,8 @@ static inline void sim_free(struct sim *s)
     for (unsigned i = 0; i < s->count; i++) {
         struct sim_host *h = &s->h[i];
         pxi_quic_free(h->q);
-        pxi_host_free(h->host);
         pxi_quic_transport_deinit(&h->transport);
+        pxi_host_free(h->host);
         pxi_cert_free(h->cert);
         pxi_key_free(h->key);
     }

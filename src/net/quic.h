@@ -64,11 +64,11 @@ struct pxi_quic_options {
     const struct pxi_quic_events *on;
     void *ctx;
     struct pxi_udp_addr local; /* where the socket is bound; the ip may be the wildcard */
-    const uint8_t *secret;     /* 32 bytes that outlive a restart, for stateless resets; NULL: new */
-    unsigned conns;            /* most connections; 0: the limit NET_CONNS_IN */
-    unsigned retry_at;         /* unproven handshakes from which on clients must prove their address
-                                * (Retry); 0: the limit QUIC_RETRY_AT; 1: always */
-    bool dial_only;            /* answer no new clients */
+    const uint8_t *secret; /* 32 bytes that outlive a restart, for stateless resets; NULL: new */
+    unsigned conns;        /* most connections; 0: the limit NET_CONNS_IN */
+    unsigned retry_at;     /* unproven handshakes from which on clients must prove their address
+                            * (Retry); 0: the limit QUIC_RETRY_AT; 1: always */
+    bool dial_only;        /* answer no new clients */
 };
 
 /* Counters of an endpoint, for status, tests and measurements. */

@@ -25,14 +25,14 @@ static int on_new_cid(ngtcp2_conn *ng, ngtcp2_cid *cid, uint8_t *token, size_t n
     ngtcp2_cid_init(cid, b, n);
     if (ngtcp2_crypto_generate_stateless_reset_token(token, c->q->secret, sizeof c->q->secret,
                                                      cid) != 0 ||
-        !quic_cid_add(c, b, n))
+        !pxi_quic_cid_add(c, b, n))
         return NGTCP2_ERR_CALLBACK_FAILURE;
     return 0;
 }
 
 static int on_remove_cid(ngtcp2_conn *ng, const ngtcp2_cid *cid, void *user)
 {
-    quic_cid_drop(user, cid->data, cid->datalen);
+    pxi_quic_cid_drop(user, cid->data, cid->datalen);
     return 0;
 }
 
@@ -44,7 +44,7 @@ static int on_crypto(ngtcp2_conn *ng, ngtcp2_crypto_level level, uint64_t offset
     struct pxi_quic_conn *c = user;
     if (c->complete)
         return 0;
-    if (!c->tls && quic_tls_start(c, true) != 0)
+    if (!c->tls && pxi_quic_tls_start(c, true) != 0)
         return NGTCP2_ERR_CALLBACK_FAILURE;
     return ngtcp2_crypto_recv_crypto_data_cb(ng, level, offset, data, n, user);
 }
@@ -56,7 +56,7 @@ static int on_complete(ngtcp2_conn *ng, void *user)
         return NGTCP2_ERR_CALLBACK_FAILURE;
     c->complete = true;
     c->accepted = !c->conn.outbound;
-    quic_todo(c);
+    pxi_quic_due(c);
     return 0;
 }
 
@@ -70,8 +70,8 @@ static int on_confirmed(ngtcp2_conn *ng, void *user)
 static int on_stream_open(ngtcp2_conn *ng, int64_t id, void *user)
 {
     struct pxi_quic_conn *c = user;
-    quic_conn_announce(c); /* it came before HANDSHAKE_DONE, and proves as much */
-    struct quic_stream *s = quic_stream_new(c, id, false);
+    pxi_quic_conn_announce(c); /* it came before HANDSHAKE_DONE, and proves as much */
+    struct pxi_quic_stream *s = pxi_quic_stream_new(c, id, false);
     if (!s)
         return NGTCP2_ERR_CALLBACK_FAILURE;
     ngtcp2_conn_set_stream_user_data(ng, id, s);
@@ -84,7 +84,7 @@ static int on_stream_data(ngtcp2_conn *ng, uint32_t flags, int64_t id, uint64_t 
 {
     if (!stream)
         return 0;
-    if (quic_stream_recv(stream, flags & NGTCP2_STREAM_DATA_FLAG_FIN, data, n) != 0)
+    if (pxi_quic_stream_recv(stream, flags & NGTCP2_STREAM_DATA_FLAG_FIN, data, n) != 0)
         return NGTCP2_ERR_CALLBACK_FAILURE;
     return 0;
 }
@@ -93,7 +93,7 @@ static int on_stream_acked(ngtcp2_conn *ng, int64_t id, uint64_t offset, uint64_
                            void *stream)
 {
     if (stream)
-        quic_stream_acked(stream, (size_t)n);
+        pxi_quic_stream_acked(stream, (size_t)n);
     return 0;
 }
 
@@ -101,7 +101,7 @@ static int on_stream_reset(ngtcp2_conn *ng, int64_t id, uint64_t size, uint64_t 
                            void *stream)
 {
     if (stream)
-        quic_stream_broken(stream);
+        pxi_quic_stream_broken(stream);
     return 0;
 }
 
@@ -109,15 +109,15 @@ static int on_stream_close(ngtcp2_conn *ng, uint32_t flags, int64_t id, uint64_t
                            void *stream)
 {
     if (stream)
-        quic_stream_gone(stream, flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET);
+        pxi_quic_stream_gone(stream, flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET);
     return 0;
 }
 
 static int on_stream_window(ngtcp2_conn *ng, int64_t id, uint64_t max, void *user, void *stream)
 {
     struct pxi_quic_conn *c = user;
-    struct quic_stream *s = stream;
-    if (s && quic_stream_has_more(s)) {
+    struct pxi_quic_stream *s = stream;
+    if (s && pxi_quic_stream_has_more(s)) {
         pxi_list_remove(&s->send);
         pxi_list_add(&c->sendq, &s->send);
     }
@@ -159,7 +159,7 @@ static void op_close(struct pxi_conn *pc, px_err why)
         return;
     c->close_want = true;
     c->why = why;
-    quic_todo(c);
+    pxi_quic_due(c);
 }
 
 static uint64_t op_rtt(struct pxi_conn *pc)
@@ -172,7 +172,7 @@ static uint64_t op_rtt(struct pxi_conn *pc)
     return st.first_rtt_sample_ts == UINT64_MAX ? 0 : st.smoothed_rtt;
 }
 
-static const struct pxi_conn_ops conn_ops = {quic_stream_open, op_close, op_rtt};
+static const struct pxi_conn_ops conn_ops = {pxi_quic_stream_open, op_close, op_rtt};
 
 static ngtcp2_conn *get_ng(ngtcp2_crypto_conn_ref *ref)
 {
@@ -184,7 +184,7 @@ static void on_timer(struct pxi_timer *t, uint64_t now_ns)
 {
     struct pxi_quic_conn *c = PXI_OF(t, struct pxi_quic_conn, timer);
     if (!c->ng) {
-        quic_conn_free(c);
+        pxi_quic_conn_free(c);
         return;
     }
     int rv = ngtcp2_conn_handle_expiry(c->ng, now_ns);
@@ -195,10 +195,10 @@ static void on_timer(struct pxi_timer *t, uint64_t now_ns)
             pxi_list_remove(l);
             pxi_list_add(&c->sendq, l);
         }
-        quic_conn_ready(c);
+        pxi_quic_conn_ready(c);
     } else {
         bool silent = rv == NGTCP2_ERR_IDLE_CLOSE || rv == NGTCP2_ERR_DROP_CONN;
-        quic_conn_end(c, PX_ERR_TIMEOUT, !silent);
+        pxi_quic_conn_end(c, PX_ERR_TIMEOUT, !silent);
     }
 }
 
@@ -206,7 +206,7 @@ static void settings_of(const struct pxi_quic *q, ngtcp2_settings *s, ngtcp2_tra
 {
     ngtcp2_settings_default(s);
     s->initial_ts = q->timers->now_ns;
-    s->max_tx_udp_payload_size = QUIC_PAYLOAD;
+    s->max_tx_udp_payload_size = PXI_QUIC_PAYLOAD;
     s->handshake_timeout = PXI_LIMIT_NET_UPGRADE_MS * PXI_MS;
     s->max_window = PXI_LIMIT_QUIC_WINDOW_MAX;
     s->max_stream_window = PXI_LIMIT_QUIC_STREAM_WINDOW_MAX;
@@ -233,7 +233,7 @@ static struct pxi_quic_conn *conn_new(struct pxi_quic *q, const struct pxi_udp_a
     pxi_conn_init(&c->conn, &conn_ops, outbound);
     c->conn.remote = pxi_udp_addr_maddr(remote);
     pxi_list_init(&c->ready);
-    pxi_list_init(&c->todo);
+    pxi_list_init(&c->due);
     pxi_list_init(&c->all);
     pxi_list_init(&c->sendq);
     pxi_list_init(&c->blocked);
@@ -247,9 +247,9 @@ static struct pxi_quic_conn *conn_new(struct pxi_quic *q, const struct pxi_udp_a
 static ngtcp2_path path_of(struct pxi_quic *q, const struct pxi_udp_addr *remote,
                            struct sockaddr_storage *sa)
 {
-    socklen_t local_n = q->local.family == 6 ? sizeof(struct sockaddr_in6)
-                                             : sizeof(struct sockaddr_in);
-    socklen_t n = quic_sockaddr(remote, sa);
+    socklen_t local_n =
+        q->local.family == 6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    socklen_t n = pxi_quic_sockaddr(remote, sa);
     ngtcp2_path p = {{(struct sockaddr *)&q->local_sa, local_n}, {(struct sockaddr *)sa, n}, NULL};
     return p;
 }
@@ -258,8 +258,8 @@ static ngtcp2_path path_of(struct pxi_quic *q, const struct pxi_udp_addr *remote
 static struct pxi_quic_conn *discard(struct pxi_quic_conn *c)
 {
     c->cancelled = true;
-    quic_conn_end(c, PX_ERR_NOMEM, false);
-    quic_conn_free(c);
+    pxi_quic_conn_end(c, PX_ERR_NOMEM, false);
+    pxi_quic_conn_free(c);
     return NULL;
 }
 
@@ -270,8 +270,8 @@ static void random_cid(struct pxi_quic *q, ngtcp2_cid *cid, size_t n)
     ngtcp2_cid_init(cid, b, n);
 }
 
-struct pxi_quic_conn *quic_conn_accept(struct pxi_quic *q, const struct pxi_udp_in *in,
-                                       const ngtcp2_pkt_hd *hd, const ngtcp2_cid *odcid)
+struct pxi_quic_conn *pxi_quic_conn_accept(struct pxi_quic *q, const struct pxi_udp_in *in,
+                                           const ngtcp2_pkt_hd *hd, const ngtcp2_cid *odcid)
 {
     struct pxi_quic_conn *c = conn_new(q, &in->remote, false);
     struct sockaddr_storage sa;
@@ -280,7 +280,7 @@ struct pxi_quic_conn *quic_conn_accept(struct pxi_quic *q, const struct pxi_udp_
     ngtcp2_cid scid;
     if (!c)
         return NULL;
-    random_cid(q, &scid, QUIC_CID);
+    random_cid(q, &scid, PXI_QUIC_CID);
     settings_of(q, &settings, &params);
     params.original_dcid = odcid ? *odcid : hd->dcid;
     if (odcid) {
@@ -295,8 +295,8 @@ struct pxi_quic_conn *quic_conn_accept(struct pxi_quic *q, const struct pxi_udp_
         ngtcp2_conn_server_new(&c->ng, &hd->scid, &scid, &path, hd->version, &callbacks, &settings,
                                &params, &q->mem, c) != 0)
         return discard(c);
-    if (!quic_cid_add(c, scid.data, scid.datalen) ||
-        !quic_cid_add(c, hd->dcid.data, hd->dcid.datalen))
+    if (!pxi_quic_cid_add(c, scid.data, scid.datalen) ||
+        !pxi_quic_cid_add(c, hd->dcid.data, hd->dcid.datalen))
         return discard(c);
     return c;
 }
@@ -318,18 +318,18 @@ px_err pxi_quic_dial(struct pxi_quic *q, const struct pxi_udp_addr *remote,
         return PX_ERR_NOMEM;
     c->wanted = *peer;
     c->user = user;
-    random_cid(q, &scid, QUIC_CID);
+    random_cid(q, &scid, PXI_QUIC_CID);
     random_cid(q, &dcid, NGTCP2_MAX_CIDLEN - 2);
     settings_of(q, &settings, &params);
     ngtcp2_path path = path_of(q, remote, &sa);
     if (ngtcp2_conn_client_new(&c->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &callbacks,
                                &settings, &params, &q->mem, c) != 0 ||
-        quic_tls_start(c, false) != 0 || !quic_cid_add(c, scid.data, scid.datalen)) {
+        pxi_quic_tls_start(c, false) != 0 || !pxi_quic_cid_add(c, scid.data, scid.datalen)) {
         discard(c);
         return PX_ERR_NOMEM;
     }
     *out = c;
-    quic_conn_ready(c);
+    pxi_quic_conn_ready(c);
     return PX_ERR_OK;
 }
 
@@ -340,13 +340,13 @@ void pxi_quic_dial_cancel(struct pxi_quic_conn *c)
 }
 
 /* The peer is known and has accepted us: the owner gets the connection. */
-void quic_conn_announce(struct pxi_quic_conn *c)
+void pxi_quic_conn_announce(struct pxi_quic_conn *c)
 {
     struct pxi_quic *q = c->q;
     if (c->announced || c->cancelled || c->close_want || !c->complete)
         return;
     c->announced = true;
-    c->state = QUIC_UP;
+    c->state = PXI_QUIC_UP;
     q->stats.handshakes++;
     c->conn.local = pxi_udp_addr_maddr(c->local.family ? &c->local : &q->local);
     ngtcp2_conn_set_keep_alive_timeout(c->ng, PXI_LIMIT_QUIC_KEEP_ALIVE_MS * PXI_MS);
@@ -366,20 +366,20 @@ static void unproven_no_more(struct pxi_quic_conn *c)
     c->validated = true;
 }
 
-void quic_conn_settle(struct pxi_quic_conn *c)
+void pxi_quic_conn_settle(struct pxi_quic_conn *c)
 {
     struct pxi_list now;
     if (!c->ng)
         return;
     if (c->close_want) {
-        quic_conn_end(c, c->why, true);
+        pxi_quic_conn_end(c, c->why, true);
         return;
     }
     if (c->complete)
-        quic_tls_end(c);
+        pxi_quic_tls_end(c);
     if (c->accepted) {
         unproven_no_more(c);
-        quic_conn_announce(c);
+        pxi_quic_conn_announce(c);
     }
     pxi_list_init(&now);
     while (!pxi_list_empty(&c->events)) {
@@ -388,22 +388,22 @@ void quic_conn_settle(struct pxi_quic_conn *c)
         pxi_list_add(&now, l);
     }
     while (!pxi_list_empty(&now)) {
-        struct quic_stream *s = PXI_OF(now.next, struct quic_stream, event);
+        struct pxi_quic_stream *s = PXI_OF(now.next, struct pxi_quic_stream, event);
         pxi_list_remove(&s->event);
-        quic_stream_settle(s);
+        pxi_quic_stream_settle(s);
     }
 }
 
-void quic_conn_ready(struct pxi_quic_conn *c)
+void pxi_quic_conn_ready(struct pxi_quic_conn *c)
 {
     if (!c->ng)
         return;
     if (pxi_list_empty(&c->ready))
         pxi_list_add(&c->q->ready, &c->ready);
-    quic_wake(c->q);
+    pxi_quic_wake(c->q);
 }
 
-void quic_conn_rearm(struct pxi_quic_conn *c)
+void pxi_quic_conn_rearm(struct pxi_quic_conn *c)
 {
     uint64_t at = ngtcp2_conn_get_expiry(c->ng);
     if (!c->timer.armed || c->timer.at_ns != at)
@@ -429,30 +429,32 @@ static px_err reason(struct pxi_quic_conn *c)
 static void read_failed(struct pxi_quic_conn *c, int rv)
 {
     struct pxi_quic *q = c->q;
-    bool unheard = !c->tls && !c->complete; /* a client that never said anything that we could read */
+    bool unheard =
+        !c->tls && !c->complete; /* a client that never said anything that we could read */
     switch (rv) {
-    case NGTCP2_ERR_DRAINING:
-        quic_conn_end(c, reason(c), false);
-        return;
+    case NGTCP2_ERR_DRAINING: pxi_quic_conn_end(c, reason(c), false); return;
     case NGTCP2_ERR_DROP_CONN:
-        quic_conn_end(c, PX_ERR_RESET, false);
-        quic_conn_free(c);
+        pxi_quic_conn_end(c, PX_ERR_RESET, false);
+        pxi_quic_conn_free(c);
         return;
     case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
-        quic_conn_end(c, PX_ERR_UNSUPPORTED, false);
+        pxi_quic_conn_end(c, PX_ERR_UNSUPPORTED, false);
         return;
     case NGTCP2_ERR_CRYPTO:
-        quic_fault(q, c->why == PX_ERR_IDENTITY ? PXI_FAULT_IDENTITY : PXI_FAULT_TLS);
+        pxi_quic_fault(q, c->why == PX_ERR_IDENTITY ? PXI_FAULT_IDENTITY : PXI_FAULT_TLS);
         break;
     default:
         if (rv != NGTCP2_ERR_NOMEM)
-            quic_fault(q, PXI_FAULT_QUIC);
+            pxi_quic_fault(q, PXI_FAULT_QUIC);
     }
     c->liberr = rv;
-    quic_conn_end(c, c->why ? c->why : rv == NGTCP2_ERR_NOMEM ? PX_ERR_NOMEM : PX_ERR_PROTOCOL,
-                  !unheard);
+    pxi_quic_conn_end(c,
+                      c->why                   ? c->why
+                      : rv == NGTCP2_ERR_NOMEM ? PX_ERR_NOMEM
+                                               : PX_ERR_PROTOCOL,
+                      !unheard);
     if (unheard)
-        quic_conn_free(c);
+        pxi_quic_conn_free(c);
 }
 
 /* A packet after the end: answer with the last word, more and more seldom. */
@@ -460,10 +462,10 @@ static void read_late(struct pxi_quic_conn *c, const struct pxi_udp_in *in)
 {
     c->late++;
     if (c->close_packet && (c->late & (c->late - 1)) == 0)
-        quic_reply(c->q, &in->local, &in->remote, c->close_packet, c->close_n);
+        pxi_quic_reply(c->q, &in->local, &in->remote, c->close_packet, c->close_n);
 }
 
-void quic_conn_read(struct pxi_quic_conn *c, const struct pxi_udp_in *in, uint8_t *p, size_t n)
+void pxi_quic_conn_read(struct pxi_quic_conn *c, const struct pxi_udp_in *in, uint8_t *p, size_t n)
 {
     struct sockaddr_storage sa;
     if (!c->ng) {
@@ -480,8 +482,8 @@ void quic_conn_read(struct pxi_quic_conn *c, const struct pxi_udp_in *in, uint8_
         return;
     }
     if (c->accepted && !c->announced)
-        quic_todo(c);
-    quic_conn_ready(c);
+        pxi_quic_due(c);
+    pxi_quic_conn_ready(c);
 }
 
 /* ----------------------------------------------------------------- writing */
@@ -492,12 +494,12 @@ static ngtcp2_ssize write_packet(struct pxi_quic_conn *c, ngtcp2_path *path, ngt
 {
     bool stuck = false; /* no stream may send more now */
     for (;;) {
-        struct quic_stream *s = NULL;
+        struct pxi_quic_stream *s = NULL;
         px_view v = {0};
         uint32_t flags = 0;
         ngtcp2_ssize taken = -1;
         if (!stuck && !pxi_list_empty(&c->sendq)) {
-            s = PXI_OF(c->sendq.next, struct quic_stream, send);
+            s = PXI_OF(c->sendq.next, struct pxi_quic_stream, send);
             v = pxi_queue_peek_unread(&s->out);
             bool fin = s->fin_want && v.n == pxi_queue_unread(&s->out);
             flags = NGTCP2_WRITE_STREAM_FLAG_MORE | (fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0);
@@ -515,15 +517,15 @@ static ngtcp2_ssize write_packet(struct pxi_quic_conn *c, ngtcp2_path *path, ngt
             continue;
         }
         if (s && (w == NGTCP2_ERR_STREAM_SHUT_WR || w == NGTCP2_ERR_STREAM_NOT_FOUND)) {
-            quic_stream_deaf(s);
+            pxi_quic_stream_deaf(s);
             continue;
         }
         if (s && taken >= 0) {
             bool fin = (flags & NGTCP2_WRITE_STREAM_FLAG_FIN) && (size_t)taken == v.n;
-            quic_stream_sent(s, (size_t)taken, fin);
+            pxi_quic_stream_sent(s, (size_t)taken, fin);
             stuck = taken == 0 && !fin;
             pxi_list_remove(&s->send);
-            if (quic_stream_has_more(s))
+            if (pxi_quic_stream_has_more(s))
                 pxi_list_add(&c->sendq, &s->send);
         }
         if (w != NGTCP2_ERR_WRITE_MORE)
@@ -545,16 +547,17 @@ static void pace(struct pxi_quic_conn *c, size_t n)
     ngtcp2_conn_get_conn_stat(c->ng, &st);
     if (st.first_rtt_sample_ts == UINT64_MAX || !st.smoothed_rtt)
         return;
-    double rate = st.pacing_rate > 0 ? st.pacing_rate
-                                     : (double)st.cwnd / (double)st.smoothed_rtt * 1.25;
-    uint64_t burst = (uint64_t)(INITIAL_WINDOW * QUIC_PAYLOAD / rate);
+    double rate =
+        st.pacing_rate > 0 ? st.pacing_rate : (double)st.cwnd / (double)st.smoothed_rtt * 1.25;
+    uint64_t burst = (uint64_t)(INITIAL_WINDOW * PXI_QUIC_PAYLOAD / rate);
     uint64_t from = now > burst ? now - burst : 0;
     if (c->paced_ns < from)
         c->paced_ns = from;
     c->paced_ns += (uint64_t)((double)n / rate);
     if (c->paced_ns <= now)
         return;
-    /* ngtcp2 adds the time of all that was sent since the last call; modular arithmetic is meant. */
+    /* ngtcp2 adds the time of all that was sent since the last call; modular arithmetic is meant.
+     */
     ngtcp2_conn_update_pkt_tx_time(c->ng, c->paced_ns - (uint64_t)((double)c->unpaced / rate));
     c->unpaced = 0;
 }
@@ -566,7 +569,7 @@ static void spill(struct pxi_quic *q, const struct pxi_udp_out *out, const uint8
     q->spill.n = n;
 }
 
-bool quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
+bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
 {
     ngtcp2_path_storage ps;
     ngtcp2_ssize w = 0;
@@ -577,10 +580,10 @@ bool quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
     while (!more) {
         ngtcp2_pkt_info pi;
         uint8_t *at = out->bytes + out->n;
-        w = write_packet(c, &ps.path, &pi, at, QUIC_PAYLOAD);
+        w = write_packet(c, &ps.path, &pi, at, PXI_QUIC_PAYLOAD);
         if (w <= 0)
             break;
-        struct pxi_udp_addr to = quic_udp_addr(ps.path.remote.addr);
+        struct pxi_udp_addr to = pxi_quic_udp_addr(ps.path.remote.addr);
         struct pxi_udp_out now = {.local = c->local, .remote = to, .ecn = pi.ecn};
         if (!count) {
             out->segment = (size_t)w;
@@ -595,20 +598,20 @@ bool quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
         }
         out->n += (size_t)w;
         more = (size_t)w < out->segment || ++count == PXI_UDP_SEGMENTS ||
-               out->n + QUIC_PAYLOAD > out->cap;
+               out->n + PXI_QUIC_PAYLOAD > out->cap;
     }
     if (w < 0) {
         c->liberr = (int)w;
-        quic_fault(c->q, PXI_FAULT_QUIC);
-        quic_conn_end(c, w == NGTCP2_ERR_NOMEM ? PX_ERR_NOMEM : PX_ERR_PROTOCOL, true);
+        pxi_quic_fault(c->q, PXI_FAULT_QUIC);
+        pxi_quic_conn_end(c, w == NGTCP2_ERR_NOMEM ? PX_ERR_NOMEM : PX_ERR_PROTOCOL, true);
         return out->n > 0;
     }
     if (out->n)
         pace(c, out->n);
     if (more)
-        quic_conn_ready(c);
+        pxi_quic_conn_ready(c);
     else
-        quic_conn_rearm(c);
+        pxi_quic_conn_rearm(c);
     return out->n > 0;
 }
 
@@ -617,7 +620,7 @@ bool quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
 /* The last packet: what was wrong, or that nothing was. */
 static void say_close(struct pxi_quic_conn *c)
 {
-    uint8_t buf[QUIC_PAYLOAD];
+    uint8_t buf[PXI_QUIC_PAYLOAD];
     ngtcp2_connection_close_error e;
     ngtcp2_path_storage ps;
     ngtcp2_pkt_info pi;
@@ -634,7 +637,7 @@ static void say_close(struct pxi_quic_conn *c)
                                                         c->q->timers->now_ns);
     if (n <= 0)
         return;
-    quic_reply(c->q, &c->local, &c->remote, buf, (size_t)n);
+    pxi_quic_reply(c->q, &c->local, &c->remote, buf, (size_t)n);
     c->close_packet = pxi_realloc(NULL, (size_t)n, 1);
     if (c->close_packet) {
         memcpy(c->close_packet, buf, (size_t)n);
@@ -645,21 +648,21 @@ static void say_close(struct pxi_quic_conn *c)
 static void end_streams(struct pxi_quic_conn *c, px_err why)
 {
     for (struct pxi_list *l = c->all.next; l != &c->all; l = l->next)
-        PXI_OF(l, struct quic_stream, own)->gone = true;
+        PXI_OF(l, struct pxi_quic_stream, own)->gone = true;
     while (!pxi_list_empty(&c->all)) {
-        struct quic_stream *s = PXI_OF(c->all.next, struct quic_stream, own);
+        struct pxi_quic_stream *s = PXI_OF(c->all.next, struct pxi_quic_stream, own);
         if (!s->dead)
             pxi_stream_on_closed(&s->s, why ? why : PX_ERR_RESET);
-        quic_stream_free(s);
+        pxi_quic_stream_free(s);
     }
 }
 
-void quic_conn_end(struct pxi_quic_conn *c, px_err why, bool say)
+void pxi_quic_conn_end(struct pxi_quic_conn *c, px_err why, bool say)
 {
     struct pxi_quic *q = c->q;
     uint64_t linger = 0;
     bool was_announced = c->announced;
-    c->state = QUIC_LINGER;
+    c->state = PXI_QUIC_LINGER;
     c->announced = true;
     unproven_no_more(c);
     if (c->ng) {
@@ -671,13 +674,13 @@ void quic_conn_end(struct pxi_quic_conn *c, px_err why, bool say)
         end_streams(c, why);
         ngtcp2_conn_del(ng);
     }
-    quic_tls_end(c);
+    pxi_quic_tls_end(c);
     pxi_list_remove(&c->ready);
     if (was_announced)
         pxi_conn_on_closed(&c->conn, why);
     else if (c->conn.outbound && !c->cancelled)
         q->on->dialled(q->ctx, c->user, NULL, why ? why : PX_ERR_RESET);
-    pxi_list_remove(&c->todo);
+    pxi_list_remove(&c->due);
     q->stats.conns--;
     q->stats.lingering++;
     if (linger > LINGER_MAX_MS * PXI_MS)
@@ -687,14 +690,14 @@ void quic_conn_end(struct pxi_quic_conn *c, px_err why, bool say)
     pxi_timer_after(q->timers, &c->timer, linger);
 }
 
-void quic_conn_free(struct pxi_quic_conn *c)
+void pxi_quic_conn_free(struct pxi_quic_conn *c)
 {
     pxi_timer_disarm(c->q->timers, &c->timer);
     c->q->stats.lingering--;
-    quic_cids_clear(c);
+    pxi_quic_cids_clear(c);
     pxi_list_remove(&c->link);
     pxi_list_remove(&c->ready);
-    pxi_list_remove(&c->todo);
+    pxi_list_remove(&c->due);
     pxi_free(c->close_packet);
     pxi_free(c->pubkey);
     pxi_free(c);

@@ -5,7 +5,7 @@ enum { BUCKETS_MIN = 64, VERSION_1 = NGTCP2_PROTO_VER_V1, INITIAL_MIN = 1200 };
 
 /* ------------------------------------------------------------- addresses */
 
-socklen_t quic_sockaddr(const struct pxi_udp_addr *a, struct sockaddr_storage *out)
+socklen_t pxi_quic_sockaddr(const struct pxi_udp_addr *a, struct sockaddr_storage *out)
 {
     memset(out, 0, sizeof *out);
     if (a->family == 6) {
@@ -23,7 +23,7 @@ socklen_t quic_sockaddr(const struct pxi_udp_addr *a, struct sockaddr_storage *o
     return sizeof *s;
 }
 
-struct pxi_udp_addr quic_udp_addr(const struct sockaddr *sa)
+struct pxi_udp_addr pxi_quic_udp_addr(const struct sockaddr *sa)
 {
     struct pxi_udp_addr a = {0};
     if (sa->sa_family == AF_INET6) {
@@ -61,7 +61,7 @@ struct pxi_maddr pxi_udp_addr_maddr(const struct pxi_udp_addr *a)
 
 /* --------------------------------------------------------- connection ids */
 
-static struct quic_cid **bucket(const struct pxi_quic *q, const uint8_t *b, size_t n)
+static struct pxi_quic_cid **bucket(const struct pxi_quic *q, const uint8_t *b, size_t n)
 {
     return &q->buckets[pxi_hash64(b, n, q->hash_seed) & q->bucket_mask];
 }
@@ -69,7 +69,7 @@ static struct quic_cid **bucket(const struct pxi_quic *q, const uint8_t *b, size
 static void grow(struct pxi_quic *q)
 {
     size_t count = (q->bucket_mask + 1) * 2;
-    struct quic_cid **old = q->buckets, **now = pxi_calloc(count, sizeof *now);
+    struct pxi_quic_cid **old = q->buckets, **now = pxi_calloc(count, sizeof *now);
     if (!now)
         return; /* longer chains do as well */
     size_t old_count = q->bucket_mask + 1;
@@ -77,7 +77,7 @@ static void grow(struct pxi_quic *q)
     q->bucket_mask = count - 1;
     for (size_t i = 0; i < old_count; i++)
         while (old[i]) {
-            struct quic_cid *c = old[i], **to = bucket(q, c->b, c->n);
+            struct pxi_quic_cid *c = old[i], **to = bucket(q, c->b, c->n);
             old[i] = c->next;
             c->next = *to;
             *to = c;
@@ -85,23 +85,23 @@ static void grow(struct pxi_quic *q)
     pxi_free(old);
 }
 
-struct pxi_quic_conn *quic_cid_find(const struct pxi_quic *q, const uint8_t *b, size_t n)
+struct pxi_quic_conn *pxi_quic_cid_find(const struct pxi_quic *q, const uint8_t *b, size_t n)
 {
-    for (const struct quic_cid *c = *bucket(q, b, n); c; c = c->next)
+    for (const struct pxi_quic_cid *c = *bucket(q, b, n); c; c = c->next)
         if (c->n == n && memcmp(c->b, b, n) == 0)
             return c->conn;
     return NULL;
 }
 
-bool quic_cid_add(struct pxi_quic_conn *c, const uint8_t *b, size_t n)
+bool pxi_quic_cid_add(struct pxi_quic_conn *c, const uint8_t *b, size_t n)
 {
     struct pxi_quic *q = c->q;
-    struct quic_cid *id = n <= sizeof id->b ? pxi_calloc(1, sizeof *id) : NULL;
+    struct pxi_quic_cid *id = n <= sizeof id->b ? pxi_calloc(1, sizeof *id) : NULL;
     if (!id)
         return false;
     if (q->cid_count > q->bucket_mask)
         grow(q);
-    struct quic_cid **to = bucket(q, b, n);
+    struct pxi_quic_cid **to = bucket(q, b, n);
     id->conn = c;
     id->n = (uint8_t)n;
     memcpy(id->b, b, n);
@@ -113,9 +113,9 @@ bool quic_cid_add(struct pxi_quic_conn *c, const uint8_t *b, size_t n)
     return true;
 }
 
-static void unlink_cid(struct pxi_quic *q, struct quic_cid *id)
+static void unlink_cid(struct pxi_quic *q, struct pxi_quic_cid *id)
 {
-    struct quic_cid **at = bucket(q, id->b, id->n);
+    struct pxi_quic_cid **at = bucket(q, id->b, id->n);
     while (*at != id)
         at = &(*at)->next;
     *at = id->next;
@@ -123,10 +123,10 @@ static void unlink_cid(struct pxi_quic *q, struct quic_cid *id)
     pxi_free(id);
 }
 
-void quic_cid_drop(struct pxi_quic_conn *c, const uint8_t *b, size_t n)
+void pxi_quic_cid_drop(struct pxi_quic_conn *c, const uint8_t *b, size_t n)
 {
-    for (struct quic_cid **at = &c->cids; *at; at = &(*at)->next_own) {
-        struct quic_cid *id = *at;
+    for (struct pxi_quic_cid **at = &c->cids; *at; at = &(*at)->next_own) {
+        struct pxi_quic_cid *id = *at;
         if (id->n == n && memcmp(id->b, b, n) == 0) {
             *at = id->next_own;
             unlink_cid(c->q, id);
@@ -135,10 +135,10 @@ void quic_cid_drop(struct pxi_quic_conn *c, const uint8_t *b, size_t n)
     }
 }
 
-void quic_cids_clear(struct pxi_quic_conn *c)
+void pxi_quic_cids_clear(struct pxi_quic_conn *c)
 {
     while (c->cids) {
-        struct quic_cid *id = c->cids;
+        struct pxi_quic_cid *id = c->cids;
         c->cids = id->next_own;
         unlink_cid(c->q, id);
     }
@@ -146,7 +146,7 @@ void quic_cids_clear(struct pxi_quic_conn *c)
 
 /* ------------------------------------------------------------ waking, work */
 
-void quic_wake(struct pxi_quic *q)
+void pxi_quic_wake(struct pxi_quic *q)
 {
     if (q->woken)
         return;
@@ -155,17 +155,17 @@ void quic_wake(struct pxi_quic *q)
         q->on->wake(q->ctx);
 }
 
-void quic_fault(struct pxi_quic *q, enum pxi_fault f)
+void pxi_quic_fault(struct pxi_quic *q, enum pxi_fault f)
 {
     if (q->faults)
         q->faults->n[f]++;
 }
 
-void quic_todo(struct pxi_quic_conn *c)
+void pxi_quic_due(struct pxi_quic_conn *c)
 {
     struct pxi_quic *q = c->q;
-    if (pxi_list_empty(&c->todo))
-        pxi_list_add(&q->todo, &c->todo);
+    if (pxi_list_empty(&c->due))
+        pxi_list_add(&q->due, &c->due);
     if (!q->work.armed)
         pxi_timer_arm(q->timers, &q->work, q->timers->now_ns);
 }
@@ -175,16 +175,16 @@ static void settle(struct pxi_quic *q)
 {
     struct pxi_list now;
     pxi_list_init(&now);
-    while (!pxi_list_empty(&q->todo)) {
-        struct pxi_list *l = q->todo.next;
+    while (!pxi_list_empty(&q->due)) {
+        struct pxi_list *l = q->due.next;
         pxi_list_remove(l);
         pxi_list_add(&now, l);
     }
     pxi_timer_disarm(q->timers, &q->work);
     while (!pxi_list_empty(&now)) {
-        struct pxi_quic_conn *c = PXI_OF(now.next, struct pxi_quic_conn, todo);
-        pxi_list_remove(&c->todo);
-        quic_conn_settle(c);
+        struct pxi_quic_conn *c = PXI_OF(now.next, struct pxi_quic_conn, due);
+        pxi_list_remove(&c->due);
+        pxi_quic_conn_settle(c);
     }
 }
 
@@ -195,10 +195,10 @@ static void on_work(struct pxi_timer *t, uint64_t now_ns)
 
 /* ---------------------------------------------------------------- replies */
 
-void quic_reply(struct pxi_quic *q, const struct pxi_udp_addr *local,
-                const struct pxi_udp_addr *remote, const uint8_t *p, size_t n)
+void pxi_quic_reply(struct pxi_quic *q, const struct pxi_udp_addr *local,
+                    const struct pxi_udp_addr *remote, const uint8_t *p, size_t n)
 {
-    struct quic_reply *r = NULL;
+    struct pxi_quic_reply *r = NULL;
     if (q->reply_count < PXI_LIMIT_QUIC_REPLIES)
         r = pxi_calloc(1, sizeof *r + n);
     if (!r) {
@@ -211,14 +211,14 @@ void quic_reply(struct pxi_quic *q, const struct pxi_udp_addr *local,
     memcpy(r->bytes, p, n);
     pxi_list_add(&q->replies, &r->link);
     q->reply_count++;
-    quic_wake(q);
+    pxi_quic_wake(q);
 }
 
 static bool pull_reply(struct pxi_quic *q, struct pxi_udp_out *out)
 {
     if (pxi_list_empty(&q->replies))
         return false;
-    struct quic_reply *r = PXI_OF(q->replies.next, struct quic_reply, link);
+    struct pxi_quic_reply *r = PXI_OF(q->replies.next, struct pxi_quic_reply, link);
     pxi_list_remove(&r->link);
     q->reply_count--;
     memcpy(out->bytes, r->bytes, r->n);
@@ -238,12 +238,12 @@ static void reply_version(struct pxi_quic *q, const struct pxi_udp_in *in,
     uint32_t versions[1] = {VERSION_1};
     if (n < INITIAL_MIN || v->version == 0)
         return;
-    ngtcp2_ssize len = ngtcp2_pkt_write_version_negotiation(
-        out, sizeof out, (uint8_t)pxi_random_u64(q->random), v->scid, v->scidlen, v->dcid,
-        v->dcidlen, versions, 1);
+    ngtcp2_ssize len =
+        ngtcp2_pkt_write_version_negotiation(out, sizeof out, (uint8_t)pxi_random_u64(q->random),
+                                             v->scid, v->scidlen, v->dcid, v->dcidlen, versions, 1);
     if (len > 0) {
         q->stats.version_negotiations++;
-        quic_reply(q, &in->local, &in->remote, out, (size_t)len);
+        pxi_quic_reply(q, &in->local, &in->remote, out, (size_t)len);
     }
 }
 
@@ -263,37 +263,37 @@ static void reply_reset(struct pxi_quic *q, const struct pxi_udp_in *in, const u
     if (q->reset_tokens_ns + EVERY_NS > now)
         return;
     q->reset_tokens_ns += EVERY_NS;
-    ngtcp2_cid_init(&cid, dcid, QUIC_CID);
+    ngtcp2_cid_init(&cid, dcid, PXI_QUIC_CID);
     if (ngtcp2_crypto_generate_stateless_reset_token(token, q->secret, sizeof q->secret, &cid) != 0)
         return;
     size_t len = n - 1 < MOST ? n - 1 : MOST;
     pxi_random_fill(q->random, noise, sizeof noise);
-    ngtcp2_ssize w = ngtcp2_pkt_write_stateless_reset(
-        out, len, token, noise, len - NGTCP2_STATELESS_RESET_TOKENLEN);
+    ngtcp2_ssize w = ngtcp2_pkt_write_stateless_reset(out, len, token, noise,
+                                                      len - NGTCP2_STATELESS_RESET_TOKENLEN);
     if (w > 0) {
         q->stats.resets_sent++;
-        quic_reply(q, &in->local, &in->remote, out, (size_t)w);
+        pxi_quic_reply(q, &in->local, &in->remote, out, (size_t)w);
     }
 }
 
 static void reply_retry(struct pxi_quic *q, const struct pxi_udp_in *in, const ngtcp2_pkt_hd *hd)
 {
     struct sockaddr_storage sa;
-    socklen_t sa_n = quic_sockaddr(&in->remote, &sa);
-    uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN], out[512], id[QUIC_CID];
+    socklen_t sa_n = pxi_quic_sockaddr(&in->remote, &sa);
+    uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN], out[512], id[PXI_QUIC_CID];
     ngtcp2_cid scid;
     pxi_random_fill(q->random, id, sizeof id);
     ngtcp2_cid_init(&scid, id, sizeof id);
-    ngtcp2_ssize n = ngtcp2_crypto_generate_retry_token(
-        token, q->secret, sizeof q->secret, hd->version, (struct sockaddr *)&sa, sa_n, &scid,
-        &hd->dcid, q->timers->now_ns);
+    ngtcp2_ssize n = ngtcp2_crypto_generate_retry_token(token, q->secret, sizeof q->secret,
+                                                        hd->version, (struct sockaddr *)&sa, sa_n,
+                                                        &scid, &hd->dcid, q->timers->now_ns);
     if (n < 0)
         return;
     n = ngtcp2_crypto_write_retry(out, sizeof out, hd->version, &hd->scid, &scid, &hd->dcid, token,
                                   (size_t)n);
     if (n > 0) {
         q->stats.retries++;
-        quic_reply(q, &in->local, &in->remote, out, (size_t)n);
+        pxi_quic_reply(q, &in->local, &in->remote, out, (size_t)n);
     }
 }
 
@@ -305,7 +305,7 @@ static void reply_close(struct pxi_quic *q, const struct pxi_udp_in *in, const n
                                                           &hd->dcid, code, NULL, 0);
     q->stats.refused++;
     if (n > 0)
-        quic_reply(q, &in->local, &in->remote, out, (size_t)n);
+        pxi_quic_reply(q, &in->local, &in->remote, out, (size_t)n);
 }
 
 /* ---------------------------------------------------------------- arrival */
@@ -321,7 +321,7 @@ static struct pxi_quic_conn *accept_client(struct pxi_quic *q, const struct pxi_
         return NULL;
     if (hd.token.len && hd.token.base[0] == NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY) {
         struct sockaddr_storage sa;
-        socklen_t sa_n = quic_sockaddr(&in->remote, &sa);
+        socklen_t sa_n = pxi_quic_sockaddr(&in->remote, &sa);
         if (ngtcp2_crypto_verify_retry_token(&odcid, hd.token.base, hd.token.len, q->secret,
                                              sizeof q->secret, hd.version, (struct sockaddr *)&sa,
                                              sa_n, &hd.dcid, TOKEN_NS * PXI_SECOND,
@@ -335,11 +335,11 @@ static struct pxi_quic_conn *accept_client(struct pxi_quic *q, const struct pxi_
         return NULL;
     }
     if (q->stats.unproven >= PXI_LIMIT_NET_CONNS_TRANSIENT || q->stats.conns >= q->conns_max) {
-        quic_fault(q, PXI_FAULT_LIMIT);
+        pxi_quic_fault(q, PXI_FAULT_LIMIT);
         reply_close(q, in, &hd, NGTCP2_CONNECTION_REFUSED);
         return NULL;
     }
-    return quic_conn_accept(q, in, &hd, proof);
+    return pxi_quic_conn_accept(q, in, &hd, proof);
 }
 
 static void push_one(struct pxi_quic *q, const struct pxi_udp_in *in, uint8_t *p, size_t n)
@@ -347,7 +347,7 @@ static void push_one(struct pxi_quic *q, const struct pxi_udp_in *in, uint8_t *p
     ngtcp2_version_cid v;
     q->stats.datagrams_in++;
     q->stats.bytes_in += n;
-    int rv = ngtcp2_pkt_decode_version_cid(&v, p, n, QUIC_CID);
+    int rv = ngtcp2_pkt_decode_version_cid(&v, p, n, PXI_QUIC_CID);
     if (rv == NGTCP2_ERR_VERSION_NEGOTIATION) {
         if (!q->dial_only)
             reply_version(q, in, &v, n);
@@ -357,7 +357,7 @@ static void push_one(struct pxi_quic *q, const struct pxi_udp_in *in, uint8_t *p
         q->stats.dropped++;
         return;
     }
-    struct pxi_quic_conn *c = quic_cid_find(q, v.dcid, v.dcidlen);
+    struct pxi_quic_conn *c = pxi_quic_cid_find(q, v.dcid, v.dcidlen);
     if (!c && (p[0] & 0x80) == 0) {
         reply_reset(q, in, v.dcid, n);
         return;
@@ -365,7 +365,7 @@ static void push_one(struct pxi_quic *q, const struct pxi_udp_in *in, uint8_t *p
     if (!c)
         c = accept_client(q, in, p, n);
     if (c)
-        quic_conn_read(c, in, p, n);
+        pxi_quic_conn_read(c, in, p, n);
     else
         q->stats.dropped++;
 }
@@ -395,7 +395,7 @@ bool pxi_quic_pull(struct pxi_quic *q, struct pxi_udp_out *out)
         while (!out->n && !pxi_list_empty(&q->ready)) {
             struct pxi_quic_conn *c = PXI_OF(q->ready.next, struct pxi_quic_conn, ready);
             pxi_list_remove(&c->ready);
-            quic_conn_write(c, out);
+            pxi_quic_conn_write(c, out);
         }
     }
     if (!out->n) {
@@ -414,7 +414,7 @@ void pxi_quic_poke(struct pxi_quic *q, const struct pxi_udp_addr *remote, size_t
     n = n < sizeof noise ? n : sizeof noise;
     pxi_random_fill(q->random, noise, sizeof noise);
     noise[0] &= 0x3f; /* neither a long header nor the fixed bit: no QUIC packet */
-    quic_reply(q, &any, remote, noise, n);
+    pxi_quic_reply(q, &any, remote, noise, n);
 }
 
 /* ------------------------------------------------------------- life times */
@@ -442,7 +442,7 @@ static void *mem_realloc(void *p, size_t n, void *user)
 px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out)
 {
     struct pxi_quic *q = pxi_calloc(1, sizeof *q);
-    struct quic_cid **buckets = pxi_calloc(BUCKETS_MIN, sizeof *buckets);
+    struct pxi_quic_cid **buckets = pxi_calloc(BUCKETS_MIN, sizeof *buckets);
     *out = NULL;
     if (!q || !buckets) {
         pxi_free(q);
@@ -459,7 +459,7 @@ px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out)
     q->dial_only = o->dial_only;
     q->conns_max = o->conns ? o->conns : PXI_LIMIT_NET_CONNS_IN;
     q->retry_at = o->retry_at ? o->retry_at : PXI_LIMIT_QUIC_RETRY_AT;
-    quic_sockaddr(&q->local, &q->local_sa);
+    pxi_quic_sockaddr(&q->local, &q->local_sa);
     q->buckets = buckets;
     q->bucket_mask = BUCKETS_MIN - 1;
     q->hash_seed = pxi_random_u64(q->random);
@@ -471,10 +471,10 @@ px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out)
     q->work.fire = on_work;
     pxi_list_init(&q->conns);
     pxi_list_init(&q->ready);
-    pxi_list_init(&q->todo);
+    pxi_list_init(&q->due);
     pxi_list_init(&q->replies);
     pxi_list_init(&q->spare);
-    px_err err = quic_tls_init(q, o->cert);
+    px_err err = pxi_quic_tls_init(q, o->cert);
     if (err) {
         pxi_quic_free(q);
         return err;
@@ -490,7 +490,7 @@ void pxi_quic_shutdown(struct pxi_quic *q)
         next = l->next;
         struct pxi_quic_conn *c = PXI_OF(l, struct pxi_quic_conn, link);
         if (c->ng)
-            quic_conn_end(c, PX_ERR_OK, true);
+            pxi_quic_conn_end(c, PX_ERR_OK, true);
     }
 }
 
@@ -502,21 +502,21 @@ void pxi_quic_free(struct pxi_quic *q)
     while (!pxi_list_empty(&q->conns)) {
         struct pxi_quic_conn *c = PXI_OF(q->conns.next, struct pxi_quic_conn, link);
         if (c->ng)
-            quic_conn_end(c, PX_ERR_RESET, false);
-        quic_conn_free(c);
+            pxi_quic_conn_end(c, PX_ERR_RESET, false);
+        pxi_quic_conn_free(c);
     }
     while (!pxi_list_empty(&q->replies)) {
-        struct quic_reply *r = PXI_OF(q->replies.next, struct quic_reply, link);
+        struct pxi_quic_reply *r = PXI_OF(q->replies.next, struct pxi_quic_reply, link);
         pxi_list_remove(&r->link);
         pxi_free(r);
     }
     while (!pxi_list_empty(&q->spare)) {
-        struct quic_stream *s = PXI_OF(q->spare.next, struct quic_stream, own);
+        struct pxi_quic_stream *s = PXI_OF(q->spare.next, struct pxi_quic_stream, own);
         pxi_list_remove(&s->own);
         pxi_free(s);
     }
     pxi_timer_disarm(q->timers, &q->work);
-    quic_tls_deinit(q);
+    pxi_quic_tls_deinit(q);
     pxi_free(q->buckets);
     pxi_free(q);
 }

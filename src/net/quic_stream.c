@@ -5,42 +5,42 @@ enum { STREAM_SPARE = 256, KEPT_MIN = 4096 };
 
 /* Bytes queued but not yet in a packet. Those in flight do not count against the queue: the
  * congestion window bounds them. */
-static size_t unsent(const struct quic_stream *s)
+static size_t unsent(const struct pxi_quic_stream *s)
 {
     return pxi_queue_unread(&s->out);
 }
 
-bool quic_stream_has_more(const struct quic_stream *s)
+bool pxi_quic_stream_has_more(const struct pxi_quic_stream *s)
 {
     return !s->gone && !s->deaf && (unsent(s) || (s->fin_want && !s->fin_sent));
 }
 
-static struct quic_stream *of(struct pxi_stream *s)
+static struct pxi_quic_stream *of(struct pxi_stream *s)
 {
-    return PXI_OF(s, struct quic_stream, s);
+    return PXI_OF(s, struct pxi_quic_stream, s);
 }
 
 /* Something to send: into the round of the connection. */
-static void want_send(struct quic_stream *s)
+static void want_send(struct pxi_quic_stream *s)
 {
     if (pxi_list_empty(&s->send))
         pxi_list_add(&s->c->sendq, &s->send);
-    quic_conn_ready(s->c);
+    pxi_quic_conn_ready(s->c);
 }
 
-void quic_stream_todo(struct quic_stream *s, uint8_t what)
+void pxi_quic_stream_due(struct pxi_quic_stream *s, uint8_t what)
 {
-    s->todo |= what;
+    s->due |= what;
     if (pxi_list_empty(&s->event))
         pxi_list_add(&s->c->events, &s->event);
-    quic_todo(s->c);
+    pxi_quic_due(s->c);
 }
 
 /* ------------------------------------------------------- what owners call */
 
 static size_t op_room(struct pxi_stream *ps)
 {
-    struct quic_stream *s = of(ps);
+    struct pxi_quic_stream *s = of(ps);
     size_t n = unsent(s);
     if (s->deaf || s->gone)
         return PXI_LIMIT_NET_STREAM_QUEUE;
@@ -49,7 +49,7 @@ static size_t op_room(struct pxi_stream *ps)
 
 static size_t op_write(struct pxi_stream *ps, px_view bytes)
 {
-    struct quic_stream *s = of(ps);
+    struct pxi_quic_stream *s = of(ps);
     size_t room = op_room(ps), n = bytes.n < room ? bytes.n : room;
     if (s->deaf || s->gone || !n)
         return n;
@@ -62,36 +62,36 @@ static size_t op_write(struct pxi_stream *ps, px_view bytes)
 
 static void op_end(struct pxi_stream *ps)
 {
-    struct quic_stream *s = of(ps);
+    struct pxi_quic_stream *s = of(ps);
     s->fin_want = true;
     if (!s->gone && !s->deaf)
         want_send(s);
     else
-        quic_stream_todo(s, TODO_OVER);
+        pxi_quic_stream_due(s, PXI_DUE_OVER);
 }
 
 static void op_reset(struct pxi_stream *ps)
 {
-    struct quic_stream *s = of(ps);
+    struct pxi_quic_stream *s = of(ps);
     s->dead = true;
-    quic_stream_todo(s, TODO_RESET);
+    pxi_quic_stream_due(s, PXI_DUE_RESET);
 }
 
 static void op_resume(struct pxi_stream *ps)
 {
-    quic_stream_todo(of(ps), TODO_RESUME);
+    pxi_quic_stream_due(of(ps), PXI_DUE_RESUME);
 }
 
 static const struct pxi_stream_ops stream_ops = {op_write, op_room, op_end, op_reset, op_resume};
 
 /* ------------------------------------------------------------- life times */
 
-struct quic_stream *quic_stream_new(struct pxi_quic_conn *c, int64_t id, bool outbound)
+struct pxi_quic_stream *pxi_quic_stream_new(struct pxi_quic_conn *c, int64_t id, bool outbound)
 {
     struct pxi_quic *q = c->q;
-    struct quic_stream *s;
+    struct pxi_quic_stream *s;
     if (!pxi_list_empty(&q->spare)) {
-        s = PXI_OF(q->spare.next, struct quic_stream, own);
+        s = PXI_OF(q->spare.next, struct pxi_quic_stream, own);
         pxi_list_remove(&s->own);
         q->spare_count--;
         memset(s, 0, sizeof *s);
@@ -108,7 +108,7 @@ struct quic_stream *quic_stream_new(struct pxi_quic_conn *c, int64_t id, bool ou
     return s;
 }
 
-void quic_stream_free(struct quic_stream *s)
+void pxi_quic_stream_free(struct pxi_quic_stream *s)
 {
     struct pxi_quic *q = s->c->q;
     pxi_list_remove(&s->send);
@@ -124,15 +124,15 @@ void quic_stream_free(struct quic_stream *s)
     q->spare_count++;
 }
 
-struct pxi_stream *quic_stream_open(struct pxi_conn *pc)
+struct pxi_stream *pxi_quic_stream_open(struct pxi_conn *pc)
 {
     struct pxi_quic_conn *c = PXI_OF(pc, struct pxi_quic_conn, conn);
     int64_t id;
-    if (c->state != QUIC_UP || c->close_want || !ngtcp2_conn_get_streams_bidi_left(c->ng))
+    if (c->state != PXI_QUIC_UP || c->close_want || !ngtcp2_conn_get_streams_bidi_left(c->ng))
         return NULL;
     if (ngtcp2_conn_open_bidi_stream(c->ng, &id, NULL) != 0)
         return NULL;
-    struct quic_stream *s = quic_stream_new(c, id, true);
+    struct pxi_quic_stream *s = pxi_quic_stream_new(c, id, true);
     if (!s) {
         ngtcp2_conn_shutdown_stream(c->ng, id, 0);
         return NULL;
@@ -144,18 +144,18 @@ struct pxi_stream *quic_stream_open(struct pxi_conn *pc)
 /* --------------------------------------------------------------- receiving */
 
 /* n bytes were taken: the peer may send as many more. */
-static void credit(struct quic_stream *s, size_t n)
+static void credit(struct pxi_quic_stream *s, size_t n)
 {
     if (!n || !s->c->ng)
         return;
     if (!s->gone)
         ngtcp2_conn_extend_max_stream_offset(s->c->ng, s->id, n);
     ngtcp2_conn_extend_max_offset(s->c->ng, n);
-    quic_conn_ready(s->c);
+    pxi_quic_conn_ready(s->c);
 }
 
 /* Keep what the owner did not take, in one piece. The window that we gave bounds it. */
-static bool keep(struct quic_stream *s, const uint8_t *p, size_t n)
+static bool keep(struct pxi_quic_stream *s, const uint8_t *p, size_t n)
 {
     if (s->begin && s->end + n > s->cap) {
         memmove(s->kept, s->kept + s->begin, s->end - s->begin);
@@ -177,7 +177,7 @@ static bool keep(struct quic_stream *s, const uint8_t *p, size_t n)
     return true;
 }
 
-static void forget_kept(struct quic_stream *s)
+static void forget_kept(struct pxi_quic_stream *s)
 {
     pxi_free(s->kept);
     s->kept = NULL;
@@ -185,17 +185,17 @@ static void forget_kept(struct quic_stream *s)
 }
 
 /* The remote's end, once everything before it was taken. */
-static void tell_end(struct quic_stream *s)
+static void tell_end(struct pxi_quic_stream *s)
 {
     if (!s->fin_seen || s->fin_told || s->dead || s->begin < s->end)
         return;
     s->fin_told = true;
     pxi_stream_on_end(&s->s);
     if (s->gone)
-        quic_stream_todo(s, TODO_OVER);
+        pxi_quic_stream_due(s, PXI_DUE_OVER);
 }
 
-int quic_stream_recv(struct quic_stream *s, bool fin, const uint8_t *p, size_t n)
+int pxi_quic_stream_recv(struct pxi_quic_stream *s, bool fin, const uint8_t *p, size_t n)
 {
     size_t taken = n;
     if (!s->dead && n && (s->paused || s->begin < s->end)) {
@@ -217,7 +217,7 @@ int quic_stream_recv(struct quic_stream *s, bool fin, const uint8_t *p, size_t n
 }
 
 /* Offer again what was kept. */
-static void resume(struct quic_stream *s)
+static void resume(struct pxi_quic_stream *s)
 {
     s->paused = false;
     while (s->begin < s->end && !s->dead) {
@@ -236,47 +236,47 @@ static void resume(struct quic_stream *s)
 
 /* ----------------------------------------------------------------- sending */
 
-void quic_stream_sent(struct quic_stream *s, size_t n, bool fin)
+void pxi_quic_stream_sent(struct pxi_quic_stream *s, size_t n, bool fin)
 {
     pxi_queue_read(&s->out, n);
     s->fin_sent |= fin;
     if (s->s.write_short && unsent(s) <= PXI_LIMIT_NET_STREAM_QUEUE / 2)
-        quic_stream_todo(s, TODO_WRITABLE);
+        pxi_quic_stream_due(s, PXI_DUE_WRITABLE);
 }
 
-void quic_stream_acked(struct quic_stream *s, size_t n)
+void pxi_quic_stream_acked(struct pxi_quic_stream *s, size_t n)
 {
     pxi_queue_drop(&s->out, n);
 }
 
-void quic_stream_deaf(struct quic_stream *s)
+void pxi_quic_stream_deaf(struct pxi_quic_stream *s)
 {
     s->deaf = true;
     pxi_list_remove(&s->send);
     if (s->s.write_short)
-        quic_stream_todo(s, TODO_WRITABLE);
-    quic_stream_todo(s, TODO_OVER);
+        pxi_quic_stream_due(s, PXI_DUE_WRITABLE);
+    pxi_quic_stream_due(s, PXI_DUE_OVER);
 }
 
 /* ------------------------------------------------------------------ ending */
 
-void quic_stream_broken(struct quic_stream *s)
+void pxi_quic_stream_broken(struct pxi_quic_stream *s)
 {
     s->broken = true;
-    quic_stream_todo(s, TODO_OVER);
+    pxi_quic_stream_due(s, PXI_DUE_OVER);
 }
 
-void quic_stream_gone(struct quic_stream *s, bool error)
+void pxi_quic_stream_gone(struct pxi_quic_stream *s, bool error)
 {
     s->gone = true;
     if (error && !s->fin_seen)
         s->broken = true;
     pxi_list_remove(&s->send);
-    quic_stream_todo(s, TODO_OVER);
+    pxi_quic_stream_due(s, PXI_DUE_OVER);
 }
 
 /* Tell the owner that it is over; the rest goes on without it. */
-static void tell_closed(struct quic_stream *s, px_err why)
+static void tell_closed(struct pxi_quic_stream *s, px_err why)
 {
     s->dead = true;
     pxi_stream_on_closed(&s->s, why);
@@ -285,23 +285,23 @@ static void tell_closed(struct quic_stream *s, px_err why)
         ngtcp2_conn_shutdown_stream(s->c->ng, s->id, 0);
 }
 
-void quic_stream_settle(struct quic_stream *s)
+void pxi_quic_stream_settle(struct pxi_quic_stream *s)
 {
-    uint8_t todo = s->todo;
+    uint8_t due = s->due;
     struct pxi_quic_conn *c = s->c;
-    s->todo = 0;
-    if (todo & TODO_RESET) {
+    s->due = 0;
+    if (due & PXI_DUE_RESET) {
         size_t kept = s->end - s->begin;
         forget_kept(s);
         credit(s, kept);
         if (!s->gone)
             ngtcp2_conn_shutdown_stream(c->ng, s->id, 0);
         pxi_list_remove(&s->send);
-        quic_conn_ready(c);
+        pxi_quic_conn_ready(c);
     }
-    if ((todo & TODO_RESUME) && !s->dead && !s->broken)
+    if ((due & PXI_DUE_RESUME) && !s->dead && !s->broken)
         resume(s);
-    if ((todo & TODO_WRITABLE) && !s->dead && !s->broken)
+    if ((due & PXI_DUE_WRITABLE) && !s->dead && !s->broken)
         pxi_stream_on_writable(&s->s);
     if (!s->dead && s->broken)
         tell_closed(s, PX_ERR_RESET);
@@ -310,7 +310,7 @@ void quic_stream_settle(struct quic_stream *s)
     if (s->dead && s->gone) {
         if (!s->s.outbound)
             ngtcp2_conn_extend_max_streams_bidi(c->ng, 1);
-        quic_conn_ready(c);
-        quic_stream_free(s);
+        pxi_quic_conn_ready(c);
+        pxi_quic_stream_free(s);
     }
 }

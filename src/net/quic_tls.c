@@ -52,13 +52,13 @@ static int on_verify(gnutls_session_t tls)
     return 0;
 }
 
-px_err quic_tls_init(struct pxi_quic *q, const struct pxi_cert *cert)
+px_err pxi_quic_tls_init(struct pxi_quic *q, const struct pxi_cert *cert)
 {
     px_view der = pxi_cert_der(cert), key = pxi_cert_key_der(cert);
     gnutls_datum_t c = {(uint8_t *)der.p, (unsigned)der.n};
     gnutls_datum_t k = {(uint8_t *)key.p, (unsigned)key.n};
-    const char *priority = has_aes() ? PROTOCOL GROUPS CIPHERS
-                                     : PROTOCOL GROUPS CIPHERS ":+CHACHA20-POLY1305";
+    const char *priority =
+        has_aes() ? PROTOCOL GROUPS CIPHERS : PROTOCOL GROUPS CIPHERS ":+CHACHA20-POLY1305";
     if (gnutls_priority_init(&q->priority, priority, NULL) != 0)
         return PX_ERR_NOMEM;
     if (gnutls_certificate_allocate_credentials(&q->cred) != 0)
@@ -69,7 +69,7 @@ px_err quic_tls_init(struct pxi_quic *q, const struct pxi_cert *cert)
     return PX_ERR_OK;
 }
 
-void quic_tls_deinit(struct pxi_quic *q)
+void pxi_quic_tls_deinit(struct pxi_quic *q)
 {
     if (q->cred)
         gnutls_certificate_free_credentials(q->cred);
@@ -77,7 +77,7 @@ void quic_tls_deinit(struct pxi_quic *q)
         gnutls_priority_deinit(q->priority);
 }
 
-int quic_tls_start(struct pxi_quic_conn *c, bool server)
+int pxi_quic_tls_start(struct pxi_quic_conn *c, bool server)
 {
     static const gnutls_datum_t alpn = {(uint8_t *)ALPN, sizeof ALPN - 1};
     unsigned flags = GNUTLS_ENABLE_EARLY_DATA | GNUTLS_NO_END_OF_EARLY_DATA | GNUTLS_NO_TICKETS;
@@ -102,7 +102,7 @@ int quic_tls_start(struct pxi_quic_conn *c, bool server)
     return 0;
 }
 
-void quic_tls_end(struct pxi_quic_conn *c)
+void pxi_quic_tls_end(struct pxi_quic_conn *c)
 {
     if (!c->tls)
         return;

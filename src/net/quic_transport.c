@@ -1,7 +1,6 @@
 #include "net/quic_transport.h"
 
 #include "base/mem.h"
-#include "net/host_impl.h"
 #include "net/limits.h"
 
 /* A dial under way: transport_data of a pxi_dial. */
@@ -14,9 +13,8 @@ struct attempt {
 
 static bool can_dial(struct pxi_transport *pt, const struct pxi_endpoint *e)
 {
-    struct pxi_quic_transport *t = PXI_OF(pt, struct pxi_quic_transport, transport);
     struct pxi_udp_addr a;
-    return pxi_udp_addr_of(e, &a) && (a.family == 4 ? t->v4 : t->v6);
+    return pxi_udp_addr_of(e, &a);
 }
 
 static void attempt_free(struct attempt *a)
@@ -52,7 +50,7 @@ static void dial(struct pxi_transport *pt, struct pxi_dial *d)
     d->transport_data = a;
     a->err = PX_ERR_UNSUPPORTED;
     if (pxi_endpoint_of(pxi_maddr_view(&d->addr), &e) == PX_ERR_OK && pxi_udp_addr_of(&e, &to)) {
-        struct pxi_quic *q = to.family == 4 ? t->v4 : t->v6;
+        struct pxi_quic *q = t->pick(t, &to);
         if (q)
             a->err = pxi_quic_dial(q, &to, &d->peer, a, &a->conn);
     }
@@ -77,7 +75,7 @@ px_err pxi_quic_transport_accepted(struct pxi_quic_transport *t, struct pxi_conn
     struct pxi_endpoint e;
     px_err err = pxi_endpoint_of(pxi_maddr_view(&c->remote), &e);
     if (err == PX_ERR_OK)
-        err = pxi_scope_conn_open(t->host->limiter, false, &e, &c->scope);
+        err = pxi_scope_conn_open(pxi_host_limiter(t->host), false, &e, &c->scope);
     return err != PX_ERR_OK ? err : pxi_host_add_conn(t->host, c);
 }
 

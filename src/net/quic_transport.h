@@ -12,8 +12,9 @@
 struct pxi_quic_transport {
     struct pxi_transport transport;
     struct pxi_host *host;
-    struct pxi_quic *v4, *v6; /* the endpoints to dial from; NULL: that family is not dialled */
-    struct pxi_list failed;   /* dials that could not start, answered from the loop */
+    /* The endpoint to dial this address from, or NULL. Set by the owner before init. */
+    struct pxi_quic *(*pick)(struct pxi_quic_transport *t, const struct pxi_udp_addr *to);
+    struct pxi_list failed; /* dials that could not start, answered from the loop */
     struct pxi_timer timer;
 };
 
