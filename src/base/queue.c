@@ -8,19 +8,49 @@ struct pxi_chunk {
     uint8_t bytes[];
 };
 
-/* A short message gets a short chunk, a stream of bytes long ones. */
-enum { CHUNK_MIN = 512 - sizeof(struct pxi_chunk), CHUNK_MAX = 65536 - sizeof(struct pxi_chunk) };
+/* A short message gets a short chunk, a stream of bytes long ones: at most 16 times what it holds,
+ * because the size follows what the queue holds. */
+static const uint32_t SIZES[PXI_QUEUE_SIZES] = {512, 4096, 16384, 65536};
 
-static struct pxi_chunk *chunk_new(size_t want)
+static unsigned size_class(size_t bytes)
 {
-    size_t cap = want < CHUNK_MIN ? CHUNK_MIN : want > CHUNK_MAX ? CHUNK_MAX : want;
-    struct pxi_chunk *c = pxi_realloc(NULL, 1, sizeof *c + cap);
+    unsigned i = 0;
+    while (i + 1 < PXI_QUEUE_SIZES && SIZES[i] < bytes)
+        i++;
+    return i;
+}
+
+static struct pxi_chunk *chunk_new(struct pxi_queue_pool *pool, size_t want)
+{
+    unsigned i = size_class(want + sizeof(struct pxi_chunk));
+    struct pxi_chunk *c = pool ? pool->free[i] : NULL;
+    if (c) {
+        pool->free[i] = c->next;
+        pool->bytes -= SIZES[i];
+        if (--pool->n[i] < pool->least[i])
+            pool->least[i] = pool->n[i];
+    } else {
+        c = pxi_realloc(NULL, 1, SIZES[i]);
+    }
     if (c) {
         c->next = NULL;
         c->begin = c->end = 0;
-        c->cap = (uint32_t)cap;
+        c->cap = SIZES[i] - (uint32_t)sizeof *c;
     }
     return c;
+}
+
+static void chunk_free(struct pxi_queue_pool *pool, struct pxi_chunk *c)
+{
+    unsigned i = size_class(c->cap + sizeof *c);
+    if (!pool || SIZES[i] > pool->max - pool->bytes) {
+        pxi_free(c);
+        return;
+    }
+    c->next = pool->free[i];
+    pool->free[i] = c;
+    pool->n[i]++;
+    pool->bytes += SIZES[i];
 }
 
 size_t pxi_queue_put(struct pxi_queue *q, const void *p, size_t n)
@@ -30,7 +60,7 @@ size_t pxi_queue_put(struct pxi_queue *q, const void *p, size_t n)
     while (left) {
         struct pxi_chunk *c = q->tail;
         if (!c || c->end == c->cap) {
-            c = chunk_new(q->n > CHUNK_MIN ? CHUNK_MAX : left);
+            c = chunk_new(q->pool, left > q->n ? left : q->n);
             if (!c)
                 break;
             if (q->tail)
@@ -73,7 +103,7 @@ void pxi_queue_drop(struct pxi_queue *q, size_t n)
         q->head = c->next;
         if (!q->head)
             q->tail = NULL;
-        pxi_free(c);
+        chunk_free(q->pool, c);
     }
 }
 
@@ -93,4 +123,25 @@ size_t pxi_queue_get(struct pxi_queue *q, void *out, size_t cap)
 void pxi_queue_clear(struct pxi_queue *q)
 {
     pxi_queue_drop(q, q->n);
+}
+
+size_t pxi_queue_pool_trim(struct pxi_queue_pool *p)
+{
+    for (unsigned i = 0; i < PXI_QUEUE_SIZES; i++) {
+        for (; p->least[i]; p->least[i]--, p->n[i]--) {
+            struct pxi_chunk *c = p->free[i];
+            p->free[i] = c->next;
+            p->bytes -= SIZES[i];
+            pxi_free(c);
+        }
+        p->least[i] = p->n[i];
+    }
+    return p->bytes;
+}
+
+void pxi_queue_pool_clear(struct pxi_queue_pool *p)
+{
+    for (unsigned i = 0; i < PXI_QUEUE_SIZES; i++)
+        p->least[i] = p->n[i];
+    pxi_queue_pool_trim(p);
 }

@@ -10,7 +10,8 @@
 
 struct pxi_queue {
     struct pxi_chunk *head, *tail;
-    size_t n, max; /* bytes held; most that may be held */
+    size_t n, max;               /* bytes held; most that may be held */
+    struct pxi_queue_pool *pool; /* where chunks come from and go to; NULL: the heap */
 };
 
 /* Append as many of the n bytes as the maximum and memory allow; returns how many. */
@@ -27,5 +28,21 @@ size_t pxi_queue_get(struct pxi_queue *q, void *out, size_t cap);
 
 /* Forget everything and return the memory. */
 void pxi_queue_clear(struct pxi_queue *q);
+
+/*
+ * Chunks that wait for their next use, so that queues that fill and drain all the time allocate
+ * nothing. Shared by the queues of one owner, who trims it now and then and frees it after them.
+ * Zeroed memory with `max` set is an empty pool.
+ */
+enum { PXI_QUEUE_SIZES = 4 };
+struct pxi_queue_pool {
+    struct pxi_chunk *free[PXI_QUEUE_SIZES];
+    unsigned n[PXI_QUEUE_SIZES], least[PXI_QUEUE_SIZES]; /* held; fewest since the last trim */
+    size_t bytes, max;                                   /* held; most that may be held */
+};
+
+/* Free the chunks that nobody has needed since the last trim; returns the bytes that are left. */
+size_t pxi_queue_pool_trim(struct pxi_queue_pool *p);
+void pxi_queue_pool_clear(struct pxi_queue_pool *p);
 
 #endif
