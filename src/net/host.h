@@ -23,6 +23,7 @@ struct pxi_host_options {
     const char *agent;                   /* agentVersion of identify */
     const struct pxi_net_limits *limits; /* net/limits.h; NULL: the defaults */
     uint64_t (*wall_s)(void);            /* seconds since 1970, for records; NULL: 0 */
+    unsigned peers_max;                  /* most peers remembered; 0: the limit PEERSTORE_PEERS */
     bool simulated; /* records are not signed or verified: the simulator only */
 };
 
@@ -36,6 +37,9 @@ const char *pxi_host_agent(const struct pxi_host *h);
 struct pxi_timers *pxi_host_timers(struct pxi_host *h);
 struct pxi_random *pxi_host_random(struct pxi_host *h);
 uint64_t pxi_host_wall_s(struct pxi_host *h);
+/* What connections are counted against before their handshake (net/limits.h). */
+bool pxi_host_simulated(const struct pxi_host *h);
+struct pxi_limiter *pxi_host_limiter(struct pxi_host *h);
 /* Malformed input and refusals, counted by kind; never NULL. */
 struct pxi_faults *pxi_host_faults(struct pxi_host *h);
 
@@ -69,7 +73,6 @@ struct pxi_reach {
     uint64_t timeout_ns; /* 0: the default of the limits table */
     struct pxi_list link;
     struct pxi_timer timer;
-    struct pxi_conn *found; /* an existing connection, given from the loop */
     struct pxi_dialing *dialing;
 };
 
@@ -121,6 +124,8 @@ enum pxi_addr_source {
 };
 px_err pxi_host_addr_add(struct pxi_host *h, px_view maddr, enum pxi_addr_source source);
 void pxi_host_addr_remove(struct pxi_host *h, px_view maddr, enum pxi_addr_source source);
+/* Something that identify tells has changed: watchers hear of it from the loop. */
+void pxi_host_addrs_changed(struct pxi_host *h);
 /* The i-th address that we tell others (announced ones replace listen ones), without /p2p; empty
  * past the end. */
 px_view pxi_host_addr(const struct pxi_host *h, unsigned i);
@@ -135,6 +140,8 @@ unsigned pxi_peer_addrs(struct pxi_host *h, const struct pxi_peer *p, px_view *o
 /* What identify told: protocols (copied, a list of strings), agent. Empty views leave as it was. */
 void pxi_peer_set_protocols(struct pxi_host *h, const struct pxi_peer *p, const px_view *protocols,
                             unsigned count);
+/* The last identify message of a peer as it came; empty when there was none. Borrowed. */
+px_view pxi_peer_identify(struct pxi_host *h, const struct pxi_peer *p);
 /* 1 the peer serves it, 0 it does not, -1 not known (not identified). */
 int pxi_peer_supports(struct pxi_host *h, const struct pxi_peer *p, const char *protocol);
 
@@ -143,9 +150,10 @@ int pxi_peer_supports(struct pxi_host *h, const struct pxi_peer *p, const char *
 /* One attempt to connect to one address. The host makes it, the transport answers it. */
 struct pxi_dial {
     struct pxi_host *host;
-    struct pxi_maddr addr; /* without a final /p2p */
-    struct pxi_peer peer;  /* who must answer; n == 0: anybody */
-    void *transport_data;  /* the transport's own */
+    struct pxi_maddr addr;        /* without a final /p2p */
+    struct pxi_peer peer;         /* who must answer; n == 0: anybody */
+    void *transport_data;         /* the transport's own */
+    struct pxi_scope_conn *scope; /* counted already; moves to the connection */
     struct pxi_transport *transport;
     struct pxi_dialing *dialing; /* the host's own */
     struct pxi_list link;

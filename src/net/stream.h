@@ -58,6 +58,7 @@ struct pxi_stream {
     bool write_short; /* a write was cut short: the owner waits for `writable` */
     bool ended_local, ended_remote;
     bool end_held; /* the owner ended while a protocol was being agreed on */
+    bool gone;     /* closed or reset: the owner hears nothing more */
 };
 
 /* Queue bytes; returns how many were taken. Fewer than asked: wait for `writable`. */
