@@ -92,8 +92,7 @@ static size_t write_1(struct pxi_noise_xx *x, px_view payload, uint8_t *out)
     memcpy(out, x->e.pub, PXI_X25519);
     if (payload.n)
         memcpy(out + PXI_X25519, payload.p, payload.n);
-    if (mix_hash(x, px_view_of(out, PXI_X25519)) != PX_ERR_OK ||
-        mix_hash(x, payload) != PX_ERR_OK)
+    if (mix_hash(x, px_view_of(out, PXI_X25519)) != PX_ERR_OK || mix_hash(x, payload) != PX_ERR_OK)
         return 0;
     return PXI_X25519 + payload.n;
 }

@@ -15,8 +15,8 @@
 #define PXI_TLS_ID   "/tls/1.0.0"
 
 enum {
-    PXI_SECURE_CAP = 65536 + 1024, /* least room of a pull */
-    PXI_SECURE_FILL = 1024,        /* least room that `fill` is asked to use */
+    PXI_SECURE_CAP = 32768, /* least room of a pull */
+    PXI_SECURE_FILL = 1024, /* least room that `fill` is asked to use */
 };
 
 struct pxi_secure;
@@ -46,10 +46,10 @@ struct pxi_secure {
     const struct pxi_secure_ops *ops;
     const struct pxi_secure_events *on;
     void *above;
-    struct pxi_peer peer;  /* proven */
-    px_view pubkey;        /* PublicKey protobuf of the remote, owned by the channel */
-    const char *muxer;     /* agreed inside the handshake, else NULL; static */
-    enum pxi_fault fault;  /* what an error of push counts as */
+    struct pxi_peer peer; /* proven */
+    px_view pubkey;       /* PublicKey protobuf of the remote, owned by the channel */
+    const char *muxer;    /* agreed inside the handshake, else NULL; static */
+    enum pxi_fault fault; /* what an error of push counts as */
     px_err err;
     bool ready;
     bool holds; /* buffers that tidy could give back some time */

@@ -50,15 +50,15 @@ struct pxi_yamux {
     uint16_t body_flags;      /* FIN comes after the body */
     struct pxi_ystream *body; /* whose; NULL: skip it */
     /* sending */
-    struct pxi_list ring;  /* struct pxi_ystream.ring */
-    struct pxi_buf ctrl;   /* pongs, resets, go-away: whole headers */
-    size_t ctrl_at;        /* sent of it */
-    unsigned pongs;        /* in ctrl */
-    uint64_t out_bytes;    /* of all send queues */
-    uint64_t kept_bytes;   /* of all receive queues */
-    uint64_t scope_bytes;  /* of both that were reserved in the scope of the connection */
-    uint64_t grown;        /* bytes that windows grew beyond the first size */
-    bool out_full;         /* some stream waits for the room of the session */
+    struct pxi_list ring; /* struct pxi_ystream.ring */
+    struct pxi_buf ctrl;  /* pongs, resets, go-away: whole headers */
+    size_t ctrl_at;       /* sent of it */
+    unsigned pongs;       /* in ctrl */
+    uint64_t out_bytes;   /* of all send queues */
+    uint64_t kept_bytes;  /* of all receive queues */
+    uint64_t scope_bytes; /* of both that were reserved in the scope of the connection */
+    uint64_t grown;       /* bytes that windows grew beyond the first size */
+    bool out_full;        /* some stream waits for the room of the session */
     struct pxi_queue_pool pool;
     /* the loop */
     struct pxi_list later; /* struct pxi_ystream.later */

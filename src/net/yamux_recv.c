@@ -167,8 +167,8 @@ static void stream_frame(struct pxi_yamux *y, const struct pxi_yamux_header *h)
         pxi_yamux_violated(y);
         return;
     }
-    if (!fits(s, h) || (syn && h->type == PXI_YAMUX_UPDATE &&
-                        h->length > UINT32_MAX - PXI_YAMUX_WINDOW)) {
+    if (!fits(s, h) ||
+        (syn && h->type == PXI_YAMUX_UPDATE && h->length > UINT32_MAX - PXI_YAMUX_WINDOW)) {
         pxi_yamux_violated(y);
         return;
     }

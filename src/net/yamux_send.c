@@ -86,8 +86,7 @@ static size_t fill_ping(struct pxi_yamux *y, uint8_t *out)
 
 static uint16_t take_flags(struct pxi_ystream *s)
 {
-    uint16_t flags =
-        (uint16_t)((s->syn ? PXI_YAMUX_SYN : 0) | (s->ack ? PXI_YAMUX_ACK : 0));
+    uint16_t flags = (uint16_t)((s->syn ? PXI_YAMUX_SYN : 0) | (s->ack ? PXI_YAMUX_ACK : 0));
     s->y->unacked_in -= s->ack;
     s->syn = s->ack = false;
     return flags;
@@ -106,8 +105,8 @@ static size_t fill_stream(struct pxi_ystream *s, uint8_t *out, size_t cap)
     }
     if (can_send(s)) {
         size_t most = pxi_list_empty(&y->ring) ? cap : QUANTUM;
-        size_t n = pxi_min(pxi_min(s->out.n, s->send_window),
-                           pxi_min(most, cap - at - PXI_YAMUX_HEADER));
+        size_t n =
+            pxi_min(pxi_min(s->out.n, s->send_window), pxi_min(most, cap - at - PXI_YAMUX_HEADER));
         if (s->fin && n == s->out.n)
             flags |= PXI_YAMUX_FIN;
         put(out + at, PXI_YAMUX_DATA, flags, s->id, (uint32_t)n);

@@ -30,6 +30,8 @@ void pxi_yamux_let_go(struct pxi_yamux *y, uint64_t *total, size_t n)
 {
     *total -= n;
     uint64_t need = held_bytes(y), spare = y->scope_bytes - (need < y->scope_bytes ? need : 0);
+    if (!y->conn.scope)
+        y->scope_bytes = 0; /* the scope is closed, and took it along */
     if (y->scope_bytes && (need == 0 || (need < y->scope_bytes && spare > 16 * SCOPE_STEP))) {
         uint64_t back = need ? spare / SCOPE_STEP * SCOPE_STEP : y->scope_bytes;
         pxi_scope_memory(y->conn.scope, -(int64_t)back);
