@@ -11,6 +11,7 @@ struct pxi_chunk {
 /* A short message gets a short chunk, a stream of bytes long ones: at most 16 times what it holds,
  * because the size follows what the queue holds. */
 static const uint32_t SIZES[PXI_QUEUE_SIZES] = {512, 4096, 16384, 65536};
+enum { CHUNK_MAX = 65536 - sizeof(struct pxi_chunk) };
 
 static unsigned size_class(size_t bytes)
 {
@@ -20,30 +21,22 @@ static unsigned size_class(size_t bytes)
     return i;
 }
 
-static struct pxi_chunk *chunk_new(struct pxi_queue_pool *pool, size_t want)
+static struct pxi_chunk *pool_take(struct pxi_queue_pool *pool, unsigned i)
 {
-    unsigned i = size_class(want + sizeof(struct pxi_chunk));
-    struct pxi_chunk *c = pool ? pool->free[i] : NULL;
-    if (c) {
-        pool->free[i] = c->next;
-        pool->bytes -= SIZES[i];
-        if (--pool->n[i] < pool->least[i])
-            pool->least[i] = pool->n[i];
-    } else {
-        c = pxi_realloc(NULL, 1, SIZES[i]);
-    }
-    if (c) {
-        c->next = NULL;
-        c->begin = c->end = 0;
-        c->cap = SIZES[i] - (uint32_t)sizeof *c;
-    }
+    struct pxi_chunk *c = pool->free[i];
+    if (!c)
+        return NULL;
+    pool->free[i] = c->next;
+    pool->bytes -= SIZES[i];
+    if (--pool->n[i] < pool->least[i])
+        pool->least[i] = pool->n[i];
     return c;
 }
 
-static void chunk_free(struct pxi_queue_pool *pool, struct pxi_chunk *c)
+static void pool_give(struct pxi_queue_pool *pool, struct pxi_chunk *c)
 {
     unsigned i = size_class(c->cap + sizeof *c);
-    if (!pool || SIZES[i] > pool->max - pool->bytes) {
+    if (SIZES[i] > pool->max - pool->bytes) {
         pxi_free(c);
         return;
     }
@@ -53,6 +46,65 @@ static void chunk_free(struct pxi_queue_pool *pool, struct pxi_chunk *c)
     pool->bytes += SIZES[i];
 }
 
+static struct pxi_chunk *chunk_new(struct pxi_queue *q, size_t want)
+{
+    unsigned i = size_class(want + sizeof(struct pxi_chunk));
+    struct pxi_chunk *c = q->pool ? pool_take(q->pool, i) : q->spare;
+    if (!c && (c = pxi_realloc(NULL, 1, SIZES[i])))
+        c->cap = SIZES[i] - (uint32_t)sizeof *c;
+    else if (c && !q->pool)
+        q->spare = c->next;
+    if (c) {
+        c->next = NULL;
+        c->begin = c->end = 0;
+    }
+    return c;
+}
+
+/* Join a new chunk at the end; a mark at the end moves into it. */
+static void chunk_join(struct pxi_queue *q, struct pxi_chunk *c)
+{
+    if (q->tail)
+        q->tail->next = c;
+    else
+        q->head = c;
+    q->tail = c;
+    if (!q->mark) {
+        q->mark = c;
+        q->mark_at = 0;
+    }
+}
+
+/* A dropped chunk: kept while the queue flows, if it is a long one. */
+static void chunk_leave(struct pxi_queue *q, struct pxi_chunk *c)
+{
+    q->head = c->next;
+    if (q->mark == c) {
+        q->mark = c->next;
+        q->mark_at = 0;
+    }
+    if (q->pool) {
+        pool_give(q->pool, c);
+        if (!q->head)
+            q->tail = NULL;
+        return;
+    }
+    if (q->head && c->cap == CHUNK_MAX) {
+        c->next = q->spare;
+        q->spare = c;
+        return;
+    }
+    pxi_free(c);
+    if (q->head)
+        return;
+    q->tail = NULL;
+    while (q->spare) {
+        c = q->spare;
+        q->spare = c->next;
+        pxi_free(c);
+    }
+}
+
 size_t pxi_queue_put(struct pxi_queue *q, const void *p, size_t n)
 {
     const uint8_t *from = p;
@@ -60,14 +112,10 @@ size_t pxi_queue_put(struct pxi_queue *q, const void *p, size_t n)
     while (left) {
         struct pxi_chunk *c = q->tail;
         if (!c || c->end == c->cap) {
-            c = chunk_new(q->pool, left > q->n ? left : q->n);
+            c = chunk_new(q, left > q->n ? left : q->n);
             if (!c)
                 break;
-            if (q->tail)
-                q->tail->next = c;
-            else
-                q->head = c;
-            q->tail = c;
+            chunk_join(q, c);
         }
         size_t fit = c->cap - c->end < left ? c->cap - c->end : left;
         memcpy(c->bytes + c->end, from + taken, fit);
@@ -90,6 +138,32 @@ px_view pxi_queue_peek(const struct pxi_queue *q, size_t skip)
     return px_view_of(NULL, 0);
 }
 
+px_view pxi_queue_peek_unread(const struct pxi_queue *q)
+{
+    const struct pxi_chunk *c = q->mark;
+    size_t at = q->mark_at;
+    if (c && at == c->end) { /* read to its end before the next one came */
+        c = c->next;
+        at = c ? c->begin : 0;
+    }
+    return c ? px_view_of(c->bytes + at, c->end - at) : px_view_of(NULL, 0);
+}
+
+void pxi_queue_read(struct pxi_queue *q, size_t n)
+{
+    n = n < pxi_queue_unread(q) ? n : pxi_queue_unread(q);
+    q->read += n;
+    while (n) {
+        size_t held = q->mark->end - q->mark_at, part = held < n ? held : n;
+        q->mark_at += (uint32_t)part;
+        n -= part;
+        if (n) {
+            q->mark = q->mark->next;
+            q->mark_at = q->mark->begin;
+        }
+    }
+}
+
 void pxi_queue_drop(struct pxi_queue *q, size_t n)
 {
     while (q->head) {
@@ -97,13 +171,13 @@ void pxi_queue_drop(struct pxi_queue *q, size_t n)
         size_t held = c->end - c->begin, part = held < n ? held : n;
         c->begin += (uint32_t)part;
         q->n -= part;
+        q->read -= q->read < part ? q->read : part;
         n -= part;
+        if (q->mark == c && q->mark_at < c->begin)
+            q->mark_at = c->begin;
         if (c->begin < c->end)
             return;
-        q->head = c->next;
-        if (!q->head)
-            q->tail = NULL;
-        chunk_free(q->pool, c);
+        chunk_leave(q, c);
     }
 }
 
