@@ -3,6 +3,7 @@
 
 #include "base/diag.h"
 #include "codec/json.h"
+#include "crypto/check.h"
 #include "model/check.h"
 #include "plexus/gguf.h"
 
@@ -18,10 +19,16 @@ static const struct {
     const char *name;
     px_err (*fn)(px_view bytes, px_diag *diag);
 } formats[] = {
+    /* clang-format off */
     {"gguf", check_gguf},
     {"gguf-model", pxi_model_check},
     {"json", pxi_json_check},
     {"jsonl", pxi_jsonl_check},
+#ifdef PXI_NET
+    {"pubkey", pxi_pubkey_check},
+    {"x25519", pxi_x25519_check},
+#endif
+    /* clang-format on */
 };
 
 #define FORMATS (sizeof formats / sizeof *formats)

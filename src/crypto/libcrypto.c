@@ -1,0 +1,49 @@
+/* Algorithms of libcrypto, fetched once, and the digest contexts that lie idle. */
+#include "crypto/libcrypto.h"
+
+#include <openssl/crypto.h>
+
+enum { IDLE = 8 };
+
+static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+static struct pxi_algs algs;
+static _Atomic(EVP_MD_CTX *) idle[IDLE];
+
+static void fetch(void)
+{
+    algs.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    algs.chacha20_poly1305 = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
+    atomic_store(&idle[0], EVP_MD_CTX_new());
+}
+
+const struct pxi_algs *pxi_algs(void)
+{
+    if (!CRYPTO_THREAD_run_once(&once, fetch) || !algs.sha256 || !algs.chacha20_poly1305)
+        __builtin_trap();
+    return &algs;
+}
+
+EVP_MD_CTX *pxi_md_take(void)
+{
+    pxi_algs();
+    for (;;) {
+        for (unsigned i = 0; i < IDLE; i++) {
+            EVP_MD_CTX *ctx = atomic_load_explicit(&idle[i], memory_order_relaxed);
+            if (ctx && (ctx = atomic_exchange(&idle[i], NULL)))
+                return ctx;
+        }
+        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        if (ctx)
+            return ctx;
+    }
+}
+
+void pxi_md_give(EVP_MD_CTX *ctx)
+{
+    for (unsigned i = 0; i < IDLE; i++) {
+        EVP_MD_CTX *none = NULL;
+        if (atomic_compare_exchange_strong(&idle[i], &none, ctx))
+            return;
+    }
+    EVP_MD_CTX_free(ctx);
+}

@@ -1,0 +1,24 @@
+/*
+ * What crypto shares of libcrypto: algorithms fetched once, and contexts that are kept for reuse.
+ * Nothing outside this folder includes it.
+ */
+#ifndef PXI_CRYPTO_LIBCRYPTO_H
+#define PXI_CRYPTO_LIBCRYPTO_H
+
+#include <openssl/evp.h>
+#include <stdatomic.h>
+
+struct pxi_algs {
+    EVP_MD *sha256;
+    EVP_CIPHER *chacha20_poly1305;
+};
+
+/* The fetched algorithms. Without them (a broken libcrypto) no caller could go on: it traps. */
+const struct pxi_algs *pxi_algs(void);
+
+/* Digest contexts for one short use. Always succeeds: one context exists from the start, and a
+ * caller waits for it when memory is out. Give it back soon. */
+EVP_MD_CTX *pxi_md_take(void);
+void pxi_md_give(EVP_MD_CTX *ctx);
+
+#endif
