@@ -32,9 +32,8 @@ void pxi_lines_close(struct pxi_lines *l);
 struct pxi_lines_server;
 /* Listen at a local socket with mode 0600. A socket that a dead process left is replaced; one that
  * answers is PX_ERR_PERMISSION. `accept` hears of each client, and opens its events. */
-px_err pxi_lines_listen(struct pxi_loop *l, const char *path,
-                        void (*accept)(void *ctx, int fd), void *ctx,
-                        struct pxi_lines_server **out);
+px_err pxi_lines_listen(struct pxi_loop *l, const char *path, void (*accept)(void *ctx, int fd),
+                        void *ctx, struct pxi_lines_server **out);
 void pxi_lines_server_close(struct pxi_lines_server *s);
 
 /* Ask a server one line and wait for one line, which the caller frees with pxi_free.

@@ -9,9 +9,9 @@
 
 static px_err of_errno(void)
 {
-    return errno == ENOENT                       ? PX_ERR_NOT_FOUND
+    return errno == ENOENT                      ? PX_ERR_NOT_FOUND
            : errno == EACCES || errno == EEXIST ? PX_ERR_PERMISSION
-                                                 : PX_ERR_IO;
+                                                : PX_ERR_IO;
 }
 
 px_err pxi_secret_read(const char *path, struct pxi_buf *out)

@@ -14,7 +14,7 @@
 /* One command in flight. */
 struct pxi_call {
     px_node *node;
-    struct pxi_list link; /* in node->calls */
+    struct pxi_list link;        /* in node->calls */
     struct pxi_channel *channel; /* NULL once it closed: the reply goes nowhere */
     json_t *in;
     const char *op;
@@ -51,7 +51,8 @@ uint64_t pxi_call_uint(const struct pxi_call *c, const char *name, uint64_t def)
 bool pxi_call_true(const struct pxi_call *c, const char *name);
 /* The peer named by "peer" (a peer id); false after the call was failed. */
 bool pxi_call_peer(struct pxi_call *c, struct pxi_peer *out);
-/* The CID of "cid", or of the bytes of "data" under "hash" (sha256, blake3); false after failing. */
+/* The CID of "cid", or of the bytes of "data" under "hash" (sha256, blake3); false after failing.
+ */
 bool pxi_call_cid(struct pxi_call *c, struct pxi_cid *out);
 /* Milliseconds since the command came, or since another moment. */
 double pxi_call_ms(const struct pxi_call *c);

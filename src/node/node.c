@@ -30,7 +30,8 @@ static px_err set_security(px_node *n, const char *text, px_diag *d)
         p += len + (p[len] == ',');
     }
     pxi_diag_field(d, "security");
-    return count ? PX_ERR_OK : pxi_diag_set(d, PX_ERR_INVALID, 0, "noise, tls, or both", "%s", text);
+    return count ? PX_ERR_OK
+                 : pxi_diag_set(d, PX_ERR_INVALID, 0, "noise, tls, or both", "%s", text);
 }
 
 static px_err open_host(px_node *n, const px_node_options *o, px_diag *d)
@@ -118,6 +119,7 @@ void px_node_close(px_node *n)
     if (n->host)
         pxi_services_stop(n);
     pxi_host_free(n->host);
+    pxi_transports_free(n);
     uv_close((uv_handle_t *)&n->stop, NULL);
     pxi_loop_close(n->loop);
     pxi_cert_free(n->cert);

@@ -25,7 +25,10 @@ struct px_node {
     struct pxi_upgrader upgrader;
     struct pxi_tcp *tcp;
     struct pxi_identify *identify;
-    struct pxi_services *services; /* services.c: everything that options turn on */
+    struct pxi_heartbeat *heartbeat;
+    struct pxi_discovered *discovered;
+    struct pxi_kad *kad;
+    struct pxi_pubsub *pubsub;
     struct pxi_lines_server *server;
     struct pxi_list channels, calls;
     uv_async_t stop;
@@ -42,9 +45,11 @@ px_err pxi_psk_load(const char *path, uint8_t out[32], px_diag *d);
 /* serve.c: the test protocols of the interop peer. */
 px_err pxi_serve_tests(px_node *n);
 
-/* services.c */
+/* services.c: transports and protocols, as the options ask. Protocols stop before the host goes,
+ * transports after it. */
 px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d);
 void pxi_services_stop(px_node *n);
+void pxi_transports_free(px_node *n);
 
 /* channel.c */
 px_err pxi_channel_listen(px_node *n, const char *path, px_diag *d);

@@ -53,11 +53,11 @@ static bool addr_there(struct pxi_call *c, json_t *out)
     json_t *list = own_addrs(c->node), *a;
     size_t i;
     bool found = false;
-    json_array_foreach(list, i, a)
-        if (!found && (!want || strstr(json_string_value(a), want))) {
-            json_object_set(out, "addr", a);
-            found = true;
-        }
+    json_array_foreach(list, i, a) if (!found && (!want || strstr(json_string_value(a), want)))
+    {
+        json_object_set(out, "addr", a);
+        found = true;
+    }
     json_decref(list);
     return found;
 }

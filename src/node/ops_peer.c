@@ -185,10 +185,6 @@ static void op_handshakes(struct pxi_call *c)
 }
 
 const struct pxi_op pxi_ops_peer[] = {
-    {"dial", op_dial},
-    {"hangup", op_hangup},
-    {"ping", op_ping},
-    {"identify", op_identify},
-    {"handshakes", op_handshakes},
-    {NULL, NULL},
+    {"dial", op_dial},         {"hangup", op_hangup},         {"ping", op_ping},
+    {"identify", op_identify}, {"handshakes", op_handshakes}, {NULL, NULL},
 };

@@ -11,7 +11,7 @@ static const struct pxi_stream_events nobody; /* of a stream that ends by itself
 /* What one of these operations is doing. */
 struct streaming {
     struct pxi_stream *stream;
-    uint8_t *bytes;         /* echo: what was sent; reqres: one request with its length */
+    uint8_t *bytes; /* echo: what was sent; reqres: one request with its length */
     uint64_t total, sent, got, want, count, began_ns, up_ns;
     size_t piece;
     uint8_t head[8];
@@ -167,8 +167,7 @@ static size_t request_data(struct pxi_stream *st, px_view bytes)
 {
     struct pxi_call *c = st->user;
     struct streaming *s = c->state;
-    if (bytes.n > sizeof s->digest - s->got ||
-        memcmp(s->digest + s->got, bytes.p, bytes.n)) {
+    if (bytes.n > sizeof s->digest - s->got || memcmp(s->digest + s->got, bytes.p, bytes.n)) {
         pxi_call_fail(c, PX_ERR_PROTOCOL, "bad response");
         return bytes.n;
     }
