@@ -29,6 +29,9 @@ typedef struct px_node_options {
     const char *dht_protocol; /* NULL: /plexus/kad/1.0.0 */
     const char *relay;        /* off (NULL), server, client */
     const char *control;      /* path of the control socket; NULL: none */
+    int lan;      /* with no `listen`: loopback and private addresses, TCP and QUIC */
+    int public_;  /* with no `listen`: every address */
+    uint16_t port; /* for both of them; 0 picks one */
     int gossipsub, gossipsub_nosign, dcutr, autonat, mdns, portmap;
     int heartbeat;             /* ping every peer each second and rank them */
     int interop;               /* serve the test protocols: echo, perf, request-response */
@@ -51,6 +54,11 @@ PX_API char *px_node_ready(px_node *n);
 /* Read commands, one JSON object a line, from descriptor `in` and write replies to `out`. The end
  * of input stops the node. */
 PX_API PX_NODISCARD px_err px_node_speak(px_node *n, int in, int out);
+
+/* Run one command from this thread, before or from within px_node_run: `reply` hears its reply, or
+ * its replies (perf tells its progress), each one JSON object; the last one has "ok". */
+PX_API PX_NODISCARD px_err px_node_do(px_node *n, const char *command,
+                                      void (*reply)(void *ctx, const char *text), void *ctx);
 
 /* Serve until px_node_stop, `quit`, or the end of the input of px_node_speak. */
 PX_API void px_node_run(px_node *n);

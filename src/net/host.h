@@ -68,9 +68,12 @@ struct pxi_reach {
     struct pxi_host *host;
     struct pxi_peer peer;
     void (*done)(struct pxi_reach *r, struct pxi_conn *c, px_err err); /* once; c or err */
-    bool limited_ok;     /* a relayed connection will do */
-    bool force_new;      /* dial even when connected */
-    uint64_t timeout_ns; /* 0: the default of the limits table */
+    bool limited_ok;          /* a relayed connection will do */
+    bool force_new;           /* dial even when connected */
+    bool at_once;             /* all addresses together, without head starts (needs force_new) */
+    bool simultaneous_server; /* as in struct pxi_dial (needs force_new) */
+    bool fresh_port;          /* likewise */
+    uint64_t timeout_ns;      /* 0: the default of the limits table */
     struct pxi_list link;
     struct pxi_timer timer;
     struct pxi_dialing *dialing;
@@ -159,6 +162,7 @@ struct pxi_dial {
     struct pxi_list link;
     struct pxi_timer timer;
     bool simultaneous_server; /* DCUtR over TCP: dial, then act as the responder */
+    bool fresh_port;          /* AutoNAT: not from a port that we listen on, which a NAT may know */
 };
 
 /* A way to carry connections: io/tcp, io/quic, net/relay, the simulator. */
@@ -169,9 +173,14 @@ struct pxi_transport {
     void (*dial)(struct pxi_transport *t, struct pxi_dial *d);
     /* The host is no longer interested; pxi_dial_done must not follow. */
     void (*cancel)(struct pxi_transport *t, struct pxi_dial *d);
+    /* Send one datagram of random bytes there from the listening socket, so that our NAT lets the
+     * other's packets in (DCUtR over QUIC). NULL: nothing to punch with. */
+    void (*punch)(struct pxi_transport *t, const struct pxi_endpoint *e);
     struct pxi_list link;
 };
 void pxi_host_transport(struct pxi_host *h, struct pxi_transport *t);
+/* Punch towards an address with the transport that dials it; false when none can. */
+bool pxi_host_punch(struct pxi_host *h, px_view maddr);
 /* A dial ended: c (authenticated, ready), or NULL and why not. */
 void pxi_dial_done(struct pxi_dial *d, struct pxi_conn *c, px_err err);
 /* An inbound connection is ready. On failure (limits, gate) the carrier closes it at once. */

@@ -195,10 +195,7 @@ static void give(struct pxi_limiter *l, struct tally **t, bool stream)
 
 /* ------------------------------------------------------------- connections */
 
-/* The address as limits see it: 4 or 16 bytes at out, 0 when it does not count. An IPv4 address
- * inside IPv6 is an IPv4 address. Neither loopback nor what comes through a relay counts: the
- * address is the relay's then. */
-static unsigned counted_ip(const struct pxi_endpoint *e, uint8_t out[16])
+unsigned pxi_limits_ip(const struct pxi_endpoint *e, uint8_t out[16])
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     static const uint8_t loopback[16] = {[15] = 1};
@@ -219,7 +216,7 @@ static px_err take_ip(struct pxi_scope_conn *s, const struct pxi_endpoint *e)
 {
     struct pxi_limiter *l = s->limiter;
     uint8_t key[17], ip[16];
-    unsigned n = counted_ip(e, ip);
+    unsigned n = pxi_limits_ip(e, ip);
     if (!n)
         return PX_ERR_OK;
     memcpy(key + 1, ip, n);

@@ -40,6 +40,10 @@ px_err pxi_scope_stream_open(struct pxi_scope_conn *s, bool outbound,
 px_err pxi_scope_stream_protocol(struct pxi_scope_stream *s, const char *protocol);
 void pxi_scope_stream_close(struct pxi_scope_stream *s);
 
+/* The address as limits see it: 4 or 16 bytes at out, 0 when it does not count (loopback, none, a
+ * relay's). An IPv4 address inside IPv6 is an IPv4 address. */
+unsigned pxi_limits_ip(const struct pxi_endpoint *e, uint8_t out[16]);
+
 /* What is in use, for status and tests. */
 struct pxi_limiter_use {
     unsigned conns_in, conns_out, conns_transient, streams_in, streams_out, peers;

@@ -25,6 +25,7 @@ struct pxi_dialing {
     struct pxi_timer timer; /* the next candidate's turn */
     px_err err;             /* the most telling failure so far */
     bool alone;             /* serves one wish only: a forced or an anonymous dial */
+    bool at_once, simultaneous_server, fresh_port; /* as the one wish says */
 };
 
 static struct pxi_timers *timers(struct pxi_host *h)
@@ -167,6 +168,8 @@ static void start_one(struct pxi_dialing *g)
     d->peer = g->peer;
     d->transport = c->transport;
     d->dialing = g;
+    d->simultaneous_server = g->simultaneous_server;
+    d->fresh_port = g->fresh_port;
     d->timer.fire = dial_late;
     g->active++;
     pxi_list_add(&g->dials, &d->link);
@@ -180,6 +183,12 @@ static void start_one(struct pxi_dialing *g)
     d->transport->dial(d->transport, d);
 }
 
+/* Whether the next candidate need not wait for the ones before it. */
+static bool next_at_once(const struct pxi_dialing *g)
+{
+    return !g->active || (g->at_once && g->active < ACTIVE);
+}
+
 /* Whose turn is it? Called from the loop. Ends the dialing when nothing is left to try. */
 static void turn(struct pxi_timer *t, uint64_t now_ns)
 {
@@ -188,7 +197,7 @@ static void turn(struct pxi_timer *t, uint64_t now_ns)
         start_one(g);
     if (g->next < g->count) {
         pxi_timer_after(timers(g->host), &g->timer,
-                        !g->active                       ? 0
+                        next_at_once(g)                  ? 0
                         : g->candidates[g->next - 1].far ? HEAD_START_FAR
                                                          : HEAD_START_NEAR);
     } else if (!g->active) {
@@ -260,6 +269,11 @@ void pxi_reach_start(struct pxi_reach *r, struct pxi_host *h, const px_view *add
             dialing_free(g);
         pxi_timer_after(timers(h), &r->timer, 0);
         return;
+    }
+    if (alone) {
+        g->at_once = r->at_once;
+        g->simultaneous_server = r->simultaneous_server;
+        g->fresh_port = r->fresh_port;
     }
     for (unsigned i = 0; i < count; i++)
         candidate_add(g, addrs[i], true);
@@ -348,4 +362,16 @@ void pxi_dial_done(struct pxi_dial *d, struct pxi_conn *c, px_err err)
     if (err == PX_ERR_IDENTITY || g->err == PX_ERR_UNREACHABLE)
         g->err = err;
     pxi_timer_after(timers(h), &g->timer, 0);
+}
+
+bool pxi_host_punch(struct pxi_host *h, px_view maddr)
+{
+    struct pxi_endpoint e;
+    if (pxi_endpoint_of(maddr, &e) != PX_ERR_OK)
+        return false;
+    struct pxi_transport *t = transport_for(h, &e);
+    if (!t || !t->punch)
+        return false;
+    t->punch(t, &e);
+    return true;
 }

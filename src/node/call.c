@@ -14,7 +14,7 @@ char *pxi_json_dump(json_t *doc)
     return text;
 }
 
-static void reply(struct pxi_call *c, json_t *doc)
+static void send_doc(struct pxi_call *c, json_t *doc)
 {
     json_t *id = json_object_get(c->in, "id");
     json_object_set_new(doc, "op", json_string(c->op));
@@ -25,7 +25,18 @@ static void reply(struct pxi_call *c, json_t *doc)
         pxi_channel_send(c->channel, text, strlen(text));
     pxi_free(text);
     json_decref(doc);
+}
+
+static void reply(struct pxi_call *c, json_t *doc)
+{
+    send_doc(c, doc);
     pxi_call_end(c);
+}
+
+void pxi_call_progress(struct pxi_call *c, json_t *out)
+{
+    json_object_set_new(out, "progress", json_true());
+    send_doc(c, out);
 }
 
 void pxi_call_end(struct pxi_call *c)
@@ -60,7 +71,8 @@ void pxi_call_fail(struct pxi_call *c, px_err err, const char *why)
 
 static const struct pxi_op *find(const char *name)
 {
-    const struct pxi_op *const tables[] = {pxi_ops_node, pxi_ops_peer, pxi_ops_stream};
+    const struct pxi_op *const tables[] = {pxi_ops_node, pxi_ops_peer,   pxi_ops_stream,
+                                           pxi_ops_dht,  pxi_ops_gossip, pxi_ops_swarm};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         for (const struct pxi_op *o = tables[i]; o->name; o++)
             if (name && strcmp(o->name, name) == 0)

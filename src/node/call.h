@@ -42,6 +42,8 @@ void pxi_call_line(px_node *n, struct pxi_channel *from, const char *text, size_
 void pxi_call_ok(struct pxi_call *c, json_t *out);
 /* Reply {"id","op","ok":false,"error","code"}; why may be NULL. Ends the call. */
 void pxi_call_fail(struct pxi_call *c, px_err err, const char *why);
+/* Tell {"id","op","progress":true} and the fields of `out` (stolen) on the way. */
+void pxi_call_progress(struct pxi_call *c, json_t *out);
 /* End a call without a reply. */
 void pxi_call_end(struct pxi_call *c);
 

@@ -12,7 +12,8 @@ static void close_channel(struct pxi_channel *c)
             call->channel = NULL;
     }
     pxi_list_remove(&c->link);
-    pxi_lines_close(c->lines);
+    if (c->lines)
+        pxi_lines_close(c->lines);
     if (c->ends_node)
         px_node_stop(n);
     pxi_free(c);
@@ -66,9 +67,26 @@ px_err pxi_channel_listen(px_node *n, const char *path, px_diag *d)
     return PX_ERR_OK;
 }
 
+px_err px_node_do(px_node *n, const char *command, void (*reply)(void *ctx, const char *text),
+                  void *ctx)
+{
+    struct pxi_channel *c = pxi_calloc(1, sizeof *c);
+    if (!c)
+        return PX_ERR_NOMEM;
+    c->node = n;
+    c->reply = reply;
+    c->ctx = ctx;
+    pxi_list_add(&n->channels, &c->link);
+    pxi_call_line(n, c, command, strlen(command));
+    return PX_ERR_OK;
+}
+
 void pxi_channel_send(struct pxi_channel *c, const char *text, size_t n)
 {
-    pxi_lines_send(c->lines, text, n);
+    if (c->lines)
+        pxi_lines_send(c->lines, text, n);
+    else
+        c->reply(c->ctx, text);
 }
 
 void pxi_channels_close(px_node *n)

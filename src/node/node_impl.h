@@ -9,11 +9,14 @@
 #include "net/identify.h"
 #include "plexus/node.h"
 
-/* A client: standard input and output, or a connection to the control socket. */
+/* A client: standard input and output, a connection to the control socket, or a caller in this
+ * process. */
 struct pxi_channel {
     struct pxi_list link;
     struct px_node *node;
-    struct pxi_lines *lines;
+    struct pxi_lines *lines; /* NULL: a caller */
+    void (*reply)(void *ctx, const char *text);
+    void *ctx;
     bool ends_node;
 };
 

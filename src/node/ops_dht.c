@@ -1,4 +1,6 @@
 /* Operations on the DHT. */
+#include "base/limits.h"
+#include "base/mem.h"
 #include "net/kad.h"
 #include "node/call.h"
 
@@ -74,15 +76,50 @@ static void put_done(void *ctx, const struct pxi_kad_result *r)
     pxi_call_ok(ctx, out);
 }
 
+/* A key as the DHT has it: ME in our namespace stands for our own id. */
+static bool full_key(struct pxi_call *c, const char *key, struct pxi_buf *out)
+{
+    static const char me[] = "/plexus/ME/";
+    out->max = PXI_LIMIT_NET_PROTOCOL_BYTES;
+    if (strncmp(key, me, sizeof me - 1) == 0)
+        return pxi_kad_own_key(pxi_host_self(c->node->host), key + sizeof me - 1, out) ==
+               PX_ERR_OK;
+    return pxi_buf_add(out, key, strlen(key));
+}
+
+/* Put under our own id: sealed with the node's key, good for two days. */
+static void put_own(struct pxi_call *c, px_view key, px_view value)
+{
+    struct pxi_buf sealed = {.max = 1 << 16};
+    uint64_t now = pxi_host_wall_s(c->node->host);
+    px_err err =
+        pxi_kad_own_seal(pxi_host_key(c->node->host), key, now, now + 172800, value, &sealed);
+    if (err == PX_ERR_OK)
+        started(c, pxi_kad_put(c->node->kad, key, px_view_of(sealed.p, sealed.n), put_done, c));
+    else
+        pxi_call_fail(c, err, NULL);
+    pxi_buf_deinit(&sealed);
+}
+
 static void op_put(struct pxi_call *c)
 {
-    const char *key = pxi_call_text(c, "key"), *value = pxi_call_text(c, "value");
+    const char *text = pxi_call_text(c, "key"), *value = pxi_call_text(c, "value");
+    struct pxi_buf key = {0}, own = {.max = PXI_LIMIT_NET_PROTOCOL_BYTES};
     if (!dht(c))
         return;
-    if (!key || !value)
+    if (!text || !value || !full_key(c, text, &key)) {
         pxi_call_fail(c, PX_ERR_INVALID, "key and value are needed");
+        return;
+    }
+    px_view k = px_view_of(key.p, key.n);
+    bool ours = pxi_kad_own_key(pxi_host_self(c->node->host), "", &own) == PX_ERR_OK &&
+                k.n > own.n && memcmp(k.p, own.p, own.n) == 0;
+    if (ours)
+        put_own(c, k, px_view_str(value));
     else
-        started(c, pxi_kad_put(c->node->kad, px_view_str(key), px_view_str(value), put_done, c));
+        started(c, pxi_kad_put(c->node->kad, k, px_view_str(value), put_done, c));
+    pxi_buf_deinit(&key);
+    pxi_buf_deinit(&own);
 }
 
 static void get_done(void *ctx, const struct pxi_kad_result *r)
@@ -90,7 +127,15 @@ static void get_done(void *ctx, const struct pxi_kad_result *r)
     json_t *out = reply(ctx, r);
     if (!out)
         return;
-    json_object_set_new(out, "value", pxi_json_text(r->value));
+    struct pxi_call *c = ctx;
+    struct pxi_kad_own own;
+    struct pxi_buf key = {0};
+    px_view value = r->value;
+    if (full_key(c, pxi_call_text(c, "key"), &key) &&
+        pxi_kad_own_open(px_view_of(key.p, key.n), r->value, &own) == PX_ERR_OK)
+        value = own.value;
+    pxi_buf_deinit(&key);
+    json_object_set_new(out, "value", pxi_json_text(value));
     json_object_set_new(out, "agreed", json_integer(r->agreed));
     json_object_set_new(out, "from",
                         r->peer_count ? pxi_json_peer(&r->peers[0].peer) : json_null());
@@ -99,13 +144,15 @@ static void get_done(void *ctx, const struct pxi_kad_result *r)
 
 static void op_get(struct pxi_call *c)
 {
-    const char *key = pxi_call_text(c, "key");
+    const char *text = pxi_call_text(c, "key");
+    struct pxi_buf key = {0};
     if (!dht(c))
         return;
-    if (!key)
+    if (!text || !full_key(c, text, &key))
         pxi_call_fail(c, PX_ERR_INVALID, "a key is needed");
     else
-        started(c, pxi_kad_get(c->node->kad, px_view_str(key), 0, get_done, c));
+        started(c, pxi_kad_get(c->node->kad, px_view_of(key.p, key.n), 0, get_done, c));
+    pxi_buf_deinit(&key);
 }
 
 static void provide_done(void *ctx, const struct pxi_kad_result *r)

@@ -254,6 +254,17 @@ static void perf_end(struct pxi_stream *st)
     pxi_call_ok(c, out);
 }
 
+/* Tell how far it is, every "interval" ms. */
+static void perf_tick(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_call *c = PXI_OF(t, struct pxi_call, timer);
+    struct streaming *s = c->state;
+    pxi_timer_after(pxi_loop_timers(c->node->loop), t, pxi_call_uint(c, "interval", 0) * PXI_MS);
+    pxi_call_progress(c, json_pack("{s:f, s:I, s:I}", "seconds",
+                                   pxi_ms_since(c->node, s->began_ns) / 1e3, "up",
+                                   (json_int_t)s->sent, "down", (json_int_t)s->got));
+}
+
 static void perf_on(struct pxi_call *c, struct pxi_conn *conn)
 {
     static const struct pxi_stream_events on = {
@@ -266,8 +277,14 @@ static void perf_on(struct pxi_call *c, struct pxi_conn *conn)
     s->want = pxi_call_uint(c, "down", 0);
     for (int i = 0; i < 8; i++)
         s->head[i] = (uint8_t)(s->want >> (56 - 8 * i));
-    if (open_stream(c, conn, protocol, &on))
-        perf_send(s->stream);
+    if (!open_stream(c, conn, protocol, &on))
+        return;
+    if (pxi_call_uint(c, "interval", 0)) {
+        c->timer.fire = perf_tick;
+        pxi_timer_after(pxi_loop_timers(c->node->loop), &c->timer,
+                        pxi_call_uint(c, "interval", 0) * PXI_MS);
+    }
+    perf_send(s->stream);
 }
 
 static void op_perf(struct pxi_call *c)
