@@ -14,4 +14,13 @@ const char *node_socket(void);
  * error was told; then *rc is the exit code. */
 json_t *node_ask(const struct cli *c, const char *op, json_t *in, int *rc);
 
+/* The error with this stable code. */
+px_err node_err(const char *code);
+
+/* Print the named fields of a reply as the --json document of the verb; frees the reply. */
+int node_print(const struct cli *c, json_t *reply, const char *const *fields);
+
+/* A multiaddr rather than a peer id. */
+int node_is_addr(const char *text);
+
 #endif

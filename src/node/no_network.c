@@ -20,6 +20,11 @@ px_err px_node_speak(px_node *n, int in, int out)
 {
     return PX_ERR_UNSUPPORTED;
 }
+px_err px_node_do(px_node *n, const char *command, void (*reply)(void *ctx, const char *text),
+                  void *ctx)
+{
+    return PX_ERR_UNSUPPORTED;
+}
 void px_node_run(px_node *n)
 {
 }

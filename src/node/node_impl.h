@@ -2,6 +2,8 @@
 #ifndef PXI_NODE_NODE_IMPL_H
 #define PXI_NODE_NODE_IMPL_H
 
+#include <jansson.h>
+
 #include "crypto/cert.h"
 #include "io/lines.h"
 #include "io/loop.h"
@@ -31,6 +33,8 @@ struct px_node {
     struct pxi_heartbeat *heartbeat;
     struct pxi_discovered *discovered;
     struct pxi_kad *kad;
+    struct pxi_reaching *bootstrap; /* peers that are kept connected */
+    struct pxi_allow *allow;
     struct pxi_pubsub *pubsub;
     struct pxi_lines_server *server;
     struct pxi_list channels, calls;
@@ -53,6 +57,9 @@ px_err pxi_serve_tests(px_node *n);
 px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d);
 void pxi_services_stop(px_node *n);
 void pxi_transports_free(px_node *n);
+
+/* Add to the report of `plexus net` what is known of NAT, relays and port mapping. */
+void pxi_nat_report(px_node *n, json_t *out);
 
 /* channel.c */
 px_err pxi_channel_listen(px_node *n, const char *path, px_diag *d);

@@ -96,24 +96,48 @@ static const char *const fault_names[] = {
 #undef PX_FAULT
 };
 
-static void op_status(struct pxi_call *c)
+static json_t *use_of(px_node *n)
 {
-    struct pxi_limiter_use u = pxi_limiter_use(pxi_host_limiter(c->node->host));
-    struct pxi_faults *f = pxi_host_faults(c->node->host);
+    struct pxi_limiter_use u = pxi_limiter_use(pxi_host_limiter(n->host));
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "conns_in", (int)u.conns_in,
+                     "conns_out", (int)u.conns_out, "conns_transient", (int)u.conns_transient,
+                     "streams_in", (int)u.streams_in, "streams_out", (int)u.streams_out, "peers",
+                     (int)u.peers, "memory", (json_int_t)u.memory, "refused",
+                     (json_int_t)u.refused);
+}
+
+static json_t *faults_of(px_node *n)
+{
+    struct pxi_faults *f = pxi_host_faults(n->host);
     json_t *faults = json_object();
     for (unsigned i = 0; i < PXI_FAULTS; i++)
         json_object_set_new(faults, fault_names[i], json_integer((json_int_t)f->n[i]));
-    pxi_call_ok(c, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:o}", "conns_in",
-                             (int)u.conns_in, "conns_out", (int)u.conns_out, "conns_transient",
-                             (int)u.conns_transient, "streams_in", (int)u.streams_in,
-                             "streams_out", (int)u.streams_out, "peers", (int)u.peers, "memory",
-                             (json_int_t)u.memory, "refused", (json_int_t)u.refused, "faults",
-                             faults));
+    return faults;
+}
+
+static void op_net(struct pxi_call *c)
+{
+    px_node *n = c->node;
+    json_t *out = pxi_json_ready(n), *peers = json_array();
+    struct pxi_list *conns = pxi_host_conns(n->host);
+    for (struct pxi_list *l = conns->next; l != conns; l = l->next) {
+        struct pxi_conn *conn = PXI_OF(l, struct pxi_conn, link);
+        json_t *row = pxi_host_conn(n->host, &conn->peer, true) == conn ? peer_row(n, &conn->peer)
+                                                                       : NULL;
+        if (row)
+            json_array_append_new(peers, row);
+    }
+    json_object_del(out, "event");
+    json_object_set_new(out, "peers", peers);
+    json_object_set_new(out, "use", use_of(n));
+    json_object_set_new(out, "faults", faults_of(n));
+    pxi_nat_report(n, out);
+    pxi_call_ok(c, out);
 }
 
 const struct pxi_op pxi_ops_swarm[] = {
     {"peers", op_peers},
-    {"status", op_status},
+    {"net", op_net},
     {"wait-discovered", op_wait_discovered},
     {NULL, NULL},
 };
