@@ -32,7 +32,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"no-mdns", "PLEXUS_NO_MDNS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"portmap", "PLEXUS_PORTMAP", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"slow-ms", "PLEXUS_SLOW_MS", 0, TYPE_UINT, "500", NULL, NULL, .umin = 1u, .umax = 60000u},
-    {"count", "PLEXUS_COUNT", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 1000000u},
+    {"count", "PLEXUS_PING_COUNT", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 1000000u},
     {"timeout", "PLEXUS_TIMEOUT", 0, TYPE_UINT, "20000", NULL, NULL, .umin = 1u, .umax = 3600000u},
     {"data", "PLEXUS_DATA", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"hash", "PLEXUS_HASH", 0, TYPE_CHOICE, "blake3", NULL, "sha256 blake3", .umin = 0u, .umax = 0u},
@@ -325,7 +325,7 @@ static const struct cli_verb_opt opts_peers[] = {
 };
 
 static const struct cli_verb_opt opts_ping[] = {
-    {OPT_COUNT, "3"},
+    {OPT_PING_COUNT, "3"},
     {OPT_TIMEOUT, "20000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -410,7 +410,7 @@ static const struct cli_verb_opt opts_perf[] = {
     {OPT_HELP, NULL},
 };
 
-static const struct cli_verb_opt opts_interop-peer[] = {
+static const struct cli_verb_opt opts_interop_peer[] = {
     {OPT_LISTEN, NULL},
     {OPT_ANNOUNCE, NULL},
     {OPT_SECURITY, "tls,noise"},
@@ -1533,7 +1533,7 @@ const struct cli_verb cli_verbs[] = {
     "examples:\n"
     "  plexus interop-peer --listen /ip4/127.0.0.1/tcp/0 < /dev/null\n"
     "      Print the ready line and leave.\n",
-    opts_interop-peer, sizeof opts_interop-peer / sizeof *opts_interop-peer, 0, 0, verb_interop-peer},
+    opts_interop_peer, sizeof opts_interop_peer / sizeof *opts_interop_peer, 0, 0, verb_interop_peer},
     {"completion", "completion script for a shell", "plexus completion [options] bash|zsh|fish",
     "plexus completion: completion script for a shell\n"
     "\n"
@@ -1643,7 +1643,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
-    "  PLEXUS_COUNT               --count N\n"
+    "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CPU                 --cpu MASK\n"
     "  PLEXUS_CTX                 --ctx N\n"
     "  PLEXUS_DATA                --data TEXT\n"

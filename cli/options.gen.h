@@ -35,7 +35,7 @@ enum {
     OPT_NO_MDNS,
     OPT_PORTMAP,
     OPT_SLOW_MS,
-    OPT_COUNT,
+    OPT_PING_COUNT,
     OPT_TIMEOUT,
     OPT_DATA,
     OPT_HASH,
@@ -117,7 +117,7 @@ int verb_dht_closest(struct cli *c);
 int verb_swarm_connect(struct cli *c);
 int verb_swarm_disconnect(struct cli *c);
 int verb_perf(struct cli *c);
-int verb_interop-peer(struct cli *c);
+int verb_interop_peer(struct cli *c);
 int verb_completion(struct cli *c);
 int verb_version(struct cli *c);
 int verb_help(struct cli *c);

@@ -9,7 +9,7 @@ int verb_ping(struct cli *c)
     size_t i;
     json_t *in = json_object(), *v;
     json_object_set_new(in, node_is_addr(who) ? "addr" : "peer", json_text(who));
-    json_object_set_new(in, "count", json_integer((json_int_t)opt_uint(c, OPT_COUNT)));
+    json_object_set_new(in, "count", json_integer((json_int_t)opt_uint(c, OPT_PING_COUNT)));
     json_t *reply = node_ask(c, "ping", in, &rc);
     if (!reply)
         return rc;

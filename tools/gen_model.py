@@ -69,7 +69,7 @@ class Verb:
 
     @property
     def id(self):
-        return self.name.replace(" ", "_")
+        return self.name.replace(" ", "_").replace("-", "_")
 
     @property
     def usage(self):
