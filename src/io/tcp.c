@@ -10,7 +10,11 @@
 #include "base/mem.h"
 #include "io/socket.h"
 #include "io/tcp_impl.h"
+#if __has_include("net/websocket.h")
 #include "net/websocket.h"
+#else
+#define pxi_websocket_new(a, b, c, d) NULL
+#endif
 
 enum { ACCEPTS = 64, BACKLOG = 1024 };
 
@@ -338,7 +342,7 @@ struct pxi_tcp *pxi_tcp_new(struct pxi_loop *l, struct pxi_upgrader *u)
     struct pxi_tcp *t = pxi_calloc(1, sizeof *t);
     if (!t)
         return NULL;
-    t->transport = (struct pxi_transport){"tcp", can_dial, dial, cancel, {0}};
+    t->transport = (struct pxi_transport){.name = "tcp", .can_dial = can_dial, .dial = dial, .cancel = cancel};
     t->loop = l;
     t->upgrader = u;
     pxi_list_init(&t->listeners);

@@ -7,6 +7,7 @@
 #include "crypto/cert.h"
 #include "io/lines.h"
 #include "io/loop.h"
+#include "io/quic.h"
 #include "io/tcp.h"
 #include "net/identify.h"
 #include "plexus/node.h"
@@ -29,6 +30,7 @@ struct px_node {
     struct pxi_host *host;
     struct pxi_upgrader upgrader;
     struct pxi_tcp *tcp;
+    struct pxi_quic_io *quic;
     struct pxi_identify *identify;
     struct pxi_heartbeat *heartbeat;
     struct pxi_discovered *discovered;

@@ -1,4 +1,5 @@
 /* Operations on the peers together: discovery, ranking, the NAT report. */
+#include "base/limits.h"
 #include "base/mem.h"
 #include "codec/messages.h"
 #include "net/fault.h"

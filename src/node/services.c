@@ -15,6 +15,8 @@ static px_err listen_at(px_node *n, px_view addr, px_diag *d)
     px_err err = pxi_endpoint_of(addr, &e);
     if (err == PX_ERR_OK && (e.via == PXI_VIA_TCP || e.via == PXI_VIA_WS) && !e.relayed)
         return pxi_tcp_listen(n->tcp, addr, d);
+    if (err == PX_ERR_OK && e.via == PXI_VIA_QUIC && !e.relayed && n->quic)
+        return pxi_quic_io_listen(n->quic, addr, d);
     pxi_diag_field(d, "listen");
     return pxi_diag_set(d, PX_ERR_UNSUPPORTED, 0, "an ip with tcp, ws or quic-v1", "another address");
 }
@@ -45,8 +47,8 @@ static void listen_lan(void *ctx, const struct pxi_endpoint *at)
     if (kind != PXI_IP_LOOPBACK && kind != PXI_IP_PRIVATE && !l->all)
         return;
     e.port = l->port;
-    static const int vias[] = {PXI_VIA_TCP};
-    for (size_t i = 0; i < sizeof vias / sizeof *vias; i++) {
+    static const int vias[] = {PXI_VIA_TCP, PXI_VIA_QUIC};
+    for (size_t i = 0; i < (l->node->quic ? 2 : 1); i++) {
         e.via = vias[i];
         struct pxi_maddr a = pxi_endpoint_maddr(&e);
         px_err err = listen_at(l->node, pxi_maddr_view(&a), l->diag);
@@ -102,8 +104,10 @@ static px_err start_swarm(px_node *n, const px_node_options *o, px_diag *d)
 px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
 {
     n->tcp = pxi_tcp_new(n->loop, &n->upgrader);
+    /* A private swarm has no QUIC: there is no place for the pre-shared key in it. */
+    n->quic = o->psk_file ? NULL : pxi_quic_io_new(n->loop, n->host, n->cert);
     n->identify = n->tcp ? pxi_identify_new(n->host) : NULL;
-    if (!n->identify)
+    if (!n->identify || (!n->quic && !o->psk_file))
         return PX_ERR_NOMEM;
     px_err err = pxi_ping_serve(n->host);
     if (err == PX_ERR_OK && o->interop)
@@ -132,6 +136,7 @@ void pxi_services_stop(px_node *n)
 void pxi_transports_free(px_node *n)
 {
     pxi_tcp_free(n->tcp);
+    pxi_quic_io_free(n->quic);
 }
 
 void pxi_nat_report(px_node *n, json_t *out)
