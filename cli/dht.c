@@ -82,8 +82,7 @@ static void print_addrs(const char *peer, json_t *addrs)
     size_t i;
     json_t *a;
     printf("%s\n", peer);
-    json_array_foreach(addrs, i, a)
-        printf("    %s\n", json_string_value(a));
+    json_array_foreach(addrs, i, a) printf("    %s\n", json_string_value(a));
 }
 
 int verb_dht_find(struct cli *c)
@@ -104,8 +103,7 @@ int verb_dht_find(struct cli *c)
     if (opt_on(c, OPT_JSON))
         return node_print(c, reply, fields);
     json_t *found = json_object_get(reply, "providers");
-    json_object_foreach(found, name, addrs)
-        print_addrs(name, addrs);
+    json_object_foreach(found, name, addrs) print_addrs(name, addrs);
     if (!json_object_size(found))
         rc = fail_text(PX_ERR_NOT_FOUND, c->arg[0], NULL, "no provider is known");
     json_decref(reply);
@@ -124,8 +122,7 @@ int verb_dht_closest(struct cli *c)
         return rc;
     if (opt_on(c, OPT_JSON))
         return node_print(c, reply, fields);
-    json_array_foreach(json_object_get(reply, "peers"), i, p)
-        printf("%s\n", json_string_value(p));
+    json_array_foreach(json_object_get(reply, "peers"), i, p) printf("%s\n", json_string_value(p));
     json_decref(reply);
     return 0;
 }

@@ -11,8 +11,7 @@ static void print_list(const char *title, json_t *list)
 {
     size_t i;
     json_t *a;
-    json_array_foreach(list, i, a)
-        printf("%-12s %s\n", i ? "" : title, json_string_value(a));
+    json_array_foreach(list, i, a) printf("%-12s %s\n", i ? "" : title, json_string_value(a));
     if (!json_array_size(list))
         printf("%-12s none\n", title);
 }
@@ -22,8 +21,7 @@ static void print_use(json_t *use)
     const char *name;
     json_t *v;
     printf("%-12s", "in use");
-    json_object_foreach(use, name, v)
-        printf(" %s %lld", name, (long long)json_integer_value(v));
+    json_object_foreach(use, name, v) printf(" %s %lld", name, (long long)json_integer_value(v));
     printf("\n");
 }
 
@@ -32,16 +30,14 @@ static void print_faults(json_t *faults)
     const char *name;
     json_t *v;
     int any = 0;
-    json_object_foreach(faults, name, v)
-        if (json_integer_value(v))
-            printf("%-12s %s %lld\n", any++ ? "" : "faults", name,
-                   (long long)json_integer_value(v));
+    json_object_foreach(faults, name, v) if (json_integer_value(v))
+        printf("%-12s %s %lld\n", any++ ? "" : "faults", name, (long long)json_integer_value(v));
 }
 
 int verb_net(struct cli *c)
 {
-    static const char *const fields[] = {"addrs", "observed", "nat", "reachable", "relays",
-                                         "portmap", "peers", "use", "faults", NULL};
+    static const char *const fields[] = {"addrs",   "observed", "nat", "reachable", "relays",
+                                         "portmap", "peers",    "use", "faults",    NULL};
     int rc;
     size_t i;
     json_t *reply = node_ask(c, "net", json_object(), &rc), *p;

@@ -57,8 +57,7 @@ int verb_peers(struct cli *c)
     else
         printf("%s%-54s %-7s %10s  %s%s\n", ink(1), "PEER", "STATE", "RTT", "AGENT  ADDRESS",
                ink(0));
-    json_array_foreach(rows, i, row)
-        print_peer(row);
+    json_array_foreach(rows, i, row) print_peer(row);
     json_decref(reply);
     return 0;
 }

@@ -3,7 +3,8 @@
 
 int verb_swarm_connect(struct cli *c)
 {
-    static const char *const fields[] = {"peer", "addr", "security", "muxer", "limited", "ms", NULL};
+    static const char *const fields[] = {"peer",    "addr", "security", "muxer",
+                                         "limited", "ms",   NULL};
     int rc;
     json_t *in = json_object();
     json_object_set_new(in, node_is_addr(c->arg[0]) ? "addr" : "peer", json_text(c->arg[0]));

@@ -29,9 +29,9 @@ typedef struct px_node_options {
     const char *dht_protocol; /* NULL: /plexus/kad/1.0.0 */
     const char *relay;        /* off (NULL), server, client */
     const char *control;      /* path of the control socket; NULL: none */
-    int lan;      /* with no `listen`: loopback and private addresses, TCP and QUIC */
-    int public_;  /* with no `listen`: every address */
-    uint16_t port; /* for both of them; 0 picks one */
+    int lan;                  /* with no `listen`: loopback and private addresses, TCP and QUIC */
+    int public_;              /* with no `listen`: every address */
+    uint16_t port;            /* for both of them; 0 picks one */
     int gossipsub, gossipsub_nosign, dcutr, autonat, mdns, portmap;
     int heartbeat;             /* ping every peer each second and rank them */
     int interop;               /* serve the test protocols: echo, perf, request-response */
@@ -71,6 +71,7 @@ PX_API void px_node_stop(px_node *n);
 PX_API PX_NODISCARD px_err px_control_ask(const char *path, const char *command,
                                           uint64_t timeout_ms, char **reply);
 
+/* Free text that the functions above gave. NULL is allowed. */
 PX_API void px_node_text_free(char *text);
 
 PX_END_DECLS

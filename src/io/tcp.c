@@ -98,8 +98,8 @@ static void begin_upgrade(struct attempt *a, int fd)
     }
     struct pxi_link *link = &s->link;
     if (a->websocket) {
-        struct pxi_timers *timers = pxi_loop_timers(a->tcp->loop);
-        link = pxi_websocket_new(link, o.outbound, pxi_host_random(o.upgrader->host), timers);
+        link = pxi_websocket_new(link, o.outbound, pxi_host_random(o.upgrader->host),
+                                 pxi_loop_timers(a->tcp->loop));
     }
     if (link)
         a->upgrade = pxi_upgrade_start(&o, link);
@@ -342,7 +342,8 @@ struct pxi_tcp *pxi_tcp_new(struct pxi_loop *l, struct pxi_upgrader *u)
     struct pxi_tcp *t = pxi_calloc(1, sizeof *t);
     if (!t)
         return NULL;
-    t->transport = (struct pxi_transport){.name = "tcp", .can_dial = can_dial, .dial = dial, .cancel = cancel};
+    t->transport =
+        (struct pxi_transport){.name = "tcp", .can_dial = can_dial, .dial = dial, .cancel = cancel};
     t->loop = l;
     t->upgrader = u;
     pxi_list_init(&t->listeners);

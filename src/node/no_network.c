@@ -9,9 +9,7 @@ px_err px_node_open(const px_node_options *o, px_node **out, px_diag *diag)
     return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with the network", "-Dnet=false");
 }
 
-void px_node_close(px_node *n)
-{
-}
+void px_node_close(px_node *n) {}
 char *px_node_ready(px_node *n)
 {
     return NULL;
@@ -25,12 +23,8 @@ px_err px_node_do(px_node *n, const char *command, void (*reply)(void *ctx, cons
 {
     return PX_ERR_UNSUPPORTED;
 }
-void px_node_run(px_node *n)
-{
-}
-void px_node_stop(px_node *n)
-{
-}
+void px_node_run(px_node *n) {}
+void px_node_stop(px_node *n) {}
 
 px_err px_control_ask(const char *path, const char *command, uint64_t timeout_ms, char **reply)
 {
@@ -38,6 +32,4 @@ px_err px_control_ask(const char *path, const char *command, uint64_t timeout_ms
     return PX_ERR_UNSUPPORTED;
 }
 
-void px_node_text_free(char *text)
-{
-}
+void px_node_text_free(char *text) {}

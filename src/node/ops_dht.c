@@ -82,8 +82,7 @@ static bool full_key(struct pxi_call *c, const char *key, struct pxi_buf *out)
     static const char me[] = "/plexus/ME/";
     out->max = PXI_LIMIT_NET_PROTOCOL_BYTES;
     if (strncmp(key, me, sizeof me - 1) == 0)
-        return pxi_kad_own_key(pxi_host_self(c->node->host), key + sizeof me - 1, out) ==
-               PX_ERR_OK;
+        return pxi_kad_own_key(pxi_host_self(c->node->host), key + sizeof me - 1, out) == PX_ERR_OK;
     return pxi_buf_add(out, key, strlen(key));
 }
 

@@ -123,8 +123,8 @@ static void op_net(struct pxi_call *c)
     struct pxi_list *conns = pxi_host_conns(n->host);
     for (struct pxi_list *l = conns->next; l != conns; l = l->next) {
         struct pxi_conn *conn = PXI_OF(l, struct pxi_conn, link);
-        json_t *row = pxi_host_conn(n->host, &conn->peer, true) == conn ? peer_row(n, &conn->peer)
-                                                                       : NULL;
+        json_t *row =
+            pxi_host_conn(n->host, &conn->peer, true) == conn ? peer_row(n, &conn->peer) : NULL;
         if (row)
             json_array_append_new(peers, row);
     }

@@ -8,7 +8,8 @@
 #define RETRY_FIRST PXI_SECOND
 #define RETRY_MOST  (60 * PXI_SECOND)
 
-struct friend {
+struct friend
+{
     struct pxi_reaching *of;
     struct pxi_maddr addr;
     struct pxi_peer peer;

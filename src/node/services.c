@@ -18,7 +18,8 @@ static px_err listen_at(px_node *n, px_view addr, px_diag *d)
     if (err == PX_ERR_OK && e.via == PXI_VIA_QUIC && !e.relayed && n->quic)
         return pxi_quic_io_listen(n->quic, addr, d);
     pxi_diag_field(d, "listen");
-    return pxi_diag_set(d, PX_ERR_UNSUPPORTED, 0, "an ip with tcp, ws or quic-v1", "another address");
+    return pxi_diag_set(d, PX_ERR_UNSUPPORTED, 0, "an ip with tcp, ws or quic-v1",
+                        "another address");
 }
 
 static px_err listen_text(px_node *n, const char *text, px_diag *d)
@@ -139,6 +140,4 @@ void pxi_transports_free(px_node *n)
     pxi_quic_io_free(n->quic);
 }
 
-void pxi_nat_report(px_node *n, json_t *out)
-{
-}
+void pxi_nat_report(px_node *n, json_t *out) {}
