@@ -2,6 +2,8 @@
 #ifndef PXI_CODEC_CID_H
 #define PXI_CODEC_CID_H
 
+#include <stdbool.h>
+
 #include "base/mem.h"
 #include "plexus/err.h"
 #include "plexus/view.h"
@@ -12,6 +14,7 @@ enum {
     PXI_CID_LIBP2P_KEY = 0x72,
     PXI_HASH_IDENTITY = 0x00,
     PXI_HASH_SHA2_256 = 0x12,
+    PXI_HASH_SHA2_512 = 0x13,
     PXI_HASH_BLAKE3 = 0x1e,
     PXI_CID_MAX = 128,
     PXI_CID_TEXT = 256,

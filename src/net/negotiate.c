@@ -10,6 +10,7 @@ struct pxi_negotiation {
     size_t sent;
     struct pxi_timer timer;
     unsigned proposals;
+    const char *one; /* the only proposal: the caller's list may be gone */
 };
 
 static struct pxi_host *host_of(const struct pxi_stream *s)
@@ -94,6 +95,9 @@ bool pxi_negotiate_outbound(struct pxi_stream *s, const char *const *protocols, 
     if (!n)
         return false;
     n->proposals = count;
+    n->one = protocols[0];
+    if (count == 1)
+        protocols = &n->one;
     if (pxi_select_open_out(&n->select, protocols, count, &n->out) != PX_ERR_OK)
         return false;
     return flush(s, n);

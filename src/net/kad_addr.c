@@ -1,0 +1,144 @@
+/* Keys and addresses of Kademlia peers. */
+#include "base/limits.h"
+#include "crypto/hash.h"
+#include "net/kad_table.h"
+
+struct pxi_kad_key pxi_kad_key_of(px_view bytes)
+{
+    struct pxi_kad_key k;
+    pxi_sha256(bytes, k.b);
+    return k;
+}
+
+struct pxi_kad_key pxi_kad_xor(const struct pxi_kad_key *a, const struct pxi_kad_key *b)
+{
+    struct pxi_kad_key k;
+    for (unsigned i = 0; i < PXI_KAD_KEY; i++)
+        k.b[i] = a->b[i] ^ b->b[i];
+    return k;
+}
+
+unsigned pxi_kad_prefix(const struct pxi_kad_key *a, const struct pxi_kad_key *b)
+{
+    for (unsigned i = 0; i < PXI_KAD_KEY; i++)
+        if (a->b[i] != b->b[i])
+            return i * 8 + (unsigned)__builtin_clz((unsigned)(a->b[i] ^ b->b[i])) - 24;
+    return 8 * PXI_KAD_KEY;
+}
+
+int pxi_kad_nearer(const struct pxi_kad_key *target, const struct pxi_kad_key *a,
+                   const struct pxi_kad_key *b)
+{
+    for (unsigned i = 0; i < PXI_KAD_KEY; i++)
+        if (a->b[i] != b->b[i])
+            return (a->b[i] ^ target->b[i]) < (b->b[i] ^ target->b[i]) ? -1 : 1;
+    return 0;
+}
+
+/* ------------------------------------------------------------- addresses */
+
+static bool holds(const px_view *list, unsigned n, px_view v)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (list[i].n == v.n && memcmp(list[i].p, v.p, v.n) == 0)
+            return true;
+    return false;
+}
+
+/* Pick what is kept of `from`, after the n already in `keep`. */
+static unsigned pick(px_view *keep, unsigned n, const px_view *from, unsigned count)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < n; i++)
+        bytes += keep[i].n + 2;
+    for (unsigned i = 0; i < count && n < PXI_LIMIT_KAD_ADDRS; i++) {
+        bytes += from[i].n + 2;
+        if (!from[i].n || bytes > PXI_LIMIT_KAD_ADDRS_BYTES || holds(keep, n, from[i]))
+            bytes -= from[i].n + 2;
+        else
+            keep[n++] = from[i];
+    }
+    return n;
+}
+
+static bool pack(struct pxi_kad_addrs *a, const px_view *keep, unsigned n)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < n; i++)
+        bytes += keep[i].n + 2;
+    uint8_t *p = bytes ? pxi_calloc(bytes, 1) : NULL;
+    if (bytes && !p)
+        return false;
+    size_t at = 0;
+    for (unsigned i = 0; i < n; i++) {
+        p[at] = (uint8_t)(keep[i].n & 255);
+        p[at + 1] = (uint8_t)(keep[i].n >> 8);
+        memcpy(p + at + 2, keep[i].p, keep[i].n);
+        at += keep[i].n + 2;
+    }
+    pxi_free(a->p);
+    *a = (struct pxi_kad_addrs){p, (uint16_t)bytes, (uint16_t)n};
+    return true;
+}
+
+bool pxi_kad_addrs_set(struct pxi_kad_addrs *a, const px_view *addrs, unsigned count)
+{
+    px_view keep[PXI_LIMIT_KAD_ADDRS];
+    return pack(a, keep, pick(keep, 0, addrs, count));
+}
+
+bool pxi_kad_addrs_merge(struct pxi_kad_addrs *a, const px_view *addrs, unsigned count)
+{
+    px_view keep[PXI_LIMIT_KAD_ADDRS];
+    unsigned had = pxi_kad_addrs_get(a, keep, PXI_LIMIT_KAD_ADDRS);
+    unsigned n = pick(keep, had, addrs, count);
+    return n == had || pack(a, keep, n);
+}
+
+unsigned pxi_kad_addrs_get(const struct pxi_kad_addrs *a, px_view *out, unsigned cap)
+{
+    unsigned n = 0;
+    for (size_t at = 0; at < a->n && n < cap; n++) {
+        size_t len = a->p[at] | (size_t)a->p[at + 1] << 8;
+        out[n] = px_view_of(a->p + at + 2, len);
+        at += len + 2;
+    }
+    return n;
+}
+
+void pxi_kad_addrs_free(struct pxi_kad_addrs *a)
+{
+    pxi_free(a->p);
+    *a = (struct pxi_kad_addrs){0};
+}
+
+uint32_t pxi_kad_group(px_view addr, bool strict)
+{
+    struct pxi_endpoint e;
+    if (pxi_endpoint_of(addr, &e) != PX_ERR_OK || !e.family)
+        return 0;
+    if (pxi_ip_kind_of(&e) != PXI_IP_PUBLIC && !strict)
+        return 0;
+    if (e.family == 4)
+        return 1u << 31 | (uint32_t)e.ip[0] << 8 | e.ip[1];
+    uint32_t top = (uint32_t)e.ip[0] << 24 | (uint32_t)e.ip[1] << 16 | (uint32_t)e.ip[2] << 8;
+    return (top | e.ip[3]) & ~(1u << 31) ? (top | e.ip[3]) & ~(1u << 31) : 1;
+}
+
+bool pxi_kad_addr_fit(px_view addr, enum pxi_ip_kind teller)
+{
+    struct pxi_endpoint e;
+    px_err err = pxi_endpoint_of(addr, &e);
+    if (err == PX_ERR_UNSUPPORTED)
+        return false;
+    if (err != PX_ERR_OK)
+        return false;
+    if (!e.family)
+        return e.dns.n > 0 || (e.via == PXI_VIA_MEMORY && teller == PXI_IP_NONE);
+    enum pxi_ip_kind kind = pxi_ip_kind_of(&e);
+    if (kind == PXI_IP_PUBLIC)
+        return true;
+    if (kind == PXI_IP_PRIVATE)
+        return teller != PXI_IP_PUBLIC;
+    return kind == PXI_IP_LOOPBACK && (teller == PXI_IP_LOOPBACK || teller == PXI_IP_NONE);
+}
