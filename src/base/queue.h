@@ -2,6 +2,10 @@
  * First in, first out bytes with a maximum. Bytes sit in chunks that never move, so a view of them
  * stays good until they are dropped (QUIC sends them again from there); an empty queue holds no
  * memory, so that an idle stream costs none. Zeroed memory with `max` set is an empty queue.
+ *
+ * A mark may go ahead of the front: bytes before it were sent and wait to be acknowledged, those
+ * after it are unread. Long chunks that were dropped are kept for the next bytes until the queue is
+ * empty, so that a steady flow allocates nothing.
  */
 #ifndef PXI_BASE_QUEUE_H
 #define PXI_BASE_QUEUE_H
@@ -10,7 +14,11 @@
 
 struct pxi_queue {
     struct pxi_chunk *head, *tail;
-    size_t n, max; /* bytes held; most that may be held */
+    size_t n, max;           /* bytes held; most that may be held */
+    struct pxi_chunk *mark;  /* where the unread bytes begin; NULL: at the end */
+    struct pxi_chunk *spare; /* dropped chunks for the next bytes */
+    size_t read;             /* bytes from the front to the mark */
+    uint32_t mark_at;        /* the mark's place in its chunk */
 };
 
 /* Append as many of the n bytes as the maximum and memory allow; returns how many. */
@@ -19,7 +27,19 @@ size_t pxi_queue_put(struct pxi_queue *q, const void *p, size_t n);
 /* The first bytes that lie together, starting `skip` bytes after the front; empty at the end. */
 px_view pxi_queue_peek(const struct pxi_queue *q, size_t skip);
 
-/* Forget the first n bytes (at most what is held). */
+/* The first unread bytes that lie together; empty when all are read. */
+px_view pxi_queue_peek_unread(const struct pxi_queue *q);
+
+/* Move the mark n bytes on (at most over what is unread); the bytes stay until they are dropped. */
+void pxi_queue_read(struct pxi_queue *q, size_t n);
+
+/* How many bytes are unread. */
+static inline size_t pxi_queue_unread(const struct pxi_queue *q)
+{
+    return q->n - q->read;
+}
+
+/* Forget the first n bytes (at most what is held); a mark among them moves to the new front. */
 void pxi_queue_drop(struct pxi_queue *q, size_t n);
 
 /* Copy up to cap bytes from the front to out and drop them; returns how many. */

@@ -1,6 +1,7 @@
 /* The byte queue against a flat copy: what goes in comes out, views stay where they are. */
 #include "base/queue.h"
 
+#include "base/mem.h"
 #include "base/rng.h"
 #include "px_test.h"
 
@@ -42,6 +43,55 @@ TEST(views_do_not_move)
     for (px_view v; (v = pxi_queue_peek(&q, seen)).n; seen += v.n)
         CHECK(v.p != NULL);
     CHECK_EQ(seen, 901000);
+    pxi_queue_clear(&q);
+}
+
+/* Bytes go out behind the mark and are dropped later, as a transport does that may send again. */
+TEST(mark_runs_ahead)
+{
+    struct pxi_queue q = {.max = 400000};
+    struct pxi_rng r = {px_seed};
+    static uint8_t in[100000];
+    uint64_t put = 0, read = 0, dropped = 0;
+    while (dropped < 5000000) {
+        size_t n = pxi_rng_below(&r, pxi_rng_below(&r, 2) ? 100 : sizeof in);
+        for (size_t i = 0; i < n; i++)
+            in[i] = (uint8_t)((put + i) * 31 >> 3);
+        put += pxi_queue_put(&q, in, n);
+        for (unsigned k = (unsigned)pxi_rng_below(&r, 4); k; k--) {
+            px_view v = pxi_queue_peek_unread(&q);
+            CHECK((v.n == 0) == (read == put));
+            n = pxi_rng_below(&r, v.n + 1);
+            for (size_t i = 0; i < n; i++)
+                CHECK_EQ(v.p[i], (uint8_t)((read + i) * 31 >> 3));
+            pxi_queue_read(&q, n);
+            read += n;
+        }
+        n = pxi_rng_below(&r, pxi_rng_below(&r, 3) ? read - dropped + 1 : put - dropped + 1);
+        pxi_queue_drop(&q, n);
+        dropped += n;
+        read = read < dropped ? dropped : read;
+        CHECK_EQ(pxi_queue_unread(&q), put - read);
+        CHECK_EQ(q.n, put - dropped);
+    }
+    pxi_queue_clear(&q);
+    CHECK(!q.head && !q.spare && !q.mark && !q.read);
+}
+
+TEST(steady_flow_allocates_nothing)
+{
+    struct pxi_queue q = {.max = 1 << 20};
+    static uint8_t block[50000];
+    for (int i = 0; i < 20; i++)
+        pxi_queue_put(&q, block, sizeof block);
+    uint64_t before = 0;
+    for (int i = 0; i < 1000; i++) {
+        if (i == 20)
+            before = pxi_mem_count();
+        pxi_queue_drop(&q, sizeof block);
+        CHECK_EQ(pxi_queue_put(&q, block, sizeof block), sizeof block);
+    }
+    CHECK_EQ(pxi_mem_count() - before, 0);
     pxi_queue_clear(&q);
 }
 

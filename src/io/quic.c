@@ -1,0 +1,292 @@
+#include "io/quic.h"
+
+#include <errno.h>
+
+#include "base/diag.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "crypto/key.h"
+#include "io/socket.h"
+#include "io/udp.h"
+
+enum { ROUNDS = 16 }; /* receives in a row before others get a turn */
+
+/* One UDP socket with its endpoint. */
+struct port {
+    struct pxi_list place; /* in io->ports */
+    struct pxi_quic_io *io;
+    struct pxi_udp udp;
+    struct pxi_quic *q;
+    uv_poll_t poll;
+    struct pxi_task flush;
+    uint8_t *unsent; /* what the kernel did not take */
+    struct pxi_udp_out rest;
+    bool dial_only;
+};
+
+struct pxi_quic_io {
+    struct pxi_quic_transport transport;
+    struct pxi_loop *loop;
+    struct pxi_host *host;
+    const struct pxi_cert *cert;
+    struct pxi_list ports;
+    uint8_t secret[PXI_DIGEST];
+};
+
+/* ------------------------------------------------------------------ sending */
+
+static void on_poll(uv_poll_t *p, int status, int events);
+
+static void watch(struct port *p)
+{
+    uv_poll_start(&p->poll, UV_READABLE | (p->unsent ? UV_WRITABLE : 0), on_poll);
+}
+
+/* Keep what the kernel has no room for. */
+static void hold(struct port *p, const struct pxi_udp_out *o, size_t sent)
+{
+    p->unsent = pxi_realloc(NULL, o->n - sent, 1);
+    if (!p->unsent) {
+        p->udp.lost++;
+        return;
+    }
+    memcpy(p->unsent, o->bytes + sent, o->n - sent);
+    p->rest = *o;
+    p->rest.bytes = p->unsent;
+    p->rest.n = o->n - sent;
+    watch(p);
+}
+
+/* false: the kernel is still full. */
+static bool send_held(struct port *p)
+{
+    if (!p->unsent)
+        return true;
+    size_t n = pxi_udp_send(&p->udp, &p->rest);
+    p->rest.bytes += n;
+    p->rest.n -= n;
+    if (p->rest.n)
+        return false;
+    pxi_free(p->unsent);
+    p->unsent = NULL;
+    watch(p);
+    return true;
+}
+
+static void flush(struct port *p)
+{
+    struct pxi_udp_out o = {.bytes = pxi_loop_out(p->io->loop), .cap = PXI_UDP_BATCH};
+    while (send_held(p) && pxi_quic_pull(p->q, &o)) {
+        size_t n = pxi_udp_send(&p->udp, &o);
+        if (n < o.n)
+            hold(p, &o, n);
+    }
+}
+
+static void on_flush(struct pxi_task *t)
+{
+    flush(PXI_OF(t, struct port, flush));
+}
+
+/* ---------------------------------------------------------------- receiving */
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct port *p = PXI_OF(poll, struct port, poll);
+    struct pxi_udp_in in[PXI_UDP_READ];
+    unsigned n = PXI_UDP_READ;
+    for (int round = 0; round < ROUNDS && n == PXI_UDP_READ && status == 0; round++) {
+        n = pxi_udp_receive(&p->udp, pxi_loop_in(p->io->loop), in);
+        pxi_loop_now(p->io->loop);
+        for (unsigned i = 0; i < n; i++)
+            pxi_quic_push(p->q, &in[i]);
+        flush(p);
+    }
+    pxi_loop_now(p->io->loop);
+    flush(p);
+}
+
+/* ------------------------------------------------------------------- ports */
+
+static void on_wake(void *ctx)
+{
+    struct port *p = ctx;
+    pxi_loop_soon(p->io->loop, &p->flush);
+}
+
+static px_err on_accepted(void *ctx, struct pxi_conn *c)
+{
+    return pxi_quic_transport_accepted(&((struct port *)ctx)->io->transport, c);
+}
+
+static void on_dialled(void *ctx, void *user, struct pxi_conn *c, px_err err)
+{
+    pxi_quic_transport_dialled(&((struct port *)ctx)->io->transport, user, c, err);
+}
+
+static const struct pxi_quic_events events = {on_wake, on_accepted, on_dialled};
+
+static void port_gone(uv_handle_t *h)
+{
+    pxi_free(PXI_OF(h, struct port, poll));
+}
+
+static px_err port_open(struct pxi_quic_io *io, const struct pxi_udp_addr *at, bool dial_only,
+                        struct port **out)
+{
+    struct port *p = pxi_calloc(1, sizeof *p);
+    px_err err = p ? pxi_udp_open(&p->udp, at) : PX_ERR_NOMEM;
+    *out = NULL;
+    if (err) {
+        pxi_free(p);
+        return err;
+    }
+    struct pxi_quic_options o = {.cert = io->cert,
+                                 .timers = pxi_loop_timers(io->loop),
+                                 .random = pxi_host_random(io->host),
+                                 .faults = pxi_host_faults(io->host),
+                                 .wall_s = pxi_clock_wall_s,
+                                 .on = &events,
+                                 .ctx = p,
+                                 .local = p->udp.local,
+                                 .secret = io->secret,
+                                 .dial_only = dial_only};
+    p->io = io;
+    p->dial_only = dial_only;
+    p->flush.run = on_flush;
+    err = pxi_quic_new(&o, &p->q);
+    if (err || uv_poll_init(pxi_loop_uv(io->loop), &p->poll, p->udp.fd)) {
+        pxi_quic_free(p->q);
+        pxi_udp_close(&p->udp);
+        pxi_free(p);
+        return err ? err : PX_ERR_IO;
+    }
+    pxi_list_add(&io->ports, &p->place);
+    watch(p);
+    *out = p;
+    return PX_ERR_OK;
+}
+
+static void port_close(struct port *p)
+{
+    pxi_quic_shutdown(p->q);
+    flush(p);
+    pxi_quic_free(p->q);
+    pxi_list_remove(&p->place);
+    pxi_loop_forget(&p->flush);
+    pxi_free(p->unsent);
+    uv_poll_stop(&p->poll);
+    pxi_udp_close(&p->udp);
+    uv_close((uv_handle_t *)&p->poll, port_gone);
+}
+
+/* --------------------------------------------------------------- transport */
+
+/* Can what is bound here reach that? A socket on loopback reaches nothing else, and the other way
+ * round. */
+static bool reaches(const struct port *p, const struct pxi_udp_addr *to)
+{
+    static const uint8_t any[16];
+    struct pxi_endpoint near = {.family = p->udp.local.family}, far = {.family = to->family};
+    if (near.family != far.family)
+        return false;
+    memcpy(near.ip, p->udp.local.ip, sizeof near.ip);
+    memcpy(far.ip, to->ip, sizeof far.ip);
+    if (memcmp(near.ip, any, sizeof any) == 0)
+        return true;
+    return (pxi_ip_kind_of(&near) == PXI_IP_LOOPBACK) == (pxi_ip_kind_of(&far) == PXI_IP_LOOPBACK);
+}
+
+static struct port *port_for(struct pxi_quic_io *io, const struct pxi_udp_addr *to)
+{
+    for (struct pxi_list *l = io->ports.next; l != &io->ports; l = l->next)
+        if (reaches(PXI_OF(l, struct port, place), to))
+            return PXI_OF(l, struct port, place);
+    return NULL;
+}
+
+static struct pxi_quic *pick(struct pxi_quic_transport *t, const struct pxi_udp_addr *to)
+{
+    struct pxi_quic_io *io = PXI_OF(t, struct pxi_quic_io, transport);
+    struct port *p = port_for(io, to);
+    struct pxi_udp_addr any = {.family = to->family};
+    if (!p)
+        port_open(io, &any, true, &p);
+    return p ? p->q : NULL;
+}
+
+struct pxi_quic_io *pxi_quic_io_new(struct pxi_loop *l, struct pxi_host *h,
+                                    const struct pxi_cert *cert)
+{
+    static const char purpose[] = "plexus quic stateless reset";
+    uint8_t signature[PXI_SIGNATURE_MAX];
+    struct pxi_quic_io *io = pxi_calloc(1, sizeof *io);
+    if (!io)
+        return NULL;
+    io->loop = l;
+    io->host = h;
+    io->cert = cert;
+    pxi_list_init(&io->ports);
+    /* The same after a restart, so that peers of before learn at once that we forgot them. */
+    size_t n = pxi_key_sign(pxi_host_key(h), px_view_str(purpose), signature);
+    pxi_sha256(px_view_of(signature, n), io->secret);
+    if (!n)
+        pxi_random_fill(pxi_host_random(h), io->secret, sizeof io->secret);
+    io->transport.pick = pick;
+    pxi_quic_transport_init(&io->transport, h);
+    return io;
+}
+
+void pxi_quic_io_free(struct pxi_quic_io *io)
+{
+    if (!io)
+        return;
+    while (!pxi_list_empty(&io->ports))
+        port_close(PXI_OF(io->ports.next, struct port, place));
+    pxi_quic_transport_deinit(&io->transport);
+    pxi_free(io);
+}
+
+static void announce(void *ctx, const struct pxi_endpoint *e)
+{
+    struct pxi_maddr a = pxi_endpoint_maddr(e);
+    px_err err = pxi_host_addr_add(ctx, pxi_maddr_view(&a), PXI_ADDR_LISTEN);
+    (void)err;
+}
+
+px_err pxi_quic_io_listen(struct pxi_quic_io *io, px_view maddr, px_diag *d)
+{
+    struct pxi_endpoint e;
+    struct pxi_udp_addr at;
+    struct port *p;
+    pxi_diag_field(d, "listen");
+    if (pxi_endpoint_of(maddr, &e) != PX_ERR_OK || !pxi_udp_addr_of(&e, &at))
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "/ip4 or /ip6 with /udp and /quic-v1",
+                            "another address");
+    px_err err = port_open(io, &at, false, &p);
+    if (err == PX_ERR_IO && errno == EADDRINUSE)
+        return pxi_diag_set(d, err, 0, "a free port", "port %u is in use", at.port);
+    if (err)
+        return pxi_diag_set(d, err, 0, "an address of this machine", "error %d of the system",
+                            errno);
+    e.port = p->udp.local.port;
+    pxi_endpoint_expand(&e, announce, io->host);
+    return PX_ERR_OK;
+}
+
+void pxi_quic_io_poke(struct pxi_quic_io *io, const struct pxi_endpoint *to, size_t n)
+{
+    struct pxi_udp_addr a;
+    struct port *p = pxi_udp_addr_of(to, &a) ? port_for(io, &a) : NULL;
+    if (p)
+        pxi_quic_poke(p->q, &a, n);
+}
+
+struct pxi_quic *pxi_quic_io_endpoint(struct pxi_quic_io *io, unsigned i)
+{
+    struct pxi_list *l = io->ports.next;
+    while (i-- && l != &io->ports)
+        l = l->next;
+    return l == &io->ports ? NULL : PXI_OF(l, struct port, place)->q;
+}
