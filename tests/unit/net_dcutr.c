@@ -156,6 +156,7 @@ static void lead_raw(px_view bytes, bool end)
     static const char *const protocol = PXI_DCUTR_PROTOCOL;
     bool gone = false;
     struct pxi_conn *c = pxi_host_conn(pair.b.v->host, world_id(pair.a.v), true);
+    CHECK(c != NULL);
     struct pxi_stream *s = pxi_host_open(c, &protocol, 1, &deaf, &gone);
     CHECK(s != NULL);
     pxi_stream_write(s, bytes);
@@ -178,6 +179,7 @@ TEST(malformed_messages_at_every_byte)
     pair_begin(NAT_CONE, NAT_CONE, true);
     pxi_dcutr_free(pair.b.dcutr);
     pair.b.dcutr = NULL;
+    world_run(PXI_SECOND);
     for (int i = 0; i < 3; i++) {
         CHECK_EQ(pxi_maddr_parse(px_view_str(text[i]), &at[i], &d), PX_ERR_OK);
         v[i] = pxi_maddr_view(&at[i]);
