@@ -135,20 +135,33 @@ static void quiet(const struct node *n)
         CHECK_EQ(pxi_host_faults(n->host)->n[i], 0);
 }
 
-TEST(noise_pairs)
+static void pairs(enum pxi_security first, enum pxi_security second, const char *name)
 {
     for (unsigned i = 0; i < sizeof LINKS / sizeof *LINKS; i++) {
         struct node a, b;
-        CHECK(node_open(&a, 1, PXI_SECURITY_NOISE, PXI_SECURITY_NONE));
-        CHECK(node_open(&b, 2, PXI_SECURITY_NOISE, PXI_SECURITY_NONE));
+        CHECK(node_open(&a, 1, first, second));
+        CHECK(node_open(&b, 2, PXI_SECURITY_NOISE, PXI_SECURITY_TLS));
         talk(&a, &b, LINKS[i], 2000000);
-        CHECK_STR(a.conn->security, "/noise");
+        CHECK_STR(a.conn->security, name);
+        CHECK_STR(b.conn->security, name);
         quiet(&a);
         quiet(&b);
         node_close(&a);
         node_close(&b);
         CHECK_EQ(pxi_timers_next(&net_timers), PXI_NEVER);
     }
+}
+
+TEST(noise_pairs)
+{
+    pairs(PXI_SECURITY_NOISE, PXI_SECURITY_NONE, "/noise");
+    pairs(PXI_SECURITY_NOISE, PXI_SECURITY_TLS, "/noise");
+}
+
+TEST(tls_pairs)
+{
+    pairs(PXI_SECURITY_TLS, PXI_SECURITY_NONE, "/tls/1.0.0");
+    pairs(PXI_SECURITY_TLS, PXI_SECURITY_NOISE, "/tls/1.0.0");
 }
 
 TEST_MAIN()
