@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/math.h"
 #include "net/limits.h"
+#include "net/pnet.h"
 #include "net/secure_tls.h"
 #include "net/select.h"
 #include "net/yamux.h"
@@ -166,6 +167,14 @@ static void go_live(struct pxi_upgrade *u)
 
 /* ------------------------------------------------ selecting */
 
+/* With a wrong key of the swarm the first message is noise. */
+static enum pxi_fault select_fault(const struct pxi_upgrade *u)
+{
+    if (u->setup->select.err == PX_ERR_NO_PROTOCOL)
+        return PXI_FAULT_NO_PROTOCOL;
+    return u->setup->naming && u->setup->o.upgrader->psk ? PXI_FAULT_PNET : PXI_FAULT_MULTISTREAM;
+}
+
 /* The remote's word in a negotiation; returns the bytes that belong to it. */
 static size_t select_push(struct pxi_upgrade *u, px_view bytes)
 {
@@ -174,8 +183,7 @@ static size_t select_push(struct pxi_upgrade *u, px_view bytes)
     if (u->sent < u->out.n)
         session_wake(u);
     if (s->done && !s->agreed)
-        fail_counted(u, s->err,
-                     s->err == PX_ERR_NO_PROTOCOL ? PXI_FAULT_NO_PROTOCOL : PXI_FAULT_MULTISTREAM);
+        fail_counted(u, s->err, select_fault(u));
     return used;
 }
 
@@ -381,6 +389,11 @@ struct pxi_upgrade *pxi_upgrade_start(const struct pxi_upgrade_options *o, struc
     }
     struct pxi_host *host = o->upgrader->host;
     uint64_t limit = o->upgrader->timeout_ns;
+    if (o->upgrader->psk && !(l = pxi_pnet_new(l, o->upgrader->psk, pxi_host_random(host)))) {
+        pxi_free(s);
+        pxi_free(u);
+        return NULL;
+    }
     u->setup = s;
     u->link = l;
     u->timers = pxi_host_timers(host);
