@@ -9,6 +9,7 @@
 #include "net/host.h"
 #include "net/memlink.h"
 #include "net/upgrade.h"
+#include "net/websocket.h"
 
 struct node {
     struct pxi_random random;
@@ -93,13 +94,28 @@ static inline bool node_upgrade(struct node *n, struct pxi_link *l, bool outboun
     return n->u != NULL;
 }
 
+static bool net_websocket; /* join through WebSockets */
+
+static inline struct pxi_link *node_websocket(struct node *n, struct pxi_link *l, bool server)
+{
+    struct pxi_websocket_options o = {.timers = &net_timers,
+                                      .random = &n->random,
+                                      .faults = pxi_host_faults(n->host),
+                                      .server = server,
+                                      .host = "127.0.0.1:4001"};
+    return net_websocket ? pxi_websocket_new(&o, l) : l;
+}
+
 /* a dials b. */
 static inline bool nodes_join(struct node *a, struct node *b, struct pxi_memlink_options o)
 {
     struct pxi_link *la, *lb;
     o.timers = &net_timers;
-    return pxi_memlink_pair(&o, &la, &lb) == PX_ERR_OK &&
-           node_upgrade(a, la, true, pxi_host_self(b->host)) && node_upgrade(b, lb, false, NULL);
+    if (pxi_memlink_pair(&o, &la, &lb) != PX_ERR_OK)
+        return false;
+    la = node_websocket(a, la, false);
+    lb = node_websocket(b, lb, true);
+    return node_upgrade(a, la, true, pxi_host_self(b->host)) && node_upgrade(b, lb, false, NULL);
 }
 
 #endif

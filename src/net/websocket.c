@@ -1,6 +1,7 @@
 #include "net/websocket.h"
 
 #include "base/limits.h"
+#include "base/list.h"
 #include "base/math.h"
 #include "base/mem.h"
 #include "net/websocket_http.h"
