@@ -179,9 +179,9 @@ TEST(hostile_corpus)
     CHECK(f != NULL);
     unsigned seen_rows = 0;
     while (fgets(line, sizeof line, f)) {
-        char *name = strtok(line, "\t"), *format = strtok(NULL, "\t"),
-             *verdict = strtok(NULL, "\t");
-        if (!verdict || strcmp(format, "yamux") != 0)
+        char *rest = line, *name = strsep(&rest, "\t"), *format = strsep(&rest, "\t"),
+             *verdict = strsep(&rest, "\t");
+        if (!format || !verdict || strcmp(format, "yamux") != 0)
             continue;
         snprintf(path, sizeof path, "%s/%s", dir, name);
         bool bad = refused(path);
