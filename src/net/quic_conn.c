@@ -1,6 +1,10 @@
 #include "net/quic_impl.h"
 
-enum { LINGER_MAX_MS = 3000, INITIAL_WINDOW = 10 };
+enum {
+    LINGER_MAX_MS = 3000,
+    INITIAL_WINDOW = 10,
+    DATAGRAM_MAX = 65507 /* bytes that one call can send */
+};
 
 /* ------------------------------------------------------------------ events */
 
@@ -180,11 +184,24 @@ static ngtcp2_conn *get_ng(ngtcp2_crypto_conn_ref *ref)
     return c->ng;
 }
 
+/* Deadlines mostly move away, acknowledgement by acknowledgement: the timer is set anew only for an
+ * earlier one, and a late one is seen when it fires. */
+static void rearm(struct pxi_quic_conn *c)
+{
+    uint64_t at = ngtcp2_conn_get_expiry(c->ng);
+    if (!c->timer.armed || c->timer.at_ns > at)
+        pxi_timer_arm(c->q->timers, &c->timer, at);
+}
+
 static void on_timer(struct pxi_timer *t, uint64_t now_ns)
 {
     struct pxi_quic_conn *c = PXI_OF(t, struct pxi_quic_conn, timer);
     if (!c->ng) {
         pxi_quic_conn_free(c);
+        return;
+    }
+    if (ngtcp2_conn_get_expiry(c->ng) > now_ns) {
+        rearm(c); /* the deadline moved on since the timer was set */
         return;
     }
     int rv = ngtcp2_conn_handle_expiry(c->ng, now_ns);
@@ -202,11 +219,14 @@ static void on_timer(struct pxi_timer *t, uint64_t now_ns)
     }
 }
 
-static void settings_of(const struct pxi_quic *q, ngtcp2_settings *s, ngtcp2_transport_params *p)
+static void settings_of(const struct pxi_quic_conn *c, ngtcp2_settings *s,
+                        ngtcp2_transport_params *p)
 {
+    const struct pxi_quic *q = c->q;
     ngtcp2_settings_default(s);
     s->initial_ts = q->timers->now_ns;
-    s->max_tx_udp_payload_size = PXI_QUIC_PAYLOAD;
+    s->max_tx_udp_payload_size = c->payload;
+    s->no_tx_udp_payload_size_shaping = c->payload > PXI_QUIC_PAYLOAD;
     s->handshake_timeout = PXI_LIMIT_NET_UPGRADE_MS * PXI_MS;
     s->max_window = PXI_LIMIT_QUIC_WINDOW_MAX;
     s->max_stream_window = PXI_LIMIT_QUIC_STREAM_WINDOW_MAX;
@@ -220,6 +240,13 @@ static void settings_of(const struct pxi_quic *q, ngtcp2_settings *s, ngtcp2_tra
     p->active_connection_id_limit = 4;
 }
 
+static bool on_loopback(const struct pxi_udp_addr *a)
+{
+    struct pxi_endpoint e = {.family = a->family};
+    memcpy(e.ip, a->ip, sizeof e.ip);
+    return pxi_ip_kind_of(&e) == PXI_IP_LOOPBACK;
+}
+
 static struct pxi_quic_conn *conn_new(struct pxi_quic *q, const struct pxi_udp_addr *remote,
                                       bool outbound)
 {
@@ -228,6 +255,7 @@ static struct pxi_quic_conn *conn_new(struct pxi_quic *q, const struct pxi_udp_a
         return NULL;
     c->q = q;
     c->remote = *remote;
+    c->payload = on_loopback(remote) ? PXI_QUIC_PAYLOAD_NEAR : PXI_QUIC_PAYLOAD;
     c->ref = (ngtcp2_crypto_conn_ref){get_ng, c};
     c->timer.fire = on_timer;
     pxi_conn_init(&c->conn, &conn_ops, outbound);
@@ -281,7 +309,7 @@ struct pxi_quic_conn *pxi_quic_conn_accept(struct pxi_quic *q, const struct pxi_
     if (!c)
         return NULL;
     random_cid(q, &scid, PXI_QUIC_CID);
-    settings_of(q, &settings, &params);
+    settings_of(c, &settings, &params);
     params.original_dcid = odcid ? *odcid : hd->dcid;
     if (odcid) {
         params.retry_scid = hd->dcid;
@@ -320,7 +348,7 @@ px_err pxi_quic_dial(struct pxi_quic *q, const struct pxi_udp_addr *remote,
     c->user = user;
     random_cid(q, &scid, PXI_QUIC_CID);
     random_cid(q, &dcid, NGTCP2_MAX_CIDLEN - 2);
-    settings_of(q, &settings, &params);
+    settings_of(c, &settings, &params);
     ngtcp2_path path = path_of(q, remote, &sa);
     if (ngtcp2_conn_client_new(&c->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &callbacks,
                                &settings, &params, &q->mem, c) != 0 ||
@@ -401,13 +429,6 @@ void pxi_quic_conn_ready(struct pxi_quic_conn *c)
     if (pxi_list_empty(&c->ready))
         pxi_list_add(&c->q->ready, &c->ready);
     pxi_quic_wake(c->q);
-}
-
-void pxi_quic_conn_rearm(struct pxi_quic_conn *c)
-{
-    uint64_t at = ngtcp2_conn_get_expiry(c->ng);
-    if (!c->timer.armed || c->timer.at_ns != at)
-        pxi_timer_arm(c->q->timers, &c->timer, at);
 }
 
 /* ----------------------------------------------------------------- reading */
@@ -549,7 +570,7 @@ static void pace(struct pxi_quic_conn *c, size_t n)
         return;
     double rate =
         st.pacing_rate > 0 ? st.pacing_rate : (double)st.cwnd / (double)st.smoothed_rtt * 1.25;
-    uint64_t burst = (uint64_t)(INITIAL_WINDOW * PXI_QUIC_PAYLOAD / rate);
+    uint64_t burst = (uint64_t)((double)(INITIAL_WINDOW * c->payload) / rate);
     uint64_t from = now > burst ? now - burst : 0;
     if (c->paced_ns < from)
         c->paced_ns = from;
@@ -580,7 +601,7 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
     while (!more) {
         ngtcp2_pkt_info pi;
         uint8_t *at = out->bytes + out->n;
-        w = write_packet(c, &ps.path, &pi, at, PXI_QUIC_PAYLOAD);
+        w = write_packet(c, &ps.path, &pi, at, c->payload);
         if (w <= 0)
             break;
         struct pxi_udp_addr to = pxi_quic_udp_addr(ps.path.remote.addr);
@@ -598,7 +619,7 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
         }
         out->n += (size_t)w;
         more = (size_t)w < out->segment || ++count == PXI_UDP_SEGMENTS ||
-               out->n + PXI_QUIC_PAYLOAD > out->cap;
+               out->n + c->payload > DATAGRAM_MAX;
     }
     if (w < 0) {
         c->liberr = (int)w;
@@ -611,7 +632,7 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
     if (more)
         pxi_quic_conn_ready(c);
     else
-        pxi_quic_conn_rearm(c);
+        rearm(c);
     return out->n > 0;
 }
 
