@@ -13,12 +13,14 @@ static void fetch(void)
 {
     algs.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     algs.chacha20_poly1305 = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
+    algs.aes_128_gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
     atomic_store(&idle[0], EVP_MD_CTX_new());
 }
 
 const struct pxi_algs *pxi_algs(void)
 {
-    if (!CRYPTO_THREAD_run_once(&once, fetch) || !algs.sha256 || !algs.chacha20_poly1305)
+    if (!CRYPTO_THREAD_run_once(&once, fetch) || !algs.sha256 || !algs.chacha20_poly1305 ||
+        !algs.aes_128_gcm)
         __builtin_trap();
     return &algs;
 }

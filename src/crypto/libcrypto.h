@@ -10,7 +10,7 @@
 
 struct pxi_algs {
     EVP_MD *sha256;
-    EVP_CIPHER *chacha20_poly1305;
+    EVP_CIPHER *chacha20_poly1305, *aes_128_gcm;
 };
 
 /* The fetched algorithms. Without them (a broken libcrypto) no caller could go on: it traps. */

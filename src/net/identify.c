@@ -273,8 +273,8 @@ static void open_session(struct pxi_identify *id, struct pxi_conn *c, const char
     bool push = protocol == PUSH;
     if (!s)
         return;
-    const char *const proposal[] = {protocol};
-    s->stream = pxi_host_open(c, proposal, 1, push ? &telling : &listening, s);
+    static const char *const proposals[] = {ID, PUSH}; /* read until there is an answer */
+    s->stream = pxi_host_open(c, &proposals[push], 1, push ? &telling : &listening, s);
     if (!s->stream) {
         session_free(s);
     } else if (push && !tell(s)) {

@@ -2,6 +2,7 @@
 #include "plexus/check.h"
 
 #include "base/diag.h"
+#include "codec/check_net.h"
 #include "codec/json.h"
 #include "crypto/check.h"
 #include "model/check.h"
@@ -25,6 +26,14 @@ static const struct {
     {"json", pxi_json_check},
     {"jsonl", pxi_jsonl_check},
 #ifdef PXI_NET
+    {"cid", pxi_check_cid},
+    {"kad", pxi_check_kad},
+    {"msgpack", pxi_check_msgpack},
+    {"multiaddr", pxi_check_maddr},
+    {"multiaddr-bin", pxi_check_maddr_bin},
+    {"multistream", pxi_check_multistream},
+    {"noise-payload", pxi_check_noise_payload},
+    {"yamux", pxi_check_yamux},
     {"pubkey", pxi_pubkey_check},
     {"x25519", pxi_x25519_check},
 #endif
