@@ -32,8 +32,8 @@ struct sim_host {
     struct pxi_quic_transport transport;
     struct pxi_udp_addr addr;
     struct pxi_random random;
-    uint64_t sent, sent_bytes;
-    bool woken, deaf; /* deaf: hears nothing */
+    uint64_t sent, sent_bytes, free_ns; /* free_ns: when its link has sent what waits */
+    bool woken, deaf;                   /* deaf: hears nothing */
 };
 
 struct sim {
@@ -43,6 +43,7 @@ struct sim {
     unsigned count;
     struct sim_packet *queue; /* by time */
     uint64_t delay_ns, jitter_ns, packets;
+    uint64_t rate; /* bytes a second out of each host; 0: no bound */
     unsigned loss_permille, twice_permille;
     /* Sees each packet before it is queued; false drops it. */
     bool (*filter)(struct sim *s, struct sim_packet *p);
@@ -104,7 +105,7 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     o.timers = &s->timers;
     o.random = &h->random;
     o.faults = pxi_host_faults(h->host);
-    o.wall_s = sim_wall_s;
+    o.wall_s = o.wall_s ? o.wall_s : sim_wall_s;
     o.on = o.on ? o.on : &sim_events;
     o.ctx = h;
     o.local = h->addr;
@@ -123,6 +124,21 @@ static inline void sim_queue(struct sim *s, struct sim_packet *p)
     *at = p;
 }
 
+/* What the link adds for these bytes; PXI_NEVER: its queue of 50 ms is full. */
+static inline uint64_t sim_link(struct sim *s, const struct pxi_udp_addr *from, size_t n)
+{
+    struct sim_host *h = &s->h[from->ip[3] - 1];
+    uint64_t now = s->timers.now_ns;
+    if (!s->rate)
+        return 0;
+    if (h->free_ns < now)
+        h->free_ns = now;
+    if (h->free_ns - now > 50 * PXI_MS)
+        return PXI_NEVER;
+    h->free_ns += n * PXI_SECOND / s->rate;
+    return h->free_ns - now;
+}
+
 static inline void sim_send(struct sim *s, const struct pxi_udp_addr *from,
                             const struct pxi_udp_addr *to, const uint8_t *b, size_t n)
 {
@@ -132,13 +148,14 @@ static inline void sim_send(struct sim *s, const struct pxi_udp_addr *from,
     s->packets++;
     if (s->filter && !s->filter(s, &p))
         return;
-    if (pxi_rng_below(&s->rng, 1000) < s->loss_permille)
+    uint64_t wait = sim_link(s, from, n);
+    if (wait == PXI_NEVER || pxi_rng_below(&s->rng, 1000) < s->loss_permille)
         return;
     unsigned copies = pxi_rng_below(&s->rng, 1000) < s->twice_permille ? 2 : 1;
     while (copies--) {
         struct sim_packet *q = malloc(sizeof *q);
         *q = p;
-        q->at_ns = s->timers.now_ns + s->delay_ns +
+        q->at_ns = s->timers.now_ns + wait + s->delay_ns +
                    (s->jitter_ns ? pxi_rng_below(&s->rng, s->jitter_ns) : 0);
         sim_queue(s, q);
     }

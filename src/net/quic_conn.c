@@ -40,6 +40,21 @@ static int on_remove_cid(ngtcp2_conn *ng, const ngtcp2_cid *cid, void *user)
     return 0;
 }
 
+/* The peer's connection ids come with tokens; a stateless reset is known by its token alone, so
+ * they are in the table too. */
+static int on_dcid_status(ngtcp2_conn *ng, int type, uint64_t seq, const ngtcp2_cid *cid,
+                          const uint8_t *token, void *user)
+{
+    struct pxi_quic_conn *c = user;
+    if (!token)
+        return 0;
+    if (type == NGTCP2_CONNECTION_ID_STATUS_TYPE_DEACTIVATE)
+        pxi_quic_cid_drop(c, token, NGTCP2_STATELESS_RESET_TOKENLEN);
+    else if (!pxi_quic_cid_add(c, token, NGTCP2_STATELESS_RESET_TOKENLEN))
+        return NGTCP2_ERR_CALLBACK_FAILURE;
+    return 0;
+}
+
 /* GnuTLS begins with the first handshake bytes, so that junk costs no session; once TLS is done,
  * session tickets are all that may come, and nobody wants them. */
 static int on_crypto(ngtcp2_conn *ng, ngtcp2_crypto_level level, uint64_t offset,
@@ -147,6 +162,7 @@ static const ngtcp2_callbacks callbacks = {
     .rand = on_rand,
     .get_new_connection_id = on_new_cid,
     .remove_connection_id = on_remove_cid,
+    .dcid_status = on_dcid_status,
     .update_key = ngtcp2_crypto_update_key_cb,
     .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,
     .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
@@ -321,8 +337,10 @@ struct pxi_quic_conn *pxi_quic_conn_accept(struct pxi_quic *q, const struct pxi_
     if (ngtcp2_crypto_generate_stateless_reset_token(params.stateless_reset_token, q->secret,
                                                      sizeof q->secret, &scid) != 0 ||
         ngtcp2_conn_server_new(&c->ng, &hd->scid, &scid, &path, hd->version, &callbacks, &settings,
-                               &params, &q->mem, c) != 0)
+                               &params, &q->mem, c) != 0) {
+        c->ng = NULL;
         return discard(c);
+    }
     if (!pxi_quic_cid_add(c, scid.data, scid.datalen) ||
         !pxi_quic_cid_add(c, hd->dcid.data, hd->dcid.datalen))
         return discard(c);
@@ -351,8 +369,10 @@ px_err pxi_quic_dial(struct pxi_quic *q, const struct pxi_udp_addr *remote,
     settings_of(c, &settings, &params);
     ngtcp2_path path = path_of(q, remote, &sa);
     if (ngtcp2_conn_client_new(&c->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &callbacks,
-                               &settings, &params, &q->mem, c) != 0 ||
-        pxi_quic_tls_start(c, false) != 0 || !pxi_quic_cid_add(c, scid.data, scid.datalen)) {
+                               &settings, &params, &q->mem, c) != 0)
+        c->ng = NULL;
+    if (!c->ng || pxi_quic_tls_start(c, false) != 0 ||
+        !pxi_quic_cid_add(c, scid.data, scid.datalen)) {
         discard(c);
         return PX_ERR_NOMEM;
     }

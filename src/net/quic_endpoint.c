@@ -252,7 +252,7 @@ static void reply_version(struct pxi_quic *q, const struct pxi_udp_in *in,
 static void reply_reset(struct pxi_quic *q, const struct pxi_udp_in *in, const uint8_t *dcid,
                         size_t n)
 {
-    enum { EVERY_NS = 10000000, BURST_NS = 500000000, LEAST = 43, MOST = 64 };
+    enum { EVERY_NS = 10000000, BURST_NS = 500000000, LEAST = 22, MOST = 43 };
     uint64_t now = q->timers->now_ns;
     uint8_t out[MOST], token[NGTCP2_STATELESS_RESET_TOKENLEN], noise[MOST];
     ngtcp2_cid cid;
@@ -358,7 +358,11 @@ static void push_one(struct pxi_quic *q, const struct pxi_udp_in *in, uint8_t *p
         return;
     }
     struct pxi_quic_conn *c = pxi_quic_cid_find(q, v.dcid, v.dcidlen);
-    if (!c && (p[0] & 0x80) == 0) {
+    bool is_short = (p[0] & 0x80) == 0;
+    if (!c && is_short && n > NGTCP2_STATELESS_RESET_TOKENLEN)
+        c = pxi_quic_cid_find(q, p + n - NGTCP2_STATELESS_RESET_TOKENLEN,
+                              NGTCP2_STATELESS_RESET_TOKENLEN);
+    if (!c && is_short) {
         reply_reset(q, in, v.dcid, n);
         return;
     }
@@ -373,6 +377,7 @@ static void push_one(struct pxi_quic *q, const struct pxi_udp_in *in, uint8_t *p
 void pxi_quic_push(struct pxi_quic *q, const struct pxi_udp_in *in)
 {
     size_t piece = in->segment ? in->segment : in->n;
+    q->stats.dropped += in->n == 0;
     for (size_t at = 0; at < in->n; at += piece)
         push_one(q, in, in->bytes + at, in->n - at < piece ? in->n - at : piece);
     settle(q);

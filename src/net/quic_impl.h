@@ -124,6 +124,7 @@ struct pxi_quic_stream {
     bool deaf;               /* the peer stopped reading: writes are dropped */
     bool gone;               /* ngtcp2 has closed it */
     bool broken;             /* reset by the peer */
+    bool starved;            /* broken for want of memory */
     bool dead;               /* the owner has abandoned it */
 };
 
