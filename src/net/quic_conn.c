@@ -518,6 +518,9 @@ void pxi_quic_conn_read(struct pxi_quic_conn *c, const struct pxi_udp_in *in, ui
     if (in->local.family)
         c->local = in->local;
     int rv = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, n, c->q->timers->now_ns);
+    if (rv == 0 && c->q->starved)
+        rv = NGTCP2_ERR_NOMEM;
+    c->q->starved = false;
     if (rv != 0) {
         read_failed(c, rv);
         return;
@@ -641,6 +644,9 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
         more = (size_t)w < out->segment || ++count == PXI_UDP_SEGMENTS ||
                out->n + c->payload > DATAGRAM_MAX;
     }
+    if (w >= 0 && c->q->starved)
+        w = NGTCP2_ERR_NOMEM;
+    c->q->starved = false;
     if (w < 0) {
         c->liberr = (int)w;
         pxi_quic_fault(c->q, PXI_FAULT_QUIC);

@@ -18,6 +18,8 @@ enum {
     PXI_QUIC_PAYLOAD = 1452,       /* largest datagram that path discovery tries */
     PXI_QUIC_PAYLOAD_NEAR = 16360, /* the same on loopback, where nothing limits it */
     PXI_QUIC_SECRET = 32,
+    PXI_QUIC_RESERVES = 8, /* blocks of reserve memory, and their size */
+    PXI_QUIC_RESERVE = 24576,
 };
 
 /* A connection id under which datagrams reach a connection. */
@@ -52,6 +54,11 @@ struct pxi_quic {
     gnutls_certificate_credentials_t cred;
     gnutls_priority_t priority;
     ngtcp2_mem mem;
+    /* What ngtcp2 gets when memory is out, since it aborts in places when it gets none; the connection
+     * that needed it is closed. */
+    void *reserve[PXI_QUIC_RESERVES];
+    unsigned reserve_used; /* bit set */
+    bool starved;          /* the reserve was touched since this was cleared */
     struct pxi_quic_cid **buckets;
     size_t bucket_mask, cid_count;
     uint64_t hash_seed;
