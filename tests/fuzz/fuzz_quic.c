@@ -1,8 +1,8 @@
 /*
- * Datagrams into a QUIC endpoint. The first byte says whom they go to: a server that has never heard
- * of anybody (even), or one end of a live connection (odd), whose own packets the input may cut,
- * change, repeat and delay, so that bytes under valid keys arrive in odd ways too. Then records: a
- * command byte, and for datagrams a length of two bytes and the bytes.
+ * Datagrams into a QUIC endpoint. The first byte says whom they go to: a server that has never
+ * heard of anybody (even), or one end of a live connection (odd), whose own packets the input may
+ * cut, change, repeat and delay, so that bytes under valid keys arrive in odd ways too. Then
+ * records: a command byte, and for datagrams a length of two bytes and the bytes.
  */
 #include "quic_pair.h"
 
@@ -31,22 +31,12 @@ static bool meddle(struct sim *s, struct sim_packet *p)
 {
     uint8_t what = byte(script);
     switch (what & 7) {
-    case 1:
-        return false;
-    case 2:
-        p->bytes[byte(script) % p->n] ^= byte(script) | 1;
-        return true;
-    case 3:
-        p->n = 1 + p->n * byte(script) / 256;
-        return true;
-    case 4:
-        p->from.port ^= byte(script);
-        return true;
-    case 5:
-        p->bytes[0] = byte(script);
-        return true;
-    default:
-        return true;
+    case 1: return false;
+    case 2: p->bytes[byte(script) % p->n] ^= byte(script) | 1; return true;
+    case 3: p->n = 1 + p->n * byte(script) / 256; return true;
+    case 4: p->from.port ^= byte(script); return true;
+    case 5: p->bytes[0] = byte(script); return true;
+    default: return true;
     }
 }
 
@@ -64,9 +54,7 @@ static void push(struct sim_host *h, struct input *in, bool large)
     pxi_quic_push(h->q, &d);
 }
 
-static void pong(void *ctx, uint64_t rtt_ns, px_err err)
-{
-}
+static void pong(void *ctx, uint64_t rtt_ns, px_err err) {}
 
 static void play(struct input *in, bool live)
 {

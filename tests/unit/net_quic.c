@@ -1,6 +1,8 @@
 /* QUIC between hosts in virtual time. */
 #include "quic_pair.h"
 
+#include <malloc.h>
+
 #include "base/limits.h"
 #include "base/mem.h"
 #include "net/ping.h"
@@ -555,6 +557,228 @@ TEST(failing_memory)
         CHECK(r.done);
         sim_free(&sim);
     }
+}
+
+/* --------------------------------------------------------------- attackers */
+
+struct quiet {
+    unsigned up, failed;
+    px_err err;
+};
+static struct quiet quiet;
+
+static px_err quiet_accepted(void *ctx, struct pxi_conn *c)
+{
+    return PX_ERR_OK;
+}
+
+static void quiet_dialled(void *ctx, void *user, struct pxi_conn *c, px_err err)
+{
+    quiet.up += c != NULL;
+    quiet.failed += c == NULL;
+    quiet.err = err;
+}
+
+/* Endpoints without the limits of a host. */
+static const struct pxi_quic_events quiet_events = {sim_wake, quiet_accepted, quiet_dialled};
+
+static void two_quiet(const struct pxi_quic_options *server)
+{
+    struct pxi_quic_options a = {.on = &quiet_events}, b = server ? *server : a;
+    b.on = &quiet_events;
+    sim_init(&sim, px_seed);
+    sim_add(&sim, &a);
+    sim_add(&sim, &b);
+    memset(&quiet, 0, sizeof quiet);
+}
+
+static struct pxi_quic_conn *dial_quiet(void)
+{
+    struct pxi_quic_conn *c;
+    CHECK_EQ(pxi_quic_dial(sim.h[0].q, &sim.h[1].addr, pxi_host_self(sim.h[1].host), NULL, &c),
+             PX_ERR_OK);
+    return c;
+}
+
+TEST(retry_proves_the_address)
+{
+    struct pxi_quic_options o = {.retry_at = 1};
+    two_quiet(&o);
+    dial_quiet();
+    sim_run(&sim, PXI_SECOND, NULL);
+    CHECK_EQ(quiet.up, 1);
+    CHECK_EQ(pxi_quic_stats_of(sim.h[1].q).retries, 1);
+    CHECK_EQ(pxi_quic_stats_of(sim.h[1].q).handshakes, 1);
+    sim_free(&sim);
+}
+
+static bool steal_address(struct sim *s, struct sim_packet *p)
+{
+    /* The token comes back from another port than it was given to. */
+    if (p->from.ip[3] == 1 && p->bytes[0] & 0x80 && s->packets > 2)
+        p->from.port++;
+    return true;
+}
+
+TEST(stolen_token_is_refused)
+{
+    struct pxi_quic_options o = {.retry_at = 1};
+    two_quiet(&o);
+    sim.filter = steal_address;
+    dial_quiet();
+    sim_run(&sim, 20 * PXI_SECOND, NULL);
+    CHECK_EQ(quiet.up, 0);
+    CHECK_EQ(quiet.failed, 1);
+    CHECK_EQ(pxi_quic_stats_of(sim.h[1].q).handshakes, 0);
+    CHECK(pxi_quic_stats_of(sim.h[1].q).refused >= 1);
+    sim_free(&sim);
+}
+
+static uint64_t from_client, from_server;
+
+static bool first_only(struct sim *s, struct sim_packet *p)
+{
+    if (p->from.ip[3] == 1) {
+        if (from_client)
+            return false;
+        from_client += p->n;
+    } else {
+        from_server += p->n;
+    }
+    return true;
+}
+
+/* Before it knows that the client is where it says, a server sends at most three times as much. */
+TEST(amplification_is_bounded)
+{
+    two_quiet(NULL);
+    from_client = from_server = 0;
+    sim.filter = first_only;
+    dial_quiet();
+    sim_run(&sim, 20 * PXI_SECOND, NULL);
+    printf("# %llu bytes in, %llu out\n", (unsigned long long)from_client,
+           (unsigned long long)from_server);
+    CHECK(from_server > 0 && from_server <= 3 * from_client);
+    CHECK_EQ(pxi_quic_stats_of(sim.h[1].q).conns, 0);
+    sim_free(&sim);
+}
+
+static bool spoof(struct sim *s, struct sim_packet *p)
+{
+    if (p->from.ip[3] == 1 && !s->h[0].deaf)
+        return true;
+    if (p->from.ip[3] == 1)
+        p->from.port = (uint16_t)pxi_rng_u64(&s->rng);
+    return true;
+}
+
+/* Good Initial packets from addresses that nobody answers at: half-open connections stop at the
+ * figure from which Retry is asked, and an honest client still gets in. */
+TEST(spoofed_clients_meet_retry)
+{
+    enum { N = 600 };
+    two_quiet(NULL);
+    sim.filter = spoof;
+    sim.h[0].deaf = true;
+    for (unsigned i = 0; i < N; i++) {
+        pxi_quic_dial_cancel(dial_quiet());
+        struct pxi_quic_conn *c = dial_quiet();
+        sim_pull(&sim);
+        pxi_quic_dial_cancel(c);
+    }
+    sim_run(&sim, PXI_MS, NULL);
+    struct pxi_quic_stats st = pxi_quic_stats_of(sim.h[1].q);
+    printf("# %u unproven, %llu retries\n", st.unproven, (unsigned long long)st.retries);
+    CHECK(st.unproven <= PXI_LIMIT_QUIC_RETRY_AT);
+    CHECK(st.retries > 0);
+    sim.h[0].deaf = false;
+    sim_run(&sim, 100 * PXI_MS, NULL);
+    quiet.up = 0;
+    dial_quiet();
+    sim_run(&sim, PXI_SECOND, NULL);
+    CHECK_EQ(quiet.up, 1);
+    sim_run(&sim, 20 * PXI_SECOND, NULL);
+    CHECK_EQ(pxi_quic_stats_of(sim.h[1].q).unproven, 0);
+    sim_free(&sim);
+}
+
+/* Initial packets that nobody can decrypt, with more junk behind them in the datagram. */
+TEST(junk_initials_leave_nothing)
+{
+    enum { WARM = 200, N = 20000 };
+    static uint8_t b[1400];
+    size_t before = 0;
+    two_quiet(NULL);
+    for (unsigned i = 0; i < WARM + N; i++) {
+        if (i == WARM)
+            before = mallinfo2().uordblks;
+        for (size_t j = 0; j < sizeof b; j += 8)
+            memcpy(b + j, &(uint64_t){pxi_rng_u64(&sim.rng)}, 8);
+        memcpy(b, (uint8_t[]){0xc3, 0, 0, 0, 1, 8}, 6);
+        b[14] = 8;
+        memcpy(b + 23, (uint8_t[]){0, 0x44, 0x00}, 3); /* no token, 1024 bytes */
+        memcpy(b + 1050, (uint8_t[]){0xe3, 0, 0, 0, 1, 8}, 6);
+        memcpy(b + 1056, b + 6, 8);
+        struct pxi_udp_addr from = sim.h[0].addr;
+        from.port = (uint16_t)pxi_rng_u64(&sim.rng);
+        struct pxi_udp_in in = {b, sizeof b, 0, sim.h[1].addr, from, 0};
+        pxi_quic_push(sim.h[1].q, &in);
+        in.n = 0; /* and an empty one */
+        pxi_quic_push(sim.h[1].q, &in);
+        if (i % 100 == 0)
+            sim_run(&sim, PXI_MS, NULL);
+    }
+    sim_run(&sim, PXI_MS, NULL);
+    size_t grown = mallinfo2().uordblks - before;
+    struct pxi_quic_stats st = pxi_quic_stats_of(sim.h[1].q);
+    printf("# heap grew by %zd bytes, %llu datagrams sent back\n", (ssize_t)grown,
+           (unsigned long long)sim.h[1].sent);
+    CHECK_EQ(st.conns, 0);
+    CHECK_EQ(st.unproven, 0);
+    CHECK(st.dropped >= N);
+    CHECK((ssize_t)grown <= 65536);
+    dial_quiet();
+    sim_run(&sim, PXI_SECOND, NULL);
+    CHECK_EQ(quiet.up, 1);
+    sim_free(&sim);
+}
+
+TEST(versions_are_named)
+{
+    uint8_t b[1200] = {0xc3, 0x1a, 0x2a, 0x3a, 0x4a, 8, 1, 2, 3, 4, 5, 6, 7, 8, 4, 9, 9, 9, 9};
+    uint8_t out[PXI_UDP_BATCH];
+    two_quiet(NULL);
+    struct pxi_udp_in in = {b, 1000, 0, sim.h[1].addr, sim.h[0].addr, 0};
+    struct pxi_udp_out o = {.bytes = out, .cap = sizeof out};
+    pxi_quic_push(sim.h[1].q, &in);
+    CHECK(!pxi_quic_pull(sim.h[1].q, &o)); /* too short to be answered */
+    in.n = sizeof b;
+    pxi_quic_push(sim.h[1].q, &in);
+    CHECK(pxi_quic_pull(sim.h[1].q, &o));
+    CHECK((out[0] & 0x80) && memcmp(out + 1, "\0\0\0\0", 4) == 0);
+    CHECK(memcmp(out + 5, b + 14, 5) == 0 && memcmp(out + 10, b + 5, 9) == 0);
+    CHECK(memcmp(out + o.n - 4, "\0\0\0\1", 4) == 0);
+    for (unsigned i = 0; i < 100000; i++) /* answers wait in a short queue */
+        pxi_quic_push(sim.h[1].q, &in);
+    unsigned answers = 0;
+    while (pxi_quic_pull(sim.h[1].q, &o))
+        answers++;
+    CHECK_EQ(answers, PXI_LIMIT_QUIC_REPLIES);
+    sim_free(&sim);
+}
+
+TEST(connections_up_to_the_limit)
+{
+    struct pxi_quic_options o = {.conns = 3};
+    two_quiet(&o);
+    for (unsigned i = 0; i < 4; i++) {
+        dial_quiet();
+        sim_run(&sim, PXI_SECOND, NULL);
+    }
+    CHECK_EQ(quiet.up, 3);
+    CHECK_EQ(quiet.failed, 1);
+    CHECK_EQ(quiet.err, PX_ERR_REFUSED);
+    sim_free(&sim);
 }
 
 TEST_MAIN()
