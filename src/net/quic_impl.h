@@ -54,8 +54,8 @@ struct pxi_quic {
     gnutls_certificate_credentials_t cred;
     gnutls_priority_t priority;
     ngtcp2_mem mem;
-    /* What ngtcp2 gets when memory is out, since it aborts in places when it gets none; the connection
-     * that needed it is closed. */
+    /* What ngtcp2 gets when memory is out, since it aborts in places when it gets none; the
+     * connection that needed it is closed. */
     void *reserve[PXI_QUIC_RESERVES];
     unsigned reserve_used; /* bit set */
     bool starved;          /* the reserve was touched since this was cleared */
