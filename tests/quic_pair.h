@@ -85,6 +85,10 @@ static inline void sim_init(struct sim *s, uint64_t seed)
     s->timers.now_ns = SIM_START_S * PXI_SECOND;
 }
 
+/* Made once for all networks of the process. */
+static struct pxi_key *sim_keys[SIM_HOSTS + 1];
+static struct pxi_cert *sim_certs[SIM_HOSTS + 1];
+
 /* The i-th host; options may change what they like before. */
 static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_options *more)
 {
@@ -92,8 +96,14 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     uint8_t seed[32] = {(uint8_t)s->count, 7};
     h->sim = s;
     h->random = pxi_random_seeded(s->rng.state + s->count);
-    h->key = pxi_key_from_seed(seed);
-    CHECK_EQ(pxi_cert_new(h->key, pxi_random_system(), sim_wall_s(), &h->cert), PX_ERR_OK);
+    if (!sim_keys[s->count]) {
+        sim_keys[s->count] = pxi_key_from_seed(seed);
+        CHECK_EQ(pxi_cert_new(sim_keys[s->count], pxi_random_system(), sim_wall_s(),
+                              &sim_certs[s->count]),
+                 PX_ERR_OK);
+    }
+    h->key = sim_keys[s->count];
+    h->cert = sim_certs[s->count];
     h->addr = (struct pxi_udp_addr){.family = 4, .ip = {10, 0, 0, (uint8_t)s->count}, .port = 4001};
     struct pxi_host_options ho = {.key = h->key, .timers = &s->timers, .random = &h->random};
     h->host = pxi_host_new(&ho);
@@ -226,8 +236,6 @@ static inline void sim_free(struct sim *s)
         pxi_quic_free(h->q);
         pxi_quic_transport_deinit(&h->transport);
         pxi_host_free(h->host);
-        pxi_cert_free(h->cert);
-        pxi_key_free(h->key);
     }
     while (s->queue) {
         struct sim_packet *p = s->queue;

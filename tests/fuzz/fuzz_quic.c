@@ -15,6 +15,7 @@ struct input {
     size_t n;
 };
 
+static int (*const unused)(int, char **) __attribute__((unused)) = px_test_main;
 static struct sim sim;
 static struct input *script;
 
