@@ -1427,7 +1427,7 @@ const struct cli_verb cli_verbs[] = {
     "  providers     peer to addresses\n"
     "\n"
     "examples:\n"
-    "  plexus dht find bafkreidnhmpnpbasdheqgrbwiyfel4wdjq5qud5jdw5neywyxo4re3t3ee\n"
+    "  plexus dht find bafkr4igogkqu2653f3ochcusdn3qda2sekryhofdaenh7ck7esmziuicnq\n"
     "      Who has it?\n",
     opts_dht_find, sizeof opts_dht_find / sizeof *opts_dht_find, 1, 1, verb_dht_find},
     {"dht closest", "the peers nearest to a key", "plexus dht closest [options] KEY|PEER",
