@@ -8,6 +8,39 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"json-lines", "PLEXUS_JSON_LINES", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"color", "PLEXUS_COLOR", 0, TYPE_CHOICE, "auto", NULL, "auto always never", .umin = 0u, .umax = 0u},
     {"quiet", "PLEXUS_QUIET", 'q', TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"listen", "PLEXUS_LISTEN", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"announce", "PLEXUS_ANNOUNCE", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"key", "PLEXUS_KEY", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"seed", "PLEXUS_KEY_SEED", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"key-type", "PLEXUS_KEY_TYPE", 0, TYPE_CHOICE, "Ed25519", NULL, "Ed25519 secp256k1 RSA ECDSA", .umin = 0u, .umax = 0u},
+    {"security", "PLEXUS_SECURITY", 0, TYPE_TEXT, "tls,noise", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"muxers", "PLEXUS_MUXERS", 0, TYPE_TEXT, "yamux", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"psk", "PLEXUS_PSK", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"dht", "PLEXUS_DHT", 0, TYPE_CHOICE, "off", NULL, "off server client", .umin = 0u, .umax = 0u},
+    {"dht-protocol", "PLEXUS_DHT_PROTOCOL", 0, TYPE_TEXT, "/ipfs/kad/1.0.0", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"gossipsub", "PLEXUS_GOSSIPSUB", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"gossipsub-nosign", "PLEXUS_GOSSIPSUB_NOSIGN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"relay", "PLEXUS_RELAY", 0, TYPE_CHOICE, "off", NULL, "off server client", .umin = 0u, .umax = 0u},
+    {"dcutr", "PLEXUS_DCUTR", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"autonat", "PLEXUS_AUTONAT", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"mdns", "PLEXUS_MDNS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"mdns-interval", "PLEXUS_MDNS_INTERVAL", 0, TYPE_UINT, "10000", NULL, NULL, .umin = 100u, .umax = 3600000u},
+    {"bootstrap", "PLEXUS_BOOTSTRAP", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"allow", "PLEXUS_ALLOW", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"port", "PLEXUS_PORT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 65535u},
+    {"public", "PLEXUS_PUBLIC", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"no-mdns", "PLEXUS_NO_MDNS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"portmap", "PLEXUS_PORTMAP", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"slow-ms", "PLEXUS_SLOW_MS", 0, TYPE_UINT, "500", NULL, NULL, .umin = 1u, .umax = 60000u},
+    {"count", "PLEXUS_PING_COUNT", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 1000000u},
+    {"timeout", "PLEXUS_TIMEOUT", 0, TYPE_UINT, "20000", NULL, NULL, .umin = 1u, .umax = 3600000u},
+    {"data", "PLEXUS_DATA", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"hash", "PLEXUS_HASH", 0, TYPE_CHOICE, "blake3", NULL, "sha256 blake3", .umin = 0u, .umax = 0u},
+    {"run-server", "PLEXUS_RUN_SERVER", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"server-address", "PLEXUS_SERVER_ADDRESS", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"transport", "PLEXUS_TRANSPORT", 0, TYPE_CHOICE, "tcp", NULL, "tcp quic-v1", .umin = 0u, .umax = 0u},
+    {"upload-bytes", "PLEXUS_UPLOAD_BYTES", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 9223372036854775807u},
+    {"download-bytes", "PLEXUS_DOWNLOAD_BYTES", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 9223372036854775807u},
     {"max-tokens", "PLEXUS_MAX_TOKENS", 'n', TYPE_UINT, "256", NULL, NULL, .umin = 0u, .umax = 4294967295u},
     {"temp", "PLEXUS_TEMP", 0, TYPE_FLOAT, "0.8", NULL, NULL, .min = 0.0, .max = 100.0},
     {"top-k", "PLEXUS_TOP_K", 0, TYPE_UINT, "40", NULL, NULL, .umin = 0u, .umax = 4294967295u},
@@ -244,6 +277,157 @@ static const struct cli_verb_opt opts_config_list[] = {
 
 static const struct cli_verb_opt opts_config_get[] = {
     {OPT_ORIGIN, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_up[] = {
+    {OPT_LISTEN, NULL},
+    {OPT_ANNOUNCE, NULL},
+    {OPT_PORT, "0"},
+    {OPT_PUBLIC, NULL},
+    {OPT_KEY, NULL},
+    {OPT_SECURITY, "tls,noise"},
+    {OPT_PSK, NULL},
+    {OPT_BOOTSTRAP, NULL},
+    {OPT_ALLOW, NULL},
+    {OPT_DHT, "server"},
+    {OPT_DHT_PROTOCOL, "/plexus/kad/1.0.0"},
+    {OPT_RELAY, "off"},
+    {OPT_DCUTR, NULL},
+    {OPT_AUTONAT, NULL},
+    {OPT_NO_MDNS, NULL},
+    {OPT_MDNS_INTERVAL, "10000"},
+    {OPT_PORTMAP, NULL},
+    {OPT_GOSSIPSUB, NULL},
+    {OPT_SLOW_MS, "500"},
+    {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_id[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_peers[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_ping[] = {
+    {OPT_PING_COUNT, "3"},
+    {OPT_TIMEOUT, "20000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_net[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_dht_put[] = {
+    {OPT_TIMEOUT, "20000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_dht_get[] = {
+    {OPT_TIMEOUT, "20000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_dht_provide[] = {
+    {OPT_DATA, NULL},
+    {OPT_HASH, "blake3"},
+    {OPT_TIMEOUT, "20000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_dht_find[] = {
+    {OPT_TIMEOUT, "20000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_dht_closest[] = {
+    {OPT_TIMEOUT, "20000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_swarm_connect[] = {
+    {OPT_TIMEOUT, "20000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_swarm_disconnect[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_perf[] = {
+    {OPT_RUN_SERVER, NULL},
+    {OPT_SERVER_ADDRESS, NULL},
+    {OPT_TRANSPORT, "tcp"},
+    {OPT_UPLOAD_BYTES, "0"},
+    {OPT_DOWNLOAD_BYTES, "0"},
+    {OPT_SECURITY, "tls,noise"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_interop_peer[] = {
+    {OPT_LISTEN, NULL},
+    {OPT_ANNOUNCE, NULL},
+    {OPT_SECURITY, "tls,noise"},
+    {OPT_MUXERS, "yamux"},
+    {OPT_KEY, NULL},
+    {OPT_KEY_TYPE, "Ed25519"},
+    {OPT_KEY_SEED, NULL},
+    {OPT_PSK, NULL},
+    {OPT_DHT, "off"},
+    {OPT_DHT_PROTOCOL, "/ipfs/kad/1.0.0"},
+    {OPT_GOSSIPSUB, NULL},
+    {OPT_GOSSIPSUB_NOSIGN, NULL},
+    {OPT_RELAY, "off"},
+    {OPT_DCUTR, NULL},
+    {OPT_AUTONAT, NULL},
+    {OPT_MDNS, NULL},
+    {OPT_MDNS_INTERVAL, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -905,6 +1089,451 @@ const struct cli_verb cli_verbs[] = {
     "  plexus config get run.temp --origin\n"
     "      A value and its origin.\n",
     opts_config_get, sizeof opts_config_get / sizeof *opts_config_get, 1, 1, verb_config_get},
+    {"up", "run a node in the foreground", "plexus up [options]",
+    "plexus up: run a node in the foreground\n"
+    "\n"
+    "usage: plexus up [options]\n"
+    "\n"
+    "A node of the swarm: it listens on loopback and on the local network (TCP and\n"
+    "QUIC) unless --listen or --public says otherwise, finds peers there by mDNS,\n"
+    "pings each of them every second and ranks them, and answers the other verbs over\n"
+    "a socket in its home that only you can open. The identity is kept in the home\n"
+    "too. PLEXUS_HOME moves every file and socket, so that several nodes live on one\n"
+    "machine.\n"
+    "\n"
+    "Under systemd it takes sockets that were opened for it and tells when it is\n"
+    "ready (Type=notify). The end is Ctrl-C or SIGTERM.\n"
+    "\n"
+    "options:\n"
+    "      --listen MULTIADDR  Listen there; may be repeated. Port 0 picks one.\n"
+    "      --announce MULTIADDR\n"
+    "                          Tell peers this address instead of those listened at;\n"
+    "                          may be repeated.\n"
+    "      --port N            Port to listen at on this machine and the local\n"
+    "                          network; 0 picks one. [0]\n"
+    "      --public            Listen on every address of this machine, not only\n"
+    "                          loopback and the local network.\n"
+    "      --key FILE          Identity: a libp2p PrivateKey file with mode 0600;\n"
+    "                          made when missing.\n"
+    "      --security LIST     Secure channels over TCP to offer, in order: tls,\n"
+    "                          noise. [tls,noise]\n"
+    "      --psk FILE          Pre-shared key of a private swarm\n"
+    "                          (/key/swarm/psk/1.0.0/).\n"
+    "      --bootstrap MULTIADDR\n"
+    "                          Connect to this peer (with /p2p/ID) and keep\n"
+    "                          connected; may be repeated.\n"
+    "      --allow PEER        Let only these peer ids connect; may be repeated.\n"
+    "                          None: everybody.\n"
+    "      --dht off|server|client\n"
+    "                          Part in the Kademlia DHT. [server]\n"
+    "      --dht-protocol ID   Protocol id of the DHT; an own id makes an own swarm.\n"
+    "                          [/plexus/kad/1.0.0]\n"
+    "      --relay off|server|client\n"
+    "                          Part in circuit relay v2: carry others, or be reached\n"
+    "                          through others. [off]\n"
+    "      --dcutr             Turn relayed connections into direct ones by hole\n"
+    "                          punching.\n"
+    "      --autonat           Find out by AutoNAT which addresses others can dial,\n"
+    "                          and help others to.\n"
+    "      --no-mdns           Do not look for peers on the local network.\n"
+    "      --mdns-interval MS  Time between mDNS queries. [10000]\n"
+    "      --portmap           Ask the router to forward our port (UPnP, NAT-PMP).\n"
+    "      --gossipsub         Take part in gossipsub.\n"
+    "      --slow-ms MS        Peers that answer a heartbeat later than this are\n"
+    "                          ranked below the others. [500]\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.up/1):\n"
+    "  event         ready\n"
+    "  peer          our peer id\n"
+    "  addrs         where we listen\n"
+    "  api           path of the control socket\n"
+    "\n"
+    "examples:\n"
+    "  plexus up --port 4001\n"
+    "      Listen at port 4001 until Ctrl-C.\n",
+    opts_up, sizeof opts_up / sizeof *opts_up, 0, 0, verb_up},
+    {"id", "who the running node is", "plexus id [options]",
+    "plexus id: who the running node is\n"
+    "\n"
+    "usage: plexus id [options]\n"
+    "\n"
+    "Peer id, addresses and protocols of the node that runs in this home.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.id/1):\n"
+    "  peer          peer id\n"
+    "  addrs         addresses, with the peer id\n"
+    "  protocols     what it serves\n"
+    "  agent         what it tells of its kind\n"
+    "\n"
+    "examples:\n"
+    "  plexus id --json\n"
+    "      The same as a document.\n",
+    opts_id, sizeof opts_id / sizeof *opts_id, 0, 0, verb_id},
+    {"peers", "connected peers, best for work first", "plexus peers [options]",
+    "plexus peers: connected peers, best for work first\n"
+    "\n"
+    "usage: plexus peers [options]\n"
+    "\n"
+    "Every peer with its addresses, round trip time and state: good, new (no\n"
+    "heartbeat answered yet), slow (ranked below the others), silent.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.peers/1):\n"
+    "  peers         peer, addrs, rtt_ms, state, agent, connections, streams\n"
+    "\n"
+    "examples:\n"
+    "  plexus peers\n"
+    "      A table.\n",
+    opts_peers, sizeof opts_peers / sizeof *opts_peers, 0, 0, verb_peers},
+    {"ping", "round trip time to a peer", "plexus ping [options] PEER|MULTIADDR",
+    "plexus ping: round trip time to a peer\n"
+    "\n"
+    "usage: plexus ping [options] PEER|MULTIADDR\n"
+    "\n"
+    "The running node connects when it must, and sends pings over one stream.\n"
+    "\n"
+    "options:\n"
+    "      --count N           How many. [3]\n"
+    "      --timeout MS        Give up after this long. [20000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.ping/1):\n"
+    "  peer          whom\n"
+    "  ms            each round trip\n"
+    "\n"
+    "examples:\n"
+    "  plexus ping 12D3KooWPEER --count 5\n"
+    "      Five pings.\n",
+    opts_ping, sizeof opts_ping / sizeof *opts_ping, 1, 1, verb_ping},
+    {"net", "how this node stands in the network", "plexus net [options]",
+    "plexus net: how this node stands in the network\n"
+    "\n"
+    "usage: plexus net [options]\n"
+    "\n"
+    "Addresses that others see, the kind of NAT, port mapping, relay in use,\n"
+    "latencies to peers, what counts against the limits, and what peers did wrong, by\n"
+    "kind.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.net/1):\n"
+    "  addrs         own addresses\n"
+    "  observed      addresses that peers see us at\n"
+    "  nat           none, cone, symmetric or unknown\n"
+    "  reachable     public, private or unknown\n"
+    "  relays        relays with a reservation\n"
+    "  portmap       addresses mapped by the router\n"
+    "  peers         peer and rtt_ms\n"
+    "  use           connections, streams and memory in use\n"
+    "  faults        kind to count\n"
+    "\n"
+    "examples:\n"
+    "  plexus net\n"
+    "      The report.\n",
+    opts_net, sizeof opts_net / sizeof *opts_net, 0, 0, verb_net},
+    {"dht put", "store a value in the DHT", "plexus dht put [options] KEY VALUE",
+    "plexus dht put: store a value in the DHT\n"
+    "\n"
+    "usage: plexus dht put [options] KEY VALUE\n"
+    "\n"
+    "Keys are /NAMESPACE/NAME; who may write what is decided by the namespace.\n"
+    "/plexus/PEER/NAME belongs to that peer: the running node signs what it puts\n"
+    "under its own id.\n"
+    "\n"
+    "options:\n"
+    "      --timeout MS        Give up after this long. [20000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.dht/1):\n"
+    "  stored        peers that took it\n"
+    "\n"
+    "examples:\n"
+    "  plexus dht put /plexus/ME/greeting hello\n"
+    "      Store a signed value under our own id.\n",
+    opts_dht_put, sizeof opts_dht_put / sizeof *opts_dht_put, 2, 2, verb_dht_put},
+    {"dht get", "look a value up", "plexus dht get [options] KEY",
+    "plexus dht get: look a value up\n"
+    "\n"
+    "usage: plexus dht get [options] KEY\n"
+    "\n"
+    "Prints the best valid value that the nearest peers have.\n"
+    "\n"
+    "options:\n"
+    "      --timeout MS        Give up after this long. [20000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.dht/1):\n"
+    "  value         the value\n"
+    "\n"
+    "examples:\n"
+    "  plexus dht get /plexus/12D3KooWPEER/greeting\n"
+    "      Read it.\n",
+    opts_dht_get, sizeof opts_dht_get / sizeof *opts_dht_get, 1, 1, verb_dht_get},
+    {"dht provide", "announce that this node has something", "plexus dht provide [options] [CID]",
+    "plexus dht provide: announce that this node has something\n"
+    "\n"
+    "usage: plexus dht provide [options] [CID]\n"
+    "\n"
+    "Announces a CID, or that of --data.\n"
+    "\n"
+    "options:\n"
+    "      --data TEXT         The CID of these bytes instead of a given one.\n"
+    "      --hash sha256|blake3\n"
+    "                          Hash of the CID of --data. [blake3]\n"
+    "      --timeout MS        Give up after this long. [20000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.dht/1):\n"
+    "  cid           what was announced\n"
+    "  queries       peers that took the record\n"
+    "\n"
+    "examples:\n"
+    "  plexus dht provide --data shard-1\n"
+    "      Announce the CID of these bytes.\n",
+    opts_dht_provide, sizeof opts_dht_provide / sizeof *opts_dht_provide, 0, 1, verb_dht_provide},
+    {"dht find", "find providers of a CID, or the addresses of a peer", "plexus dht find [options] CID|PEER",
+    "plexus dht find: find providers of a CID, or the addresses of a peer\n"
+    "\n"
+    "usage: plexus dht find [options] CID|PEER\n"
+    "\n"
+    "A peer id gives the addresses of that peer; anything else is a CID, and gives\n"
+    "its providers.\n"
+    "\n"
+    "options:\n"
+    "      --timeout MS        Give up after this long. [20000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.dht/1):\n"
+    "  providers     peer to addresses\n"
+    "\n"
+    "examples:\n"
+    "  plexus dht find bafkreidnhmpnpbasdheqgrbwiyfel4wdjq5qud5jdw5neywyxo4re3t3ee\n"
+    "      Who has it?\n",
+    opts_dht_find, sizeof opts_dht_find / sizeof *opts_dht_find, 1, 1, verb_dht_find},
+    {"dht closest", "the peers nearest to a key", "plexus dht closest [options] KEY|PEER",
+    "plexus dht closest: the peers nearest to a key\n"
+    "\n"
+    "usage: plexus dht closest [options] KEY|PEER\n"
+    "\n"
+    "Runs a lookup and prints the peers whose ids are nearest.\n"
+    "\n"
+    "options:\n"
+    "      --timeout MS        Give up after this long. [20000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.dht/1):\n"
+    "  peers         peer ids, nearest first\n"
+    "\n"
+    "examples:\n"
+    "  plexus dht closest 12D3KooWPEER\n"
+    "      The neighbours of a peer.\n",
+    opts_dht_closest, sizeof opts_dht_closest / sizeof *opts_dht_closest, 1, 1, verb_dht_closest},
+    {"swarm connect", "connect to a peer", "plexus swarm connect [options] PEER|MULTIADDR",
+    "plexus swarm connect: connect to a peer\n"
+    "\n"
+    "usage: plexus swarm connect [options] PEER|MULTIADDR\n"
+    "\n"
+    "The running node dials the address, or what it knows of the peer.\n"
+    "\n"
+    "options:\n"
+    "      --timeout MS        Give up after this long. [20000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.swarm/1):\n"
+    "  peer          who answered\n"
+    "  addr          where\n"
+    "  security      secure channel\n"
+    "  muxer         multiplexer\n"
+    "\n"
+    "examples:\n"
+    "  plexus swarm connect /ip4/192.0.2.7/tcp/4001/p2p/12D3KooWPEER\n"
+    "      Connect by address.\n",
+    opts_swarm_connect, sizeof opts_swarm_connect / sizeof *opts_swarm_connect, 1, 1, verb_swarm_connect},
+    {"swarm disconnect", "close every connection to a peer", "plexus swarm disconnect [options] PEER",
+    "plexus swarm disconnect: close every connection to a peer\n"
+    "\n"
+    "usage: plexus swarm disconnect [options] PEER\n"
+    "\n"
+    "The peer may come back by itself.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.swarm/1):\n"
+    "  peer          whom\n"
+    "\n"
+    "examples:\n"
+    "  plexus swarm disconnect 12D3KooWPEER\n"
+    "      Hang up.\n",
+    opts_swarm_disconnect, sizeof opts_swarm_disconnect / sizeof *opts_swarm_disconnect, 1, 1, verb_swarm_disconnect},
+    {"perf", "throughput over libp2p (/perf/1.0.0)", "plexus perf [options]",
+    "plexus perf: throughput over libp2p (/perf/1.0.0)\n"
+    "\n"
+    "usage: plexus perf [options]\n"
+    "\n"
+    "The options and lines of libp2p's own performance tests: with --run-server it\n"
+    "serves until Ctrl-C; without, it connects, uploads, then downloads, and prints\n"
+    "one JSON line a second (\"type\":\"intermediary\") and one at the end\n"
+    "(\"type\":\"final\").\n"
+    "\n"
+    "options:\n"
+    "      --run-server        Serve instead of measuring.\n"
+    "      --server-address ADDR\n"
+    "                          A multiaddr, or HOST:PORT to listen at or to connect\n"
+    "                          to.\n"
+    "      --transport tcp|quic-v1\n"
+    "                          Transport of a HOST:PORT. [tcp]\n"
+    "      --upload-bytes N    Bytes to send. [0]\n"
+    "      --download-bytes N  Bytes to ask for. [0]\n"
+    "      --security LIST     Secure channels over TCP to offer, in order: tls,\n"
+    "                          noise. [tls,noise]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.perf/1):\n"
+    "  type           final\n"
+    "  timeSeconds    from the dial to the last byte\n"
+    "  uploadBytes    bytes sent\n"
+    "  downloadBytes  bytes received\n"
+    "\n"
+    "examples:\n"
+    "  plexus perf --server-address /ip4/192.0.2.7/tcp/4001 --upload-bytes 1000000\n"
+    "      Send a megabyte.\n",
+    opts_perf, sizeof opts_perf / sizeof *opts_perf, 0, 0, verb_perf},
+    {"interop-peer", "a peer that speaks lines of JSON, for tests against other libp2ps", "plexus interop-peer [options]",
+    "plexus interop-peer: a peer that speaks lines of JSON, for tests against other libp2ps\n"
+    "\n"
+    "usage: plexus interop-peer [options]\n"
+    "\n"
+    "The first line out tells the peer id and the addresses. Each line in is a\n"
+    "command, such as {\"id\":1,\"op\":\"dial\",\"addr\":\"/ip4/127.0.0.1/tcp/4001/p2p/...\"};\n"
+    "each gets one line of reply, and many run at once. The end of input ends the\n"
+    "peer.\n"
+    "\n"
+    "Operations: dial, ping, identify, echo, reqres, perf, raw, handshakes, hangup,\n"
+    "conns, addrs, protocols, kad-put, kad-get, provide, find-providers, find-peer,\n"
+    "closest, sub, unsub, pub, wait-..., cid, rss, sleep, quit.\n"
+    "\n"
+    "options:\n"
+    "      --listen MULTIADDR  Listen there; may be repeated. Port 0 picks one.\n"
+    "      --announce MULTIADDR\n"
+    "                          Tell peers this address instead of those listened at;\n"
+    "                          may be repeated.\n"
+    "      --security LIST     Secure channels over TCP to offer, in order: tls,\n"
+    "                          noise. [tls,noise]\n"
+    "      --muxers LIST       Multiplexers over TCP; only yamux is spoken, other\n"
+    "                          words are ignored. [yamux]\n"
+    "      --key FILE          Identity: a libp2p PrivateKey file with mode 0600;\n"
+    "                          made when missing.\n"
+    "      --key-type Ed25519|secp256k1|RSA|ECDSA\n"
+    "                          Kind of a new identity. [Ed25519]\n"
+    "      --seed HEX64        Fixed Ed25519 identity from 64 hex digits, for tests.\n"
+    "      --psk FILE          Pre-shared key of a private swarm\n"
+    "                          (/key/swarm/psk/1.0.0/).\n"
+    "      --dht off|server|client\n"
+    "                          Part in the Kademlia DHT. [off]\n"
+    "      --dht-protocol ID   Protocol id of the DHT; an own id makes an own swarm.\n"
+    "                          [/ipfs/kad/1.0.0]\n"
+    "      --gossipsub         Take part in gossipsub.\n"
+    "      --gossipsub-nosign  Exchange unsigned messages only.\n"
+    "      --relay off|server|client\n"
+    "                          Part in circuit relay v2: carry others, or be reached\n"
+    "                          through others. [off]\n"
+    "      --dcutr             Turn relayed connections into direct ones by hole\n"
+    "                          punching.\n"
+    "      --autonat           Find out by AutoNAT which addresses others can dial,\n"
+    "                          and help others to.\n"
+    "      --mdns              Find peers on the local network.\n"
+    "      --mdns-interval MS  Time between mDNS queries. [10000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.interop-peer/1):\n"
+    "  event         ready\n"
+    "  peer          our peer id\n"
+    "  addrs         where we listen\n"
+    "  protocols     what we serve\n"
+    "\n"
+    "examples:\n"
+    "  plexus interop-peer --listen /ip4/127.0.0.1/tcp/0 < /dev/null\n"
+    "      Print the ready line and leave.\n",
+    opts_interop_peer, sizeof opts_interop_peer / sizeof *opts_interop_peer, 0, 0, verb_interop_peer},
     {"completion", "completion script for a shell", "plexus completion [options] bash|zsh|fish",
     "plexus completion: completion script for a shell\n"
     "\n"
@@ -981,7 +1610,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 20;
+const unsigned cli_verb_count = 34;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -1005,49 +1634,82 @@ const struct cli_topic cli_topics[] = {
     "which wins over the files (plexus help settings).\n"
     "\n"
     "  PLEXUS_ALL                 --all\n"
+    "  PLEXUS_ALLOW               --allow PEER\n"
+    "  PLEXUS_ANNOUNCE            --announce MULTIADDR\n"
+    "  PLEXUS_AUTONAT             --autonat\n"
     "  PLEXUS_BESIDE              --beside M\n"
     "  PLEXUS_BIAS                --bias TOKEN=B\n"
+    "  PLEXUS_BOOTSTRAP           --bootstrap MULTIADDR\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
+    "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CPU                 --cpu MASK\n"
     "  PLEXUS_CTX                 --ctx N\n"
+    "  PLEXUS_DATA                --data TEXT\n"
+    "  PLEXUS_DCUTR               --dcutr\n"
+    "  PLEXUS_DHT                 --dht off|server|client\n"
+    "  PLEXUS_DHT_PROTOCOL        --dht-protocol ID\n"
     "  PLEXUS_DIR                 --dir DIR\n"
+    "  PLEXUS_DOWNLOAD_BYTES      --download-bytes N\n"
     "  PLEXUS_FILE                --file FILE\n"
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
     "  PLEXUS_GEN_TOKENS          --gen-tokens G\n"
+    "  PLEXUS_GOSSIPSUB           --gossipsub\n"
+    "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
+    "  PLEXUS_HASH                --hash sha256|blake3\n"
     "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
     "  PLEXUS_JSON                --json\n"
     "  PLEXUS_JSON_LINES          --json-lines\n"
+    "  PLEXUS_KEY                 --key FILE\n"
+    "  PLEXUS_KEY_TYPE            --key-type Ed25519|secp256k1|RSA|ECDSA\n"
     "  PLEXUS_KV_TYPE             --kv-type f16|f32|i8\n"
     "  PLEXUS_LIST                --list\n"
+    "  PLEXUS_LISTEN              --listen MULTIADDR\n"
     "  PLEXUS_MAX_TOKENS          --max-tokens N\n"
+    "  PLEXUS_MDNS                --mdns\n"
+    "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
     "  PLEXUS_MIN_P               --min-p P\n"
+    "  PLEXUS_MUXERS              --muxers LIST\n"
     "  PLEXUS_NO_BOS              --no-bos\n"
+    "  PLEXUS_NO_MDNS             --no-mdns\n"
     "  PLEXUS_NO_SPECIAL          --no-special\n"
     "  PLEXUS_ORIGIN              --origin\n"
     "  PLEXUS_PEER                --peer PATH\n"
+    "  PLEXUS_PORT                --port N\n"
+    "  PLEXUS_PORTMAP             --portmap\n"
     "  PLEXUS_PRESENCE_PENALTY    --presence-penalty X\n"
     "  PLEXUS_PROMPT              --prompt TEXT\n"
     "  PLEXUS_PROMPT_TOKENS       --prompt-tokens P\n"
+    "  PLEXUS_PSK                 --psk FILE\n"
+    "  PLEXUS_PUBLIC              --public\n"
     "  PLEXUS_QUIET               --quiet\n"
     "  PLEXUS_RAW                 --raw\n"
+    "  PLEXUS_RELAY               --relay off|server|client\n"
     "  PLEXUS_REPEAT              --repeat N\n"
     "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
+    "  PLEXUS_RUN_SERVER          --run-server\n"
+    "  PLEXUS_SECURITY            --security LIST\n"
+    "  PLEXUS_KEY_SEED            --seed HEX64\n"
     "  PLEXUS_SEED                --seed S\n"
     "  PLEXUS_SEQUENCES           --sequences LIST\n"
+    "  PLEXUS_SERVER_ADDRESS      --server-address ADDR\n"
     "  PLEXUS_SHAPE               --shape NAME\n"
+    "  PLEXUS_SLOW_MS             --slow-ms MS\n"
     "  PLEXUS_STOP                --stop TEXT\n"
     "  PLEXUS_STORIES             --stories N\n"
     "  PLEXUS_SYSTEM              --system TEXT\n"
     "  PLEXUS_TEMP                --temp T\n"
     "  PLEXUS_THREADS             --threads T\n"
+    "  PLEXUS_TIMEOUT             --timeout MS\n"
     "  PLEXUS_TOKENS              --tokens IDS\n"
     "  PLEXUS_TOP                 --top K\n"
     "  PLEXUS_TOP_K               --top-k K\n"
     "  PLEXUS_TOP_P               --top-p P\n"
+    "  PLEXUS_TRANSPORT           --transport tcp|quic-v1\n"
     "  PLEXUS_TYPES               --types LIST\n"
+    "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"
     "\n"
     "Also:\n"
     "  PLEXUS_HOME                every file of plexus under one directory\n"
@@ -1091,6 +1753,30 @@ const struct cli_topic cli_topics[] = {
     "      tokens a second, beside other programs\n"
     "\n"
     "plexus help bench infer tells more.\n"},
+    {"dht",
+    "plexus dht: the distributed hash table: put, get, provide, find, closest\n"
+    "\n"
+    "  plexus dht put [options] KEY VALUE\n"
+    "      store a value in the DHT\n"
+    "  plexus dht get [options] KEY\n"
+    "      look a value up\n"
+    "  plexus dht provide [options] [CID]\n"
+    "      announce that this node has something\n"
+    "  plexus dht find [options] CID|PEER\n"
+    "      find providers of a CID, or the addresses of a peer\n"
+    "  plexus dht closest [options] KEY|PEER\n"
+    "      the peers nearest to a key\n"
+    "\n"
+    "plexus help dht put tells more.\n"},
+    {"swarm",
+    "plexus swarm: connections of the running node: connect, disconnect\n"
+    "\n"
+    "  plexus swarm connect [options] PEER|MULTIADDR\n"
+    "      connect to a peer\n"
+    "  plexus swarm disconnect [options] PEER\n"
+    "      close every connection to a peer\n"
+    "\n"
+    "plexus help swarm connect tells more.\n"},
     {"config",
     "plexus config: settings and where they come from: list, get\n"
     "\n"
@@ -1115,6 +1801,16 @@ const struct cli_topic cli_topics[] = {
     "  eval        how well a model predicts: perplexity, logits\n"
     "  digest      fingerprint of what a model computes\n"
     "  bench       speed, beside other programs: infer\n"
+    "  perf        throughput over libp2p (/perf/1.0.0)\n"
+    "Peers\n"
+    "  up          run a node in the foreground\n"
+    "  id          who the running node is\n"
+    "  peers       connected peers, best for work first\n"
+    "  ping        round trip time to a peer\n"
+    "  net         how this node stands in the network\n"
+    "  dht         the distributed hash table: put, get, provide, find, closest\n"
+    "  swarm       connections of the running node: connect, disconnect\n"
+    "  interop-peer a peer that speaks lines of JSON, for tests against other libp2ps\n"
     "The house\n"
     "  doctor      what this machine offers, and the fallbacks taken\n"
     "  kernels     numeric kernels and why each was chosen\n"
@@ -1127,4 +1823,4 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help VERB tells more; plexus demo shows what it can do.\n"},
 };
-const unsigned cli_topic_count = 7;
+const unsigned cli_topic_count = 9;

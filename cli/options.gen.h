@@ -11,6 +11,39 @@ enum {
     OPT_JSON_LINES,
     OPT_COLOR,
     OPT_QUIET,
+    OPT_LISTEN,
+    OPT_ANNOUNCE,
+    OPT_KEY,
+    OPT_KEY_SEED,
+    OPT_KEY_TYPE,
+    OPT_SECURITY,
+    OPT_MUXERS,
+    OPT_PSK,
+    OPT_DHT,
+    OPT_DHT_PROTOCOL,
+    OPT_GOSSIPSUB,
+    OPT_GOSSIPSUB_NOSIGN,
+    OPT_RELAY,
+    OPT_DCUTR,
+    OPT_AUTONAT,
+    OPT_MDNS,
+    OPT_MDNS_INTERVAL,
+    OPT_BOOTSTRAP,
+    OPT_ALLOW,
+    OPT_PORT,
+    OPT_PUBLIC,
+    OPT_NO_MDNS,
+    OPT_PORTMAP,
+    OPT_SLOW_MS,
+    OPT_PING_COUNT,
+    OPT_TIMEOUT,
+    OPT_DATA,
+    OPT_HASH,
+    OPT_RUN_SERVER,
+    OPT_SERVER_ADDRESS,
+    OPT_TRANSPORT,
+    OPT_UPLOAD_BYTES,
+    OPT_DOWNLOAD_BYTES,
     OPT_MAX_TOKENS,
     OPT_TEMP,
     OPT_TOP_K,
@@ -71,6 +104,20 @@ int verb_limits(struct cli *c);
 int verb_explain(struct cli *c);
 int verb_config_list(struct cli *c);
 int verb_config_get(struct cli *c);
+int verb_up(struct cli *c);
+int verb_id(struct cli *c);
+int verb_peers(struct cli *c);
+int verb_ping(struct cli *c);
+int verb_net(struct cli *c);
+int verb_dht_put(struct cli *c);
+int verb_dht_get(struct cli *c);
+int verb_dht_provide(struct cli *c);
+int verb_dht_find(struct cli *c);
+int verb_dht_closest(struct cli *c);
+int verb_swarm_connect(struct cli *c);
+int verb_swarm_disconnect(struct cli *c);
+int verb_perf(struct cli *c);
+int verb_interop_peer(struct cli *c);
 int verb_completion(struct cli *c);
 int verb_version(struct cli *c);
 int verb_help(struct cli *c);

@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -23,6 +23,18 @@ _plexus()
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
+    dht)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "put get provide find closest" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    swarm)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "connect disconnect" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
     config)
         if [ "$COMP_CWORD" = 2 ]; then
             COMPREPLY=($(compgen -W "list get" -- "$cur"))
@@ -32,6 +44,30 @@ _plexus()
     esac
     case "$prev" in
     --color) COMPREPLY=($(compgen -W "auto always never" -- "$cur")); return ;;
+    --listen) return ;;
+    --announce) return ;;
+    --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --seed) return ;;
+    --key-type) COMPREPLY=($(compgen -W "Ed25519 secp256k1 RSA ECDSA" -- "$cur")); return ;;
+    --security) return ;;
+    --muxers) return ;;
+    --psk) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --dht) COMPREPLY=($(compgen -W "off server client" -- "$cur")); return ;;
+    --dht-protocol) return ;;
+    --relay) COMPREPLY=($(compgen -W "off server client" -- "$cur")); return ;;
+    --mdns-interval) return ;;
+    --bootstrap) return ;;
+    --allow) return ;;
+    --port) return ;;
+    --slow-ms) return ;;
+    --count) return ;;
+    --timeout) return ;;
+    --data) return ;;
+    --hash) COMPREPLY=($(compgen -W "sha256 blake3" -- "$cur")); return ;;
+    --server-address) return ;;
+    --transport) COMPREPLY=($(compgen -W "tcp quic-v1" -- "$cur")); return ;;
+    --upload-bytes) return ;;
+    --download-bytes) return ;;
     --max-tokens|-n) return ;;
     --temp) return ;;
     --top-k) return ;;
@@ -161,11 +197,95 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "up")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "id")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "peers")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "ping")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--count --timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "net")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "dht put")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "dht get")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "dht provide")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--data --hash --timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "dht find")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "dht closest")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "swarm connect")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "swarm disconnect")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "perf")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--run-server --server-address --transport --upload-bytes --download-bytes --security --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "interop-peer")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--listen --announce --security --muxers --key --key-type --seed --psk --dht --dht-protocol --gossipsub --gossipsub-nosign --relay --dcutr --autonat --mdns --mdns-interval --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -185,7 +305,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

@@ -9,8 +9,9 @@ GLOBAL = ("json", "color", "quiet", "help")  # options of every verb
 
 
 class Option:
-    def __init__(self, name, row):
-        self.name = name
+    def __init__(self, key, row):
+        self.key = key
+        self.name = row.get("name", key)
         self.type = row["type"]
         assert self.type in TYPES, name
         self.short = row.get("short", "")
@@ -27,11 +28,11 @@ class Option:
 
     @property
     def id(self):
-        return "OPT_" + self.name.upper().replace("-", "_")
+        return "OPT_" + self.key.upper().replace("-", "_")
 
     @property
     def env(self):
-        return "PLEXUS_" + self.name.upper().replace("-", "_")
+        return "PLEXUS_" + self.key.upper().replace("-", "_")
 
     @property
     def value(self):
@@ -68,7 +69,7 @@ class Verb:
 
     @property
     def id(self):
-        return self.name.replace(" ", "_")
+        return self.name.replace(" ", "_").replace("-", "_")
 
     @property
     def usage(self):
@@ -83,7 +84,7 @@ class Cli:
         self.options = {n: Option(n, r) for n, r in data["option"].items()}
         self.verbs = [Verb(r, self.options) for r in data["verb"]]
         self.errors = errors
-        used = {o.name for v in self.verbs for o, _ in v.options}
+        used = {o.key for v in self.verbs for o, _ in v.options}
         unused = set(self.options) - used
         assert not unused, f"options that no verb has: {unused}"
 

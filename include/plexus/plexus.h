@@ -9,6 +9,7 @@
 #include "plexus/kernels.h"
 #include "plexus/limits.h"
 #include "plexus/model.h"
+#include "plexus/node.h"
 #include "plexus/sampler.h"
 #include "plexus/template.h"
 #include "plexus/tensor.h"

@@ -8,18 +8,52 @@ struct pxi_chunk {
     uint8_t bytes[];
 };
 
-/* A short message gets a short chunk, a stream of bytes long ones. */
-enum { CHUNK_MIN = 512 - sizeof(struct pxi_chunk), CHUNK_MAX = 65536 - sizeof(struct pxi_chunk) };
+/* A short message gets a short chunk, a stream of bytes long ones: at most 16 times what it holds,
+ * because the size follows what the queue holds. */
+static const uint32_t SIZES[PXI_QUEUE_SIZES] = {512, 4096, 16384, 65536};
+enum { CHUNK_MAX = 65536 - sizeof(struct pxi_chunk) };
+
+static unsigned size_class(size_t bytes)
+{
+    unsigned i = 0;
+    while (i + 1 < PXI_QUEUE_SIZES && SIZES[i] < bytes)
+        i++;
+    return i;
+}
+
+static struct pxi_chunk *pool_take(struct pxi_queue_pool *pool, unsigned i)
+{
+    struct pxi_chunk *c = pool->free[i];
+    if (!c)
+        return NULL;
+    pool->free[i] = c->next;
+    pool->bytes -= SIZES[i];
+    if (--pool->n[i] < pool->least[i])
+        pool->least[i] = pool->n[i];
+    return c;
+}
+
+static void pool_give(struct pxi_queue_pool *pool, struct pxi_chunk *c)
+{
+    unsigned i = size_class(c->cap + sizeof *c);
+    if (SIZES[i] > pool->max - pool->bytes) {
+        pxi_free(c);
+        return;
+    }
+    c->next = pool->free[i];
+    pool->free[i] = c;
+    pool->n[i]++;
+    pool->bytes += SIZES[i];
+}
 
 static struct pxi_chunk *chunk_new(struct pxi_queue *q, size_t want)
 {
-    size_t cap = want < CHUNK_MIN ? CHUNK_MIN : want > CHUNK_MAX ? CHUNK_MAX : want;
-    struct pxi_chunk *c = q->spare;
-    if (c) {
+    unsigned i = size_class(want + sizeof(struct pxi_chunk));
+    struct pxi_chunk *c = q->pool ? pool_take(q->pool, i) : q->spare;
+    if (!c && (c = pxi_realloc(NULL, 1, SIZES[i])))
+        c->cap = SIZES[i] - (uint32_t)sizeof *c;
+    else if (c && !q->pool)
         q->spare = c->next;
-    } else if ((c = pxi_realloc(NULL, 1, sizeof *c + cap))) {
-        c->cap = (uint32_t)cap;
-    }
     if (c) {
         c->next = NULL;
         c->begin = c->end = 0;
@@ -49,6 +83,12 @@ static void chunk_leave(struct pxi_queue *q, struct pxi_chunk *c)
         q->mark = c->next;
         q->mark_at = 0;
     }
+    if (q->pool) {
+        pool_give(q->pool, c);
+        if (!q->head)
+            q->tail = NULL;
+        return;
+    }
     if (q->head && c->cap == CHUNK_MAX) {
         c->next = q->spare;
         q->spare = c;
@@ -72,7 +112,7 @@ size_t pxi_queue_put(struct pxi_queue *q, const void *p, size_t n)
     while (left) {
         struct pxi_chunk *c = q->tail;
         if (!c || c->end == c->cap) {
-            c = chunk_new(q, q->n > CHUNK_MIN ? CHUNK_MAX : left);
+            c = chunk_new(q, left > q->n ? left : q->n);
             if (!c)
                 break;
             chunk_join(q, c);
@@ -157,4 +197,25 @@ size_t pxi_queue_get(struct pxi_queue *q, void *out, size_t cap)
 void pxi_queue_clear(struct pxi_queue *q)
 {
     pxi_queue_drop(q, q->n);
+}
+
+size_t pxi_queue_pool_trim(struct pxi_queue_pool *p)
+{
+    for (unsigned i = 0; i < PXI_QUEUE_SIZES; i++) {
+        for (; p->least[i]; p->least[i]--, p->n[i]--) {
+            struct pxi_chunk *c = p->free[i];
+            p->free[i] = c->next;
+            p->bytes -= SIZES[i];
+            pxi_free(c);
+        }
+        p->least[i] = p->n[i];
+    }
+    return p->bytes;
+}
+
+void pxi_queue_pool_clear(struct pxi_queue_pool *p)
+{
+    for (unsigned i = 0; i < PXI_QUEUE_SIZES; i++)
+        p->least[i] = p->n[i];
+    pxi_queue_pool_trim(p);
 }

@@ -5,7 +5,8 @@
  *
  * A mark may go ahead of the front: bytes before it were sent and wait to be acknowledged, those
  * after it are unread. Long chunks that were dropped are kept for the next bytes until the queue is
- * empty, so that a steady flow allocates nothing.
+ * empty, so that a steady flow allocates nothing; queues of one owner may share a pool instead, and
+ * then a queue that is empty again and again allocates nothing either.
  */
 #ifndef PXI_BASE_QUEUE_H
 #define PXI_BASE_QUEUE_H
@@ -14,12 +15,28 @@
 
 struct pxi_queue {
     struct pxi_chunk *head, *tail;
-    size_t n, max;           /* bytes held; most that may be held */
-    struct pxi_chunk *mark;  /* where the unread bytes begin; NULL: at the end */
-    struct pxi_chunk *spare; /* dropped chunks for the next bytes */
-    size_t read;             /* bytes from the front to the mark */
-    uint32_t mark_at;        /* the mark's place in its chunk */
+    size_t n, max;               /* bytes held; most that may be held */
+    struct pxi_chunk *mark;      /* where the unread bytes begin; NULL: at the end */
+    struct pxi_chunk *spare;     /* dropped chunks for the next bytes */
+    size_t read;                 /* bytes from the front to the mark */
+    uint32_t mark_at;            /* the mark's place in its chunk */
+    struct pxi_queue_pool *pool; /* where chunks come from and go to; NULL: the heap */
 };
+
+/*
+ * Chunks that wait for their next use, for the queues of one owner, who trims the pool now and then
+ * and frees it after them. Zeroed memory with `max` set is an empty pool.
+ */
+enum { PXI_QUEUE_SIZES = 4 };
+struct pxi_queue_pool {
+    struct pxi_chunk *free[PXI_QUEUE_SIZES];
+    unsigned n[PXI_QUEUE_SIZES], least[PXI_QUEUE_SIZES]; /* held; fewest since the last trim */
+    size_t bytes, max;                                   /* held; most that may be held */
+};
+
+/* Free the chunks that nobody has needed since the last trim; returns the bytes that are left. */
+size_t pxi_queue_pool_trim(struct pxi_queue_pool *p);
+void pxi_queue_pool_clear(struct pxi_queue_pool *p);
 
 /* Append as many of the n bytes as the maximum and memory allow; returns how many. */
 size_t pxi_queue_put(struct pxi_queue *q, const void *p, size_t n);

@@ -88,8 +88,8 @@ static px_err check_frame(struct session *s, const struct pxi_yamux_header *h, s
     struct stream *st = stream_of(s, h, at, d);
     if (!st)
         return PX_ERR_CORRUPT;
-    if (h->type == PXI_YAMUX_UPDATE) {
-        if (__builtin_add_overflow(st->send, h->length, &st->send))
+    if (h->type == PXI_YAMUX_UPDATE) { /* with a reset, the length may be an error code */
+        if (!(h->flags & PXI_YAMUX_RST) && __builtin_add_overflow(st->send, h->length, &st->send))
             return wrong(d, PX_ERR_CORRUPT, at + 8, "window", "a sum below 2^32", h->length);
     } else {
         if (h->length > st->receive)

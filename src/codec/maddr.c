@@ -93,6 +93,13 @@ bool pxi_maddr_value_ok(const struct pxi_maddr_protocol *p, px_view value)
     }
 }
 
+/* Whether a part may stand here: its bytes have a text, and a path takes all that follows. */
+static bool part_ok(const struct pxi_maddr_part *part, bool last)
+{
+    const struct pxi_maddr_protocol *p = pxi_maddr_protocol_of(part->code);
+    return pxi_maddr_value_ok(p, part->value) && (last || p->form != PXI_MADDR_PATH);
+}
+
 /* The component at *at. Why it is none: the field of the fault, or NULL when all is well. */
 static const char *step(px_view addr, size_t *at, struct pxi_maddr_part *part)
 {
@@ -134,7 +141,7 @@ px_err pxi_maddr_check(px_view addr, px_diag *d)
         const char *field = step(addr, &at, &part);
         if (!field && i == PXI_MADDR_PARTS)
             field = "part";
-        if (!field && !pxi_maddr_value_ok(pxi_maddr_protocol_of(part.code), part.value))
+        if (!field && !part_ok(&part, at == addr.n))
             field = "value";
         if (!field)
             continue;

@@ -93,8 +93,9 @@ static bool take_all(struct walk *w, struct pxi_endpoint *e)
         if (!take_memory(w, e))
             return false;
     } else if (take_place(w, e)) {
-        bool ok = take_transport(w, e);
-        if (!ok && (e->dns_code != PXI_MA_DNSADDR || e->port))
+        bool bare = e->dns_code == PXI_MA_DNSADDR && w->part.code != PXI_MA_TCP &&
+                    w->part.code != PXI_MA_UDP;
+        if (!bare && !take_transport(w, e))
             return false;
     }
     if (!take_peer(w, &e->peer))

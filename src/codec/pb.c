@@ -9,8 +9,11 @@
 
 #include "base/diag.h"
 #include "base/limits.h"
+#include "base/math.h"
 #include "codec/utf8.h"
 #include "codec/varint.h"
+
+#define COLD __attribute__((noinline, cold)) /* keeps faults out of the way of what is fast */
 
 enum wire { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
 
@@ -61,8 +64,8 @@ static size_t path_write(const struct level *l, char *out, size_t cap)
     return n + (size_t)snprintf(out + n, cap - n, ".%s", l->f->name);
 }
 
-static px_err fault(const struct decoder *d, const struct level *l, const uint8_t *at, px_err err,
-                    const char *expected, const char *found)
+static COLD px_err fault(const struct decoder *d, const struct level *l, const uint8_t *at,
+                         px_err err, const char *expected, const char *found)
 {
     char path[96];
     if (!d->diag)
@@ -73,8 +76,8 @@ static px_err fault(const struct decoder *d, const struct level *l, const uint8_
                         found);
 }
 
-static px_err fault_number(const struct decoder *d, const struct level *l, const uint8_t *at,
-                           px_err err, const char *expected, uint64_t found)
+static COLD px_err fault_number(const struct decoder *d, const struct level *l, const uint8_t *at,
+                                px_err err, const char *expected, uint64_t found)
 {
     char text[32];
     snprintf(text, sizeof text, "%llu", (unsigned long long)found);
@@ -83,15 +86,9 @@ static px_err fault_number(const struct decoder *d, const struct level *l, const
 
 /* ---------------------------------------------------------------------------- one field */
 
-/* A varint of up to 64 bits. PX_ERR_TRUNCATED or PX_ERR_CORRUPT, without a diagnosis. */
-static px_err read_varint(struct reader *r, uint64_t *v)
+static px_err read_long_varint(struct reader *r, uint64_t *v)
 {
     const uint8_t *p = r->p;
-    if (p < r->end && !(*p & CONTINUES)) {
-        *v = *p;
-        r->p = p + 1;
-        return PX_ERR_OK;
-    }
     uint64_t x = 0;
     for (unsigned i = 0; i < WIRE_VARINT_MAX; i++) {
         if (p + i == r->end)
@@ -108,28 +105,45 @@ static px_err read_varint(struct reader *r, uint64_t *v)
     return PX_ERR_CORRUPT;
 }
 
-/* The row with this number. Fields come in order as a rule, so the search goes on at `hint`. */
-static const struct pxi_pb_field *find_field(const struct pxi_pb_message *m, unsigned *hint,
-                                             uint64_t number)
+/* A varint of up to 64 bits. PX_ERR_TRUNCATED or PX_ERR_CORRUPT, without a diagnosis. */
+static inline px_err read_varint(struct reader *r, uint64_t *v)
 {
-    for (unsigned i = 0, k = *hint; i < m->field_count; i++, k++) {
-        if (k >= m->field_count)
-            k = 0;
-        if (m->fields[k].number == number) {
-            *hint = k;
-            return &m->fields[k];
-        }
-    }
+    if (r->p == r->end || *r->p & CONTINUES)
+        return read_long_varint(r, v);
+    *v = *r->p++;
+    return PX_ERR_OK;
+}
+
+static const struct pxi_pb_field *search_field(const struct pxi_pb_message *m, unsigned *hint,
+                                               uint64_t number)
+{
+    for (unsigned i = 0; i < m->field_count; i++)
+        if (m->fields[i].number == number)
+            return &m->fields[*hint = i];
     return NULL;
 }
 
-static unsigned wire_of(const struct pxi_pb_field *f)
+/* The row with this number. Fields come in order as a rule: the last row again, or the next one. */
+static inline const struct pxi_pb_field *find_field(const struct pxi_pb_message *m, unsigned *hint,
+                                                    uint64_t number)
+{
+    const struct pxi_pb_field *f = &m->fields[*hint];
+    if (f->number == number)
+        return f;
+    if (*hint + 1 < m->field_count && f[1].number == number) {
+        ++*hint;
+        return f + 1;
+    }
+    return search_field(m, hint, number);
+}
+
+static inline unsigned wire_of(const struct pxi_pb_field *f)
 {
     return f->kind == PXI_PB_FIXED64 ? FIXED64 : f->kind >= PXI_PB_BYTES ? LENGTH : VARINT;
 }
 
-static px_err read_value(const struct decoder *d, const struct level *l, struct reader *r,
-                         unsigned wire, struct item *it)
+static inline px_err read_value(const struct decoder *d, const struct level *l, struct reader *r,
+                                unsigned wire, struct item *it)
 {
     const uint8_t *at = r->p;
     uint64_t n = wire == FIXED64 ? 8 : 4;
@@ -154,12 +168,12 @@ static px_err read_value(const struct decoder *d, const struct level *l, struct 
 }
 
 /* Read one field, known or not. */
-static px_err read_item(const struct decoder *d, struct level *l, struct reader *r, unsigned *hint,
-                        struct item *it)
+static inline px_err read_item(const struct decoder *d, struct level *l, struct reader *r,
+                               unsigned *hint, struct item *it)
 {
     uint64_t key;
     it->at = r->p;
-    l->f = NULL;
+    it->f = l->f = NULL;
     px_err err = read_varint(r, &key);
     if (err != PX_ERR_OK)
         return fault(d, l, it->at, err, "the key of a field",
@@ -329,17 +343,22 @@ static const void *element(const struct pxi_pb_field *f, const struct pxi_pb_lis
     return (const uint8_t *)list->p + i * element_size(f);
 }
 
+static inline size_t varint_size(uint64_t v)
+{
+    return v < CONTINUES ? 1 : pxi_varint_size(v);
+}
+
 static size_t element_bytes(const struct pxi_pb_field *f, const void *p)
 {
     size_t n;
     switch (f->kind) {
-    case PXI_PB_UINT: return pxi_varint_size(*(const uint64_t *)p);
+    case PXI_PB_UINT: return varint_size(*(const uint64_t *)p);
     case PXI_PB_BOOL: return 1;
     case PXI_PB_FIXED64: return 8;
     case PXI_PB_MESSAGE: n = pxi_pb_size(f->sub, p); break;
     default: n = ((const px_view *)p)->n; break;
     }
-    return pxi_varint_size(n) + n;
+    return varint_size(n) + n;
 }
 
 size_t pxi_pb_size(const struct pxi_pb_message *m, const void *in)
@@ -349,61 +368,89 @@ size_t pxi_pb_size(const struct pxi_pb_message *m, const void *in)
         const struct pxi_pb_field *f = &m->fields[i];
         struct pxi_pb_list list = elements(f, in);
         for (size_t k = 0; k < list.n; k++)
-            total +=
-                pxi_varint_size((uint64_t)f->number << 3) + element_bytes(f, element(f, &list, k));
+            total += varint_size((uint64_t)f->number << 3) + element_bytes(f, element(f, &list, k));
     }
     return total;
 }
 
-static int add_varint(struct pxi_buf *out, uint64_t v)
+/* ---------------------------------------------------------------------------- into sized room */
+
+static inline uint8_t *put_varint(uint8_t *p, uint64_t v)
 {
-    uint8_t bytes[PXI_VARINT_MAX];
-    return pxi_buf_add(out, bytes, pxi_varint_put(bytes, v));
+    for (; v >= CONTINUES; v >>= 7)
+        *p++ = (uint8_t)(v | CONTINUES);
+    *p = (uint8_t)v;
+    return p + 1;
 }
 
-static int add_message(const struct pxi_pb_message *m, const void *in, struct pxi_buf *out);
+static uint8_t *put_message(const struct pxi_pb_message *m, const void *in, uint8_t *p);
 
-static int add_element(const struct pxi_pb_field *f, const void *p, struct pxi_buf *out)
+static uint8_t *put_element(const struct pxi_pb_field *f, const void *in, uint8_t *p)
 {
     uint64_t v;
     px_view bytes;
-    if (!add_varint(out, (uint64_t)f->number << 3 | wire_of(f)))
-        return 0;
+    p = put_varint(p, (uint64_t)f->number << 3 | wire_of(f));
     switch (f->kind) {
-    case PXI_PB_UINT: return add_varint(out, *(const uint64_t *)p);
-    case PXI_PB_BOOL: return add_varint(out, *(const uint64_t *)p != 0);
-    case PXI_PB_FIXED64: v = htole64(*(const uint64_t *)p); return pxi_buf_add(out, &v, sizeof v);
+    case PXI_PB_UINT: return put_varint(p, *(const uint64_t *)in);
+    case PXI_PB_BOOL: return put_varint(p, *(const uint64_t *)in != 0);
+    case PXI_PB_FIXED64:
+        v = htole64(*(const uint64_t *)in);
+        memcpy(p, &v, sizeof v);
+        return p + sizeof v;
     case PXI_PB_MESSAGE:
-        return add_varint(out, pxi_pb_size(f->sub, p)) && add_message(f->sub, p, out);
+        p = put_varint(p, pxi_pb_size(f->sub, in));
+        return put_message(f->sub, in, p);
     default:
-        bytes = *(const px_view *)p;
-        return add_varint(out, bytes.n) && pxi_buf_add(out, bytes.p, bytes.n);
+        bytes = *(const px_view *)in;
+        p = put_varint(p, bytes.n);
+        if (bytes.n)
+            memcpy(p, bytes.p, bytes.n);
+        return p + bytes.n;
     }
 }
 
-static int add_message(const struct pxi_pb_message *m, const void *in, struct pxi_buf *out)
+/* Write the pxi_pb_size(m, in) bytes of a message; returns their end. */
+static uint8_t *put_message(const struct pxi_pb_message *m, const void *in, uint8_t *p)
 {
     for (unsigned i = 0; i < m->field_count; i++) {
         const struct pxi_pb_field *f = &m->fields[i];
         struct pxi_pb_list list = elements(f, in);
         for (size_t k = 0; k < list.n; k++)
-            if (!add_element(f, element(f, &list, k), out))
-                return 0;
+            p = put_element(f, element(f, &list, k), p);
     }
-    return 1;
+    return p;
+}
+
+/* Room for n bytes, which fit b->max, at the end of a buffer. */
+static uint8_t *make_room(struct pxi_buf *b, size_t n)
+{
+    enum { LEAST = 256 };
+    if (n > b->cap - b->n) {
+        size_t cap = pxi_min(b->max, pxi_max(b->n + n, pxi_max(2 * b->cap, LEAST)));
+        uint8_t *q = pxi_realloc(b->p, cap, 1);
+        if (!q)
+            return NULL;
+        b->p = q;
+        b->cap = cap;
+    }
+    return b->p + b->n;
 }
 
 static px_err encode(const struct pxi_pb_message *m, const void *in, struct pxi_buf *out,
                      bool framed)
 {
-    size_t body = pxi_pb_size(m, in), before = out->n;
+    size_t body = pxi_pb_size(m, in);
     size_t all = body + (framed ? pxi_varint_size(body) : 0);
     if (all > out->max - out->n)
         return PX_ERR_LIMIT;
-    if ((!framed || add_varint(out, body)) && add_message(m, in, out))
+    if (all == 0)
         return PX_ERR_OK;
-    out->n = before;
-    return PX_ERR_NOMEM;
+    uint8_t *p = make_room(out, all);
+    if (!p)
+        return PX_ERR_NOMEM;
+    put_message(m, in, framed ? put_varint(p, body) : p);
+    out->n += all;
+    return PX_ERR_OK;
 }
 
 px_err pxi_pb_encode(const struct pxi_pb_message *m, const void *in, struct pxi_buf *out)

@@ -33,6 +33,12 @@ static px_err wrong(px_diag *d, px_err err, unsigned at, const char *field, cons
     return pxi_diag_set(d, err, at, expected, "%u", found);
 }
 
+/* Reasons of yamux, and codes of libp2p and of applications (error-codes specification). */
+static bool reason_ok(uint32_t reason)
+{
+    return reason <= PXI_YAMUX_INTERNAL || (reason >= 0x1000 && reason <= INT32_MAX);
+}
+
 px_err pxi_yamux_get(const uint8_t in[PXI_YAMUX_HEADER], struct pxi_yamux_header *h, px_diag *d)
 {
     enum { FLAGS = PXI_YAMUX_SYN | PXI_YAMUX_ACK | PXI_YAMUX_FIN | PXI_YAMUX_RST };
@@ -48,7 +54,7 @@ px_err pxi_yamux_get(const uint8_t in[PXI_YAMUX_HEADER], struct pxi_yamux_header
         return wrong(d, PX_ERR_CORRUPT, 4, "stream", "0, the session", h->stream);
     if (!session && h->stream == 0)
         return wrong(d, PX_ERR_CORRUPT, 4, "stream", "a stream, not 0", 0);
-    if (h->type == PXI_YAMUX_GO_AWAY && h->length > PXI_YAMUX_INTERNAL)
-        return wrong(d, PX_ERR_CORRUPT, 8, "reason", "0 to 2", h->length);
+    if (h->type == PXI_YAMUX_GO_AWAY && !reason_ok(h->length))
+        return wrong(d, PX_ERR_CORRUPT, 8, "reason", "0 to 2, or a libp2p error code", h->length);
     return PX_ERR_OK;
 }

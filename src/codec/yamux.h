@@ -26,7 +26,8 @@ struct pxi_yamux_header {
 void pxi_yamux_put(uint8_t out[PXI_YAMUX_HEADER], const struct pxi_yamux_header *h);
 
 /* Read and check a header: version 0, a known type, known flags, a stream id where the type wants
- * one and none where it does not, a known reason. PX_ERR_VERSION, PX_ERR_CORRUPT; offset and field
+ * one and none where it does not, a known reason (or a libp2p error code, 0x1000
+ * and above). PX_ERR_VERSION, PX_ERR_CORRUPT; offset and field
  * of the diagnosis are inside the header. Anything else than PX_ERR_OK ends the session with
  * PXI_YAMUX_PROTOCOL. */
 px_err pxi_yamux_get(const uint8_t in[PXI_YAMUX_HEADER], struct pxi_yamux_header *h, px_diag *d);

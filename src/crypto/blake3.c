@@ -20,16 +20,7 @@ enum {
 const uint32_t pxi_blake3_iv[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
-/* The message word of each place in each of the seven rounds. */
-const uint8_t pxi_blake3_schedule[7][16] = {
-    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
-    {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8},
-    {3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1},
-    {10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6},
-    {12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4},
-    {9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7},
-    {11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13},
-};
+static const uint8_t schedule[7][16] = PXI_BLAKE3_SCHEDULE;
 
 static uint32_t rotate(uint32_t x, unsigned n)
 {
@@ -79,8 +70,9 @@ static void compress(uint32_t cv[8], const uint8_t block[BLOCK], uint64_t counte
                     };
     for (unsigned i = 0; i < 16; i++)
         m[i] = load32(block + 4 * i);
+#pragma GCC unroll 7 /* makes the schedule constant */
     for (unsigned r = 0; r < 7; r++) {
-        const uint8_t *s = pxi_blake3_schedule[r];
+        const uint8_t *s = schedule[r];
         mix(v, 0, 4, 8, 12, m[s[0]], m[s[1]]);
         mix(v, 1, 5, 9, 13, m[s[2]], m[s[3]]);
         mix(v, 2, 6, 10, 14, m[s[4]], m[s[5]]);
@@ -191,5 +183,5 @@ void pxi_blake3_with(pxi_blake3_many *many, px_view in, uint8_t out[PXI_DIGEST])
 
 void pxi_blake3(px_view in, uint8_t out[PXI_DIGEST])
 {
-    pxi_blake3_with(pxi_blake3_lanes(), in, out);
+    pxi_blake3_with(pxi_blake3_form(0), in, out);
 }

@@ -1,7 +1,46 @@
-/* BLAKE3 in the lanes of a vector, chosen by what the processor has. */
+/* BLAKE3 in four lanes, which every processor has, and in eight by AVX2; the choice at run time. */
 #include "crypto/blake3.h"
 
-pxi_blake3_many *pxi_blake3_lanes(void)
+#include "crypto/lanes_have.h"
+
+#if PXI_HAVE_LANES
+
+static const uint8_t schedule[7][16] = PXI_BLAKE3_SCHEDULE;
+
+#define LANES         4
+#define LANES_NAME(x) x##_4
+#define LANES_TARGET
+#include "crypto/blake3_lanes.h"
+#undef LANES
+#undef LANES_NAME
+#undef LANES_TARGET
+
+#if PXI_HAVE_EIGHT
+#define LANES         8
+#define LANES_NAME(x) x##_8
+#define LANES_TARGET  __attribute__((target("avx2")))
+#include "crypto/blake3_lanes.h"
+
+static size_t many_8_and_4(const uint8_t *in, size_t count, size_t bytes, uint64_t counter,
+                           int chunks, uint8_t *out)
 {
+    size_t done = many_8(in, count, bytes, counter, chunks, out);
+    return done + many_4(in + done * bytes, count - done, bytes, counter + done, chunks,
+                         out + done * PXI_DIGEST);
+}
+#endif
+
+#endif
+
+pxi_blake3_many *pxi_blake3_form(unsigned i)
+{
+#if PXI_HAVE_EIGHT
+    if (__builtin_cpu_supports("avx2") && i-- == 0)
+        return many_8_and_4;
+#endif
+#if PXI_HAVE_LANES
+    if (i-- == 0)
+        return many_4;
+#endif
     return NULL;
 }

@@ -10,8 +10,11 @@
 #include "base/mem.h"
 #include "io/socket.h"
 #include "io/tcp_impl.h"
-#include "net/limits.h"
+#if __has_include("net/websocket.h")
 #include "net/websocket.h"
+#else
+#define pxi_websocket_new(a, b, c, d) NULL
+#endif
 
 enum { ACCEPTS = 64, BACKLOG = 1024 };
 
@@ -29,7 +32,6 @@ struct attempt {
     struct pxi_list place; /* in tcp->dials */
     struct pxi_tcp *tcp;
     struct pxi_dial *dial; /* NULL: accepted */
-    struct pxi_scope_conn *scope;
     struct pxi_endpoint remote;
     struct pxi_upgrade *upgrade;
     uv_poll_t poll; /* while connecting */
@@ -50,9 +52,6 @@ static void attempt_free(struct attempt *a)
 {
     pxi_list_remove(&a->place);
     pxi_loop_forget(&a->failed);
-    if (a->scope)
-        pxi_scope_conn_close(a->scope);
-    a->scope = NULL;
     if (a->polling)
         uv_close((uv_handle_t *)&a->poll, attempt_gone);
     else
@@ -65,10 +64,6 @@ static void upgraded(void *ctx, struct pxi_conn *c, px_err err)
     struct attempt *a = ctx;
     struct pxi_dial *d = a->dial;
     struct pxi_host *h = a->tcp->upgrader->host;
-    if (c) {
-        c->scope = d ? NULL : a->scope;
-        a->scope = NULL;
-    }
     attempt_free(a);
     if (d) {
         d->transport_data = NULL;
@@ -103,8 +98,8 @@ static void begin_upgrade(struct attempt *a, int fd)
     }
     struct pxi_link *link = &s->link;
     if (a->websocket) {
-        struct pxi_timers *timers = pxi_loop_timers(a->tcp->loop);
-        link = pxi_websocket_new(link, o.outbound, pxi_host_random(o.upgrader->host), timers);
+        link = pxi_websocket_new(link, o.outbound, pxi_host_random(o.upgrader->host),
+                                 pxi_loop_timers(a->tcp->loop));
     }
     if (link)
         a->upgrade = pxi_upgrade_start(&o, link);
@@ -120,21 +115,15 @@ static void begin_upgrade(struct attempt *a, int fd)
 
 static void accept_one(struct listener *l, int fd)
 {
-    struct pxi_tcp *t = l->tcp;
     struct attempt *a = pxi_calloc(1, sizeof *a);
-    struct pxi_endpoint remote = pxi_socket_remote(fd);
-    struct pxi_host *h = t->upgrader->host;
-    if (!a || pxi_scope_conn_open(pxi_host_limiter(h), false, &remote, &a->scope) != PX_ERR_OK) {
-        if (a)
-            pxi_host_faults(h)->n[PXI_FAULT_LIMIT]++;
-        pxi_free(a);
+    if (!a) {
         close(fd);
         return;
     }
-    a->tcp = t;
-    a->remote = remote;
+    a->tcp = l->tcp;
+    a->remote = pxi_socket_remote(fd);
     a->websocket = l->at.via == PXI_VIA_WS;
-    pxi_list_add(&t->dials, &a->place);
+    pxi_list_add(&l->tcp->dials, &a->place);
     begin_upgrade(a, fd);
 }
 
@@ -353,7 +342,8 @@ struct pxi_tcp *pxi_tcp_new(struct pxi_loop *l, struct pxi_upgrader *u)
     struct pxi_tcp *t = pxi_calloc(1, sizeof *t);
     if (!t)
         return NULL;
-    t->transport = (struct pxi_transport){"tcp", can_dial, dial, cancel, {0}};
+    t->transport =
+        (struct pxi_transport){.name = "tcp", .can_dial = can_dial, .dial = dial, .cancel = cancel};
     t->loop = l;
     t->upgrader = u;
     pxi_list_init(&t->listeners);
@@ -381,6 +371,6 @@ void pxi_tcp_free(struct pxi_tcp *t)
         attempt_free(a);
     }
     while (!pxi_list_empty(&t->sockets))
-        pxi_socket_drop(PXI_OF(t->sockets.next, struct pxi_socket, place));
+        pxi_socket_lost(PXI_OF(t->sockets.next, struct pxi_socket, place));
     pxi_free(t);
 }

@@ -31,5 +31,7 @@ struct pxi_socket *pxi_socket_new(struct pxi_tcp *t, int fd);
 void pxi_socket_begin(struct pxi_socket *s);
 /* Close at once, without a word to the upper side. */
 void pxi_socket_drop(struct pxi_socket *s);
+/* The same, and the upper side hears that it lost its link. */
+void pxi_socket_lost(struct pxi_socket *s);
 
 #endif

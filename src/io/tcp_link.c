@@ -42,6 +42,11 @@ static void lost(struct pxi_socket *s, px_err why)
     pxi_socket_drop(s);
 }
 
+void pxi_socket_lost(struct pxi_socket *s)
+{
+    lost(s, PX_ERR_RESET);
+}
+
 static void listen_for(struct pxi_socket *s)
 {
     int events = (s->reading || s->closing ? UV_READABLE : 0) | (s->unsent.n ? UV_WRITABLE : 0);

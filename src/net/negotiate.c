@@ -3,14 +3,16 @@
 #include "net/host_impl.h"
 #include "net/select.h"
 
+enum { PROPOSALS = 8 };
+
 struct pxi_negotiation {
     struct pxi_stream *stream;
     struct pxi_select select;
     struct pxi_buf out; /* what the carrier did not take at once */
     size_t sent;
     struct pxi_timer timer;
-    unsigned proposals;
-    const char *one; /* the only proposal: the caller's list may be gone */
+    unsigned count;
+    const char *proposals[PROPOSALS];
 };
 
 static struct pxi_host *host_of(const struct pxi_stream *s)
@@ -94,18 +96,16 @@ bool pxi_negotiate_outbound(struct pxi_stream *s, const char *const *protocols, 
     struct pxi_negotiation *n = begin(s);
     if (!n)
         return false;
-    n->proposals = count;
-    n->one = protocols[0];
-    if (count == 1)
-        protocols = &n->one;
-    if (pxi_select_open_out(&n->select, protocols, count, &n->out) != PX_ERR_OK)
+    n->count = count < PROPOSALS ? count : PROPOSALS;
+    memcpy(n->proposals, protocols, n->count * sizeof *protocols);
+    if (pxi_select_open_out(&n->select, n->proposals, n->count, &n->out) != PX_ERR_OK)
         return false;
     return flush(s, n);
 }
 
 bool pxi_negotiate_may_write(const struct pxi_stream *s)
 {
-    return s->outbound && s->neg->proposals == 1;
+    return s->outbound && s->neg->count == 1;
 }
 
 /* A protocol is agreed on: the stream passes to its owner. */

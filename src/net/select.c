@@ -5,14 +5,14 @@
 static const char HEADER[] = "/multistream/1.0.0";
 
 /* Append a message: its length with the newline as a varint, the text, the newline. */
-static bool say(struct pxi_buf *out, const char *text)
+static bool say(struct pxi_buf *out, px_view text)
 {
-    size_t n = strlen(text) + 1;
+    size_t n = text.n + 1;
     uint8_t len[2] = {(uint8_t)(n & 0x7f), (uint8_t)(n >> 7)};
     if (n >= 0x80)
         len[0] |= 0x80;
     size_t before = out->n;
-    if (pxi_buf_add(out, len, n < 0x80 ? 1 : 2) && pxi_buf_add(out, text, n - 1) &&
+    if (pxi_buf_add(out, len, n < 0x80 ? 1 : 2) && pxi_buf_add(out, text.p, text.n) &&
         pxi_buf_add(out, "\n", 1))
         return true;
     out->n = before;
@@ -37,7 +37,8 @@ px_err pxi_select_open_out(struct pxi_select *s, const char *const *proposals, u
             return PX_ERR_INVALID;
     if (!count)
         return PX_ERR_INVALID;
-    return say(out, HEADER) && say(out, proposals[0]) ? PX_ERR_OK : PX_ERR_NOMEM;
+    return say(out, px_view_str(HEADER)) && say(out, px_view_str(proposals[0])) ? PX_ERR_OK
+                                                                                : PX_ERR_NOMEM;
 }
 
 void pxi_select_open_in(struct pxi_select *s, const char *(*serves)(void *ctx, px_view name),
@@ -94,15 +95,15 @@ static void answered(struct pxi_select *s, px_view text, struct pxi_buf *out)
         finish(s, NULL, PX_ERR_PROTOCOL);
     else if (++s->at == s->count)
         finish(s, NULL, PX_ERR_NO_PROTOCOL);
-    else if (!say(out, s->proposals[s->at]))
+    else if (!say(out, px_view_str(s->proposals[s->at])))
         finish(s, NULL, PX_ERR_NOMEM);
 }
 
-/* What the responder hears after the header: a proposal. */
+/* What the responder hears after the header: a proposal, which is echoed as it was spelt. */
 static void proposed(struct pxi_select *s, px_view text, struct pxi_buf *out)
 {
     const char *name = s->serves(s->ctx, text);
-    if (!say(out, name ? name : "na"))
+    if (!say(out, name ? text : px_view_str("na")))
         finish(s, NULL, PX_ERR_NOMEM);
     else if (name)
         finish(s, name, PX_ERR_OK);
@@ -115,7 +116,7 @@ static void heard(struct pxi_select *s, px_view text, struct pxi_buf *out)
     if (!s->header) {
         if (!px_view_is(text, HEADER))
             finish(s, NULL, PX_ERR_PROTOCOL);
-        else if (!s->outbound && !say(out, HEADER))
+        else if (!s->outbound && !say(out, px_view_str(HEADER)))
             finish(s, NULL, PX_ERR_NOMEM);
         s->header = true;
     } else if (!is_name(text)) {

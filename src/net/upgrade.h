@@ -9,18 +9,20 @@
 #include "net/conn.h"
 #include "net/host.h"
 #include "net/link.h"
+#include "net/noise.h"
 
 struct pxi_cert; /* crypto/cert.h: the libp2p TLS certificate of this host */
 
 enum pxi_security { PXI_SECURITY_NONE, PXI_SECURITY_NOISE, PXI_SECURITY_TLS };
 
-/* Shared by all upgrades of a host. */
+/* Shared by all upgrades of a host; lives longer than they and their connections. */
 struct pxi_upgrader {
     struct pxi_host *host;
     const struct pxi_cert *cert;   /* NULL: TLS is not offered */
     enum pxi_security security[2]; /* offered, in order of preference; NONE ends the list */
     const uint8_t *psk;            /* 32 bytes of a private swarm, or NULL */
     uint64_t timeout_ns;           /* for the whole upgrade; 0: the limit NET_UPGRADE_MS */
+    struct pxi_noise_id noise;     /* made by the first handshake; zero before */
 };
 
 struct pxi_upgrade_options {
@@ -34,7 +36,9 @@ struct pxi_upgrade_options {
     void *ctx;
 };
 
-/* Take over a link (sets l->on and l->user). NULL when memory is out; then the caller closes. */
+/* Take over a link (sets l->on and l->user). Inbound ones are counted in the limiter of the host
+ * (conn->scope) before anything else; a full one is PX_ERR_LIMIT by `done`. NULL when memory is
+ * out; then the caller closes. */
 struct pxi_upgrade *pxi_upgrade_start(const struct pxi_upgrade_options *o, struct pxi_link *l);
 /* Give up before `done`: closes the link; `done` does not follow. */
 void pxi_upgrade_cancel(struct pxi_upgrade *u);

@@ -95,4 +95,34 @@ TEST(steady_flow_allocates_nothing)
     pxi_queue_clear(&q);
 }
 
+TEST(pool_saves_allocations)
+{
+    struct pxi_queue_pool pool = {.max = 1 << 20};
+    struct pxi_queue a = {.max = 1 << 20, .pool = &pool}, b = a;
+    static uint8_t block[200000];
+    uint64_t before = 0;
+    for (int i = 0; i < 100; i++) {
+        if (i == 2)
+            before = pxi_mem_count();
+        CHECK_EQ(pxi_queue_put(&a, block, sizeof block), sizeof block);
+        CHECK_EQ(pxi_queue_put(&b, block, 100), 100);
+        pxi_queue_clear(&a);
+        pxi_queue_drop(&b, 100);
+    }
+    CHECK_EQ(pxi_mem_count(), before);
+    CHECK(pool.bytes > 200000);
+    pxi_queue_pool_trim(&pool);
+    pxi_queue_put(&b, block, 100);
+    CHECK(pool.bytes > 200000); /* all of them were needed since the start */
+    pxi_queue_clear(&b);
+    CHECK_EQ(pxi_queue_pool_trim(&pool), 512); /* only the short one was needed */
+    CHECK_EQ(pxi_queue_pool_trim(&pool), 0);
+    pool.max = 60000; /* too little for a long chunk */
+    pxi_queue_put(&a, block, sizeof block);
+    pxi_queue_clear(&a);
+    CHECK(pool.bytes <= pool.max);
+    pxi_queue_pool_clear(&pool);
+    CHECK_EQ(pool.bytes, 0);
+}
+
 TEST_MAIN()

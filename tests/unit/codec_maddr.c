@@ -150,6 +150,8 @@ TEST(refused_bytes)
               "ab")); /* not a multihash */
     CHECK(!OK("\x90\x03\x02"
               "ab")); /* a path begins with a slash */
+    CHECK(OK("\x90\x03\x02/b"));
+    CHECK(!OK("\x90\x03\x02/b\xc0\x03")); /* and ends an address */
 }
 
 TEST(bounded)
@@ -234,6 +236,7 @@ TEST(endpoints)
                                      "/ip4/1.2.3.4/udp/1/webrtc-direct",
                                      "/tcp/1",
                                      "/dns4/a.b",
+                                     "/dnsaddr/a.b/udp/0",
                                      "/memory/65536",
                                      "/unix/a",
                                      "/p2p/" QM "/p2p/" QM,

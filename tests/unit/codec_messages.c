@@ -17,6 +17,7 @@ static px_view hex(const char *s)
 
 static px_err decode(const struct pxi_pb_message *m, px_view in, void *out)
 {
+    pxi_arena_deinit(&arena);
     pxi_arena_init(&arena, 1 << 22);
     return pxi_pb_decode(m, in, &arena, out, &diag);
 }

@@ -52,6 +52,7 @@ static struct outer msg;
 
 static px_err decode(const void *p, size_t n)
 {
+    pxi_arena_deinit(&arena);
     pxi_arena_init(&arena, 1 << 20);
     return pxi_pb_decode(&outer_table, px_view_of(p, n), &arena, &msg, &diag);
 }
@@ -182,6 +183,7 @@ TEST(failing_memory)
         pxi_mem_fail_after(0);
         pxi_arena_deinit(&arena);
     }
+    pxi_arena_deinit(&arena);
     pxi_arena_init(&arena, 64);
     CHECK_EQ(pxi_pb_decode(&outer_table, px_view_of(full, sizeof full - 1), &arena, &msg, &diag),
              PX_ERR_NOMEM);
@@ -201,6 +203,7 @@ TEST(depth)
         in[n++] = 0x0a;
         in[n++] = (char)(38 - 2 * i);
     }
+    pxi_arena_deinit(&arena);
     pxi_arena_init(&arena, 0);
     CHECK_EQ(pxi_pb_decode(&self_table, px_view_of(in, n), &arena, &top, &diag), PX_ERR_LIMIT);
 }

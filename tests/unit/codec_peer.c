@@ -149,19 +149,9 @@ TEST(bases_refuse)
 {
     uint8_t out[8];
     size_t n;
-    static const char *const bad[] = {"",
-                                      "?a",
-                                      "b1",
-                                      "bA",
-                                      "baaaaa1",
-                                      "z0",
-                                      "fa",
-                                      "f0g",
-                                      "fffffffffffffffffff",
-                                      "baa"
-                                      "b",
-                                      "uA",
-                                      "uAB"};
+    static const char *const bad[] = {
+        "",     "?a", "b1", "bA", "baaaaa1", "z0", "fa", "f0g", "fffffffffffffffffff",
+        "baab", "uA", "uAB"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (pxi_multibase_get(px_view_str(bad[i]), out, sizeof out, &n, &diag) == PX_ERR_OK)
             PX_FAIL("accepted %s", bad[i]);

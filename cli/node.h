@@ -1,0 +1,26 @@
+/* What verbs of the network share: options of a node, and asking the node that runs. */
+#ifndef CLI_NODE_H
+#define CLI_NODE_H
+
+#include "json.h"
+
+/* Options of a node from those of the verb; what the verb does not have is the default. */
+px_node_options node_options(const struct cli *c);
+
+/* Path of the control socket in the node's home. Kept. */
+const char *node_socket(void);
+
+/* Ask the running node: {"op":op} and the fields of `in` (stolen). The reply, or NULL after the
+ * error was told; then *rc is the exit code. */
+json_t *node_ask(const struct cli *c, const char *op, json_t *in, int *rc);
+
+/* The error with this stable code. */
+px_err node_err(const char *code);
+
+/* Print the named fields of a reply as the --json document of the verb; frees the reply. */
+int node_print(const struct cli *c, json_t *reply, const char *const *fields);
+
+/* A multiaddr rather than a peer id. */
+int node_is_addr(const char *text);
+
+#endif

@@ -1,0 +1,35 @@
+/* plexus swarm connect|disconnect, by the running node. */
+#include "node.h"
+
+int verb_swarm_connect(struct cli *c)
+{
+    static const char *const fields[] = {"peer",    "addr", "security", "muxer",
+                                         "limited", "ms",   NULL};
+    int rc;
+    json_t *in = json_object();
+    json_object_set_new(in, node_is_addr(c->arg[0]) ? "addr" : "peer", json_text(c->arg[0]));
+    json_t *reply = node_ask(c, "dial", in, &rc);
+    if (!reply)
+        return rc;
+    if (opt_on(c, OPT_JSON))
+        return node_print(c, reply, fields);
+    printf("connected to %s\n", json_string_value(json_object_get(reply, "addr")));
+    json_decref(reply);
+    return 0;
+}
+
+int verb_swarm_disconnect(struct cli *c)
+{
+    int rc;
+    json_t *in = json_object();
+    json_object_set_new(in, "peer", json_text(c->arg[0]));
+    json_t *reply = node_ask(c, "hangup", in, &rc);
+    if (!reply)
+        return rc;
+    json_decref(reply);
+    if (!opt_on(c, OPT_JSON))
+        return 0;
+    json_t *doc = doc_new(c);
+    json_object_set_new(doc, "peer", json_text(c->arg[0]));
+    return doc_print(doc, 0);
+}

@@ -1,0 +1,69 @@
+/* plexus up: a node in the foreground. */
+#include "node.h"
+
+#include <signal.h>
+#include <string.h>
+
+static px_node *running;
+
+static void on_signal(int number)
+{
+    (void)number;
+    px_node_stop(running);
+}
+
+/* SIGINT and SIGTERM end the node in order. */
+static void catch_signals(px_node *n)
+{
+    struct sigaction a = {.sa_handler = on_signal};
+    running = n;
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+}
+
+static void show_ready(const struct cli *c, const char *ready)
+{
+    json_t *doc = json_loads(ready ? ready : "{}", 0, NULL), *a;
+    size_t i;
+    if (opt_on(c, OPT_JSON) || opt_on(c, OPT_JSON_LINES)) {
+        if (opt_on(c, OPT_JSON))
+            json_object_set_new(doc, "schema", json_text("plexus.up/1"));
+        line_print(doc);
+        fflush(stdout);
+        return;
+    }
+    printf("peer %s\n", json_string_value(json_object_get(doc, "peer")));
+    json_array_foreach(json_object_get(doc, "addrs"), i, a)
+        printf("listening at %s\n", json_string_value(a));
+    printf("ready; Ctrl-C ends it\n");
+    fflush(stdout);
+    json_decref(doc);
+}
+
+int verb_up(struct cli *c)
+{
+    px_node *n = NULL;
+    px_diag d = {0};
+    px_node_options o = node_options(c);
+    o.mdns = !opt_on(c, OPT_NO_MDNS);
+    o.dht_protocol = opt_text(c, OPT_DHT_PROTOCOL);
+    o.lan = !o.listen_count;
+    o.public_ = opt_on(c, OPT_PUBLIC);
+    o.port = (uint16_t)opt_uint(c, OPT_PORT);
+    o.portmap = opt_on(c, OPT_PORTMAP);
+    o.slow_ms = (uint32_t)opt_uint(c, OPT_SLOW_MS);
+    o.heartbeat = 1;
+    o.control = node_socket();
+    if (!o.key_file)
+        o.key_file = state_path("identity.key");
+    px_err err = px_node_open(&o, &n, &d);
+    if (err != PX_ERR_OK)
+        return fail(err, NULL, &d);
+    catch_signals(n);
+    char *ready = px_node_ready(n);
+    show_ready(c, ready);
+    px_node_text_free(ready);
+    px_node_run(n);
+    px_node_close(n);
+    return 0;
+}

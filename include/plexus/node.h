@@ -1,0 +1,79 @@
+/*
+ * A node: one peer of a swarm in this process. It is opened with options, run on the thread that
+ * calls px_node_run, and spoken to in lines of JSON: the same commands on standard input, on the
+ * control socket, and from px_control_ask.
+ */
+#ifndef PLEXUS_NODE_H
+#define PLEXUS_NODE_H
+
+#include "plexus/err.h"
+
+PX_BEGIN_DECLS
+
+/* All zero is the default: a new identity, no listening address, no services but the basic ones. */
+typedef struct px_node_options {
+    size_t size;          /* sizeof(px_node_options) */
+    const char *key_file; /* libp2p PrivateKey, made with mode 0600 when missing; NULL: none */
+    const char *key_seed; /* 64 hex digits: a fixed Ed25519 identity */
+    const char *key_type; /* Ed25519 (NULL), secp256k1, RSA, ECDSA: of a new identity */
+    const char *agent;    /* what identify tells; NULL: plexus and its version */
+    const char *const *listen, *const *announce; /* multiaddrs */
+    unsigned listen_count, announce_count;
+    const char *const *bootstrap; /* multiaddrs with /p2p to connect to */
+    unsigned bootstrap_count;
+    const char *const *allow; /* peer ids; none: everybody */
+    unsigned allow_count;
+    const char *security;     /* "noise,tls": offered, in order; NULL: tls,noise */
+    const char *psk_file;     /* key of a private swarm (/key/swarm/psk/1.0.0/); NULL: open */
+    const char *dht;          /* off (NULL), server, client */
+    const char *dht_protocol; /* NULL: /plexus/kad/1.0.0 */
+    const char *relay;        /* off (NULL), server, client */
+    const char *control;      /* path of the control socket; NULL: none */
+    int lan;                  /* with no `listen`: loopback and private addresses, TCP and QUIC */
+    int public_;              /* with no `listen`: every address */
+    uint16_t port;            /* for both of them; 0 picks one */
+    int gossipsub, gossipsub_nosign, dcutr, autonat, mdns, portmap;
+    int heartbeat;             /* ping every peer each second and rank them */
+    int interop;               /* serve the test protocols: echo, perf, request-response */
+    uint32_t mdns_interval_ms; /* 0: 10,000 */
+    uint32_t slow_ms;          /* a peer slower than this is ranked below others; 0: 500 */
+} px_node_options;
+
+typedef struct px_node px_node;
+
+/* Open and listen. On failure *diag names the option. The node reads no input yet. */
+PX_API PX_NODISCARD px_err px_node_open(const px_node_options *o, px_node **out, px_diag *diag);
+
+/* Close every connection and free. NULL is allowed. */
+PX_API void px_node_close(px_node *n);
+
+/* {"event":"ready","impl":"plexus","peer":...,"addrs":[...],"protocols":[...],"api":...} as text,
+ * to be freed with px_node_text_free. NULL: no memory. */
+PX_API char *px_node_ready(px_node *n);
+
+/* Read commands, one JSON object a line, from descriptor `in` and write replies to `out`. The end
+ * of input stops the node. */
+PX_API PX_NODISCARD px_err px_node_speak(px_node *n, int in, int out);
+
+/* Run one command from this thread, before or from within px_node_run: `reply` hears its reply, or
+ * its replies (perf tells its progress), each one JSON object; the last one has "ok". */
+PX_API PX_NODISCARD px_err px_node_do(px_node *n, const char *command,
+                                      void (*reply)(void *ctx, const char *text), void *ctx);
+
+/* Serve until px_node_stop, `quit`, or the end of the input of px_node_speak. */
+PX_API void px_node_run(px_node *n);
+
+/* Make px_node_run return. Safe from other threads and from signal handlers. */
+PX_API void px_node_stop(px_node *n);
+
+/* Ask the node whose control socket this is: one JSON object in, one out (px_node_text_free).
+ * PX_ERR_UNREACHABLE: no node runs there. */
+PX_API PX_NODISCARD px_err px_control_ask(const char *path, const char *command,
+                                          uint64_t timeout_ms, char **reply);
+
+/* Free text that the functions above gave. NULL is allowed. */
+PX_API void px_node_text_free(char *text);
+
+PX_END_DECLS
+
+#endif

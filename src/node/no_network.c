@@ -1,0 +1,35 @@
+/* The public interface of the node in a build without the network: everything says so. */
+#include "base/diag.h"
+#include "plexus/node.h"
+
+px_err px_node_open(const px_node_options *o, px_node **out, px_diag *diag)
+{
+    *out = NULL;
+    pxi_diag_field(diag, "node");
+    return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with the network", "-Dnet=false");
+}
+
+void px_node_close(px_node *n) {}
+char *px_node_ready(px_node *n)
+{
+    return NULL;
+}
+px_err px_node_speak(px_node *n, int in, int out)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+px_err px_node_do(px_node *n, const char *command, void (*reply)(void *ctx, const char *text),
+                  void *ctx)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+void px_node_run(px_node *n) {}
+void px_node_stop(px_node *n) {}
+
+px_err px_control_ask(const char *path, const char *command, uint64_t timeout_ms, char **reply)
+{
+    *reply = NULL;
+    return PX_ERR_UNSUPPORTED;
+}
+
+void px_node_text_free(char *text) {}

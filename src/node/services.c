@@ -1,0 +1,143 @@
+/* What the options of a node turn on: transports, then protocols. */
+#include "base/diag.h"
+#include "base/mem.h"
+#include "io/socket.h"
+#include "net/kad.h"
+#include "net/ping.h"
+#include "node/discovered.h"
+#include "node/node_impl.h"
+#include "node/peering.h"
+#include "swarm/heartbeat.h"
+
+static px_err listen_at(px_node *n, px_view addr, px_diag *d)
+{
+    struct pxi_endpoint e;
+    px_err err = pxi_endpoint_of(addr, &e);
+    if (err == PX_ERR_OK && (e.via == PXI_VIA_TCP || e.via == PXI_VIA_WS) && !e.relayed)
+        return pxi_tcp_listen(n->tcp, addr, d);
+    if (err == PX_ERR_OK && e.via == PXI_VIA_QUIC && !e.relayed && n->quic)
+        return pxi_quic_io_listen(n->quic, addr, d);
+    pxi_diag_field(d, "listen");
+    return pxi_diag_set(d, PX_ERR_UNSUPPORTED, 0, "an ip with tcp, ws or quic-v1",
+                        "another address");
+}
+
+static px_err listen_text(px_node *n, const char *text, px_diag *d)
+{
+    struct pxi_maddr a;
+    px_err err = pxi_maddr_parse(px_view_str(text), &a, d);
+    return err == PX_ERR_OK ? listen_at(n, pxi_maddr_view(&a), d) : err;
+}
+
+/* ---------------------------------------- where to listen when nobody said where */
+
+struct lan {
+    px_node *node;
+    px_diag *diag;
+    bool all;
+    uint16_t port;
+    px_err err;
+    unsigned count;
+};
+
+static void listen_lan(void *ctx, const struct pxi_endpoint *at)
+{
+    struct lan *l = ctx;
+    enum pxi_ip_kind kind = pxi_ip_kind_of(at);
+    struct pxi_endpoint e = *at;
+    if (kind != PXI_IP_LOOPBACK && kind != PXI_IP_PRIVATE && !l->all)
+        return;
+    e.port = l->port;
+    static const int vias[] = {PXI_VIA_TCP, PXI_VIA_QUIC};
+    for (size_t i = 0; i < (l->node->quic ? 2 : 1); i++) {
+        e.via = vias[i];
+        struct pxi_maddr a = pxi_endpoint_maddr(&e);
+        px_err err = listen_at(l->node, pxi_maddr_view(&a), l->diag);
+        if (err == PX_ERR_OK)
+            l->count++;
+        else
+            l->err = err;
+    }
+}
+
+static px_err listen_default(px_node *n, const px_node_options *o, px_diag *d)
+{
+    struct lan l = {n, d, o->public_, o->port, PX_ERR_OK, 0};
+    struct pxi_endpoint any = {.family = 4};
+    pxi_endpoint_expand(&any, listen_lan, &l);
+    any.family = 6;
+    pxi_endpoint_expand(&any, listen_lan, &l);
+    return l.count ? PX_ERR_OK : l.err != PX_ERR_OK ? l.err : PX_ERR_NOT_FOUND;
+}
+
+/* ------------------------------------------------------------------- protocols */
+
+static px_err start_dht(px_node *n, const px_node_options *o)
+{
+    if (!o->dht || strcmp(o->dht, "off") == 0)
+        return PX_ERR_OK;
+    struct pxi_kad_options ko = {
+        .protocol = o->dht_protocol,
+        .client = strcmp(o->dht, "client") == 0,
+        .accept_all = o->interop,
+    };
+    n->kad = pxi_kad_new(n->host, &ko);
+    return n->kad ? PX_ERR_OK : PX_ERR_NOMEM;
+}
+
+static px_err start_swarm(px_node *n, const px_node_options *o, px_diag *d)
+{
+    n->discovered = pxi_discovered_new(n->host, !o->interop);
+    if (!n->discovered)
+        return PX_ERR_NOMEM;
+    if (o->heartbeat) {
+        struct pxi_heartbeat_options ho = {.slow_ns = o->slow_ms * PXI_MS};
+        n->heartbeat = pxi_heartbeat_new(n->host, &ho);
+        if (!n->heartbeat)
+            return PX_ERR_NOMEM;
+    }
+    px_err err = pxi_allow_new(n->host, o->allow, o->allow_count, &n->allow, d);
+    if (err == PX_ERR_OK)
+        err = pxi_bootstrap_new(n->host, o->bootstrap, o->bootstrap_count, &n->bootstrap, d);
+    return err;
+}
+
+px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
+{
+    n->tcp = pxi_tcp_new(n->loop, &n->upgrader);
+    /* A private swarm has no QUIC: there is no place for the pre-shared key in it. */
+    n->quic = o->psk_file ? NULL : pxi_quic_io_new(n->loop, n->host, n->cert);
+    n->identify = n->tcp ? pxi_identify_new(n->host) : NULL;
+    if (!n->identify || (!n->quic && !o->psk_file))
+        return PX_ERR_NOMEM;
+    px_err err = pxi_ping_serve(n->host);
+    if (err == PX_ERR_OK && o->interop)
+        err = pxi_serve_tests(n);
+    if (err == PX_ERR_OK)
+        err = start_dht(n, o);
+    if (err == PX_ERR_OK)
+        err = start_swarm(n, o, d);
+    for (unsigned i = 0; i < o->listen_count && err == PX_ERR_OK; i++)
+        err = listen_text(n, o->listen[i], d);
+    if (err == PX_ERR_OK && !o->listen_count && (o->lan || o->public_))
+        err = listen_default(n, o, d);
+    return err;
+}
+
+void pxi_services_stop(px_node *n)
+{
+    pxi_bootstrap_free(n->bootstrap);
+    pxi_allow_free(n->allow);
+    pxi_heartbeat_free(n->heartbeat);
+    pxi_discovered_free(n->discovered);
+    pxi_kad_free(n->kad);
+    pxi_identify_free(n->identify);
+}
+
+void pxi_transports_free(px_node *n)
+{
+    pxi_tcp_free(n->tcp);
+    pxi_quic_io_free(n->quic);
+}
+
+void pxi_nat_report(px_node *n, json_t *out) {}

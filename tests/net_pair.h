@@ -1,0 +1,93 @@
+/*
+ * Two hosts in one process, joined by links in memory and virtual time: what the tests and the
+ * benchmark of upgrades and multiplexers share.
+ */
+#ifndef NET_PAIR_H
+#define NET_PAIR_H
+
+#include "net/host.h"
+#include "net/memlink.h"
+#include "net/upgrade.h"
+
+struct node {
+    struct pxi_random random;
+    struct pxi_key *key;
+    struct pxi_host *host;
+    struct pxi_upgrader up;
+    struct pxi_upgrade *u;
+    struct pxi_conn *conn;
+    unsigned done;
+    px_err err;
+    bool fresh_only; /* test what `done` hears without giving the conn to the host */
+};
+
+static struct pxi_timers net_timers;
+
+static inline void net_run(uint64_t for_ns)
+{
+    uint64_t end = net_timers.now_ns + for_ns, next;
+    while ((next = pxi_timers_next(&net_timers)) <= end && next != PXI_NEVER)
+        pxi_timers_run(&net_timers, next);
+    pxi_timers_run(&net_timers, end);
+}
+
+static inline void node_done(void *ctx, struct pxi_conn *c, px_err err)
+{
+    struct node *n = ctx;
+    n->done++;
+    n->u = NULL;
+    n->err = err;
+    n->conn = c;
+    if (!c || n->fresh_only)
+        return;
+    n->err = pxi_host_add_conn(n->host, c);
+    if (n->err != PX_ERR_OK) {
+        c->ops->close(c, n->err);
+        n->conn = NULL;
+    }
+}
+
+static inline bool node_open(struct node *n, uint64_t seed, enum pxi_security first,
+                             enum pxi_security second)
+{
+    *n = (struct node){.random = pxi_random_seeded(seed)};
+    n->key = pxi_key_new(PXI_KEY_ED25519, &n->random);
+    struct pxi_host_options o = {.key = n->key, .timers = &net_timers, .random = &n->random};
+    n->host = n->key ? pxi_host_new(&o) : NULL;
+    n->up.host = n->host;
+    n->up.security[0] = first;
+    n->up.security[1] = second;
+    return n->host != NULL;
+}
+
+static inline void node_close(struct node *n)
+{
+    if (n->u)
+        pxi_upgrade_cancel(n->u);
+    pxi_host_free(n->host);
+    net_run(5 * PXI_SECOND);
+    pxi_key_free(n->key);
+}
+
+static inline bool node_upgrade(struct node *n, struct pxi_link *l, bool outbound,
+                                const struct pxi_peer *expect)
+{
+    struct pxi_upgrade_options o = {
+        .upgrader = &n->up, .outbound = outbound, .done = node_done, .ctx = n};
+    if (expect)
+        o.peer = *expect;
+    n->done = 0;
+    n->u = pxi_upgrade_start(&o, l);
+    return n->u != NULL;
+}
+
+/* a dials b. */
+static inline bool nodes_join(struct node *a, struct node *b, struct pxi_memlink_options o)
+{
+    struct pxi_link *la, *lb;
+    o.timers = &net_timers;
+    return pxi_memlink_pair(&o, &la, &lb) == PX_ERR_OK &&
+           node_upgrade(a, la, true, pxi_host_self(b->host)) && node_upgrade(b, lb, false, NULL);
+}
+
+#endif
