@@ -112,13 +112,13 @@ static int fill(X509 *x, EVP_PKEY *key, struct pxi_random *r, uint64_t now_s, px
            X509_set_issuer_name(x, n) && X509_set_pubkey(x, key) && add_extension(x, extension);
 }
 
-/* Take bytes that libcrypto allocated into a buffer of ours; n <= 0: it failed. */
-static int keep(struct pxi_buf *b, uint8_t *bytes, int n)
+/* Take n bytes that libcrypto allocated into a buffer of ours; n <= 0: it failed. */
+static int keep(struct pxi_buf *b, int n, uint8_t *const *bytes)
 {
-    int ok = n > 0 && pxi_buf_add(b, bytes, (size_t)n);
+    int ok = n > 0 && pxi_buf_add(b, *bytes, (size_t)n);
     if (n > 0)
-        OPENSSL_cleanse(bytes, (size_t)n);
-    OPENSSL_free(bytes);
+        OPENSSL_cleanse(*bytes, (size_t)n);
+    OPENSSL_free(*bytes);
     return ok;
 }
 
@@ -131,8 +131,8 @@ static px_err build(struct pxi_cert *c, const struct pxi_key *host, EVP_PKEY *ke
     PKCS8_PRIV_KEY_INFO *p8 = EVP_PKEY2PKCS8(key);
     px_err err = x && p8 ? signed_key(host, key, &extension) : PX_ERR_NOMEM;
     if (!err && !(fill(x, key, r, now_s, px_view_of(extension.p, extension.n)) &&
-                  X509_sign(x, key, pxi_algs()->sha256) && keep(&c->der, der, i2d_X509(x, &der)) &&
-                  keep(&c->key, key_der, i2d_PKCS8_PRIV_KEY_INFO(p8, &key_der))))
+                  X509_sign(x, key, pxi_algs()->sha256) && keep(&c->der, i2d_X509(x, &der), &der) &&
+                  keep(&c->key, i2d_PKCS8_PRIV_KEY_INFO(p8, &key_der), &key_der)))
         err = PX_ERR_NOMEM;
     PKCS8_PRIV_KEY_INFO_free(p8);
     X509_free(x);

@@ -47,6 +47,7 @@ struct pxi_host {
     struct pxi_limiter *limiter;
     struct pxi_faults faults;
     struct pxi_list conns, watches, transports, reaches, dialings;
+    struct pxi_reach *answering; /* a wish about to be answered, unless it is cancelled */
     unsigned conn_count;
     struct pxi_handler *handlers;
     unsigned handler_count;

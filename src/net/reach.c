@@ -297,6 +297,8 @@ void pxi_reach_cancel(struct pxi_reach *r)
         return;
     pxi_list_remove(&r->link);
     pxi_timer_disarm(timers(r->host), &r->timer);
+    if (r->host->answering == r)
+        r->host->answering = NULL;
     struct pxi_dialing *g = r->dialing;
     r->dialing = NULL;
     if (g && pxi_list_empty(&g->wishes))
@@ -330,6 +332,23 @@ void pxi_reach_free_all(struct pxi_host *h)
         answer(PXI_OF(h->reaches.next, struct pxi_reach, link), NULL, PX_ERR_RESET);
 }
 
+/* The one wish of a dialing has its connection. Those who hear of it first may cancel the wish. */
+static void answer_alone(struct pxi_dialing *g, struct pxi_conn *c)
+{
+    struct pxi_host *h = g->host;
+    h->answering = PXI_OF(g->wishes.next, struct pxi_reach, link);
+    pxi_list_remove(&h->answering->link);
+    h->answering->dialing = NULL;
+    dialing_free(g);
+    px_err err = pxi_host_add_conn(h, c);
+    if (err != PX_ERR_OK)
+        c->ops->close(c, err);
+    struct pxi_reach *r = h->answering;
+    h->answering = NULL;
+    if (r)
+        answer(r, err == PX_ERR_OK ? c : NULL, err);
+}
+
 void pxi_dial_done(struct pxi_dial *d, struct pxi_conn *c, px_err err)
 {
     struct pxi_dialing *g = d->dialing;
@@ -342,13 +361,7 @@ void pxi_dial_done(struct pxi_dial *d, struct pxi_conn *c, px_err err)
     dial_free(d);
     bool alone = g->alone;
     if (c && alone && !pxi_list_empty(&g->wishes)) {
-        struct pxi_reach *r = PXI_OF(g->wishes.next, struct pxi_reach, link);
-        err = pxi_host_add_conn(h, c);
-        if (err != PX_ERR_OK)
-            c->ops->close(c, err);
-        pxi_list_remove(&r->link);
-        dialing_free(g);
-        answer(r, err == PX_ERR_OK ? c : NULL, err);
+        answer_alone(g, c);
         return;
     }
     if (c) {

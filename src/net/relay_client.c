@@ -1,6 +1,5 @@
 /* Connections through relays: dialling them (a transport) and answering them (stop streams). */
 #include "codec/messages.h"
-#include "net/limits.h"
 #include "net/relay_impl.h"
 #include "net/streamlink.h"
 
@@ -16,9 +15,8 @@ struct circuit {
     struct pxi_stream *stream; /* until it is a link */
     struct pxi_frame frame;
     struct pxi_upgrade *upgrade;
-    struct pxi_scope_conn *scope; /* inbound: what it counts against until it is a connection */
-    struct pxi_peer peer;         /* inbound: who comes, says the relay */
-    struct pxi_timer timer;       /* inbound: to give up; outbound: to report err */
+    struct pxi_peer peer;   /* inbound: who comes, says the relay */
+    struct pxi_timer timer; /* inbound: to give up; outbound: to report err */
     px_err err;
 };
 
@@ -35,8 +33,6 @@ static void circuit_free(struct circuit *k)
         pxi_stream_reset(k->stream);
     if (k->upgrade)
         pxi_upgrade_cancel(k->upgrade);
-    if (k->scope)
-        pxi_scope_conn_close(k->scope);
     pxi_timer_disarm(timers(k), &k->timer);
     pxi_frame_deinit(&k->frame);
     pxi_list_remove(&k->link);
@@ -81,10 +77,6 @@ static void upgraded(void *ctx, struct pxi_conn *c, px_err err)
     struct pxi_host *h = k->client->host;
     struct pxi_dial *d = k->dial;
     k->upgrade = NULL;
-    if (c && !d) {
-        c->scope = k->scope;
-        k->scope = NULL;
-    }
     circuit_free(k);
     if (d)
         pxi_dial_done(d, c, err);
@@ -289,16 +281,11 @@ static void stop_refuse(struct circuit *k, unsigned status, bool broken)
 
 static void stop_connect(struct circuit *k, const struct pxi_msg_relay_stop *m)
 {
-    struct pxi_host *h = k->client->host;
-    struct pxi_endpoint e = {.relayed = true};
     struct pxi_relay_place *p = pxi_relay_place_find(k->client, &k->stream->conn->peer);
     if (!m->peer || pxi_peer_from_bytes(m->peer->id, &k->peer, NULL) != PX_ERR_OK) {
         stop_refuse(k, PXI_RELAY_MALFORMED, true);
     } else if (!p || !p->now.held) {
         stop_refuse(k, PXI_RELAY_PERMISSION_DENIED, false);
-    } else if (pxi_scope_conn_open(pxi_host_limiter(h), false, &e, &k->scope) != PX_ERR_OK) {
-        pxi_host_faults(h)->n[PXI_FAULT_LIMIT]++;
-        stop_refuse(k, PXI_RELAY_RESOURCE_LIMIT, false);
     } else if (!stop_reply(k, PXI_RELAY_OK)) {
         circuit_free(k);
     } else {

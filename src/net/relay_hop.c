@@ -504,6 +504,8 @@ static size_t hop_data(struct pxi_stream *s, px_view bytes)
 static void hop_ended(struct pxi_stream *s)
 {
     struct circuit *c = s->user;
+    if (c->state == READING && pxi_frame_partial(&c->frame))
+        pxi_host_faults(c->relay->host)->n[PXI_FAULT_RELAY]++;
     side_ended(c, c->b);
 }
 
