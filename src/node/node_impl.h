@@ -39,6 +39,7 @@ struct px_node {
     struct pxi_allow *allow;
     struct pxi_pubsub *pubsub;
     struct pxi_reachable *reachable;
+    struct pxi_io_mdns *mdns;
     struct pxi_lines_server *server;
     struct pxi_list channels, calls;
     uv_async_t stop;
