@@ -1296,7 +1296,7 @@ const struct cli_verb cli_verbs[] = {
     "  ms            each round trip\n"
     "\n"
     "examples:\n"
-    "  plexus ping 12D3KooWPEER --count 5\n"
+    "  plexus ping PEER --count 5\n"
     "      Five pings.\n",
     opts_ping, sizeof opts_ping / sizeof *opts_ping, 1, 1, verb_ping},
     {"net", "how this node stands in the network", "plexus net [options]",
@@ -1376,7 +1376,7 @@ const struct cli_verb cli_verbs[] = {
     "  value         the value\n"
     "\n"
     "examples:\n"
-    "  plexus dht get /plexus/12D3KooWPEER/greeting\n"
+    "  plexus dht get /plexus/ME/greeting\n"
     "      Read it.\n",
     opts_dht_get, sizeof opts_dht_get / sizeof *opts_dht_get, 1, 1, verb_dht_get},
     {"dht provide", "announce that this node has something", "plexus dht provide [options] [CID]",
@@ -1427,7 +1427,7 @@ const struct cli_verb cli_verbs[] = {
     "  providers     peer to addresses\n"
     "\n"
     "examples:\n"
-    "  plexus dht find bafkreidnhmpnpbasdheqgrbwiyfel4wdjq5qud5jdw5neywyxo4re3t3ee\n"
+    "  plexus dht find bafkr4igogkqu2653f3ochcusdn3qda2sekryhofdaenh7ck7esmziuicnq\n"
     "      Who has it?\n",
     opts_dht_find, sizeof opts_dht_find / sizeof *opts_dht_find, 1, 1, verb_dht_find},
     {"dht closest", "the peers nearest to a key", "plexus dht closest [options] KEY|PEER",
@@ -1450,7 +1450,7 @@ const struct cli_verb cli_verbs[] = {
     "  peers         peer ids, nearest first\n"
     "\n"
     "examples:\n"
-    "  plexus dht closest 12D3KooWPEER\n"
+    "  plexus dht closest PEER\n"
     "      The neighbours of a peer.\n",
     opts_dht_closest, sizeof opts_dht_closest / sizeof *opts_dht_closest, 1, 1, verb_dht_closest},
     {"swarm connect", "connect to a peer", "plexus swarm connect [options] PEER|MULTIADDR",
@@ -1476,7 +1476,7 @@ const struct cli_verb cli_verbs[] = {
     "  muxer         multiplexer\n"
     "\n"
     "examples:\n"
-    "  plexus swarm connect /ip4/192.0.2.7/tcp/4001/p2p/12D3KooWPEER\n"
+    "  plexus swarm connect MULTIADDR\n"
     "      Connect by address.\n",
     opts_swarm_connect, sizeof opts_swarm_connect / sizeof *opts_swarm_connect, 1, 1, verb_swarm_connect},
     {"swarm disconnect", "close every connection to a peer", "plexus swarm disconnect [options] PEER",
@@ -1498,7 +1498,7 @@ const struct cli_verb cli_verbs[] = {
     "  peer          whom\n"
     "\n"
     "examples:\n"
-    "  plexus swarm disconnect 12D3KooWPEER\n"
+    "  plexus swarm disconnect PEER\n"
     "      Hang up.\n",
     opts_swarm_disconnect, sizeof opts_swarm_disconnect / sizeof *opts_swarm_disconnect, 1, 1, verb_swarm_disconnect},
     {"perf", "throughput over libp2p (/perf/1.0.0)", "plexus perf [options]",
@@ -1536,11 +1536,11 @@ const struct cli_verb cli_verbs[] = {
     "  downloadBytes  bytes received\n"
     "\n"
     "examples:\n"
-    "  plexus perf --server-address /ip4/192.0.2.7/tcp/4001 --upload-bytes 1000000\n"
+    "  plexus perf --server-address MULTIADDR --upload-bytes 1000000\n"
     "      Send a megabyte.\n",
     opts_perf, sizeof opts_perf / sizeof *opts_perf, 0, 0, verb_perf},
-    {"interop-peer", "a peer that speaks lines of JSON, for tests against other libp2ps", "plexus interop-peer [options]",
-    "plexus interop-peer: a peer that speaks lines of JSON, for tests against other libp2ps\n"
+    {"interop-peer", "a peer for tests, spoken to in lines of JSON", "plexus interop-peer [options]",
+    "plexus interop-peer: a peer for tests, spoken to in lines of JSON\n"
     "\n"
     "usage: plexus interop-peer [options]\n"
     "\n"
@@ -1889,7 +1889,7 @@ const struct cli_topic cli_topics[] = {
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"
     "  swarm       connections of the running node: connect, disconnect\n"
-    "  interop-peer a peer that speaks lines of JSON, for tests against other libp2ps\n"
+    "  interop-peer a peer for tests, spoken to in lines of JSON\n"
     "The house\n"
     "  doctor      what this machine offers, and the fallbacks taken\n"
     "  kernels     numeric kernels and why each was chosen\n"

@@ -39,7 +39,7 @@ complete -c plexus -n __plexus_first -a net -d 'how this node stands in the netw
 complete -c plexus -n __plexus_first -a dht -d 'the distributed hash table: put, get, provide, find, closest'
 complete -c plexus -n __plexus_first -a swarm -d 'connections of the running node: connect, disconnect'
 complete -c plexus -n __plexus_first -a perf -d 'throughput over libp2p (/perf/1.0.0)'
-complete -c plexus -n __plexus_first -a interop-peer -d 'a peer that speaks lines of JSON, for tests against other libp2ps'
+complete -c plexus -n __plexus_first -a interop-peer -d 'a peer for tests, spoken to in lines of JSON'
 complete -c plexus -n __plexus_first -a completion -d 'completion script for a shell'
 complete -c plexus -n __plexus_first -a version -d 'version and features'
 complete -c plexus -n __plexus_first -a help -d 'help on a verb or a topic'
