@@ -216,6 +216,12 @@ static struct pxi_quic *pick(struct pxi_quic_transport *t, const struct pxi_udp_
     return p ? p->q : NULL;
 }
 
+static void punch(struct pxi_transport *t, const struct pxi_endpoint *e)
+{
+    struct pxi_quic_transport *q = PXI_OF(t, struct pxi_quic_transport, transport);
+    pxi_quic_io_poke(PXI_OF(q, struct pxi_quic_io, transport), e, 64);
+}
+
 struct pxi_quic_io *pxi_quic_io_new(struct pxi_loop *l, struct pxi_host *h,
                                     const struct pxi_cert *cert)
 {
@@ -235,6 +241,7 @@ struct pxi_quic_io *pxi_quic_io_new(struct pxi_loop *l, struct pxi_host *h,
         pxi_random_fill(pxi_host_random(h), io->secret, sizeof io->secret);
     io->transport.pick = pick;
     pxi_quic_transport_init(&io->transport, h);
+    io->transport.transport.punch = punch;
     return io;
 }
 

@@ -37,6 +37,7 @@ struct px_node {
     struct pxi_kad *kad;
     struct pxi_reaching *bootstrap; /* peers that are kept connected */
     struct pxi_allow *allow;
+    struct pxi_reachable *reachable;
     struct pxi_pubsub *pubsub;
     struct pxi_lines_server *server;
     struct pxi_list channels, calls;
