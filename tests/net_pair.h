@@ -5,15 +5,18 @@
 #ifndef NET_PAIR_H
 #define NET_PAIR_H
 
+#include "crypto/cert.h"
 #include "net/host.h"
 #include "net/memlink.h"
 #include "net/upgrade.h"
+#include "net/websocket.h"
 
 struct node {
     struct pxi_random random;
     struct pxi_key *key;
     struct pxi_host *host;
     struct pxi_upgrader up;
+    struct pxi_cert *cert;
     struct pxi_upgrade *u;
     struct pxi_conn *conn;
     unsigned done;
@@ -29,6 +32,11 @@ static inline void net_run(uint64_t for_ns)
     while ((next = pxi_timers_next(&net_timers)) <= end && next != PXI_NEVER)
         pxi_timers_run(&net_timers, next);
     pxi_timers_run(&net_timers, end);
+}
+
+static inline uint64_t net_wall_s(void)
+{
+    return 1800000000;
 }
 
 static inline void node_done(void *ctx, struct pxi_conn *c, px_err err)
@@ -52,11 +60,15 @@ static inline bool node_open(struct node *n, uint64_t seed, enum pxi_security fi
 {
     *n = (struct node){.random = pxi_random_seeded(seed)};
     n->key = pxi_key_new(PXI_KEY_ED25519, &n->random);
-    struct pxi_host_options o = {.key = n->key, .timers = &net_timers, .random = &n->random};
+    struct pxi_host_options o = {
+        .key = n->key, .timers = &net_timers, .random = &n->random, .wall_s = net_wall_s};
     n->host = n->key ? pxi_host_new(&o) : NULL;
     n->up.host = n->host;
+    if (n->key && (first == PXI_SECURITY_TLS || second == PXI_SECURITY_TLS))
+        pxi_cert_new(n->key, &n->random, net_wall_s(), &n->cert);
     n->up.security[0] = first;
     n->up.security[1] = second;
+    n->up.cert = n->cert;
     return n->host != NULL;
 }
 
@@ -67,6 +79,7 @@ static inline void node_close(struct node *n)
     pxi_host_free(n->host);
     net_run(5 * PXI_SECOND);
     pxi_key_free(n->key);
+    pxi_cert_free(n->cert);
 }
 
 static inline bool node_upgrade(struct node *n, struct pxi_link *l, bool outbound,
@@ -81,13 +94,28 @@ static inline bool node_upgrade(struct node *n, struct pxi_link *l, bool outboun
     return n->u != NULL;
 }
 
+static bool net_websocket; /* join through WebSockets */
+
+static inline struct pxi_link *node_websocket(struct node *n, struct pxi_link *l, bool server)
+{
+    struct pxi_websocket_options o = {.timers = &net_timers,
+                                      .random = &n->random,
+                                      .faults = pxi_host_faults(n->host),
+                                      .server = server,
+                                      .host = "127.0.0.1:4001"};
+    return net_websocket ? pxi_websocket_new(&o, l) : l;
+}
+
 /* a dials b. */
 static inline bool nodes_join(struct node *a, struct node *b, struct pxi_memlink_options o)
 {
     struct pxi_link *la, *lb;
     o.timers = &net_timers;
-    return pxi_memlink_pair(&o, &la, &lb) == PX_ERR_OK &&
-           node_upgrade(a, la, true, pxi_host_self(b->host)) && node_upgrade(b, lb, false, NULL);
+    if (pxi_memlink_pair(&o, &la, &lb) != PX_ERR_OK)
+        return false;
+    la = node_websocket(a, la, false);
+    lb = node_websocket(b, lb, true);
+    return node_upgrade(a, la, true, pxi_host_self(b->host)) && node_upgrade(b, lb, false, NULL);
 }
 
 #endif

@@ -1,20 +1,18 @@
 /* Listening and dialling over TCP. */
 #include "io/tcp.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/diag.h"
 #include "base/mem.h"
 #include "io/socket.h"
 #include "io/tcp_impl.h"
-#if __has_include("net/websocket.h")
 #include "net/websocket.h"
-#else
-#define pxi_websocket_new(a, b, c, d) NULL
-#endif
 
 enum { ACCEPTS = 64, BACKLOG = 1024 };
 
@@ -75,6 +73,16 @@ static void upgraded(void *ctx, struct pxi_conn *c, px_err err)
     }
 }
 
+/* What a client says in the Host header: "192.0.2.1:4001", "[2001:db8::1]:4001". */
+static const char *host_header(const struct pxi_endpoint *e, char *out, size_t cap)
+{
+    char ip[INET6_ADDRSTRLEN] = "";
+    bool six = e->family == 6;
+    inet_ntop(six ? AF_INET6 : AF_INET, e->ip, ip, sizeof ip);
+    snprintf(out, cap, six ? "[%s]:%u" : "%s:%u", ip, e->port);
+    return out;
+}
+
 /* The socket of an attempt is connected: websocket if asked for, then the upgrade. */
 static void begin_upgrade(struct attempt *a, int fd)
 {
@@ -98,8 +106,15 @@ static void begin_upgrade(struct attempt *a, int fd)
     }
     struct pxi_link *link = &s->link;
     if (a->websocket) {
-        link = pxi_websocket_new(link, o.outbound, pxi_host_random(o.upgrader->host),
-                                 pxi_loop_timers(a->tcp->loop));
+        char host[INET6_ADDRSTRLEN + 16];
+        struct pxi_websocket_options wo = {
+            .timers = pxi_loop_timers(a->tcp->loop),
+            .random = pxi_host_random(o.upgrader->host),
+            .faults = pxi_host_faults(o.upgrader->host),
+            .server = !o.outbound,
+            .host = host_header(&a->remote, host, sizeof host),
+        };
+        link = pxi_websocket_new(&wo, link);
     }
     if (link)
         a->upgrade = pxi_upgrade_start(&o, link);

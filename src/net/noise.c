@@ -193,8 +193,10 @@ static px_err hear(struct noise *x, uint8_t *msg, size_t n)
     px_err err = pxi_noise_xx_read(&hs->xx, msg, n, &payload);
     if (err == PX_ERR_OK && hs->xx.step > 1)
         err = hear_identity(x, payload);
-    if (err == PX_ERR_OK && hs->xx.step < 3)
+    if (err == PX_ERR_OK && hs->xx.step < 3) {
         err = say_identity(hs, outbound ? x->s.muxer : hs->muxers ? hs->muxers[0] : NULL);
+        x->s.on->wake(x->s.above);
+    }
     return err == PX_ERR_OK && hs->xx.step == 3 ? finish(x) : err;
 }
 

@@ -27,6 +27,8 @@ struct pxi_secure_events {
     void (*ready)(void *above);
     /* Plaintext arrived. */
     void (*plain)(void *above, const uint8_t *bytes, size_t n);
+    /* The channel itself has something to send: pull soon. */
+    void (*wake)(void *above);
     /* Write up to cap bytes of plaintext to out; 0: nothing to send. Only after ready. */
     size_t (*fill)(void *above, uint8_t *out, size_t cap);
 };
@@ -62,6 +64,7 @@ struct pxi_secure_options {
     struct pxi_peer expect; /* n == 0: anybody */
     const struct pxi_key *key;
     struct pxi_random *random;
+    uint64_t now_s; /* unix seconds, for the dates of certificates */
 };
 
 #endif

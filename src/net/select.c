@@ -75,6 +75,13 @@ static int message(px_view in, px_view *text)
     return (int)(at + len);
 }
 
+/* The header is known in advance: the first byte that differs ends the wait for the rest. */
+static bool may_be_header(px_view in)
+{
+    static const char whole[] = "\x13/multistream/1.0.0\n";
+    return in.n < sizeof whole && memcmp(in.p, whole, in.n) == 0;
+}
+
 /* Names are UTF-8 without control characters. */
 static bool is_name(px_view text)
 {
@@ -140,6 +147,8 @@ static size_t push_part(struct pxi_select *s, px_view in, struct pxi_buf *out)
             return at;
         }
         used = message(px_view_of(s->part.p, s->part.n), &text);
+        if (!used && !s->header && !may_be_header(px_view_of(s->part.p, s->part.n)))
+            used = -1;
     }
     if (used < 0)
         finish(s, NULL, PX_ERR_PROTOCOL);
@@ -160,7 +169,7 @@ size_t pxi_select_push(struct pxi_select *s, px_view in, struct pxi_buf *out)
             continue;
         }
         int used = message(rest, &text);
-        if (used < 0) {
+        if (used < 0 || (!used && !s->header && !may_be_header(rest))) {
             finish(s, NULL, PX_ERR_PROTOCOL);
         } else if (used > 0) {
             heard(s, text, out);

@@ -9,11 +9,15 @@
 #include "base/mem.h"
 #include "base/math.h"
 #include "net/limits.h"
-#include "net/noise.h"
+#include "net/pnet.h"
+#include "net/secure_tls.h"
 #include "net/select.h"
 #include "net/yamux.h"
 
-enum { TIDY_MS = 2000 };
+enum {
+    TIDY_MS = 2000,
+    LAST_MS = 50, /* for the last bytes of an upgrade that failed to be pulled */
+};
 
 /* What only the upgrade needs. */
 struct setup {
@@ -40,10 +44,18 @@ struct pxi_upgrade {
 };
 
 static const char *const MUXERS[] = {PXI_YAMUX_ID, NULL};
+static const char *const ALPN[] = {PXI_YAMUX_ID, "libp2p", NULL};
 
 static void count(struct pxi_upgrade *u, enum pxi_fault fault)
 {
     u->faults->n[fault]++;
+}
+
+static void session_wake(void *below)
+{
+    struct pxi_upgrade *u = below;
+    if (u->link)
+        u->link->ops->wake(u->link);
 }
 
 static void setup_free(struct pxi_upgrade *u)
@@ -83,13 +95,14 @@ static void fail(struct pxi_upgrade *u, px_err err)
         c->ops->close(c, err);
     } else if (u->setup->err == PX_ERR_OK) {
         u->setup->err = err;
-        pxi_timer_after(u->timers, &u->timer, 0);
+        session_wake(u); /* an alert or a refusal may wait */
+        pxi_timer_after(u->timers, &u->timer, LAST_MS * PXI_MS);
     }
 }
 
 static void fail_counted(struct pxi_upgrade *u, px_err err, enum pxi_fault fault)
 {
-    if (err != PX_ERR_NOMEM && !u->broken)
+    if (err != PX_ERR_NOMEM && err != PX_ERR_RESET && !u->broken)
         count(u, fault);
     fail(u, err);
 }
@@ -109,13 +122,6 @@ static void on_timer(struct pxi_timer *t, uint64_t now_ns)
         tell_failure(u, u->setup->err != PX_ERR_OK ? u->setup->err : PX_ERR_TIMEOUT);
     else if (u->secure->ops->tidy(u->secure))
         pxi_timer_after(u->timers, t, TIDY_MS * PXI_MS);
-}
-
-static void session_wake(void *below)
-{
-    struct pxi_upgrade *u = below;
-    if (u->link)
-        u->link->ops->wake(u->link);
 }
 
 static void session_over(void *below)
@@ -161,6 +167,14 @@ static void go_live(struct pxi_upgrade *u)
 
 /* ------------------------------------------------ selecting */
 
+/* With a wrong key of the swarm the first message is noise. */
+static enum pxi_fault select_fault(const struct pxi_upgrade *u)
+{
+    if (u->setup->select.err == PX_ERR_NO_PROTOCOL)
+        return PXI_FAULT_NO_PROTOCOL;
+    return u->setup->naming && u->setup->o.upgrader->psk ? PXI_FAULT_PNET : PXI_FAULT_MULTISTREAM;
+}
+
 /* The remote's word in a negotiation; returns the bytes that belong to it. */
 static size_t select_push(struct pxi_upgrade *u, px_view bytes)
 {
@@ -169,8 +183,7 @@ static size_t select_push(struct pxi_upgrade *u, px_view bytes)
     if (u->sent < u->out.n)
         session_wake(u);
     if (s->done && !s->agreed)
-        fail_counted(u, s->err,
-                     s->err == PX_ERR_NO_PROTOCOL ? PXI_FAULT_NO_PROTOCOL : PXI_FAULT_MULTISTREAM);
+        fail_counted(u, s->err, select_fault(u));
     return used;
 }
 
@@ -218,7 +231,6 @@ static void select_open(struct pxi_upgrade *u, const char *const *names)
 static void on_ready(void *above)
 {
     struct pxi_upgrade *u = above;
-    session_wake(u); /* the last message of the handshake */
     if (u->secure->muxer)
         go_live(u);
     else
@@ -250,7 +262,7 @@ static size_t on_fill(void *above, uint8_t *out, size_t cap)
     return n;
 }
 
-static const struct pxi_secure_events secure_events = {on_ready, on_plain, on_fill};
+static const struct pxi_secure_events secure_events = {on_ready, on_plain, session_wake, on_fill};
 
 /* The protocol is agreed (or the only one): begin its handshake. */
 static void secure_start(struct pxi_upgrade *u, const char *name)
@@ -264,6 +276,7 @@ static void secure_start(struct pxi_upgrade *u, const char *name)
         .expect = o->peer,
         .key = pxi_host_key(host),
         .random = pxi_host_random(host),
+        .now_s = pxi_host_wall_s(host),
     };
     px_err err = PX_ERR_NOMEM;
     u->security = name;
@@ -271,6 +284,9 @@ static void secure_start(struct pxi_upgrade *u, const char *name)
         err = pxi_noise_id_make(&o->upgrader->noise, so.key, so.random);
         if (err == PX_ERR_OK)
             u->secure = pxi_noise_new(&so, &o->upgrader->noise, MUXERS);
+    } else {
+        u->secure = pxi_secure_tls_new(&so, o->upgrader->cert, ALPN);
+        err = PX_ERR_OK;
     }
     if (!u->secure)
         fail(u, err != PX_ERR_OK ? err : PX_ERR_NOMEM);
@@ -302,6 +318,14 @@ static void on_push(struct pxi_link *l, uint8_t *bytes, size_t n)
         pxi_timer_after(u->timers, &u->timer, TIDY_MS * PXI_MS);
 }
 
+/* The last word of an upgrade that failed was taken: no need to wait any longer. */
+static size_t pulled(struct pxi_upgrade *u, size_t n)
+{
+    if (u->setup && u->setup->err != PX_ERR_OK)
+        pxi_timer_after(u->timers, &u->timer, 0);
+    return n;
+}
+
 static size_t on_pull(struct pxi_link *l, uint8_t *out, size_t cap)
 {
     struct pxi_upgrade *u = l->user;
@@ -309,11 +333,11 @@ static size_t on_pull(struct pxi_link *l, uint8_t *out, size_t cap)
     if (!u->secure || !u->secure->ready)
         n = take_out(u, out, cap);
     if (!u->secure || cap - n < PXI_SECURE_CAP)
-        return n;
+        return pulled(u, n);
     n += u->secure->ops->pull(u->secure, out + n, cap - n);
     if (u->secure->err != PX_ERR_OK)
         fail_counted(u, u->secure->err, u->secure->fault);
-    return n;
+    return pulled(u, n);
 }
 
 static void on_lost(struct pxi_link *l, px_err why)
@@ -365,6 +389,11 @@ struct pxi_upgrade *pxi_upgrade_start(const struct pxi_upgrade_options *o, struc
     }
     struct pxi_host *host = o->upgrader->host;
     uint64_t limit = o->upgrader->timeout_ns;
+    if (o->upgrader->psk && !(l = pxi_pnet_new(l, o->upgrader->psk, pxi_host_random(host)))) {
+        pxi_free(s);
+        pxi_free(u);
+        return NULL;
+    }
     u->setup = s;
     u->link = l;
     u->timers = pxi_host_timers(host);

@@ -107,8 +107,6 @@ static size_t fill_stream(struct pxi_ystream *s, uint8_t *out, size_t cap)
         size_t most = pxi_list_empty(&y->ring) ? cap : QUANTUM;
         size_t n =
             pxi_min(pxi_min(s->out.n, s->send_window), pxi_min(most, cap - at - PXI_YAMUX_HEADER));
-        if (s->fin && n == s->out.n)
-            flags |= PXI_YAMUX_FIN;
         put(out + at, PXI_YAMUX_DATA, flags, s->id, (uint32_t)n);
         pxi_queue_get(&s->out, out + at + PXI_YAMUX_HEADER, n);
         pxi_yamux_let_go(y, &y->out_bytes, n);

@@ -7,6 +7,7 @@
 #include "node/discovered.h"
 #include "node/node_impl.h"
 #include "node/peering.h"
+#include "node/pubsub.h"
 #include "node/reachable.h"
 #include "swarm/heartbeat.h"
 
@@ -18,9 +19,9 @@ static px_err listen_at(px_node *n, px_view addr, px_diag *d)
         return pxi_tcp_listen(n->tcp, addr, d);
     if (err == PX_ERR_OK && e.via == PXI_VIA_QUIC && !e.relayed && n->quic)
         return pxi_quic_io_listen(n->quic, addr, d);
-    struct pxi_maddr_part circuit;
-    if (pxi_maddr_find(addr, PXI_MA_P2P_CIRCUIT, &circuit) && n->reachable)
-        return pxi_reachable_listen(n->reachable, addr);
+    if (err == PX_ERR_OK && e.relayed &&
+        (err = pxi_reachable_listen(n->reachable, addr)) == PX_ERR_OK)
+        return PX_ERR_OK;
     pxi_diag_field(d, "listen");
     return pxi_diag_set(d, PX_ERR_UNSUPPORTED, 0, "an ip with tcp, ws or quic-v1",
                         "another address");
@@ -114,9 +115,12 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
     n->identify = n->tcp ? pxi_identify_new(n->host) : NULL;
     if (!n->identify || (!n->quic && !o->psk_file))
         return PX_ERR_NOMEM;
-    px_err err = pxi_reachable_new(n->host, n->identify, &n->upgrader, o, &n->reachable);
-    if (err == PX_ERR_OK)
-        err = pxi_ping_serve(n->host);
+    n->reachable = pxi_reachable_new(n->host, &n->upgrader, n->identify, o);
+    if (o->gossipsub)
+        n->pubsub = pxi_pubsub_new(n->host, o->gossipsub_nosign);
+    if (!n->reachable || (o->gossipsub && !n->pubsub))
+        return PX_ERR_NOMEM;
+    px_err err = pxi_ping_serve(n->host);
     if (err == PX_ERR_OK && o->interop)
         err = pxi_serve_tests(n);
     if (err == PX_ERR_OK)
@@ -132,12 +136,13 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
 
 void pxi_services_stop(px_node *n)
 {
-    pxi_reachable_free(n->reachable);
     pxi_bootstrap_free(n->bootstrap);
     pxi_allow_free(n->allow);
     pxi_heartbeat_free(n->heartbeat);
     pxi_discovered_free(n->discovered);
     pxi_kad_free(n->kad);
+    pxi_pubsub_free(n->pubsub);
+    pxi_reachable_free(n->reachable);
     pxi_identify_free(n->identify);
 }
 
@@ -147,7 +152,4 @@ void pxi_transports_free(px_node *n)
     pxi_quic_io_free(n->quic);
 }
 
-void pxi_nat_report(px_node *n, json_t *out)
-{
-    pxi_reachable_report(n->reachable, out);
-}
+void pxi_nat_report(px_node *n, json_t *out) {}

@@ -98,6 +98,14 @@ TEST(malformed)
         }
 }
 
+TEST(garbage_is_not_waited_for)
+{
+    struct answer a = respond("\x13/mulX", 6, 1);
+    CHECK_EQ(a.err, PX_ERR_PROTOCOL);
+    a = respond("\x7f", 1, 0);
+    CHECK_EQ(a.err, PX_ERR_PROTOCOL);
+}
+
 TEST(proposals_without_end)
 {
     static const char *const flood[] = {"\x03na\n", "\x03ls\n", "\x05/a/1\n"};
