@@ -7,6 +7,7 @@
 #include "crypto/cert.h"
 #include "io/lines.h"
 #include "io/loop.h"
+#include "io/portmap.h"
 #include "io/quic.h"
 #include "io/tcp.h"
 #include "net/identify.h"
@@ -38,6 +39,7 @@ struct px_node {
     struct pxi_reaching *bootstrap; /* peers that are kept connected */
     struct pxi_allow *allow;
     struct pxi_reachable *reachable;
+    struct pxi_portmap *portmap;
     struct pxi_pubsub *pubsub;
     struct pxi_lines_server *server;
     struct pxi_list channels, calls;

@@ -17,6 +17,7 @@ import queue
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -182,7 +183,54 @@ def case(nat_a, nat_b, transport, direct):
         w.close()
 
 
-CASES = [(f"{t}: {a} to {b} {'becomes direct' if d else 'stays on the relay'}", a, b, t, d)
+GATEWAY = """
+import socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.1.0.1", 5351))
+while True:
+    q, who = s.recvfrom(64)
+    head = struct.pack(">BBHI", 0, 128 + q[1], 0, 1)
+    if q[1] == 0:
+        s.sendto(head + bytes([45, 0, 1, 2]), who)
+    else:
+        inside, outside, life = struct.unpack(">HHI", q[4:12])
+        s.sendto(head + struct.pack(">HHI", inside, 14000 + q[1], life), who)
+"""
+
+
+def mapped():
+    """A router that speaks NAT-PMP gives two ports; the node tells others of them."""
+    w = World("cone", "cone")
+    home = tempfile.mkdtemp()
+    gate = node = None
+    try:
+        gate = subprocess.Popen(["ip", "netns", "exec", ns("na"), sys.executable, "-c", GATEWAY])
+        env = {**os.environ, "PLEXUS_HOME": home}
+        node = subprocess.Popen(
+            ["ip", "netns", "exec", ns("a"), PLEXUS, "up", "--portmap", "--no-mdns", "--listen",
+             listen("10.1.0.2", "tcp"), "--listen", listen("10.1.0.2", "quic"), "--json-lines"],
+            stdout=subprocess.PIPE, text=True, env=env)
+        node.stdout.readline()
+        seen = []
+        end = time.time() + 30
+        while time.time() < end and len(seen) < 2:
+            time.sleep(1)
+            out = subprocess.run([PLEXUS, "net", "--json"], env=env, stdout=subprocess.PIPE,
+                                 text=True, check=False).stdout
+            seen = json.loads(out).get("portmap", []) if out else []
+        if not any("/ip4/45.0.1.2/tcp/14002" in a for a in seen) or \
+                not any("/ip4/45.0.1.2/udp/14001/quic-v1" in a for a in seen):
+            raise RuntimeError(f"mapped: {seen}")
+    finally:
+        for p in (gate, node):
+            if p:
+                p.kill()
+                p.wait()
+        shutil.rmtree(home)
+        w.close()
+
+
+CASES = [("port mapping: NAT-PMP", mapped)] + [(f"{t}: {a} to {b} {'becomes direct' if d else 'stays on the relay'}", case, a, b, t, d)
          for t in ("tcp", "quic")
          for a, b, d in (("cone", "cone", True), ("symmetric", "symmetric", False))]
 
@@ -211,12 +259,12 @@ def main():
     print(f"TAP version 13\n1..{len(chosen)}", flush=True)
     why = missing()
     failed = 0
-    for i, (name, *args) in enumerate(chosen, 1):
+    for i, (name, run, *args) in enumerate(chosen, 1):
         if why:
             print(f"ok {i} - {name} # SKIP {why}")
             continue
         try:
-            case(*args)
+            run(*args)
             print(f"ok {i} - {name}", flush=True)
         except (RuntimeError, subprocess.CalledProcessError) as e:
             failed = 1
