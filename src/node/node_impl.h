@@ -45,7 +45,7 @@ struct px_node {
     uv_async_t stop;
     char *agent, *control;
     uint8_t psk[32];
-    bool interop, stopping;
+    bool stopping, activated;
 };
 
 /* identity.c: the key of the options: a file (made when missing), a seed, or a new one. */
@@ -67,6 +67,8 @@ void pxi_nat_report(px_node *n, json_t *out);
 
 /* channel.c */
 px_err pxi_channel_listen(px_node *n, const char *path, px_diag *d);
+/* The control socket that the service manager opened. */
+px_err pxi_channel_adopt(px_node *n, int fd);
 void pxi_channel_send(struct pxi_channel *c, const char *text, size_t n);
 void pxi_channels_close(px_node *n);
 
