@@ -183,6 +183,25 @@ static int bound_socket(const struct sockaddr_storage *sa, socklen_t len)
     return fd;
 }
 
+/* Listen on a socket, which is closed on failure. */
+static px_err listener_new(struct pxi_tcp *t, int fd, bool websocket)
+{
+    struct listener *l = pxi_calloc(1, sizeof *l);
+    if (!l || uv_poll_init(pxi_loop_uv(t->loop), &l->poll, fd)) {
+        pxi_free(l);
+        close(fd);
+        return PX_ERR_NOMEM;
+    }
+    l->tcp = t;
+    l->fd = fd;
+    l->at = pxi_socket_local(fd);
+    l->at.via = websocket ? PXI_VIA_WS : PXI_VIA_TCP;
+    pxi_list_add(&t->listeners, &l->place);
+    uv_poll_start(&l->poll, UV_READABLE, on_accept);
+    pxi_endpoint_expand(&l->at, announce, t);
+    return PX_ERR_OK;
+}
+
 /* SO_REUSEPORT, which dials need, would let two nodes listen at one port unnoticed: look first. */
 static bool port_taken(const struct sockaddr_storage *sa, socklen_t len)
 {
@@ -214,20 +233,12 @@ px_err pxi_tcp_listen(struct pxi_tcp *t, px_view maddr, px_diag *d)
             close(fd);
         return err;
     }
-    struct listener *l = pxi_calloc(1, sizeof *l);
-    if (!l || uv_poll_init(pxi_loop_uv(t->loop), &l->poll, fd)) {
-        pxi_free(l);
-        close(fd);
-        return PX_ERR_NOMEM;
-    }
-    l->tcp = t;
-    l->fd = fd;
-    l->at = pxi_socket_local(fd);
-    l->at.via = e.via;
-    pxi_list_add(&t->listeners, &l->place);
-    uv_poll_start(&l->poll, UV_READABLE, on_accept);
-    pxi_endpoint_expand(&l->at, announce, t);
-    return PX_ERR_OK;
+    return listener_new(t, fd, e.via == PXI_VIA_WS);
+}
+
+px_err pxi_tcp_adopt(struct pxi_tcp *t, int fd)
+{
+    return listener_new(t, fd, false);
 }
 
 static void listener_gone(uv_handle_t *h)

@@ -41,12 +41,13 @@ struct px_node {
     struct pxi_reachable *reachable;
     struct pxi_portmap *portmap;
     struct pxi_pubsub *pubsub;
+    struct pxi_io_mdns *mdns;
     struct pxi_lines_server *server;
     struct pxi_list channels, calls;
     uv_async_t stop;
     char *agent, *control;
     uint8_t psk[32];
-    bool interop, stopping;
+    bool stopping, activated;
 };
 
 /* identity.c: the key of the options: a file (made when missing), a seed, or a new one. */
@@ -68,6 +69,8 @@ void pxi_nat_report(px_node *n, json_t *out);
 
 /* channel.c */
 px_err pxi_channel_listen(px_node *n, const char *path, px_diag *d);
+/* The control socket that the service manager opened. */
+px_err pxi_channel_adopt(px_node *n, int fd);
 void pxi_channel_send(struct pxi_channel *c, const char *text, size_t n);
 void pxi_channels_close(px_node *n);
 

@@ -2,6 +2,8 @@
 #include "base/diag.h"
 #include "base/mem.h"
 #include "io/socket.h"
+#include "crypto/hash.h"
+#include "io/mdns.h"
 #include "net/kad.h"
 #include "net/ping.h"
 #include "node/call.h"
@@ -108,6 +110,24 @@ static px_err start_swarm(px_node *n, const px_node_options *o, px_diag *d)
     return err;
 }
 
+/* The name of a private swarm on the local network: the first half of the hash of its key. */
+static px_err start_mdns(px_node *n, const px_node_options *o, px_diag *d)
+{
+    uint8_t digest[PXI_DIGEST];
+    struct pxi_mdns_options mo = {.host = n->host, .interval_ms = o->mdns_interval_ms};
+    if (!o->mdns)
+        return PX_ERR_OK;
+    if (o->psk_file) {
+        pxi_sha256(px_view_of(n->psk, sizeof n->psk), digest);
+        mo.fingerprint = px_view_of(digest, sizeof digest / 2);
+    }
+    px_err err = pxi_io_mdns_open(n->loop, &mo, &n->mdns);
+    if (err == PX_ERR_IO && !o->interop)
+        return PX_ERR_OK; /* no multicast here: `plexus net` says so */
+    pxi_diag_field(d, "mdns");
+    return err == PX_ERR_OK ? err : pxi_diag_set(d, err, 0, "a socket for multicast DNS", "none");
+}
+
 px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
 {
     n->tcp = pxi_tcp_new(n->loop, &n->upgrader);
@@ -134,12 +154,13 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
         err = listen_default(n, o, d);
     if (err == PX_ERR_OK && o->portmap && !(n->portmap = pxi_portmap_new(n->loop, n->host)))
         err = PX_ERR_NOMEM;
-    return err;
+    return err == PX_ERR_OK ? start_mdns(n, o, d) : err;
 }
 
 void pxi_services_stop(px_node *n)
 {
     pxi_portmap_free(n->portmap);
+    pxi_io_mdns_close(n->mdns);
     pxi_bootstrap_free(n->bootstrap);
     pxi_allow_free(n->allow);
     pxi_heartbeat_free(n->heartbeat);
