@@ -287,10 +287,11 @@ static void on_connected(uv_poll_t *p, int status, int events)
         begin_upgrade(a, fd);
 }
 
-/* A socket that leaves from the listening port when the target is beyond this machine. */
-static int dial_socket(struct pxi_tcp *t, const struct pxi_endpoint *e)
+/* A socket that leaves from the listening port when the target is beyond this machine, unless a
+ * fresh port is wanted. */
+static int dial_socket(struct pxi_tcp *t, const struct pxi_endpoint *e, bool fresh)
 {
-    if (pxi_ip_kind_of(e) != PXI_IP_LOOPBACK)
+    if (!fresh && pxi_ip_kind_of(e) != PXI_IP_LOOPBACK)
         for (struct pxi_list *i = t->listeners.next; i != &t->listeners; i = i->next) {
             struct listener *l = PXI_OF(i, struct listener, place);
             struct sockaddr_storage sa;
@@ -304,11 +305,11 @@ static int dial_socket(struct pxi_tcp *t, const struct pxi_endpoint *e)
     return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-static int connect_socket(struct pxi_tcp *t, const struct pxi_endpoint *e)
+static int connect_socket(struct pxi_tcp *t, const struct pxi_endpoint *e, bool fresh)
 {
     struct sockaddr_storage sa;
     socklen_t len = pxi_sockaddr_of(e, &sa);
-    int fd = dial_socket(t, e);
+    int fd = dial_socket(t, e, fresh);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, len) && errno != EINPROGRESS) {
         bool again = errno == EADDRNOTAVAIL || errno == EADDRINUSE; /* that pair is in use */
         close(fd);
@@ -339,7 +340,7 @@ static void dial(struct pxi_transport *transport, struct pxi_dial *d)
     pxi_list_add(&t->dials, &a->place);
     px_err err = pxi_endpoint_of(pxi_maddr_view(&d->addr), &a->remote);
     a->websocket = a->remote.via == PXI_VIA_WS;
-    a->fd = err == PX_ERR_OK ? connect_socket(t, &a->remote) : -1;
+    a->fd = err == PX_ERR_OK ? connect_socket(t, &a->remote, d->fresh_port) : -1;
     if (a->fd < 0 || uv_poll_init(pxi_loop_uv(t->loop), &a->poll, a->fd)) {
         fail_soon(a, PX_ERR_UNREACHABLE);
         return;

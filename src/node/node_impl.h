@@ -7,6 +7,7 @@
 #include "crypto/cert.h"
 #include "io/lines.h"
 #include "io/loop.h"
+#include "io/portmap.h"
 #include "io/quic.h"
 #include "io/tcp.h"
 #include "net/identify.h"
@@ -37,8 +38,9 @@ struct px_node {
     struct pxi_kad *kad;
     struct pxi_reaching *bootstrap; /* peers that are kept connected */
     struct pxi_allow *allow;
-    struct pxi_pubsub *pubsub;
     struct pxi_reachable *reachable;
+    struct pxi_portmap *portmap;
+    struct pxi_pubsub *pubsub;
     struct pxi_io_mdns *mdns;
     struct pxi_lines_server *server;
     struct pxi_list channels, calls;
