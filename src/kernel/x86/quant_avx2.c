@@ -37,10 +37,25 @@ INLINE void round32(int8_t *q, int32_t *sum, const float *x, float inverse)
 
 #include "kernel/lanes/quant_act.h"
 
+/* Types that have products of few tokens of their own. */
+#define X(name)                                                                                    \
+    static void matmul_##name(const struct pxi_matmul *m)                                          \
+    {                                                                                              \
+        if (m->k && m->tokens && m->tokens <= PXI_FEW256_TOKENS)                                   \
+            pxi_few256_##name(m);                                                                  \
+        else                                                                                       \
+            pxi_many256_##name(m);                                                                 \
+    }
+PXI_FEW256_TYPES(X)
+#undef X
+
 void pxi_avx2_quant(struct pxi_kernels *k)
 {
 #define X(name, id, ...) k->matmul[id] = pxi_many256_##name;
     PXI_QTYPE_TABLE(X)
+#undef X
+#define X(name) k->matmul[PXI_ID256_##name] = matmul_##name;
+    PXI_FEW256_TYPES(X)
 #undef X
     k->act_quant = act_quant;
 }

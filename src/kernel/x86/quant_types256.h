@@ -20,4 +20,12 @@ enum {
 PXI_QTYPE_TABLE(X)
 #undef X
 
+#define PXI_FEW256_TOKENS 2
+
+#define PXI_FEW256_TYPES(X) X(q4_0) X(q8_0) X(q4_k) X(q6_k)
+
+#define X(name) void pxi_few256_##name(const struct pxi_matmul *m);
+PXI_FEW256_TYPES(X)
+#undef X
+
 #endif
