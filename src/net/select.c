@@ -75,6 +75,8 @@ static void heard(struct pxi_select *s, px_view text, struct pxi_buf *out)
         else if (!s->outbound && !pxi_multistream_add(out, px_view_str(HEADER)))
             finish(s, NULL, PX_ERR_NOMEM);
         s->header = true;
+    } else if (!text.n) {
+        finish(s, NULL, PX_ERR_PROTOCOL);
     } else if (s->outbound) {
         answered(s, text, out);
     } else {
