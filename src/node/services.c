@@ -152,7 +152,8 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
     n->tcp = pxi_tcp_new(n->loop, &n->upgrader);
     /* A private swarm has no QUIC: there is no place for the pre-shared key in it. */
     n->quic = o->psk_file ? NULL : pxi_quic_io_new(n->loop, n->host, n->cert);
-    n->identify = n->tcp ? pxi_identify_new(n->host) : NULL;
+    n->dns = pxi_dns_io_new(n->loop, n->host);
+    n->identify = n->tcp && n->dns ? pxi_identify_new(n->host) : NULL;
     if (!n->identify || (!n->quic && !o->psk_file))
         return PX_ERR_NOMEM;
     n->reachable = pxi_reachable_new(n->host, &n->upgrader, n->identify, o);
@@ -194,6 +195,7 @@ void pxi_transports_free(px_node *n)
 {
     pxi_tcp_free(n->tcp);
     pxi_quic_io_free(n->quic);
+    pxi_dns_io_free(n->dns);
 }
 
 void pxi_nat_report(px_node *n, json_t *out)
