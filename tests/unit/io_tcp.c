@@ -38,8 +38,9 @@ static void node_open(struct node *n, uint8_t i)
 
 static void node_close(struct node *n)
 {
-    pxi_host_free(n->host);
+    pxi_host_close(n->host);
     pxi_tcp_free(n->tcp);
+    pxi_host_free(n->host);
     pxi_key_free(n->key);
 }
 
