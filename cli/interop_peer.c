@@ -21,8 +21,7 @@ int verb_interop_peer(struct cli *c)
         return fail(err, NULL, &d);
     }
     char *ready = px_node_ready(n);
-    printf("%s\n", ready ? ready : "{}");
-    fflush(stdout);
+    node_ready(c, ready);
     px_node_text_free(ready);
     px_node_run(n);
     px_node_close(n);

@@ -48,6 +48,8 @@ px_node_options node_options(const struct cli *c)
     };
     list(c, "listen", OPT_LISTEN, &o.listen, &o.listen_count);
     list(c, "announce", OPT_ANNOUNCE, &o.announce, &o.announce_count);
+    list(c, "bootstrap", OPT_BOOTSTRAP, &o.bootstrap, &o.bootstrap_count);
+    list(c, "allow", OPT_ALLOW, &o.allow, &o.allow_count);
     if (has(c, "mdns-interval"))
         o.mdns_interval_ms = (uint32_t)opt_uint(c, OPT_MDNS_INTERVAL);
     return o;
@@ -120,4 +122,13 @@ int node_print(const struct cli *c, json_t *reply, const char *const *fields)
 int node_is_addr(const char *text)
 {
     return text[0] == '/';
+}
+
+void node_ready(const struct cli *c, const char *ready)
+{
+    json_t *doc = json_loads(ready ? ready : "{}", 0, NULL);
+    if (opt_on(c, OPT_JSON))
+        json_object_update_missing_new(doc, doc_new(c));
+    line_print(doc);
+    fflush(stdout);
 }

@@ -23,6 +23,9 @@ px_err node_err(const char *code);
 /* Print the named fields of a reply as the --json document of the verb; frees the reply. */
 int node_print(const struct cli *c, json_t *reply, const char *const *fields);
 
+/* Print the ready line of a node; with --json it has the schema. */
+void node_ready(const struct cli *c, const char *ready);
+
 /* A multiaddr rather than a peer id. */
 int node_is_addr(const char *text);
 

@@ -84,6 +84,10 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"types", "PLEXUS_TYPES", 0, TYPE_TEXT, "q8_0,q4_0,q4_k_m,f16", NULL, NULL, .umin = 0u, .umax = 0u},
     {"dir", "PLEXUS_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"origin", "PLEXUS_ORIGIN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"nodes", "PLEXUS_NODES", 0, TYPE_UINT, "1000", NULL, NULL, .umin = 32u, .umax = 60000u},
+    {"churn", "PLEXUS_CHURN", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 0.9},
+    {"lookups", "PLEXUS_LOOKUPS", 0, TYPE_UINT, "300", NULL, NULL, .umin = 1u, .umax = 1000000u},
+    {"sybils", "PLEXUS_SYBILS", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"stories", "PLEXUS_STORIES", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 100u},
 };
 
@@ -237,6 +241,18 @@ static const struct cli_verb_opt opts_bench_p2p[] = {
     {OPT_BYTES, "200000000"},
     {OPT_IDLE, "10000"},
     {OPT_PARTS, "noise,tls,quic,speed,idle,lab"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_sim_dht[] = {
+    {OPT_NODES, "1000"},
+    {OPT_CHURN, "0"},
+    {OPT_LOOKUPS, "300"},
+    {OPT_SEED, "1"},
+    {OPT_SYBILS, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -504,8 +520,8 @@ const struct cli_verb cli_verbs[] = {
     "      --frequency-penalty X\n"
     "                          Subtract X from the logit for each time the token was\n"
     "                          seen. [0]\n"
-    "      --seed S            Seed of the sampler; the same seed gives the same\n"
-    "                          words. Random when not given.\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given.\n"
     "      --bias TOKEN=B      Add B (a number, -inf forbids) to the logit of a token\n"
     "                          id; may be repeated.\n"
     "      --stop TEXT         Stop before TEXT would be written; may be repeated.\n"
@@ -580,8 +596,8 @@ const struct cli_verb cli_verbs[] = {
     "      --frequency-penalty X\n"
     "                          Subtract X from the logit for each time the token was\n"
     "                          seen. [0]\n"
-    "      --seed S            Seed of the sampler; the same seed gives the same\n"
-    "                          words. Random when not given.\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given.\n"
     "      --bias TOKEN=B      Add B (a number, -inf forbids) to the logit of a token\n"
     "                          id; may be repeated.\n"
     "      --stop TEXT         Stop before TEXT would be written; may be repeated.\n"
@@ -959,6 +975,57 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench p2p --bytes 1000000 --repeat 1 --parts noise,quic,speed\n"
     "      Plexus alone, a few seconds.\n",
     opts_bench_p2p, sizeof opts_bench_p2p / sizeof *opts_bench_p2p, 0, 0, verb_bench_p2p},
+    {"sim dht", "a Kademlia swarm of thousands of peers in virtual time", "plexus sim dht [options]",
+    "plexus sim dht: a Kademlia swarm of thousands of peers in virtual time\n"
+    "\n"
+    "usage: plexus sim dht [options]\n"
+    "\n"
+    "Thousands of peers join a swarm inside one process, each running the code of\n"
+    "production above the connections: hosts, negotiation, identify, Kademlia. Time\n"
+    "is virtual: round trips of 40 to 600 ms, lost flights, addresses that refuse or\n"
+    "stay silent. Values and provider records are stored, a share of the peers dies,\n"
+    "then the rest looks for peers, values and providers. Printed: successes, hops\n"
+    "beside the logarithm of the number of peers, requests, times, memory, and a\n"
+    "digest of everything that happened.\n"
+    "\n"
+    "With --sybils swarms of 400 honest peers are attacked, at random places and just\n"
+    "around what is looked for, from few networks and from many, with the defences\n"
+    "off and on: disjoint paths and limits for peers of one network.\n"
+    "\n"
+    "The exit code is 1 when less than 0.99 of the operations succeed, or 0.95 with\n"
+    "--churn.\n"
+    "\n"
+    "options:\n"
+    "      --nodes N           Simulated peers. [1000]\n"
+    "      --churn F           Share of the peers that die after they joined: so much\n"
+    "                          of every table is then dead. [0]\n"
+    "      --lookups N         Operations of each kind. [300]\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given. [1]\n"
+    "      --sybils F          Also play attacks with F attackers for each honest\n"
+    "                          peer, such as 0.2; may be repeated.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.sim/1):\n"
+    "  digest        32 digits over everything that happened; the same for the same\n"
+    "                seed and options\n"
+    "  ok            whether every target was met\n"
+    "  figures       name: value; the units are in units\n"
+    "  units         name: unit\n"
+    "  attacks       placement, networks, defence, share, get, find, messages\n"
+    "  failures      sentences\n"
+    "\n"
+    "examples:\n"
+    "  plexus sim dht --nodes 200 --lookups 50 --churn 0.3\n"
+    "      Two hundred peers, of which sixty die.\n"
+    "  plexus sim dht --nodes 64 --lookups 20 --sybils 0.2 --json\n"
+    "      Also the table of attacks.\n",
+    opts_sim_dht, sizeof opts_sim_dht / sizeof *opts_sim_dht, 0, 0, verb_sim_dht},
     {"demo", "the life of a model, in acts", "plexus demo [options]",
     "plexus demo: the life of a model, in acts\n"
     "\n"
@@ -972,8 +1039,8 @@ const struct cli_verb cli_verbs[] = {
     "      --stories N         Number of stories to write. [3]\n"
     "      --temp T            Sampling temperature; 0 always takes the likeliest\n"
     "                          token. [0.6]\n"
-    "      --seed S            Seed of the sampler; the same seed gives the same\n"
-    "                          words. Random when not given. [1]\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given. [1]\n"
     "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
     "                          process may use. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
@@ -1291,7 +1358,7 @@ const struct cli_verb cli_verbs[] = {
     "  ms            each round trip\n"
     "\n"
     "examples:\n"
-    "  plexus ping 12D3KooWPEER --count 5\n"
+    "  plexus ping PEER --count 5\n"
     "      Five pings.\n",
     opts_ping, sizeof opts_ping / sizeof *opts_ping, 1, 1, verb_ping},
     {"net", "how this node stands in the network", "plexus net [options]",
@@ -1371,7 +1438,7 @@ const struct cli_verb cli_verbs[] = {
     "  value         the value\n"
     "\n"
     "examples:\n"
-    "  plexus dht get /plexus/12D3KooWPEER/greeting\n"
+    "  plexus dht get /plexus/ME/greeting\n"
     "      Read it.\n",
     opts_dht_get, sizeof opts_dht_get / sizeof *opts_dht_get, 1, 1, verb_dht_get},
     {"dht provide", "announce that this node has something", "plexus dht provide [options] [CID]",
@@ -1422,7 +1489,7 @@ const struct cli_verb cli_verbs[] = {
     "  providers     peer to addresses\n"
     "\n"
     "examples:\n"
-    "  plexus dht find bafkreidnhmpnpbasdheqgrbwiyfel4wdjq5qud5jdw5neywyxo4re3t3ee\n"
+    "  plexus dht find bafkr4igogkqu2653f3ochcusdn3qda2sekryhofdaenh7ck7esmziuicnq\n"
     "      Who has it?\n",
     opts_dht_find, sizeof opts_dht_find / sizeof *opts_dht_find, 1, 1, verb_dht_find},
     {"dht closest", "the peers nearest to a key", "plexus dht closest [options] KEY|PEER",
@@ -1445,7 +1512,7 @@ const struct cli_verb cli_verbs[] = {
     "  peers         peer ids, nearest first\n"
     "\n"
     "examples:\n"
-    "  plexus dht closest 12D3KooWPEER\n"
+    "  plexus dht closest PEER\n"
     "      The neighbours of a peer.\n",
     opts_dht_closest, sizeof opts_dht_closest / sizeof *opts_dht_closest, 1, 1, verb_dht_closest},
     {"swarm connect", "connect to a peer", "plexus swarm connect [options] PEER|MULTIADDR",
@@ -1471,7 +1538,7 @@ const struct cli_verb cli_verbs[] = {
     "  muxer         multiplexer\n"
     "\n"
     "examples:\n"
-    "  plexus swarm connect /ip4/192.0.2.7/tcp/4001/p2p/12D3KooWPEER\n"
+    "  plexus swarm connect MULTIADDR\n"
     "      Connect by address.\n",
     opts_swarm_connect, sizeof opts_swarm_connect / sizeof *opts_swarm_connect, 1, 1, verb_swarm_connect},
     {"swarm disconnect", "close every connection to a peer", "plexus swarm disconnect [options] PEER",
@@ -1493,7 +1560,7 @@ const struct cli_verb cli_verbs[] = {
     "  peer          whom\n"
     "\n"
     "examples:\n"
-    "  plexus swarm disconnect 12D3KooWPEER\n"
+    "  plexus swarm disconnect PEER\n"
     "      Hang up.\n",
     opts_swarm_disconnect, sizeof opts_swarm_disconnect / sizeof *opts_swarm_disconnect, 1, 1, verb_swarm_disconnect},
     {"perf", "throughput over libp2p (/perf/1.0.0)", "plexus perf [options]",
@@ -1531,11 +1598,11 @@ const struct cli_verb cli_verbs[] = {
     "  downloadBytes  bytes received\n"
     "\n"
     "examples:\n"
-    "  plexus perf --server-address /ip4/192.0.2.7/tcp/4001 --upload-bytes 1000000\n"
+    "  plexus perf --server-address MULTIADDR --upload-bytes 1000000\n"
     "      Send a megabyte.\n",
     opts_perf, sizeof opts_perf / sizeof *opts_perf, 0, 0, verb_perf},
-    {"interop-peer", "a peer that speaks lines of JSON, for tests against other libp2ps", "plexus interop-peer [options]",
-    "plexus interop-peer: a peer that speaks lines of JSON, for tests against other libp2ps\n"
+    {"interop-peer", "a peer for tests, spoken to in lines of JSON", "plexus interop-peer [options]",
+    "plexus interop-peer: a peer for tests, spoken to in lines of JSON\n"
     "\n"
     "usage: plexus interop-peer [options]\n"
     "\n"
@@ -1672,7 +1739,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 35;
+const unsigned cli_verb_count = 36;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -1705,6 +1772,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_BYTES               --bytes N\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
+    "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
     "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CPU                 --cpu MASK\n"
@@ -1732,6 +1800,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_KV_TYPE             --kv-type f16|f32|i8\n"
     "  PLEXUS_LIST                --list\n"
     "  PLEXUS_LISTEN              --listen MULTIADDR\n"
+    "  PLEXUS_LOOKUPS             --lookups N\n"
     "  PLEXUS_MAX_TOKENS          --max-tokens N\n"
     "  PLEXUS_MDNS                --mdns\n"
     "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
@@ -1740,6 +1809,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NO_BOS              --no-bos\n"
     "  PLEXUS_NO_MDNS             --no-mdns\n"
     "  PLEXUS_NO_SPECIAL          --no-special\n"
+    "  PLEXUS_NODES               --nodes N\n"
     "  PLEXUS_ORIGIN              --origin\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PEER                --peer PATH\n"
@@ -1765,6 +1835,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SLOW_MS             --slow-ms MS\n"
     "  PLEXUS_STOP                --stop TEXT\n"
     "  PLEXUS_STORIES             --stories N\n"
+    "  PLEXUS_SYBILS              --sybils F\n"
     "  PLEXUS_SYSTEM              --system TEXT\n"
     "  PLEXUS_TEMP                --temp T\n"
     "  PLEXUS_THREADS             --threads T\n"
@@ -1854,6 +1925,13 @@ const struct cli_topic cli_topics[] = {
     "      the value of one setting\n"
     "\n"
     "plexus help config list tells more.\n"},
+    {"sim",
+    "plexus sim: thousands of peers in one process: dht\n"
+    "\n"
+    "  plexus sim dht [options]\n"
+    "      a Kademlia swarm of thousands of peers in virtual time\n"
+    "\n"
+    "plexus help sim dht tells more.\n"},
     {"",
     "usage: plexus VERB [options] [arguments]\n"
     "Models that speak\n"
@@ -1869,6 +1947,7 @@ const struct cli_topic cli_topics[] = {
     "  eval        how well a model predicts: perplexity, logits\n"
     "  digest      fingerprint of what a model computes\n"
     "  bench       speed, beside other programs: infer, p2p\n"
+    "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"
     "  up          run a node in the foreground\n"
@@ -1878,7 +1957,7 @@ const struct cli_topic cli_topics[] = {
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"
     "  swarm       connections of the running node: connect, disconnect\n"
-    "  interop-peer a peer that speaks lines of JSON, for tests against other libp2ps\n"
+    "  interop-peer a peer for tests, spoken to in lines of JSON\n"
     "The house\n"
     "  doctor      what this machine offers, and the fallbacks taken\n"
     "  kernels     numeric kernels and why each was chosen\n"
@@ -1891,4 +1970,4 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help VERB tells more; plexus demo shows what it can do.\n"},
 };
-const unsigned cli_topic_count = 9;
+const unsigned cli_topic_count = 10;

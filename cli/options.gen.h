@@ -87,6 +87,10 @@ enum {
     OPT_TYPES,
     OPT_DIR,
     OPT_ORIGIN,
+    OPT_NODES,
+    OPT_CHURN,
+    OPT_LOOKUPS,
+    OPT_SYBILS,
     OPT_STORIES,
     OPT_COUNT
 };
@@ -102,6 +106,7 @@ int verb_eval_logits(struct cli *c);
 int verb_digest(struct cli *c);
 int verb_bench_infer(struct cli *c);
 int verb_bench_p2p(struct cli *c);
+int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
 int verb_doctor(struct cli *c);
 int verb_kernels(struct cli *c);

@@ -25,13 +25,6 @@ static void show_ready(const struct cli *c, const char *ready)
 {
     json_t *doc = json_loads(ready ? ready : "{}", 0, NULL), *a;
     size_t i;
-    if (opt_on(c, OPT_JSON) || opt_on(c, OPT_JSON_LINES)) {
-        if (opt_on(c, OPT_JSON))
-            json_object_set_new(doc, "schema", json_text("plexus.up/1"));
-        line_print(doc);
-        fflush(stdout);
-        return;
-    }
     printf("peer %s\n", json_string_value(json_object_get(doc, "peer")));
     json_array_foreach(json_object_get(doc, "addrs"), i, a)
         printf("listening at %s\n", json_string_value(a));
@@ -62,7 +55,10 @@ int verb_up(struct cli *c)
         return fail(err, NULL, &d);
     catch_signals(n);
     char *ready = px_node_ready(n);
-    show_ready(c, ready);
+    if (opt_on(c, OPT_JSON) || opt_on(c, OPT_JSON_LINES))
+        node_ready(c, ready);
+    else
+        show_ready(c, ready);
     px_node_text_free(ready);
     px_node_run(n);
     px_node_close(n);

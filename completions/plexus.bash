@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -38,6 +38,12 @@ _plexus()
     config)
         if [ "$COMP_CWORD" = 2 ]; then
             COMPREPLY=($(compgen -W "list get" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    sim)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "dht" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -103,6 +109,10 @@ _plexus()
     --shape) return ;;
     --types) return ;;
     --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --nodes) return ;;
+    --churn) return ;;
+    --lookups) return ;;
+    --sybils) return ;;
     --stories) return ;;
     esac
     case "$verb" in
@@ -172,6 +182,12 @@ _plexus()
         else
             :
         fi ;;
+    "sim dht")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--nodes --churn --lookups --seed --sybils --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
     "demo")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--stories --temp --seed -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
@@ -206,7 +222,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -314,7 +330,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "run chat tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

@@ -32,8 +32,8 @@ struct sim_host {
     struct pxi_quic_transport transport;
     struct pxi_udp_addr addr;
     struct pxi_random random;
-    uint64_t sent, sent_bytes;
-    bool woken, deaf; /* deaf: hears nothing */
+    uint64_t sent, sent_bytes, free_ns; /* free_ns: when its link has sent what waits */
+    bool woken, deaf;                   /* deaf: hears nothing */
 };
 
 struct sim {
@@ -43,6 +43,7 @@ struct sim {
     unsigned count;
     struct sim_packet *queue; /* by time */
     uint64_t delay_ns, jitter_ns, packets;
+    uint64_t rate; /* bytes a second out of each host; 0: no bound */
     unsigned loss_permille, twice_permille;
     /* Sees each packet before it is queued; false drops it. */
     bool (*filter)(struct sim *s, struct sim_packet *p);
@@ -84,6 +85,10 @@ static inline void sim_init(struct sim *s, uint64_t seed)
     s->timers.now_ns = SIM_START_S * PXI_SECOND;
 }
 
+/* Made once for all networks of the process. */
+static struct pxi_key *sim_keys[SIM_HOSTS + 1];
+static struct pxi_cert *sim_certs[SIM_HOSTS + 1];
+
 /* The i-th host; options may change what they like before. */
 static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_options *more)
 {
@@ -91,8 +96,14 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     uint8_t seed[32] = {(uint8_t)s->count, 7};
     h->sim = s;
     h->random = pxi_random_seeded(s->rng.state + s->count);
-    h->key = pxi_key_from_seed(seed);
-    CHECK_EQ(pxi_cert_new(h->key, pxi_random_system(), sim_wall_s(), &h->cert), PX_ERR_OK);
+    if (!sim_keys[s->count]) {
+        sim_keys[s->count] = pxi_key_from_seed(seed);
+        CHECK_EQ(pxi_cert_new(sim_keys[s->count], pxi_random_system(), sim_wall_s(),
+                              &sim_certs[s->count]),
+                 PX_ERR_OK);
+    }
+    h->key = sim_keys[s->count];
+    h->cert = sim_certs[s->count];
     h->addr = (struct pxi_udp_addr){.family = 4, .ip = {10, 0, 0, (uint8_t)s->count}, .port = 4001};
     struct pxi_host_options ho = {.key = h->key, .timers = &s->timers, .random = &h->random};
     h->host = pxi_host_new(&ho);
@@ -104,7 +115,7 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     o.timers = &s->timers;
     o.random = &h->random;
     o.faults = pxi_host_faults(h->host);
-    o.wall_s = sim_wall_s;
+    o.wall_s = o.wall_s ? o.wall_s : sim_wall_s;
     o.on = o.on ? o.on : &sim_events;
     o.ctx = h;
     o.local = h->addr;
@@ -123,6 +134,21 @@ static inline void sim_queue(struct sim *s, struct sim_packet *p)
     *at = p;
 }
 
+/* What the link adds for these bytes; PXI_NEVER: its queue of 50 ms is full. */
+static inline uint64_t sim_link(struct sim *s, const struct pxi_udp_addr *from, size_t n)
+{
+    struct sim_host *h = &s->h[from->ip[3] - 1];
+    uint64_t now = s->timers.now_ns;
+    if (!s->rate)
+        return 0;
+    if (h->free_ns < now)
+        h->free_ns = now;
+    if (h->free_ns - now > 50 * PXI_MS)
+        return PXI_NEVER;
+    h->free_ns += n * PXI_SECOND / s->rate;
+    return h->free_ns - now;
+}
+
 static inline void sim_send(struct sim *s, const struct pxi_udp_addr *from,
                             const struct pxi_udp_addr *to, const uint8_t *b, size_t n)
 {
@@ -132,13 +158,14 @@ static inline void sim_send(struct sim *s, const struct pxi_udp_addr *from,
     s->packets++;
     if (s->filter && !s->filter(s, &p))
         return;
-    if (pxi_rng_below(&s->rng, 1000) < s->loss_permille)
+    uint64_t wait = sim_link(s, from, n);
+    if (wait == PXI_NEVER || pxi_rng_below(&s->rng, 1000) < s->loss_permille)
         return;
     unsigned copies = pxi_rng_below(&s->rng, 1000) < s->twice_permille ? 2 : 1;
     while (copies--) {
         struct sim_packet *q = malloc(sizeof *q);
         *q = p;
-        q->at_ns = s->timers.now_ns + s->delay_ns +
+        q->at_ns = s->timers.now_ns + wait + s->delay_ns +
                    (s->jitter_ns ? pxi_rng_below(&s->rng, s->jitter_ns) : 0);
         sim_queue(s, q);
     }
@@ -209,8 +236,6 @@ static inline void sim_free(struct sim *s)
         pxi_quic_free(h->q);
         pxi_quic_transport_deinit(&h->transport);
         pxi_host_free(h->host);
-        pxi_cert_free(h->cert);
-        pxi_key_free(h->key);
     }
     while (s->queue) {
         struct sim_packet *p = s->queue;

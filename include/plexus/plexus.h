@@ -11,6 +11,7 @@
 #include "plexus/model.h"
 #include "plexus/node.h"
 #include "plexus/sampler.h"
+#include "plexus/sim.h"
 #include "plexus/template.h"
 #include "plexus/tensor.h"
 #include "plexus/tokenizer.h"

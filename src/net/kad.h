@@ -18,6 +18,7 @@
 
 struct pxi_kad;
 struct pxi_kad_op;
+struct pxi_msg_kad;
 
 struct pxi_kad_options {
     const char *protocol; /* borrowed for the life of the host; NULL: PXI_KAD_PROTOCOL */
@@ -29,6 +30,10 @@ struct pxi_kad_options {
     bool strict;          /* loopback and private networks count for those limits too */
     bool quiet;           /* no refresh by itself: the simulator says when */
     uint64_t slow_ns, request_ns; /* 0: the limits KAD_SLOW_MS, KAD_REQUEST_MS */
+    /* Another way to answer requests: the attackers of the simulator and of tests. */
+    px_err (*answer)(void *ctx, struct pxi_kad *k, const struct pxi_peer *from,
+                     const struct pxi_msg_kad *m, struct pxi_buf *out);
+    void *answer_ctx;
 };
 
 /* NULL: no memory, or the protocol is served already. The host outlives it. */

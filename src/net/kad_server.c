@@ -30,10 +30,10 @@ static bool answer_peer(struct answer *a, struct pxi_kad *k, struct pxi_pb_list 
                         const struct pxi_peer *p, const struct pxi_kad_addrs *known,
                         enum pxi_ip_kind asker)
 {
-    px_view all[2 * PXI_LIMIT_KAD_ADDRS], *out = a->addrs[a->used];
-    unsigned n = pxi_peer_addrs(k->host, p, all, PXI_LIMIT_KAD_ADDRS), count = 0;
-    if (known)
-        n += pxi_kad_addrs_get(known, all + n, PXI_LIMIT_KAD_ADDRS);
+    px_view all[PXI_LIMIT_KAD_ADDRS], *out = a->addrs[a->used];
+    unsigned n = known ? pxi_kad_addrs_get(known, all, PXI_LIMIT_KAD_ADDRS) : 0, count = 0;
+    if (!n)
+        n = pxi_peer_addrs(k->host, p, all, PXI_LIMIT_KAD_ADDRS);
     for (unsigned i = 0; i < n && count < PXI_LIMIT_KAD_ADDRS; i++) {
         bool twice = !pxi_kad_addr_fit(all[i], asker);
         for (unsigned j = 0; j < count; j++)
@@ -45,7 +45,6 @@ static bool answer_peer(struct answer *a, struct pxi_kad *k, struct pxi_pb_list 
         return false;
     struct pxi_msg_kad_peer *m = PXI_PB_AT(*list, struct pxi_msg_kad_peer, list->n);
     *m = (struct pxi_msg_kad_peer){pxi_peer_view(p), {out, count}, 0};
-    m->connection = pxi_host_conn(k->host, p, false) ? 1 : 0;
     list->n++;
     a->used++;
     return true;
@@ -193,14 +192,11 @@ px_err pxi_kad_answer(struct pxi_kad *k, const struct pxi_peer *from, enum pxi_i
     }
     if (m->type == PXI_KAD_ADD_PROVIDER)
         return add_provider(k, from, kind, m);
-    struct answer *a = pxi_calloc(1, sizeof *a);
-    if (!a)
-        return PX_ERR_NOMEM;
-    err = answer_fill(a, k, from, kind, m);
-    if (err == PX_ERR_OK)
-        err = pxi_pb_encode_framed(&pxi_pb_kad, &a->m, out);
-    pxi_free(a);
-    return err;
+    struct answer a; /* only what is counted in it is read */
+    a.m = (struct pxi_msg_kad){0};
+    a.used = 0;
+    err = answer_fill(&a, k, from, kind, m);
+    return err == PX_ERR_OK ? pxi_pb_encode_framed(&pxi_pb_kad, &a.m, out) : err;
 }
 
 /* ------------------------------------------------------------- streams */
@@ -254,6 +250,8 @@ static bool serve_one(struct served *v, px_view frame)
     px_err err = pxi_kad_decode(frame, &a, &m, &d);
     if (err != PX_ERR_OK)
         pxi_kad_fault(k, PXI_FAULT_KAD);
+    else if (k->o.answer)
+        err = k->o.answer(k->o.answer_ctx, k, &c->peer, &m, &v->out);
     else
         err = pxi_kad_answer(k, &c->peer, pxi_kad_conn_kind(c), &m, &v->out);
     pxi_arena_deinit(&a);

@@ -117,7 +117,7 @@ static void agreed(struct pxi_stream *s, const char *protocol)
     s->end_held = false;
     if (s->scope && pxi_scope_stream_protocol(s->scope, protocol) != PX_ERR_OK) {
         pxi_host_fault(host_of(s), PXI_FAULT_LIMIT);
-        pxi_stream_reset(s);
+        refused(s, PX_ERR_LIMIT);
         return;
     }
     if (hold)

@@ -1,6 +1,10 @@
 #include "net/quic_impl.h"
 
-enum { LINGER_MAX_MS = 3000, INITIAL_WINDOW = 10 };
+enum {
+    LINGER_MAX_MS = 3000,
+    INITIAL_WINDOW = 10,
+    DATAGRAM_MAX = 65507 /* bytes that one call can send */
+};
 
 /* ------------------------------------------------------------------ events */
 
@@ -33,6 +37,21 @@ static int on_new_cid(ngtcp2_conn *ng, ngtcp2_cid *cid, uint8_t *token, size_t n
 static int on_remove_cid(ngtcp2_conn *ng, const ngtcp2_cid *cid, void *user)
 {
     pxi_quic_cid_drop(user, cid->data, cid->datalen);
+    return 0;
+}
+
+/* The peer's connection ids come with tokens; a stateless reset is known by its token alone, so
+ * they are in the table too. */
+static int on_dcid_status(ngtcp2_conn *ng, int type, uint64_t seq, const ngtcp2_cid *cid,
+                          const uint8_t *token, void *user)
+{
+    struct pxi_quic_conn *c = user;
+    if (!token)
+        return 0;
+    if (type == NGTCP2_CONNECTION_ID_STATUS_TYPE_DEACTIVATE)
+        pxi_quic_cid_drop(c, token, NGTCP2_STATELESS_RESET_TOKENLEN);
+    else if (!pxi_quic_cid_add(c, token, NGTCP2_STATELESS_RESET_TOKENLEN))
+        return NGTCP2_ERR_CALLBACK_FAILURE;
     return 0;
 }
 
@@ -143,6 +162,7 @@ static const ngtcp2_callbacks callbacks = {
     .rand = on_rand,
     .get_new_connection_id = on_new_cid,
     .remove_connection_id = on_remove_cid,
+    .dcid_status = on_dcid_status,
     .update_key = ngtcp2_crypto_update_key_cb,
     .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,
     .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
@@ -180,11 +200,24 @@ static ngtcp2_conn *get_ng(ngtcp2_crypto_conn_ref *ref)
     return c->ng;
 }
 
+/* Deadlines mostly move away, acknowledgement by acknowledgement: the timer is set anew only for an
+ * earlier one, and a late one is seen when it fires. */
+static void rearm(struct pxi_quic_conn *c)
+{
+    uint64_t at = ngtcp2_conn_get_expiry(c->ng);
+    if (!c->timer.armed || c->timer.at_ns > at)
+        pxi_timer_arm(c->q->timers, &c->timer, at);
+}
+
 static void on_timer(struct pxi_timer *t, uint64_t now_ns)
 {
     struct pxi_quic_conn *c = PXI_OF(t, struct pxi_quic_conn, timer);
     if (!c->ng) {
         pxi_quic_conn_free(c);
+        return;
+    }
+    if (ngtcp2_conn_get_expiry(c->ng) > now_ns) {
+        rearm(c); /* the deadline moved on since the timer was set */
         return;
     }
     int rv = ngtcp2_conn_handle_expiry(c->ng, now_ns);
@@ -202,11 +235,14 @@ static void on_timer(struct pxi_timer *t, uint64_t now_ns)
     }
 }
 
-static void settings_of(const struct pxi_quic *q, ngtcp2_settings *s, ngtcp2_transport_params *p)
+static void settings_of(const struct pxi_quic_conn *c, ngtcp2_settings *s,
+                        ngtcp2_transport_params *p)
 {
+    const struct pxi_quic *q = c->q;
     ngtcp2_settings_default(s);
     s->initial_ts = q->timers->now_ns;
-    s->max_tx_udp_payload_size = PXI_QUIC_PAYLOAD;
+    s->max_tx_udp_payload_size = c->payload;
+    s->no_tx_udp_payload_size_shaping = c->payload > PXI_QUIC_PAYLOAD;
     s->handshake_timeout = PXI_LIMIT_NET_UPGRADE_MS * PXI_MS;
     s->max_window = PXI_LIMIT_QUIC_WINDOW_MAX;
     s->max_stream_window = PXI_LIMIT_QUIC_STREAM_WINDOW_MAX;
@@ -220,6 +256,13 @@ static void settings_of(const struct pxi_quic *q, ngtcp2_settings *s, ngtcp2_tra
     p->active_connection_id_limit = 4;
 }
 
+static bool on_loopback(const struct pxi_udp_addr *a)
+{
+    struct pxi_endpoint e = {.family = a->family};
+    memcpy(e.ip, a->ip, sizeof e.ip);
+    return pxi_ip_kind_of(&e) == PXI_IP_LOOPBACK;
+}
+
 static struct pxi_quic_conn *conn_new(struct pxi_quic *q, const struct pxi_udp_addr *remote,
                                       bool outbound)
 {
@@ -228,6 +271,7 @@ static struct pxi_quic_conn *conn_new(struct pxi_quic *q, const struct pxi_udp_a
         return NULL;
     c->q = q;
     c->remote = *remote;
+    c->payload = on_loopback(remote) ? PXI_QUIC_PAYLOAD_NEAR : PXI_QUIC_PAYLOAD;
     c->ref = (ngtcp2_crypto_conn_ref){get_ng, c};
     c->timer.fire = on_timer;
     pxi_conn_init(&c->conn, &conn_ops, outbound);
@@ -281,7 +325,7 @@ struct pxi_quic_conn *pxi_quic_conn_accept(struct pxi_quic *q, const struct pxi_
     if (!c)
         return NULL;
     random_cid(q, &scid, PXI_QUIC_CID);
-    settings_of(q, &settings, &params);
+    settings_of(c, &settings, &params);
     params.original_dcid = odcid ? *odcid : hd->dcid;
     if (odcid) {
         params.retry_scid = hd->dcid;
@@ -293,8 +337,10 @@ struct pxi_quic_conn *pxi_quic_conn_accept(struct pxi_quic *q, const struct pxi_
     if (ngtcp2_crypto_generate_stateless_reset_token(params.stateless_reset_token, q->secret,
                                                      sizeof q->secret, &scid) != 0 ||
         ngtcp2_conn_server_new(&c->ng, &hd->scid, &scid, &path, hd->version, &callbacks, &settings,
-                               &params, &q->mem, c) != 0)
+                               &params, &q->mem, c) != 0) {
+        c->ng = NULL;
         return discard(c);
+    }
     if (!pxi_quic_cid_add(c, scid.data, scid.datalen) ||
         !pxi_quic_cid_add(c, hd->dcid.data, hd->dcid.datalen))
         return discard(c);
@@ -320,11 +366,13 @@ px_err pxi_quic_dial(struct pxi_quic *q, const struct pxi_udp_addr *remote,
     c->user = user;
     random_cid(q, &scid, PXI_QUIC_CID);
     random_cid(q, &dcid, NGTCP2_MAX_CIDLEN - 2);
-    settings_of(q, &settings, &params);
+    settings_of(c, &settings, &params);
     ngtcp2_path path = path_of(q, remote, &sa);
     if (ngtcp2_conn_client_new(&c->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &callbacks,
-                               &settings, &params, &q->mem, c) != 0 ||
-        pxi_quic_tls_start(c, false) != 0 || !pxi_quic_cid_add(c, scid.data, scid.datalen)) {
+                               &settings, &params, &q->mem, c) != 0)
+        c->ng = NULL;
+    if (!c->ng || pxi_quic_tls_start(c, false) != 0 ||
+        !pxi_quic_cid_add(c, scid.data, scid.datalen)) {
         discard(c);
         return PX_ERR_NOMEM;
     }
@@ -403,13 +451,6 @@ void pxi_quic_conn_ready(struct pxi_quic_conn *c)
     pxi_quic_wake(c->q);
 }
 
-void pxi_quic_conn_rearm(struct pxi_quic_conn *c)
-{
-    uint64_t at = ngtcp2_conn_get_expiry(c->ng);
-    if (!c->timer.armed || c->timer.at_ns != at)
-        pxi_timer_arm(c->q->timers, &c->timer, at);
-}
-
 /* ----------------------------------------------------------------- reading */
 
 /* Why the peer closed. */
@@ -477,6 +518,9 @@ void pxi_quic_conn_read(struct pxi_quic_conn *c, const struct pxi_udp_in *in, ui
     if (in->local.family)
         c->local = in->local;
     int rv = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, n, c->q->timers->now_ns);
+    if (rv == 0 && c->q->starved)
+        rv = NGTCP2_ERR_NOMEM;
+    c->q->starved = false;
     if (rv != 0) {
         read_failed(c, rv);
         return;
@@ -549,7 +593,7 @@ static void pace(struct pxi_quic_conn *c, size_t n)
         return;
     double rate =
         st.pacing_rate > 0 ? st.pacing_rate : (double)st.cwnd / (double)st.smoothed_rtt * 1.25;
-    uint64_t burst = (uint64_t)(INITIAL_WINDOW * PXI_QUIC_PAYLOAD / rate);
+    uint64_t burst = (uint64_t)((double)(INITIAL_WINDOW * c->payload) / rate);
     uint64_t from = now > burst ? now - burst : 0;
     if (c->paced_ns < from)
         c->paced_ns = from;
@@ -580,7 +624,7 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
     while (!more) {
         ngtcp2_pkt_info pi;
         uint8_t *at = out->bytes + out->n;
-        w = write_packet(c, &ps.path, &pi, at, PXI_QUIC_PAYLOAD);
+        w = write_packet(c, &ps.path, &pi, at, c->payload);
         if (w <= 0)
             break;
         struct pxi_udp_addr to = pxi_quic_udp_addr(ps.path.remote.addr);
@@ -598,8 +642,11 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
         }
         out->n += (size_t)w;
         more = (size_t)w < out->segment || ++count == PXI_UDP_SEGMENTS ||
-               out->n + PXI_QUIC_PAYLOAD > out->cap;
+               out->n + c->payload > DATAGRAM_MAX;
     }
+    if (w >= 0 && c->q->starved)
+        w = NGTCP2_ERR_NOMEM;
+    c->q->starved = false;
     if (w < 0) {
         c->liberr = (int)w;
         pxi_quic_fault(c->q, PXI_FAULT_QUIC);
@@ -611,7 +658,7 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
     if (more)
         pxi_quic_conn_ready(c);
     else
-        pxi_quic_conn_rearm(c);
+        rearm(c);
     return out->n > 0;
 }
 

@@ -1,4 +1,5 @@
 #include "base/map.h"
+#include "base/math.h"
 #include "net/quic_impl.h"
 
 enum { BUCKETS_MIN = 64, VERSION_1 = NGTCP2_PROTO_VER_V1, INITIAL_MIN = 1200 };
@@ -252,7 +253,7 @@ static void reply_version(struct pxi_quic *q, const struct pxi_udp_in *in,
 static void reply_reset(struct pxi_quic *q, const struct pxi_udp_in *in, const uint8_t *dcid,
                         size_t n)
 {
-    enum { EVERY_NS = 10000000, BURST_NS = 500000000, LEAST = 43, MOST = 64 };
+    enum { EVERY_NS = 10000000, BURST_NS = 500000000, LEAST = 22, MOST = 43 };
     uint64_t now = q->timers->now_ns;
     uint8_t out[MOST], token[NGTCP2_STATELESS_RESET_TOKENLEN], noise[MOST];
     ngtcp2_cid cid;
@@ -358,7 +359,11 @@ static void push_one(struct pxi_quic *q, const struct pxi_udp_in *in, uint8_t *p
         return;
     }
     struct pxi_quic_conn *c = pxi_quic_cid_find(q, v.dcid, v.dcidlen);
-    if (!c && (p[0] & 0x80) == 0) {
+    bool is_short = (p[0] & 0x80) == 0;
+    if (!c && is_short && n > NGTCP2_STATELESS_RESET_TOKENLEN)
+        c = pxi_quic_cid_find(q, p + n - NGTCP2_STATELESS_RESET_TOKENLEN,
+                              NGTCP2_STATELESS_RESET_TOKENLEN);
+    if (!c && is_short) {
         reply_reset(q, in, v.dcid, n);
         return;
     }
@@ -373,6 +378,7 @@ static void push_one(struct pxi_quic *q, const struct pxi_udp_in *in, uint8_t *p
 void pxi_quic_push(struct pxi_quic *q, const struct pxi_udp_in *in)
 {
     size_t piece = in->segment ? in->segment : in->n;
+    q->stats.dropped += in->n == 0;
     for (size_t at = 0; at < in->n; at += piece)
         push_one(q, in, in->bytes + at, in->n - at < piece ? in->n - at : piece);
     settle(q);
@@ -419,24 +425,59 @@ void pxi_quic_poke(struct pxi_quic *q, const struct pxi_udp_addr *remote, size_t
 
 /* ------------------------------------------------------------- life times */
 
+/* A block of the reserve. NULL only when it is used up. */
+static void *reserve_take(struct pxi_quic *q, size_t n)
+{
+    q->starved = true;
+    for (unsigned i = 0; i < PXI_QUIC_RESERVES && n <= PXI_QUIC_RESERVE; i++)
+        if (!(q->reserve_used & 1u << i)) {
+            q->reserve_used |= 1u << i;
+            return q->reserve[i];
+        }
+    return NULL;
+}
+
 static void *mem_malloc(size_t n, void *user)
 {
-    return pxi_realloc(NULL, n, 1);
+    void *p = pxi_realloc(NULL, n, 1);
+    return p ? p : reserve_take(user, n);
 }
 
 static void mem_free(void *p, void *user)
 {
+    struct pxi_quic *q = user;
+    for (unsigned i = 0; p && q->reserve_used && i < PXI_QUIC_RESERVES; i++)
+        if (q->reserve[i] == p) {
+            q->reserve_used &= ~(1u << i);
+            return;
+        }
     pxi_free(p);
 }
 
 static void *mem_calloc(size_t n, size_t size, void *user)
 {
-    return pxi_calloc(n, size);
+    size_t bytes;
+    void *p = pxi_calloc(n, size);
+    if (p || !pxi_mul_size(n, size, &bytes) || !(p = reserve_take(user, bytes)))
+        return p;
+    return memset(p, 0, bytes);
 }
 
 static void *mem_realloc(void *p, size_t n, void *user)
 {
-    return pxi_realloc(p, n, 1);
+    struct pxi_quic *q = user;
+    for (unsigned i = 0; p && q->reserve_used && i < PXI_QUIC_RESERVES; i++)
+        if (q->reserve[i] == p)
+            return n <= PXI_QUIC_RESERVE ? p : NULL;
+    return p ? pxi_realloc(p, n, 1) : mem_malloc(n, user);
+}
+
+static bool reserve_fill(struct pxi_quic *q)
+{
+    for (unsigned i = 0; i < PXI_QUIC_RESERVES; i++)
+        if (!(q->reserve[i] = pxi_realloc(NULL, PXI_QUIC_RESERVE, 1)))
+            return false;
+    return true;
 }
 
 px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out)
@@ -474,7 +515,7 @@ px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out)
     pxi_list_init(&q->due);
     pxi_list_init(&q->replies);
     pxi_list_init(&q->spare);
-    px_err err = pxi_quic_tls_init(q, o->cert);
+    px_err err = reserve_fill(q) ? pxi_quic_tls_init(q, o->cert) : PX_ERR_NOMEM;
     if (err) {
         pxi_quic_free(q);
         return err;
@@ -517,6 +558,8 @@ void pxi_quic_free(struct pxi_quic *q)
     }
     pxi_timer_disarm(q->timers, &q->work);
     pxi_quic_tls_deinit(q);
+    for (unsigned i = 0; i < PXI_QUIC_RESERVES; i++)
+        pxi_free(q->reserve[i]);
     pxi_free(q->buckets);
     pxi_free(q);
 }

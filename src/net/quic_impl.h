@@ -14,9 +14,12 @@
 #include "net/quic.h"
 
 enum {
-    PXI_QUIC_CID = 8,        /* bytes of the connection ids that we choose */
-    PXI_QUIC_PAYLOAD = 1452, /* largest datagram that path discovery tries */
+    PXI_QUIC_CID = 8,              /* bytes of the connection ids that we choose */
+    PXI_QUIC_PAYLOAD = 1452,       /* largest datagram that path discovery tries */
+    PXI_QUIC_PAYLOAD_NEAR = 16360, /* the same on loopback, where nothing limits it */
     PXI_QUIC_SECRET = 32,
+    PXI_QUIC_RESERVES = 8, /* blocks of reserve memory, and their size */
+    PXI_QUIC_RESERVE = 24576,
 };
 
 /* A connection id under which datagrams reach a connection. */
@@ -51,6 +54,11 @@ struct pxi_quic {
     gnutls_certificate_credentials_t cred;
     gnutls_priority_t priority;
     ngtcp2_mem mem;
+    /* What ngtcp2 gets when memory is out, since it aborts in places when it gets none; the
+     * connection that needed it is closed. */
+    void *reserve[PXI_QUIC_RESERVES];
+    unsigned reserve_used; /* bit set */
+    bool starved;          /* the reserve was touched since this was cleared */
     struct pxi_quic_cid **buckets;
     size_t bucket_mask, cid_count;
     uint64_t hash_seed;
@@ -64,7 +72,7 @@ struct pxi_quic {
     unsigned spare_count;
     uint64_t reset_tokens_ns; /* allowance for stateless resets, as a time in the past */
     struct pxi_udp_out spill; /* a packet that did not fit into its batch */
-    uint8_t spill_bytes[PXI_QUIC_PAYLOAD];
+    uint8_t spill_bytes[PXI_QUIC_PAYLOAD_NEAR];
     struct pxi_quic_stats stats;
 };
 
@@ -86,6 +94,7 @@ struct pxi_quic_conn {
     struct pxi_udp_addr remote, local; /* local: last address that the peer wrote to */
     struct pxi_peer wanted;            /* who must answer; n == 0: anybody */
     void *user;                        /* of the dial */
+    size_t payload;                    /* largest datagram that we send */
     uint64_t paced_ns;                 /* until when what was sent has used up the pace */
     size_t unpaced;                    /* bytes sent since ngtcp2 was told of the pace */
     int liberr;                        /* ngtcp2's error that ends it, or 0 */
@@ -122,6 +131,7 @@ struct pxi_quic_stream {
     bool deaf;               /* the peer stopped reading: writes are dropped */
     bool gone;               /* ngtcp2 has closed it */
     bool broken;             /* reset by the peer */
+    bool starved;            /* broken for want of memory */
     bool dead;               /* the owner has abandoned it */
 };
 
@@ -152,8 +162,6 @@ void pxi_quic_conn_read(struct pxi_quic_conn *c, const struct pxi_udp_in *in, ui
 bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out);
 /* Deliver pending events. */
 void pxi_quic_conn_settle(struct pxi_quic_conn *c);
-/* Set the timer to ngtcp2's next deadline. */
-void pxi_quic_conn_rearm(struct pxi_quic_conn *c);
 void pxi_quic_conn_ready(struct pxi_quic_conn *c);
 /* The connection is over: tell the owner, forget ngtcp2's state, linger. say: tell the peer. */
 void pxi_quic_conn_end(struct pxi_quic_conn *c, px_err why, bool say);

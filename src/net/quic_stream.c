@@ -54,10 +54,14 @@ static size_t op_write(struct pxi_stream *ps, px_view bytes)
     if (s->deaf || s->gone || !n)
         return n;
     s->out.max = s->out.n + n;
-    n = pxi_queue_put(&s->out, bytes.p, n);
-    if (n)
+    size_t put = pxi_queue_put(&s->out, bytes.p, n);
+    if (put)
         want_send(s);
-    return n;
+    if (put < n) { /* no memory: nothing would ever tell that there is room again */
+        s->broken = s->starved = true;
+        pxi_quic_stream_due(s, PXI_DUE_OVER);
+    }
+    return put;
 }
 
 static void op_end(struct pxi_stream *ps)
@@ -177,8 +181,11 @@ static bool keep(struct pxi_quic_stream *s, const uint8_t *p, size_t n)
     return true;
 }
 
+/* Forget what was kept; the connection's window opens by as much. */
 static void forget_kept(struct pxi_quic_stream *s)
 {
+    if (s->begin < s->end && s->c->ng)
+        ngtcp2_conn_extend_max_offset(s->c->ng, s->end - s->begin);
     pxi_free(s->kept);
     s->kept = NULL;
     s->begin = s->end = s->cap = 0;
@@ -268,9 +275,12 @@ void pxi_quic_stream_broken(struct pxi_quic_stream *s)
 
 void pxi_quic_stream_gone(struct pxi_quic_stream *s, bool error)
 {
+    bool said = s->fin_sent && !s->out.n; /* all of our side was acknowledged */
     s->gone = true;
     if (error && !s->fin_seen)
         s->broken = true;
+    else if (error && !said)
+        s->deaf = true;
     pxi_list_remove(&s->send);
     pxi_quic_stream_due(s, PXI_DUE_OVER);
 }
@@ -291,9 +301,7 @@ void pxi_quic_stream_settle(struct pxi_quic_stream *s)
     struct pxi_quic_conn *c = s->c;
     s->due = 0;
     if (due & PXI_DUE_RESET) {
-        size_t kept = s->end - s->begin;
         forget_kept(s);
-        credit(s, kept);
         if (!s->gone)
             ngtcp2_conn_shutdown_stream(c->ng, s->id, 0);
         pxi_list_remove(&s->send);
@@ -304,7 +312,7 @@ void pxi_quic_stream_settle(struct pxi_quic_stream *s)
     if ((due & PXI_DUE_WRITABLE) && !s->dead && !s->broken)
         pxi_stream_on_writable(&s->s);
     if (!s->dead && s->broken)
-        tell_closed(s, PX_ERR_RESET);
+        tell_closed(s, s->starved ? PX_ERR_NOMEM : PX_ERR_RESET);
     else if (!s->dead && s->fin_told && s->s.ended_local && (s->gone || s->deaf))
         tell_closed(s, s->deaf ? PX_ERR_RESET : PX_ERR_OK);
     if (s->dead && s->gone) {

@@ -81,6 +81,12 @@ static void candidate_add(struct pxi_dialing *g, px_view addr, bool asked)
     struct pxi_transport *t = transport_for(g->host, &e);
     if (!t || (!asked && held_back(g, to)))
         return;
+    if (g->count % 4 == 0) { /* most peers have few addresses */
+        struct candidate *more = pxi_realloc(g->candidates, g->count + 4, sizeof *more);
+        if (!more)
+            return;
+        g->candidates = more;
+    }
     struct candidate *c = &g->candidates[g->count++];
     c->transport = t;
     c->addr.n = (uint16_t)to.n;
@@ -218,12 +224,8 @@ static struct pxi_dialing *dialing_find(struct pxi_host *h, const struct pxi_pee
 static struct pxi_dialing *dialing_new(struct pxi_host *h, const struct pxi_peer *p, bool alone)
 {
     struct pxi_dialing *g = pxi_calloc(1, sizeof *g);
-    if (g)
-        g->candidates = pxi_calloc(CANDIDATES, sizeof *g->candidates);
-    if (!g || !g->candidates) {
-        pxi_free(g);
+    if (!g)
         return NULL;
-    }
     g->host = h;
     g->peer = *p;
     g->alone = alone;

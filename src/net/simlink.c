@@ -9,6 +9,8 @@ static struct pxi_timers *timers(struct pxi_simnet *n)
     return n->o.timers;
 }
 
+static void look(struct pxi_timer *t, uint64_t now_ns);
+
 struct pxi_simnet *pxi_simnet_new(const struct pxi_simnet_options *o)
 {
     struct pxi_simnet *n = pxi_calloc(1, sizeof *n);
@@ -20,6 +22,8 @@ struct pxi_simnet *pxi_simnet_new(const struct pxi_simnet_options *o)
     n->o.idle_ns = o->idle_ns ? o->idle_ns : 10 * PXI_SECOND;
     n->o.handshake_rtts = o->handshake_rtts ? o->handshake_rtts : 2;
     n->rng.state = o->seed;
+    n->look.fire = look;
+    pxi_list_init(&n->resting);
     n->mask = 16383;
     n->chains = pxi_calloc(n->mask + 1, sizeof *n->chains);
     if (!n->chains) {
@@ -35,6 +39,7 @@ void pxi_simnet_free(struct pxi_simnet *n)
 {
     if (!n)
         return;
+    pxi_timer_disarm(timers(n), &n->look);
     pxi_free(n->chains);
     pxi_free(n);
 }
@@ -93,6 +98,7 @@ static void conn_end(struct sim_conn *c, px_err why)
     if (c->other)
         c->other->other = NULL;
     pxi_list_remove(&c->of_port);
+    pxi_list_remove(&c->rest);
     c->net->stats.conns_now--;
     pxi_free(c);
 }
@@ -105,16 +111,38 @@ void pxi_sim_conn_drop(struct sim_conn *c)
 static void conn_fire(struct pxi_timer *t, uint64_t now_ns)
 {
     struct sim_conn *c = PXI_OF(t, struct sim_conn, timer);
-    uint64_t idle = c->net->o.idle_ns;
-    if (c->c.closing) {
-        conn_end(c, c->why);
-        return;
+    conn_end(c, c->why);
+}
+
+/* Put a connection at the end of the line; all wait equally long, so the line is in order. */
+static void rest(struct sim_conn *c, uint64_t now_ns)
+{
+    struct pxi_simnet *n = c->net;
+    c->look_ns = now_ns + n->o.idle_ns;
+    pxi_list_remove(&c->rest);
+    pxi_list_add(&n->resting, &c->rest);
+    if (!n->look.armed)
+        pxi_timer_arm(timers(n), &n->look, c->look_ns);
+}
+
+/* Close what nobody has used for a while; one timer serves all connections. */
+static void look(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_simnet *n = PXI_OF(t, struct pxi_simnet, look);
+    while (!pxi_list_empty(&n->resting)) {
+        struct sim_conn *c = PXI_OF(n->resting.next, struct sim_conn, rest);
+        if (c->look_ns > now_ns) {
+            pxi_timer_arm(timers(n), t, c->look_ns);
+            return;
+        }
+        bool busy = c->c.stream_count || c->c.protect || now_ns - c->c.used_ns < n->o.idle_ns;
+        if (busy || c->c.closing)
+            rest(c, now_ns);
+        else {
+            pxi_list_remove(&c->rest);
+            conn_close(&c->c, PX_ERR_OK);
+        }
     }
-    bool busy = c->c.stream_count || c->c.protect;
-    if (!busy && now_ns - c->c.used_ns >= idle)
-        conn_close(&c->c, PX_ERR_OK);
-    else
-        pxi_timer_arm(timers(c->net), t, (busy ? now_ns : c->c.used_ns) + idle);
 }
 
 static void conn_close(struct pxi_conn *pc, px_err why)
@@ -147,6 +175,7 @@ static struct sim_conn *end_new(struct pxi_simport *port, struct pxi_simport *fa
     c->c.remote.n = far->addr_n;
     memcpy(c->c.remote.b, far->addr, far->addr_n);
     pxi_list_init(&c->streams);
+    pxi_list_init(&c->rest);
     pxi_list_add(&port->conns, &c->of_port);
     port->net->stats.conns_now++;
     return c;
@@ -179,8 +208,8 @@ struct sim_conn *pxi_sim_connect(struct pxi_simport *from, struct pxi_simport *t
         return NULL;
     }
     struct pxi_simnet *n = from->net;
-    pxi_timer_after(timers(n), &in->timer, n->o.idle_ns + n->o.idle_ns / 4); /* dialers close */
-    pxi_timer_after(timers(n), &out->timer, n->o.idle_ns);
+    rest(out, timers(n)->now_ns);
+    rest(in, timers(n)->now_ns);
     n->stats.conns++;
     if (n->stats.conns_now > n->stats.conns_most)
         n->stats.conns_most = n->stats.conns_now;

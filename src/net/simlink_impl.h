@@ -10,6 +10,8 @@ struct pxi_simnet {
     struct pxi_rng rng;
     struct pxi_list *chains; /* ports by the hash of their address */
     unsigned mask, ports;
+    struct pxi_list resting; /* struct sim_conn.rest, looked at first to last */
+    struct pxi_timer look;   /* at the connections that may have rested long enough */
     struct pxi_simnet_stats stats;
 };
 
@@ -31,7 +33,9 @@ struct sim_conn {
     struct pxi_simport *port; /* NULL: dead */
     struct pxi_simnet *net;
     struct pxi_list of_port, streams; /* streams: struct sim_stream.of_conn */
-    struct pxi_timer timer;           /* idle; or, when closing, the end */
+    struct pxi_list rest;             /* in the line of those that are looked at */
+    uint64_t look_ns;                 /* when this one is */
+    struct pxi_timer timer;           /* the end, when it is closing */
     uint64_t delay_ns;                /* one way */
     px_err why;
 };

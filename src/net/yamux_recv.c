@@ -143,8 +143,8 @@ static bool was_known(const struct pxi_yamux *y, uint32_t id)
 /* Whether the frame keeps to the window; the first one of a stream has the window of all. */
 static bool fits(const struct pxi_ystream *s, const struct pxi_yamux_header *h)
 {
-    if (h->type == PXI_YAMUX_UPDATE)
-        return !s || h->length <= UINT32_MAX - s->send_window;
+    if (h->type == PXI_YAMUX_UPDATE) /* the length of a reset may be an error code */
+        return !s || h->flags & PXI_YAMUX_RST || h->length <= UINT32_MAX - s->send_window;
     if (s)
         return h->length <= s->recv_window && !(s->fin_got && h->length);
     return h->length <= (h->flags & PXI_YAMUX_SYN ? PXI_YAMUX_WINDOW : PXI_LIMIT_YAMUX_WINDOW);

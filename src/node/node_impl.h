@@ -38,6 +38,7 @@ struct px_node {
     struct pxi_reaching *bootstrap; /* peers that are kept connected */
     struct pxi_allow *allow;
     struct pxi_pubsub *pubsub;
+    struct pxi_reachable *reachable;
     struct pxi_lines_server *server;
     struct pxi_list channels, calls;
     uv_async_t stop;

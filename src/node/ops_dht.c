@@ -111,8 +111,8 @@ static void op_put(struct pxi_call *c)
         return;
     }
     px_view k = px_view_of(key.p, key.n);
-    bool ours = pxi_kad_own_key(pxi_host_self(c->node->host), "", &own) == PX_ERR_OK &&
-                k.n > own.n && memcmp(k.p, own.p, own.n) == 0;
+    bool ours = pxi_kad_own_key(pxi_host_self(c->node->host), "x", &own) == PX_ERR_OK &&
+                k.n >= own.n && memcmp(k.p, own.p, own.n - 1) == 0;
     if (ours)
         put_own(c, k, px_view_str(value));
     else

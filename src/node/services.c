@@ -7,6 +7,8 @@
 #include "node/discovered.h"
 #include "node/node_impl.h"
 #include "node/peering.h"
+#include "node/pubsub.h"
+#include "node/reachable.h"
 #include "swarm/heartbeat.h"
 
 static px_err listen_at(px_node *n, px_view addr, px_diag *d)
@@ -17,6 +19,9 @@ static px_err listen_at(px_node *n, px_view addr, px_diag *d)
         return pxi_tcp_listen(n->tcp, addr, d);
     if (err == PX_ERR_OK && e.via == PXI_VIA_QUIC && !e.relayed && n->quic)
         return pxi_quic_io_listen(n->quic, addr, d);
+    if (err == PX_ERR_OK && e.relayed &&
+        (err = pxi_reachable_listen(n->reachable, addr)) == PX_ERR_OK)
+        return PX_ERR_OK;
     pxi_diag_field(d, "listen");
     return pxi_diag_set(d, PX_ERR_UNSUPPORTED, 0, "an ip with tcp, ws or quic-v1",
                         "another address");
@@ -110,6 +115,11 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
     n->identify = n->tcp ? pxi_identify_new(n->host) : NULL;
     if (!n->identify || (!n->quic && !o->psk_file))
         return PX_ERR_NOMEM;
+    n->reachable = pxi_reachable_new(n->host, &n->upgrader, n->identify, o);
+    if (o->gossipsub)
+        n->pubsub = pxi_pubsub_new(n->host, o->gossipsub_nosign);
+    if (!n->reachable || (o->gossipsub && !n->pubsub))
+        return PX_ERR_NOMEM;
     px_err err = pxi_ping_serve(n->host);
     if (err == PX_ERR_OK && o->interop)
         err = pxi_serve_tests(n);
@@ -131,6 +141,8 @@ void pxi_services_stop(px_node *n)
     pxi_heartbeat_free(n->heartbeat);
     pxi_discovered_free(n->discovered);
     pxi_kad_free(n->kad);
+    pxi_pubsub_free(n->pubsub);
+    pxi_reachable_free(n->reachable);
     pxi_identify_free(n->identify);
 }
 

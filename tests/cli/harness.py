@@ -30,6 +30,7 @@ class Place:
         self.root = os.path.abspath(root)
         self.dir = tempfile.mkdtemp(prefix="plexus-cli-")
         self.home = os.path.join(self.dir, "home")
+        self.nodes = []
         os.mkdir(self.home)
         shutil.copy(os.path.join(self.root, "assets/tiny.gguf"), self.path("model.gguf"))
         self.write("story.txt", STORY)
@@ -69,7 +70,30 @@ class Place:
         assert r.code == 0, f"{args}: exit {r.code}: {r.err}"
         return json.loads(r.out)
 
+    def up(self, *args, home=None):
+        """Start a node in this place's home, or in another; its ready line and the process."""
+        env = self.env(**({"PLEXUS_HOME": home} if home else {}))
+        p = subprocess.Popen([self.program, "up", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0",
+                              "--json-lines", *args], cwd=self.dir, env=env, text=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.nodes.append(p)
+        return json.loads(p.stdout.readline() or "{}"), p
+
+    def swarm(self):
+        """Two nodes that know each other: the first in this home. Their ready lines."""
+        first, _ = self.up()
+        second, _ = self.up("--bootstrap", first["addrs"][0], home=self.path("second"))
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            if any(p["agent"] for p in self.json("peers")["peers"]):
+                return first, second
+            time.sleep(0.05)
+        raise AssertionError("the two nodes did not meet")
+
     def close(self):
+        for p in self.nodes:
+            p.terminate()
+            p.wait(20)
         shutil.rmtree(self.dir)
 
 

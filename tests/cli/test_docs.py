@@ -65,13 +65,19 @@ def test_manual_pages_pass_mandoc(place):
         equal((r.returncode, r.stdout), (0, ""), page)
 
 
+def options(place):
+    with open(os.path.join(place.root, "gen/options.toml"), "rb") as f:
+        return tomllib.load(f)["option"]
+
+
 def test_manual_pages_name_every_option(place):
     for v in verbs(place):
         with open(os.path.join(place.root, f"docs/man/plexus-{v['name'].split()[0]}.1"),
                   encoding="utf-8") as f:
             text = f.read()
         for o in v["options"]:
-            name = o if isinstance(o, str) else o[0]
+            key = o if isinstance(o, str) else o[0]
+            name = options(place)[key].get("name", key)
             assert re.search(rf"Fl \\-{re.escape(name)}\b", text), (v["name"], name)
 
 
@@ -102,7 +108,8 @@ def test_bash_offers_every_verb_and_option(place):
     all_verbs = verbs(place)
     equal(complete(place, "plexus", ""), {v["name"].split()[0] for v in all_verbs})
     for v in all_verbs:
-        want = {"--" + (o if isinstance(o, str) else o[0]) for o in v["options"]}
+        keys = [o if isinstance(o, str) else o[0] for o in v["options"]]
+        want = {"--" + options(place)[k].get("name", k) for k in keys}
         got = complete(place, "plexus", *v["name"].split(), "--")
         assert want | {"--json", "--help"} <= got, (v["name"], want - got)
     equal(complete(place, "plexus", "eval", ""), {"perplexity", "logits"})

@@ -64,6 +64,7 @@ def test_every_example_runs(place):
         verbs = tomllib.load(f)["verb"]
     needs = {v["name"] for v in verbs if v["min"]} | {v["name"].split()[0] for v in verbs
                                                      if " " in v["name"]} | {"bench infer"}
+    place.swarm()
     for document in documents(place.root):
         for command in commands(document):
             verb = re.sub(r"^.*?\bplexus ", "", command).split()[0]

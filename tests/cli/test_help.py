@@ -35,7 +35,9 @@ def test_every_verb_has_help_with_its_options_and_examples(place):
         equal(place.run("help", *words).out, r.out, v["name"])
         assert f"usage: plexus {v['name']}" in r.out
         for o in v["options"]:
-            assert "--" + (o if isinstance(o, str) else o[0]) in r.out, (v["name"], o)
+            key = o if isinstance(o, str) else o[0]
+            name = table(place)["option"][key].get("name", key)
+            assert "--" + name in r.out, (v["name"], o)
         for e in v["examples"]:
             assert e["cmd"] in r.out, (v["name"], e)
 

@@ -31,7 +31,23 @@ CALLS = {
     "completion": ["completion", "bash"],
     "version": ["version"],
     "help": ["help", "run"],
+    "interop-peer": ["interop-peer", "--listen", "/ip4/127.0.0.1/tcp/0"],
+    "id": ["id"],
+    "peers": ["peers"],
+    "net": ["net"],
+    "ping": ["ping", "{peer}"],
+    "dht put": ["dht", "put", "/plexus/ME/greeting", "hello"],
+    "dht get": ["dht", "get", "/plexus/ME/greeting"],
+    "dht provide": ["dht", "provide", "--data", "shard-1"],
+    "dht find": ["dht", "find", "{peer}"],
+    "dht closest": ["dht", "closest", "{peer}"],
+    "swarm connect": ["swarm", "connect", "{addr}"],
+    "swarm disconnect": ["swarm", "disconnect", "{peer}"],
+    "perf": ["perf", "--server-address", "{perf}", "--upload-bytes", "1000000"],
+    "sim": ["sim", "dht", "--nodes", "200", "--lookups", "20", "--seed", "1"],
+    "sim dht": ["sim", "dht", "--nodes", "200", "--lookups", "20", "--seed", "1"],
 }
+NEED_A_NODE = {"id", "peers", "net", "ping", "dht", "swarm"}
 
 
 def verbs(place):
@@ -39,12 +55,46 @@ def verbs(place):
         return tomllib.load(f)["verb"]
 
 
+def perf_server(place):
+    p = subprocess.Popen([place.program, "perf", "--run-server", "--server-address",
+                          "/ip4/127.0.0.1/tcp/0"], stdout=subprocess.PIPE, text=True,
+                         env=place.env())
+    place.nodes.append(p)
+    return json.loads(p.stdout.readline())["addrs"][0]
+
+
 def test_every_verb_prints_one_document_with_its_fields(place):
+    _, other = place.swarm()
+    words = {"peer": other["peer"], "addr": other["addrs"][0], "perf": perf_server(place)}
     for v in verbs(place):
-        doc = place.json(*CALLS[v["name"]], input=b"Once\n" if v["name"] == "chat" else b"")
+        if v["name"] == "up":
+            continue  # never ends by itself: the next test
+        call = [a.format(**words) for a in CALLS[v["name"]]]
+        doc = place.json(*call, input=b"Once\n" if v["name"] == "chat" else b"")
         equal(doc["schema"], f"plexus.{v['name'].split()[0]}/1", v["name"])
         for field in v["fields"]:
             assert field in doc, f"{v['name']}: no field {field} in {sorted(doc)}"
+
+
+def test_up_tells_when_it_is_ready_and_ends_in_order(place):
+    for flag in ("--json", "--json-lines"):
+        ready, node = place.up(flag)
+        equal(ready["event"], "ready")
+        equal(ready.get("schema"), "plexus.up/1" if flag == "--json" else None)
+        assert ready["peer"] and ready["addrs"] and ready["api"], ready
+        equal(os.stat(ready["api"]).st_mode & 0o777, 0o600)
+        node.terminate()
+        equal((node.wait(20), os.path.exists(ready["api"])), (0, False))
+
+
+def test_without_a_node_its_verbs_say_so(place):
+    for v in verbs(place):
+        if v["name"].split()[0] in NEED_A_NODE:
+            call = [a.format(peer="12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5",
+                             addr="/ip4/127.0.0.1/tcp/1") for a in CALLS[v["name"]]]
+            r = place.run(*call)
+            equal((r.code, r.out), (4, ""), v["name"])
+            assert "plexus up" in r.err, r.err
 
 
 def test_an_error_leaves_stdout_empty(place):

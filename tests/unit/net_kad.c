@@ -86,7 +86,7 @@ static void end(void)
         pxi_key_free(world.node[i].key);
     }
     pxi_simnet_free(world.net);
-    CHECK(!world.timers.root);
+    CHECK(pxi_timers_next(&world.timers) == PXI_NEVER);
 }
 
 static void run_for(uint64_t ns)
