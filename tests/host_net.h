@@ -44,18 +44,18 @@ struct net {
     struct net_conn *conns;
 };
 
-static void net_poke(struct net_stream *s)
+static inline void net_poke(struct net_stream *s)
 {
     if (!s->timer.armed)
         pxi_timer_after(&s->net->timers, &s->timer, PXI_MS);
 }
 
-static struct net_stream *net_of(struct pxi_stream *s)
+static inline struct net_stream *net_of(struct pxi_stream *s)
 {
     return PXI_OF(s, struct net_stream, s);
 }
 
-static size_t net_write(struct pxi_stream *s, px_view v)
+static inline size_t net_write(struct pxi_stream *s, px_view v)
 {
     struct net_stream *n = net_of(s);
     size_t took = pxi_queue_put(&n->other->in, v.p, v.n);
@@ -64,20 +64,20 @@ static size_t net_write(struct pxi_stream *s, px_view v)
     return took;
 }
 
-static size_t net_room(struct pxi_stream *s)
+static inline size_t net_room(struct pxi_stream *s)
 {
     struct net_stream *n = net_of(s);
     return n->other->in.max - n->other->in.n;
 }
 
-static void net_end(struct pxi_stream *s)
+static inline void net_end(struct pxi_stream *s)
 {
     net_of(s)->other->end_in = true;
     net_poke(net_of(s)->other);
     net_poke(net_of(s));
 }
 
-static void net_reset(struct pxi_stream *s)
+static inline void net_reset(struct pxi_stream *s)
 {
     struct net_stream *n = net_of(s);
     n->dead = true;
@@ -85,7 +85,7 @@ static void net_reset(struct pxi_stream *s)
     net_poke(n->other);
 }
 
-static void net_resume(struct pxi_stream *s)
+static inline void net_resume(struct pxi_stream *s)
 {
     net_of(s)->stalled = false;
     net_poke(net_of(s));
@@ -94,7 +94,7 @@ static void net_resume(struct pxi_stream *s)
 static const struct pxi_stream_ops net_stream_ops = {net_write, net_room, net_end, net_reset,
                                                      net_resume};
 
-static void net_data(struct net_stream *n)
+static inline void net_data(struct net_stream *n)
 {
     while (n->in.n && !n->dead && !n->stalled) {
         px_view v = pxi_queue_peek(&n->in, 0);
@@ -110,7 +110,7 @@ static void net_data(struct net_stream *n)
     }
 }
 
-static void net_stream_fire(struct pxi_timer *t, uint64_t now)
+static inline void net_stream_fire(struct pxi_timer *t, uint64_t now)
 {
     struct net_stream *n = PXI_OF(t, struct net_stream, timer);
     if (n->dead)
@@ -142,7 +142,7 @@ static void net_stream_fire(struct pxi_timer *t, uint64_t now)
     }
 }
 
-static struct net_stream *net_stream_new(struct net_conn *c)
+static inline struct net_stream *net_stream_new(struct net_conn *c)
 {
     struct net_stream *n = calloc(1, sizeof *n);
     n->net = c->net;
@@ -154,7 +154,7 @@ static struct net_stream *net_stream_new(struct net_conn *c)
     return n;
 }
 
-static struct pxi_stream *net_open(struct pxi_conn *c)
+static inline struct pxi_stream *net_open(struct pxi_conn *c)
 {
     struct net_conn *nc = PXI_OF(c, struct net_conn, c);
     if (nc->over)
@@ -168,21 +168,21 @@ static struct pxi_stream *net_open(struct pxi_conn *c)
     return &a->s;
 }
 
-static void net_close(struct pxi_conn *c, px_err why)
+static inline void net_close(struct pxi_conn *c, px_err why)
 {
     struct net_conn *nc = PXI_OF(c, struct net_conn, c);
     pxi_timer_after(&nc->net->timers, &nc->timer, 0);
     pxi_timer_after(&nc->net->timers, &nc->other->timer, PXI_MS);
 }
 
-static uint64_t net_rtt(struct pxi_conn *c)
+static inline uint64_t net_rtt(struct pxi_conn *c)
 {
     return 2 * PXI_MS;
 }
 
 static const struct pxi_conn_ops net_conn_ops = {net_open, net_close, net_rtt};
 
-static void net_conn_fire(struct pxi_timer *t, uint64_t now)
+static inline void net_conn_fire(struct pxi_timer *t, uint64_t now)
 {
     struct net_conn *c = PXI_OF(t, struct net_conn, timer);
     if (c->over)
@@ -195,7 +195,7 @@ static void net_conn_fire(struct pxi_timer *t, uint64_t now)
 }
 
 /* Hosts 0 to count - 1, with identify. */
-static void net_init(struct net *n, unsigned count)
+static inline void net_init(struct net *n, unsigned count)
 {
     *n = (struct net){.rng = {px_seed}, .count = count};
     n->random = pxi_random_seeded(px_seed);
@@ -211,7 +211,7 @@ static void net_init(struct net *n, unsigned count)
     }
 }
 
-static struct net_conn *net_half(struct net *n, unsigned a, unsigned b, bool outbound)
+static inline struct net_conn *net_half(struct net *n, unsigned a, unsigned b, bool outbound)
 {
     struct net_conn *c = calloc(1, sizeof *c);
     struct pxi_endpoint e = {.family = 4, .ip = {198, 51, 100, (uint8_t)b}, .port = 4001};
@@ -228,7 +228,7 @@ static struct net_conn *net_half(struct net *n, unsigned a, unsigned b, bool out
 }
 
 /* Host a connects to host b; returns a's end. */
-static struct net_conn *net_connect(struct net *n, unsigned a, unsigned b)
+static inline struct net_conn *net_connect(struct net *n, unsigned a, unsigned b)
 {
     struct net_conn *x = net_half(n, a, b, true), *y = net_half(n, b, a, false);
     x->other = y;
@@ -239,7 +239,7 @@ static struct net_conn *net_connect(struct net *n, unsigned a, unsigned b)
 }
 
 /* Let this much virtual time pass. */
-static void net_run(struct net *n, uint64_t ms)
+static inline void net_run(struct net *n, uint64_t ms)
 {
     uint64_t end = n->timers.now_ns + ms * PXI_MS;
     while (pxi_timers_next(&n->timers) <= end)
@@ -248,7 +248,7 @@ static void net_run(struct net *n, uint64_t ms)
 }
 
 /* Host i goes away with all its connections. */
-static void net_kill(struct net *n, unsigned i)
+static inline void net_kill(struct net *n, unsigned i)
 {
     for (struct net_conn *c = n->conns; c; c = c->next_all)
         if (c->c.host == n->host[i] && !c->over)
@@ -256,7 +256,7 @@ static void net_kill(struct net *n, unsigned i)
     net_run(n, 5);
 }
 
-static void net_deinit(struct net *n)
+static inline void net_deinit(struct net *n)
 {
     for (unsigned i = 0; i < n->count; i++)
         net_kill(n, i);

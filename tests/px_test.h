@@ -123,7 +123,7 @@ static int px_run_case(const struct px_case *c, int do_fork)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-static int px_test_main(int argc, char **argv)
+static inline int px_test_main(int argc, char **argv)
 {
     const char *filter = NULL;
     int list = 0, do_fork = 1, failed = 0;

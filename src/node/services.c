@@ -2,8 +2,11 @@
 #include "base/diag.h"
 #include "base/mem.h"
 #include "io/socket.h"
+#include "crypto/hash.h"
+#include "io/mdns.h"
 #include "net/kad.h"
 #include "net/ping.h"
+#include "node/call.h"
 #include "node/discovered.h"
 #include "node/node_impl.h"
 #include "node/peering.h"
@@ -107,6 +110,24 @@ static px_err start_swarm(px_node *n, const px_node_options *o, px_diag *d)
     return err;
 }
 
+/* The name of a private swarm on the local network: the first half of the hash of its key. */
+static px_err start_mdns(px_node *n, const px_node_options *o, px_diag *d)
+{
+    uint8_t digest[PXI_DIGEST];
+    struct pxi_mdns_options mo = {.host = n->host, .interval_ms = o->mdns_interval_ms};
+    if (!o->mdns)
+        return PX_ERR_OK;
+    if (o->psk_file) {
+        pxi_sha256(px_view_of(n->psk, sizeof n->psk), digest);
+        mo.fingerprint = px_view_of(digest, sizeof digest / 2);
+    }
+    px_err err = pxi_io_mdns_open(n->loop, &mo, &n->mdns);
+    if (err == PX_ERR_IO && !o->interop)
+        return PX_ERR_OK; /* no multicast here: `plexus net` says so */
+    pxi_diag_field(d, "mdns");
+    return err == PX_ERR_OK ? err : pxi_diag_set(d, err, 0, "a socket for multicast DNS", "none");
+}
+
 px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
 {
     n->tcp = pxi_tcp_new(n->loop, &n->upgrader);
@@ -131,11 +152,15 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
         err = listen_text(n, o->listen[i], d);
     if (err == PX_ERR_OK && !o->listen_count && (o->lan || o->public_))
         err = listen_default(n, o, d);
-    return err;
+    if (err == PX_ERR_OK && o->portmap && !(n->portmap = pxi_portmap_new(n->loop, n->host)))
+        err = PX_ERR_NOMEM;
+    return err == PX_ERR_OK ? start_mdns(n, o, d) : err;
 }
 
 void pxi_services_stop(px_node *n)
 {
+    pxi_portmap_free(n->portmap);
+    pxi_io_mdns_close(n->mdns);
     pxi_bootstrap_free(n->bootstrap);
     pxi_allow_free(n->allow);
     pxi_heartbeat_free(n->heartbeat);
@@ -152,4 +177,13 @@ void pxi_transports_free(px_node *n)
     pxi_quic_io_free(n->quic);
 }
 
-void pxi_nat_report(px_node *n, json_t *out) {}
+void pxi_nat_report(px_node *n, json_t *out)
+{
+    json_t *mapped = json_array();
+    px_view a;
+    for (unsigned i = 0; (a = pxi_portmap_addr(n->portmap, i)).n; i++)
+        json_array_append_new(mapped, pxi_json_addr(a, NULL));
+    json_object_set_new(out, "portmap", mapped);
+    if (n->reachable)
+        pxi_reachable_report(n->reachable, out);
+}
