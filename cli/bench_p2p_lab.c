@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 enum { LINE_MBIT = 1000, TRANSFER = 250000000 };
-#define NEAR "10.77.0.1"
-#define FAR  "10.77.0.2"
+#define NEAR  "10.77.0.1"
+#define FAR   "10.77.0.2"
+#define QUIET " >/dev/null 2>&1"
 
 struct lab {
     char near[32], far[32]; /* namespaces */
@@ -23,18 +24,17 @@ static int sh(const char *fmt, ...)
     char line[512];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(line, sizeof line - 24, fmt, ap);
+    int n = vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    if (n < 0 || (size_t)n >= sizeof line - 24)
+    if (n < 0 || (size_t)n >= sizeof line)
         return -1;
-    strcat(line, " >/dev/null 2>&1");
     return system(line);
 }
 
 static void close_lab(const struct lab *l)
 {
-    sh("ip netns del %s", l->near);
-    sh("ip netns del %s", l->far);
+    sh("ip netns del %s" QUIET, l->near);
+    sh("ip netns del %s" QUIET, l->far);
 }
 
 static int open_lab(struct lab *l)
@@ -42,14 +42,15 @@ static int open_lab(struct lab *l)
     static const char shape[] = "tbf rate 1000mbit burst 256k latency 20ms";
     snprintf(l->near, sizeof l->near, "plexus-a-%d", (int)getpid());
     snprintf(l->far, sizeof l->far, "plexus-b-%d", (int)getpid());
-    if (sh("ip netns add %s", l->near) == 0 && sh("ip netns add %s", l->far) == 0 &&
-        sh("ip -n %s link add plx0 type veth peer name plx1 netns %s", l->near, l->far) == 0 &&
-        sh("ip -n %s addr add " NEAR "/24 dev plx0", l->near) == 0 &&
-        sh("ip -n %s addr add " FAR "/24 dev plx1", l->far) == 0 &&
-        sh("ip -n %s link set plx0 up", l->near) == 0 &&
-        sh("ip -n %s link set plx1 up", l->far) == 0 &&
-        sh("ip netns exec %s tc qdisc add dev plx0 root %s", l->near, shape) == 0 &&
-        sh("ip netns exec %s tc qdisc add dev plx1 root %s", l->far, shape) == 0)
+    if (sh("ip netns add %s" QUIET, l->near) == 0 && sh("ip netns add %s" QUIET, l->far) == 0 &&
+        sh("ip -n %s link add plx0 type veth peer name plx1 netns %s" QUIET, l->near, l->far) ==
+            0 &&
+        sh("ip -n %s addr add " NEAR "/24 dev plx0" QUIET, l->near) == 0 &&
+        sh("ip -n %s addr add " FAR "/24 dev plx1" QUIET, l->far) == 0 &&
+        sh("ip -n %s link set plx0 up" QUIET, l->near) == 0 &&
+        sh("ip -n %s link set plx1 up" QUIET, l->far) == 0 &&
+        sh("ip netns exec %s tc qdisc add dev plx0 root %s" QUIET, l->near, shape) == 0 &&
+        sh("ip netns exec %s tc qdisc add dev plx1 root %s" QUIET, l->far, shape) == 0)
         return 0;
     close_lab(l);
     return -1;

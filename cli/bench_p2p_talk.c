@@ -103,8 +103,14 @@ int talker_start(struct talker *t, const char *command, const char *netns, const
         words[n++] = "ip", words[n++] = "netns", words[n++] = "exec", words[n++] = netns;
     if (command) {
         copy = must(strdup(command));
-        for (char *p = strtok(copy, " "); p && n < WORDS; p = strtok(NULL, " "))
-            words[n++] = p;
+        for (char *p = copy; *p && n < WORDS;) {
+            size_t blank = strspn(p, " "), word = strcspn(p + blank, " ");
+            if (word)
+                words[n++] = p + blank;
+            p += blank + word;
+            if (*p)
+                *p++ = 0;
+        }
     } else {
         ssize_t k = readlink("/proc/self/exe", self, sizeof self - 1);
         self[k > 0 ? k : 0] = 0;
