@@ -29,7 +29,8 @@ class Scene:
         self.tcp = next(int(a.split("/")[4]) for a in ready["addrs"] if "/tcp/" in a)
         self.udp = next(int(a.split("/")[4]) for a in ready["addrs"] if "/udp/" in a)
         tcp = next(a for a in ready["addrs"] if "/tcp/" in a)
-        place.up("--bootstrap", tcp, home=place.path("second"))
+        ready, _ = place.up("--bootstrap", tcp, home=place.path("second"))
+        assert "peer" in ready, f"the second node did not start: {ready}"
         self.alive(20)
         self.before = rss(self.victim)
 
