@@ -72,7 +72,8 @@ static inline void sim_dialled(void *ctx, void *user, struct pxi_conn *c, px_err
 
 static const struct pxi_quic_events sim_events = {sim_wake, sim_accepted, sim_dialled};
 
-static inline struct pxi_quic *sim_pick(struct pxi_quic_transport *t, const struct pxi_udp_addr *to)
+static inline struct pxi_quic *sim_pick(struct pxi_quic_transport *t, const struct pxi_udp_addr *to,
+                                        bool fresh)
 {
     return PXI_OF(t, struct sim_host, transport)->q;
 }

@@ -323,7 +323,12 @@ void pxi_reach_on_conn(struct pxi_host *h, struct pxi_conn *c)
             pxi_timer_after(timers(h), &r->timer, 0); /* answered from the loop, one by one */
         }
     }
-    if (pxi_list_empty(&g->wishes))
+    if (!pxi_list_empty(&g->wishes))
+        return;
+    /* The peer came to us while we were dialling it: what is under way goes on, because the peer,
+     * too, may be about to give up its dial for ours, and then neither would be left. */
+    g->next = g->count;
+    if (c->outbound || !g->active)
         dialing_free(g);
 }
 

@@ -79,6 +79,7 @@ def main():
         print("1..0 # SKIP network namespaces need root (CAP_NET_ADMIN) and ip")
         return 0
     subprocess.run(["ip", "netns", "del", PREFIX + "t"], check=True)
+    print("TAP version 13\n1..1")
     names, nodes, home = ("a", "b"), [], tempfile.mkdtemp(prefix="plexus-mdns-")
     found = False
     try:
@@ -95,7 +96,7 @@ def main():
         print(f"# connected {time.monotonic() - start:.2f} s after the second was ready")
     finally:
         end(names, nodes, home)
-    print(f"TAP version 13\n1..1\n{'ok' if found else 'not ok'} 1 - two nodes on a bridge meet by mDNS")
+    print(f"{'ok' if found else 'not ok'} 1 - two nodes on a bridge meet by mDNS")
     return 0 if found else 1
 
 
