@@ -1,4 +1,5 @@
 /* plexus demo: the life of a model, in acts. Later parts of plexus add or deepen their act. */
+#include "demo_peers.h"
 #include "session.h"
 
 #include <math.h>
@@ -256,7 +257,39 @@ static int act_bits(struct demo *d)
     return 0;
 }
 
-/* ---------------------------------------------------------------------- 5: where to go */
+/* ---------------------------------------------------------------------- 5: peers */
+
+static int act_peers(struct demo *d)
+{
+    struct peers_seen seen = {.how = ""};
+    px_diag diag = {0};
+    double start = now_s();
+    title(d, "Peers find each other");
+    px_err e = demo_peers(&seen, &diag);
+    if (e == PX_ERR_UNSUPPORTED) {
+        if (plain(d))
+            printf("   This build has no network.\n");
+        return 0;
+    }
+    if (e != PX_ERR_OK)
+        return fail(e, NULL, &diag);
+    d->ok &= seen.ok;
+    if (plain(d) && seen.ok)
+        printf("   %s found\n   %s by %s in %.0f ms%s,\n   knows by the handshake that it is "
+               "the one (%s), and hears from it in %.2f ms.\n",
+               seen.mine, seen.other, seen.how, seen.found_ms,
+               strcmp(seen.how, "mDNS") == 0 ? "" : " (no multicast on this machine)",
+               *seen.security ? seen.security : "QUIC, TLS 1.3", seen.ping_ms);
+    json_t *o = json_object();
+    json_object_set_new(o, "how", json_text(seen.how));
+    json_object_set_new(o, "addr", json_text(seen.addr));
+    json_object_set_new(o, "found_ms", json_number(seen.found_ms));
+    json_object_set_new(o, "ping_ms", json_number(seen.ping_ms));
+    act(d, "peers", now_s() - start, o);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------- 6: where to go */
 
 static void act_next(struct demo *d)
 {
@@ -266,6 +299,7 @@ static void act_next(struct demo *d)
                "   plexus chat model.gguf                talk to a model of your own\n"
                "   plexus inspect model.gguf             look inside\n"
                "   plexus bench infer model.gguf         measure\n"
+               "   plexus up                             a node of a swarm of your own\n"
                "   plexus doctor                         what this machine offers\n"
                "   plexus help                           everything else\n");
 }
@@ -273,7 +307,7 @@ static void act_next(struct demo *d)
 int verb_demo(struct cli *c)
 {
     struct demo d = {.c = c, .acts = json_array(), .ok = 1};
-    int (*const acts[])(struct demo *) = {act_file, act_tokens, act_stories, act_bits};
+    int (*const acts[])(struct demo *) = {act_file, act_tokens, act_stories, act_bits, act_peers};
     int rc = 0;
     interrupt_poll(1);
     for (unsigned i = 0; i < sizeof acts / sizeof *acts && rc == 0; i++)

@@ -971,7 +971,7 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Needs nothing but the program: looks into the model inside, turns words into\n"
     "tokens, writes short stories, shows that every instruction set computes the same\n"
-    "bits, and says where to go next.\n"
+    "bits, lets two peers on this machine find each other, and says where to go next.\n"
     "\n"
     "options:\n"
     "      --stories N         Number of stories to write. [3]\n"

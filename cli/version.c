@@ -3,11 +3,17 @@
 
 #include <dlfcn.h>
 
+#ifdef PXI_NET
+#define QUIC ""
+#else
+#define QUIC NULL
+#endif
+
 /* Optional parts: what is in this build, or found on this machine when it is loaded at run time. */
 static const struct {
     const char *name, *library; /* NULL = not in this version */
 } features[] = {
-    {"cpu", ""}, {"xdp", NULL}, {"quic", NULL}, {"cuda", NULL}, {"verbs", NULL}, {"swarm", NULL},
+    {"cpu", ""}, {"xdp", NULL}, {"quic", QUIC}, {"cuda", NULL}, {"verbs", NULL}, {"swarm", QUIC},
 };
 
 static int has(const char *library)

@@ -33,6 +33,7 @@ typedef struct px_node_options {
     int public_;              /* with no `listen`: every address */
     uint16_t port;            /* for both of them; 0 picks one */
     int gossipsub, gossipsub_nosign, dcutr, autonat, mdns, portmap;
+    int activated;             /* take sockets of systemd, tell it when ready */
     int heartbeat;             /* ping every peer each second and rank them */
     int interop;               /* serve the test protocols: echo, perf, request-response */
     uint32_t mdns_interval_ms; /* 0: 10,000 */

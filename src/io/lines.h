@@ -34,6 +34,9 @@ struct pxi_lines_server;
  * answers is PX_ERR_PERMISSION. `accept` hears of each client, and opens its events. */
 px_err pxi_lines_listen(struct pxi_loop *l, const char *path, void (*accept)(void *ctx, int fd),
                         void *ctx, struct pxi_lines_server **out);
+/* The same with a local socket that listens already; its path stays when the server closes. */
+px_err pxi_lines_adopt(struct pxi_loop *l, int fd, void (*accept)(void *ctx, int fd), void *ctx,
+                       struct pxi_lines_server **out);
 void pxi_lines_server_close(struct pxi_lines_server *s);
 
 /* Ask a server one line and wait for one line, which the caller frees with pxi_free.

@@ -49,6 +49,25 @@ static void on_client(uv_poll_t *p, int status, int events)
         s->accept(s->ctx, fd);
 }
 
+px_err pxi_lines_adopt(struct pxi_loop *l, int fd, void (*accept)(void *ctx, int fd), void *ctx,
+                       struct pxi_lines_server **out)
+{
+    struct pxi_lines_server *s = pxi_calloc(1, sizeof *s);
+    *out = s;
+    if (!s || uv_poll_init(pxi_loop_uv(l), &s->poll, fd)) {
+        pxi_free(s);
+        close(fd);
+        *out = NULL;
+        return PX_ERR_IO;
+    }
+    s->loop = l;
+    s->accept = accept;
+    s->ctx = ctx;
+    s->fd = fd;
+    uv_poll_start(&s->poll, UV_READABLE, on_client);
+    return PX_ERR_OK;
+}
+
 px_err pxi_lines_listen(struct pxi_loop *l, const char *path, void (*accept)(void *ctx, int fd),
                         void *ctx, struct pxi_lines_server **out)
 {
@@ -66,21 +85,15 @@ px_err pxi_lines_listen(struct pxi_loop *l, const char *path, void (*accept)(voi
     mode_t old = umask(0177);
     bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 16) == 0;
     umask(old);
-    struct pxi_lines_server *s = ok ? pxi_calloc(1, sizeof *s) : NULL;
-    if (!s || uv_poll_init(pxi_loop_uv(l), &s->poll, fd)) {
-        pxi_free(s);
+    if (!ok) {
         if (fd >= 0)
             close(fd);
         return PX_ERR_IO;
     }
-    s->loop = l;
-    s->accept = accept;
-    s->ctx = ctx;
-    s->fd = fd;
-    memcpy(s->path, a.sun_path, sizeof s->path);
-    uv_poll_start(&s->poll, UV_READABLE, on_client);
-    *out = s;
-    return PX_ERR_OK;
+    px_err err = pxi_lines_adopt(l, fd, accept, ctx, out);
+    if (err == PX_ERR_OK)
+        memcpy((*out)->path, a.sun_path, sizeof a.sun_path);
+    return err;
 }
 
 static void on_closed(uv_handle_t *h)
@@ -94,7 +107,8 @@ void pxi_lines_server_close(struct pxi_lines_server *s)
 {
     if (!s)
         return;
-    unlink(s->path);
+    if (s->path[0])
+        unlink(s->path);
     uv_poll_stop(&s->poll);
     uv_close((uv_handle_t *)&s->poll, on_closed);
 }

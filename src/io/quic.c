@@ -198,22 +198,31 @@ static bool reaches(const struct port *p, const struct pxi_udp_addr *to)
     return (pxi_ip_kind_of(&near) == PXI_IP_LOOPBACK) == (pxi_ip_kind_of(&far) == PXI_IP_LOOPBACK);
 }
 
-static struct port *port_for(struct pxi_quic_io *io, const struct pxi_udp_addr *to)
+static struct port *port_for(struct pxi_quic_io *io, const struct pxi_udp_addr *to, bool fresh)
 {
-    for (struct pxi_list *l = io->ports.next; l != &io->ports; l = l->next)
-        if (reaches(PXI_OF(l, struct port, place), to))
-            return PXI_OF(l, struct port, place);
+    for (struct pxi_list *l = io->ports.next; l != &io->ports; l = l->next) {
+        struct port *p = PXI_OF(l, struct port, place);
+        if ((p->dial_only || !fresh) && reaches(p, to))
+            return p;
+    }
     return NULL;
 }
 
-static struct pxi_quic *pick(struct pxi_quic_transport *t, const struct pxi_udp_addr *to)
+static struct pxi_quic *pick(struct pxi_quic_transport *t, const struct pxi_udp_addr *to,
+                             bool fresh)
 {
     struct pxi_quic_io *io = PXI_OF(t, struct pxi_quic_io, transport);
-    struct port *p = port_for(io, to);
+    struct port *p = port_for(io, to, fresh);
     struct pxi_udp_addr any = {.family = to->family};
     if (!p)
         port_open(io, &any, true, &p);
     return p ? p->q : NULL;
+}
+
+static void punch(struct pxi_transport *t, const struct pxi_endpoint *e)
+{
+    struct pxi_quic_transport *q = PXI_OF(t, struct pxi_quic_transport, transport);
+    pxi_quic_io_poke(PXI_OF(q, struct pxi_quic_io, transport), e, 64);
 }
 
 struct pxi_quic_io *pxi_quic_io_new(struct pxi_loop *l, struct pxi_host *h,
@@ -235,6 +244,7 @@ struct pxi_quic_io *pxi_quic_io_new(struct pxi_loop *l, struct pxi_host *h,
         pxi_random_fill(pxi_host_random(h), io->secret, sizeof io->secret);
     io->transport.pick = pick;
     pxi_quic_transport_init(&io->transport, h);
+    io->transport.transport.punch = punch;
     return io;
 }
 
@@ -278,7 +288,7 @@ px_err pxi_quic_io_listen(struct pxi_quic_io *io, px_view maddr, px_diag *d)
 void pxi_quic_io_poke(struct pxi_quic_io *io, const struct pxi_endpoint *to, size_t n)
 {
     struct pxi_udp_addr a;
-    struct port *p = pxi_udp_addr_of(to, &a) ? port_for(io, &a) : NULL;
+    struct port *p = pxi_udp_addr_of(to, &a) ? port_for(io, &a, false) : NULL;
     if (p)
         pxi_quic_poke(p->q, &a, n);
 }

@@ -183,6 +183,25 @@ static int bound_socket(const struct sockaddr_storage *sa, socklen_t len)
     return fd;
 }
 
+/* Listen on a socket, which is closed on failure. */
+static px_err listener_new(struct pxi_tcp *t, int fd, bool websocket)
+{
+    struct listener *l = pxi_calloc(1, sizeof *l);
+    if (!l || uv_poll_init(pxi_loop_uv(t->loop), &l->poll, fd)) {
+        pxi_free(l);
+        close(fd);
+        return PX_ERR_NOMEM;
+    }
+    l->tcp = t;
+    l->fd = fd;
+    l->at = pxi_socket_local(fd);
+    l->at.via = websocket ? PXI_VIA_WS : PXI_VIA_TCP;
+    pxi_list_add(&t->listeners, &l->place);
+    uv_poll_start(&l->poll, UV_READABLE, on_accept);
+    pxi_endpoint_expand(&l->at, announce, t);
+    return PX_ERR_OK;
+}
+
 /* SO_REUSEPORT, which dials need, would let two nodes listen at one port unnoticed: look first. */
 static bool port_taken(const struct sockaddr_storage *sa, socklen_t len)
 {
@@ -214,20 +233,12 @@ px_err pxi_tcp_listen(struct pxi_tcp *t, px_view maddr, px_diag *d)
             close(fd);
         return err;
     }
-    struct listener *l = pxi_calloc(1, sizeof *l);
-    if (!l || uv_poll_init(pxi_loop_uv(t->loop), &l->poll, fd)) {
-        pxi_free(l);
-        close(fd);
-        return PX_ERR_NOMEM;
-    }
-    l->tcp = t;
-    l->fd = fd;
-    l->at = pxi_socket_local(fd);
-    l->at.via = e.via;
-    pxi_list_add(&t->listeners, &l->place);
-    uv_poll_start(&l->poll, UV_READABLE, on_accept);
-    pxi_endpoint_expand(&l->at, announce, t);
-    return PX_ERR_OK;
+    return listener_new(t, fd, e.via == PXI_VIA_WS);
+}
+
+px_err pxi_tcp_adopt(struct pxi_tcp *t, int fd)
+{
+    return listener_new(t, fd, false);
 }
 
 static void listener_gone(uv_handle_t *h)
@@ -276,10 +287,11 @@ static void on_connected(uv_poll_t *p, int status, int events)
         begin_upgrade(a, fd);
 }
 
-/* A socket that leaves from the listening port when the target is beyond this machine. */
-static int dial_socket(struct pxi_tcp *t, const struct pxi_endpoint *e)
+/* A socket that leaves from the listening port when the target is beyond this machine, unless a
+ * fresh port is wanted. */
+static int dial_socket(struct pxi_tcp *t, const struct pxi_endpoint *e, bool fresh)
 {
-    if (pxi_ip_kind_of(e) != PXI_IP_LOOPBACK)
+    if (!fresh && pxi_ip_kind_of(e) != PXI_IP_LOOPBACK)
         for (struct pxi_list *i = t->listeners.next; i != &t->listeners; i = i->next) {
             struct listener *l = PXI_OF(i, struct listener, place);
             struct sockaddr_storage sa;
@@ -293,11 +305,11 @@ static int dial_socket(struct pxi_tcp *t, const struct pxi_endpoint *e)
     return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-static int connect_socket(struct pxi_tcp *t, const struct pxi_endpoint *e)
+static int connect_socket(struct pxi_tcp *t, const struct pxi_endpoint *e, bool fresh)
 {
     struct sockaddr_storage sa;
     socklen_t len = pxi_sockaddr_of(e, &sa);
-    int fd = dial_socket(t, e);
+    int fd = dial_socket(t, e, fresh);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, len) && errno != EINPROGRESS) {
         bool again = errno == EADDRNOTAVAIL || errno == EADDRINUSE; /* that pair is in use */
         close(fd);
@@ -328,7 +340,7 @@ static void dial(struct pxi_transport *transport, struct pxi_dial *d)
     pxi_list_add(&t->dials, &a->place);
     px_err err = pxi_endpoint_of(pxi_maddr_view(&d->addr), &a->remote);
     a->websocket = a->remote.via == PXI_VIA_WS;
-    a->fd = err == PX_ERR_OK ? connect_socket(t, &a->remote) : -1;
+    a->fd = err == PX_ERR_OK ? connect_socket(t, &a->remote, d->fresh_port) : -1;
     if (a->fd < 0 || uv_poll_init(pxi_loop_uv(t->loop), &a->poll, a->fd)) {
         fail_soon(a, PX_ERR_UNREACHABLE);
         return;

@@ -19,4 +19,7 @@ void pxi_tcp_free(struct pxi_tcp *t);
 /* Listen at /ip4|ip6/../tcp/PORT(/ws); port 0 picks one. Adds our addresses to the host. */
 px_err pxi_tcp_listen(struct pxi_tcp *t, px_view maddr, px_diag *d);
 
+/* The same with a socket that is bound and listening already (non-blocking); it is taken over. */
+px_err pxi_tcp_adopt(struct pxi_tcp *t, int fd);
+
 #endif

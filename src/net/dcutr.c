@@ -210,6 +210,7 @@ static void dial(struct punch *p, bool punching)
                                   .force_new = true,
                                   .at_once = true,
                                   .simultaneous_server = punching && p->leads,
+                                  .fresh_port = !punching, /* our NAT must not know the pair yet */
                                   .timeout_ns = PXI_LIMIT_DCUTR_DIAL_MS * PXI_MS};
     p->reaching = true;
     pxi_reach_start(&p->reach, p->dcutr->host, to, n);

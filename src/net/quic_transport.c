@@ -50,7 +50,7 @@ static void dial(struct pxi_transport *pt, struct pxi_dial *d)
     d->transport_data = a;
     a->err = PX_ERR_UNSUPPORTED;
     if (pxi_endpoint_of(pxi_maddr_view(&d->addr), &e) == PX_ERR_OK && pxi_udp_addr_of(&e, &to)) {
-        struct pxi_quic *q = t->pick(t, &to);
+        struct pxi_quic *q = t->pick(t, &to, d->fresh_port);
         if (q)
             a->err = pxi_quic_dial(q, &to, &d->peer, a, &a->conn);
     }

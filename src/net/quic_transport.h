@@ -13,8 +13,9 @@ struct pxi_quic_transport {
     struct pxi_transport transport;
     struct pxi_host *host;
     /* The endpoint to dial this address from, or NULL. Set by the owner before init. */
-    struct pxi_quic *(*pick)(struct pxi_quic_transport *t, const struct pxi_udp_addr *to);
-    struct pxi_list failed; /* dials that could not start, answered from the loop */
+    struct pxi_quic *(*pick)(struct pxi_quic_transport *t, const struct pxi_udp_addr *to,
+                             bool fresh); /* fresh: not from where we listen */
+    struct pxi_list failed;               /* dials that could not start, answered from the loop */
     struct pxi_timer timer;
 };
 

@@ -32,9 +32,10 @@ bool pxi_relay_address(px_view addr, const struct pxi_peer *relay, struct pxi_ma
     struct pxi_peer named;
     if (addr.n > PXI_MADDR_MAX || pxi_maddr_find(addr, PXI_MA_P2P_CIRCUIT, &part))
         return false;
-    memcpy(out->b, addr.p, addr.n);
     out->n = (uint16_t)addr.n;
-    if (pxi_maddr_find(addr, PXI_MA_P2P, &part)) {
+    if (addr.n)
+        memcpy(out->b, addr.p, addr.n);
+    if (addr.n && pxi_maddr_find(addr, PXI_MA_P2P, &part)) {
         if (pxi_peer_from_bytes(part.value, &named, NULL) || !pxi_peer_equal(&named, relay))
             return false;
         out->n = (uint16_t)part.offset;

@@ -81,6 +81,11 @@ px_err px_node_do(px_node *n, const char *command, void (*reply)(void *ctx, cons
     return PX_ERR_OK;
 }
 
+px_err pxi_channel_adopt(px_node *n, int fd)
+{
+    return pxi_lines_adopt(n->loop, fd, on_client, n, &n->server);
+}
+
 void pxi_channel_send(struct pxi_channel *c, const char *text, size_t n)
 {
     if (c->lines)

@@ -5,6 +5,7 @@
 
 #include "base/diag.h"
 #include "base/mem.h"
+#include "io/systemd.h"
 #include "node/call.h"
 #include "plexus/version.h"
 
@@ -77,6 +78,21 @@ static px_err announce(px_node *n, const px_node_options *o, px_diag *d)
     return PX_ERR_OK;
 }
 
+/* Sockets that the service manager opened for us. */
+static px_err adopt_sockets(px_node *n)
+{
+    enum pxi_activated_kind kind;
+    px_err err = PX_ERR_OK;
+    int fd;
+    for (unsigned i = 0; err == PX_ERR_OK && (fd = pxi_activated(i, &kind)) >= 0; i++) {
+        if (kind == PXI_ACTIVATED_TCP)
+            err = pxi_tcp_adopt(n->tcp, fd);
+        else if (kind == PXI_ACTIVATED_LOCAL && !n->server)
+            err = pxi_channel_adopt(n, fd);
+    }
+    return err;
+}
+
 px_err px_node_open(const px_node_options *o, px_node **out, px_diag *d)
 {
     px_node *n = pxi_calloc(1, sizeof *n);
@@ -97,10 +113,13 @@ px_err px_node_open(const px_node_options *o, px_node **out, px_diag *d)
         err = pxi_services_start(n, o, d);
     if (err == PX_ERR_OK)
         err = announce(n, o, d);
-    if (err == PX_ERR_OK && o->control) {
+    if (err == PX_ERR_OK && o->activated)
+        err = adopt_sockets(n);
+    if (err == PX_ERR_OK && o->control && !n->server) {
         n->control = pxi_strdup_view(px_view_str(o->control));
         err = n->control ? pxi_channel_listen(n, o->control, d) : PX_ERR_NOMEM;
     }
+    n->activated = o->activated;
     if (err == PX_ERR_OK)
         *out = n;
     else
@@ -139,8 +158,12 @@ char *px_node_ready(px_node *n)
 
 void px_node_run(px_node *n)
 {
+    if (n->activated)
+        pxi_notify("READY=1");
     if (!n->stopping)
         pxi_loop_run(n->loop);
+    if (n->activated)
+        pxi_notify("STOPPING=1");
 }
 
 void px_node_stop(px_node *n)

@@ -7,6 +7,7 @@
 #include "crypto/cert.h"
 #include "io/lines.h"
 #include "io/loop.h"
+#include "io/portmap.h"
 #include "io/quic.h"
 #include "io/tcp.h"
 #include "net/identify.h"
@@ -37,15 +38,16 @@ struct px_node {
     struct pxi_kad *kad;
     struct pxi_reaching *bootstrap; /* peers that are kept connected */
     struct pxi_allow *allow;
-    struct pxi_pubsub *pubsub;
     struct pxi_reachable *reachable;
+    struct pxi_portmap *portmap;
+    struct pxi_pubsub *pubsub;
     struct pxi_io_mdns *mdns;
     struct pxi_lines_server *server;
     struct pxi_list channels, calls;
     uv_async_t stop;
     char *agent, *control;
     uint8_t psk[32];
-    bool interop, stopping;
+    bool stopping, activated;
 };
 
 /* identity.c: the key of the options: a file (made when missing), a seed, or a new one. */
@@ -67,6 +69,8 @@ void pxi_nat_report(px_node *n, json_t *out);
 
 /* channel.c */
 px_err pxi_channel_listen(px_node *n, const char *path, px_diag *d);
+/* The control socket that the service manager opened. */
+px_err pxi_channel_adopt(px_node *n, int fd);
 void pxi_channel_send(struct pxi_channel *c, const char *text, size_t n);
 void pxi_channels_close(px_node *n);
 

@@ -4,18 +4,12 @@
 #include "net/autonat.h"
 #include "net/autonat2.h"
 #include "net/dcutr.h"
-#include "net/nat.h"
+#include "net/observed.h"
 #include "net/relay.h"
+#include "net/trim.h"
 #include "node/call.h"
 
-enum { SIGHTS = 16, WITNESSES = 3, RELAYS = 2 };
-
-/* An address at which peers see us, and who they were. */
-struct sight {
-    struct pxi_maddr addr;
-    struct pxi_peer by[WITNESSES];
-    unsigned witnesses;
-};
+enum { RELAYS = 2 };
 
 struct pxi_reachable {
     struct pxi_host *host;
@@ -24,66 +18,19 @@ struct pxi_reachable {
     struct pxi_dcutr *dcutr;
     struct pxi_autonat *autonat;
     struct pxi_autonat2 *autonat2;
-    struct pxi_nat nat;
+    struct pxi_observed observed;
+    struct pxi_trim trim;
     struct pxi_watch watch;
-    struct sight sights[SIGHTS];
-    unsigned sight_count, sight_next;
     bool looks_for_relays;
 };
-
-/* ------------------------------------------------------ what peers see us at */
-
-static struct sight *sight_of(struct pxi_reachable *r, px_view addr)
-{
-    for (unsigned i = 0; i < r->sight_count; i++)
-        if (px_view_equal(pxi_maddr_view(&r->sights[i].addr), addr))
-            return &r->sights[i];
-    struct sight *s = &r->sights[r->sight_next];
-    if (s->addr.n)
-        pxi_host_addr_remove(r->host, pxi_maddr_view(&s->addr), PXI_ADDR_OBSERVED);
-    r->sight_next = (r->sight_next + 1) % SIGHTS;
-    r->sight_count += r->sight_count < SIGHTS;
-    *s = (struct sight){.addr.n = (uint16_t)addr.n};
-    memcpy(s->addr.b, addr.p, addr.n);
-    return s;
-}
-
-/* A relay that we chose may be believed alone; strangers must be several. */
-static bool trusted(const struct pxi_reachable *r, const struct pxi_peer *p)
-{
-    struct pxi_relay_standing s;
-    for (unsigned i = 0; r->client && pxi_relay_standing(r->client, i, &s); i++)
-        if (pxi_peer_equal(&s.relay, p))
-            return true;
-    return false;
-}
-
-static void on_observed(void *ctx, px_view addr, struct pxi_conn *c)
-{
-    struct pxi_reachable *r = ctx;
-    struct pxi_endpoint e;
-    pxi_nat_observed(&r->nat, addr, c);
-    /* Only what we dialled from where we listen tells where others can come in. */
-    if (!c->outbound || c->limited || addr.n > PXI_MADDR_MAX ||
-        pxi_endpoint_of(addr, &e) != PX_ERR_OK || pxi_ip_kind_of(&e) == PXI_IP_LOOPBACK)
-        return;
-    struct sight *s = sight_of(r, addr);
-    bool known = false;
-    for (unsigned i = 0; i < s->witnesses; i++)
-        known = known || pxi_peer_equal(&s->by[i], &c->peer);
-    if (!known && s->witnesses < WITNESSES)
-        s->by[s->witnesses++] = c->peer;
-    if (s->witnesses == WITNESSES || trusted(r, &c->peer)) {
-        px_err err = pxi_host_addr_add(r->host, addr, PXI_ADDR_OBSERVED);
-        (void)err; /* full: it stays unknown */
-    }
-}
 
 static void on_verdict(void *ctx, px_view addr, enum pxi_reachability verdict)
 {
     struct pxi_reachable *r = ctx;
-    if (!addr.n)
-        r->nat.reachability = verdict;
+    if (addr.n && verdict == PXI_REACH_PRIVATE && !r->dcutr) /* nobody gets through to it */
+        pxi_observed_refute(&r->observed, addr);
+    if (!addr.n || verdict == PXI_REACH_PUBLIC)
+        r->observed.nat.reachability = verdict;
 }
 
 /* ------------------------------------------------------------------ relays */
@@ -94,7 +41,7 @@ static void on_identified(struct pxi_watch *w, const struct pxi_peer *p, struct 
     struct pxi_reachable *r = PXI_OF(w, struct pxi_reachable, watch);
     struct pxi_relay_standing s;
     unsigned held = 0;
-    if (!r->looks_for_relays || c->limited || r->nat.reachability == PXI_REACH_PUBLIC ||
+    if (!r->looks_for_relays || c->limited || r->observed.nat.reachability == PXI_REACH_PUBLIC ||
         pxi_peer_supports(r->host, p, PXI_RELAY_HOP) != 1)
         return;
     while (pxi_relay_standing(r->client, held, &s))
@@ -135,7 +82,7 @@ static bool start(struct pxi_reachable *r, struct pxi_upgrader *u, const px_node
     nat1.ctx = nat2.ctx = r;
     nat1.verdict = nat2.verdict = on_verdict;
     if (o->interop) {
-        hop.reservations = 64;
+        hop.reservations = hop.reservations_ip = 64;
         hop.data = 1 << 24;
     }
     if (is(o->relay, "server") && !(r->hop = pxi_relay_hop_new(r->host, &hop)))
@@ -158,7 +105,8 @@ struct pxi_reachable *pxi_reachable_new(struct pxi_host *h, struct pxi_upgrader 
     r->looks_for_relays = is(o->relay, "client") && !o->interop;
     r->watch.identified = on_identified;
     pxi_host_watch(h, &r->watch);
-    pxi_identify_on_observed(id, on_observed, r);
+    pxi_observed_start(&r->observed, h, id);
+    pxi_trim_start(&r->trim, h);
     if (start(r, u, o))
         return r;
     pxi_reachable_free(r);
@@ -170,6 +118,7 @@ void pxi_reachable_free(struct pxi_reachable *r)
     if (!r)
         return;
     pxi_host_unwatch(&r->watch);
+    pxi_trim_stop(&r->trim);
     pxi_autonat2_free(r->autonat2);
     pxi_autonat_free(r->autonat);
     pxi_dcutr_free(r->dcutr);
@@ -194,13 +143,15 @@ void pxi_reachable_report(const struct pxi_reachable *r, json_t *out)
 {
     static const char *const words[] = {"unknown", "public", "private"};
     json_t *seen = json_array();
-    for (unsigned i = 0; i < r->sight_count; i++)
-        json_array_append_new(seen, pxi_json_addr(pxi_maddr_view(&r->sights[i].addr), NULL));
-    enum pxi_nat_kind kind = pxi_nat_kind_of(&r->nat, PXI_VIA_QUIC);
+    for (unsigned i = 0; i < PXI_LIMIT_OBSERVED_CLAIMS; i++)
+        if (r->observed.claims[i].addr.n)
+            json_array_append_new(seen,
+                                  pxi_json_addr(pxi_maddr_view(&r->observed.claims[i].addr), NULL));
+    enum pxi_nat_kind kind = pxi_nat_kind_of(&r->observed.nat, PXI_VIA_QUIC);
     if (kind == PXI_NAT_UNKNOWN)
-        kind = pxi_nat_kind_of(&r->nat, PXI_VIA_TCP);
+        kind = pxi_nat_kind_of(&r->observed.nat, PXI_VIA_TCP);
     json_object_set_new(out, "observed", seen);
     json_object_set_new(out, "nat", json_string(pxi_nat_kind_name(kind)));
-    json_object_set_new(out, "reachable", json_string(words[r->nat.reachability]));
+    json_object_set_new(out, "reachable", json_string(words[r->observed.nat.reachability]));
     json_object_set_new(out, "relays", relay_list(r));
 }

@@ -6,6 +6,7 @@
 #include "io/mdns.h"
 #include "net/kad.h"
 #include "net/ping.h"
+#include "node/call.h"
 #include "node/discovered.h"
 #include "node/node_impl.h"
 #include "node/peering.h"
@@ -151,11 +152,14 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
         err = listen_text(n, o->listen[i], d);
     if (err == PX_ERR_OK && !o->listen_count && (o->lan || o->public_))
         err = listen_default(n, o, d);
+    if (err == PX_ERR_OK && o->portmap && !(n->portmap = pxi_portmap_new(n->loop, n->host)))
+        err = PX_ERR_NOMEM;
     return err == PX_ERR_OK ? start_mdns(n, o, d) : err;
 }
 
 void pxi_services_stop(px_node *n)
 {
+    pxi_portmap_free(n->portmap);
     pxi_io_mdns_close(n->mdns);
     pxi_bootstrap_free(n->bootstrap);
     pxi_allow_free(n->allow);
@@ -173,4 +177,13 @@ void pxi_transports_free(px_node *n)
     pxi_quic_io_free(n->quic);
 }
 
-void pxi_nat_report(px_node *n, json_t *out) {}
+void pxi_nat_report(px_node *n, json_t *out)
+{
+    json_t *mapped = json_array();
+    px_view a;
+    for (unsigned i = 0; (a = pxi_portmap_addr(n->portmap, i)).n; i++)
+        json_array_append_new(mapped, pxi_json_addr(a, NULL));
+    json_object_set_new(out, "portmap", mapped);
+    if (n->reachable)
+        pxi_reachable_report(n->reachable, out);
+}

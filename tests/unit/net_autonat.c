@@ -18,7 +18,8 @@ static void hear(void *ctx, px_view addr, enum pxi_reachability r)
     heard.calls++;
     heard.last = r;
     heard.addr.n = (uint16_t)addr.n;
-    memcpy(heard.addr.b, addr.p, addr.n);
+    if (addr.n)
+        memcpy(heard.addr.b, addr.p, addr.n);
 }
 
 /* One client and n servers that it is connected to; returns the client. */

@@ -1,0 +1,115 @@
+"""Nodes as their owners run them: found, trusted, ranked, started by a service manager."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import harness
+from harness import equal
+
+PSK = "/key/swarm/psk/1.0.0/\n/base16/\n" + "%s\n"
+
+
+def wait_for(what, check, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = check()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+def states(place):
+    return {p["peer"]: p["state"] for p in place.json("peers")["peers"]}
+
+
+def test_identity_is_kept_and_private(place):
+    first, node = place.up()
+    node.terminate()
+    node.wait(20)
+    again, _ = place.up()
+    equal(first["peer"], again["peer"])
+    key = os.path.join(os.path.dirname(again["api"]), "identity.key")
+    equal(os.stat(key).st_mode & 0o777, 0o600)
+
+
+def test_a_second_node_in_one_home_is_refused(place):
+    place.up()
+    r = place.run("up", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0")
+    equal((r.code, r.out), (5, ""))
+    assert "control socket" in r.err, r.err
+
+
+def test_a_key_that_others_can_read_is_refused(place):
+    key = place.write("open.key", b"x")
+    os.chmod(key, 0o644)
+    r = place.run("up", "--key", key, "--no-mdns")
+    equal((r.code, r.out), (5, ""))
+
+
+def test_an_allow_list_closes_the_swarm(place):
+    stranger, _ = place.up(home=place.path("second"))
+    friend, _ = place.up(home=place.path("third"))
+    place.up("--allow", friend["peer"])
+    r = place.run("swarm", "connect", stranger["addrs"][0])
+    assert r.code in (4, 5), (r.code, r.err)
+    equal(place.json("swarm", "connect", friend["addrs"][0])["peer"], friend["peer"])
+    equal(list(states(place)), [friend["peer"]])
+
+
+def test_a_pre_shared_key_closes_the_swarm(place):
+    mine, other = place.write("mine.psk", PSK % ("ab" * 32)), place.write("other.psk", PSK % ("cd" * 32))
+    for path in (mine, other):
+        os.chmod(path, 0o600)
+    same, _ = place.up("--psk", mine, home=place.path("second"))
+    wrong, _ = place.up("--psk", other, home=place.path("third"))
+    none, _ = place.up(home=place.path("fourth"))
+    place.up("--psk", mine)
+    equal(place.json("swarm", "connect", same["addrs"][0])["peer"], same["peer"])
+    for node in (wrong, none):
+        r = place.run("swarm", "connect", "--timeout", "15000", node["addrs"][0])
+        assert r.code != 0, node
+    equal(list(states(place)), [same["peer"]])
+
+
+def test_a_slow_peer_is_ranked_below_the_others_and_comes_back(place):
+    place.up()
+    a, frozen = place.up(home=place.path("second"))
+    b, _ = place.up(home=place.path("third"))
+    for ready in (a, b):
+        place.json("swarm", "connect", ready["addrs"][0])
+    wait_for("both good", lambda: set(states(place).values()) == {"good"})
+    frozen.send_signal(signal.SIGSTOP)
+    try:
+        wait_for("down-ranked", lambda: states(place)[a["peer"]] in ("slow", "silent"))
+        equal(list(states(place)), [b["peer"], a["peer"]], "order for work")
+    finally:
+        frozen.send_signal(signal.SIGCONT)
+    wait_for("good again", lambda: states(place)[a["peer"]] == "good")
+
+
+def test_a_service_manager_opens_the_sockets_and_hears_of_it(place):
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(5)
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(place.path("notify"))
+    notify.settimeout(20)
+    # The number of the process is only known in it: a shell tells, then becomes the node.
+    env = place.env(LISTEN_FDS="1", NOTIFY_SOCKET=place.path("notify"))
+    line = 'LISTEN_PID=$$ exec "$0" up --no-mdns --listen /ip4/127.0.0.1/tcp/0 3<&%d' % listener.fileno()
+    node = subprocess.Popen(["sh", "-c", line, place.program], env=env, stdout=subprocess.DEVNULL,
+                            pass_fds=[listener.fileno()])
+    place.nodes.append(node)
+    equal(notify.recv(100), b"READY=1")
+    client = socket.create_connection(listener.getsockname(), 20)
+    client.sendall(b"\x13/multistream/1.0.0\n")
+    equal(client.recv(20, socket.MSG_WAITALL), b"\x13/multistream/1.0.0\n")
+    node.terminate()
+    equal((notify.recv(100), node.wait(20)), (b"STOPPING=1", 0))
+
+
+harness.main(sys.modules[__name__])
