@@ -49,66 +49,119 @@ static struct pxi_timer *meld_row(struct pxi_timer *first)
     return root;
 }
 
-/* ------------------------------------------------------------------ the wheel */
+/* ----------------------------------------------------------------- the wheels */
 
-enum { SLOT_BITS = 30 };
+/* Slots of the first wheel are 2^24 ns long (17 ms), those of the next as long as all of them. */
+enum { SLOT_BITS = 24, SLOTS_BITS = 6 };
 
-static unsigned slot_of(const struct pxi_timer *t)
+static unsigned bits_of(unsigned wheel)
 {
-    return (unsigned)(t->at_ns >> SLOT_BITS) % PXI_TIMER_SLOTS;
+    return SLOT_BITS + SLOTS_BITS * wheel;
 }
 
-static void slot_add(struct pxi_timers *set, struct pxi_timer *t)
+static void slot_add(struct pxi_timers *set, unsigned wheel, struct pxi_timer *t)
 {
-    struct pxi_timer **head = &set->slot[slot_of(t)];
-    t->later = true;
-    t->next = *head;
-    if (*head)
-        (*head)->prev = t;
-    *head = t;
-    set->used |= 1ull << slot_of(t);
+    struct pxi_timer_wheel *w = &set->wheel[wheel];
+    unsigned at = (unsigned)(t->at_ns >> bits_of(wheel)) % PXI_TIMER_SLOTS;
+    t->wheel = (uint8_t)(wheel + 1);
+    t->next = w->slot[at];
+    if (t->next)
+        t->next->prev = t;
+    w->slot[at] = t;
+    w->used |= 1ull << at;
 }
 
 static void slot_remove(struct pxi_timers *set, struct pxi_timer *t)
 {
+    struct pxi_timer_wheel *w = &set->wheel[t->wheel - 1];
+    unsigned at = (unsigned)(t->at_ns >> bits_of(t->wheel - 1u)) % PXI_TIMER_SLOTS;
     if (t->prev)
         t->prev->next = t->next;
     else
-        set->slot[slot_of(t)] = t->next;
+        w->slot[at] = t->next;
     if (t->next)
         t->next->prev = t->prev;
-    if (!set->slot[slot_of(t)])
-        set->used &= ~(1ull << slot_of(t));
-    t->later = false;
+    if (!w->slot[at])
+        w->used &= ~(1ull << at);
+    t->wheel = 0;
 }
 
-/* Put the timers of the first slot that holds any into the heap. */
-static void slot_move(struct pxi_timers *set, unsigned slot)
+/* Where a timer without a place waits: the first wheel that it is not too far for, or the heap. */
+static void place(struct pxi_timers *set, struct pxi_timer *t)
 {
-    struct pxi_timer *t = set->slot[slot];
-    set->slot[slot] = NULL;
-    set->used &= ~(1ull << slot);
+    for (unsigned i = 0; i < PXI_TIMER_WHEELS; i++) {
+        uint64_t slot = t->at_ns >> bits_of(i), moved = set->wheel[i].moved;
+        if (slot < moved)
+            break;
+        if (slot - moved < PXI_TIMER_SLOTS) {
+            slot_add(set, i, t);
+            return;
+        }
+    }
+    set->root = meld(set->root, t);
+}
+
+/* Move the timers of a slot, the first of its wheel that holds any, nearer: to a finer wheel or
+ * the heap. */
+static void slot_move(struct pxi_timers *set, unsigned wheel, uint64_t slot)
+{
+    struct pxi_timer_wheel *w = &set->wheel[wheel], *finer = wheel ? w - 1 : NULL;
+    unsigned at = (unsigned)(slot % PXI_TIMER_SLOTS);
+    struct pxi_timer *t = w->slot[at];
+    w->slot[at] = NULL;
+    w->used &= ~(1ull << at);
+    w->moved = slot + 1;
+    if (finer && !finer->used && finer->moved < slot << SLOTS_BITS)
+        finer->moved = slot << SLOTS_BITS;
     while (t) {
         struct pxi_timer *next = t->next;
         t->next = t->prev = NULL;
-        t->later = false;
-        set->root = meld(set->root, t);
+        t->wheel = 0;
+        place(set, t);
         t = next;
     }
+}
+
+/* The first slot of a wheel that holds any (there is one). */
+static uint64_t slot_first(const struct pxi_timer_wheel *w)
+{
+    unsigned by = w->moved % PXI_TIMER_SLOTS;
+    uint64_t turned = by ? w->used >> by | w->used << (PXI_TIMER_SLOTS - by) : w->used;
+    return w->moved + (unsigned)__builtin_ctzll(turned);
 }
 
 /* Make the root the earliest of all: move what the slots hold that could be due before it. */
 static void settle(struct pxi_timers *set)
 {
-    while (set->used) {
-        unsigned shift = set->moved % PXI_TIMER_SLOTS;
-        uint64_t turned =
-            shift ? set->used >> shift | set->used << (PXI_TIMER_SLOTS - shift) : set->used;
-        uint64_t first = set->moved + (unsigned)__builtin_ctzll(turned);
-        if (set->root && set->root->at_ns < first << SLOT_BITS)
+    for (;;) {
+        uint64_t begin = PXI_NEVER;
+        unsigned wheel = 0;
+        for (unsigned i = 0; i < PXI_TIMER_WHEELS; i++) {
+            const struct pxi_timer_wheel *w = &set->wheel[i];
+            uint64_t at = w->used ? slot_first(w) << bits_of(i) : PXI_NEVER;
+            if (at < begin) {
+                begin = at;
+                wheel = i;
+            }
+        }
+        if (begin == PXI_NEVER || (set->root && set->root->at_ns < begin))
             return;
-        slot_move(set, (unsigned)(first % PXI_TIMER_SLOTS));
-        set->moved = first + 1;
+        slot_move(set, wheel, slot_first(&set->wheel[wheel]));
+    }
+}
+
+/* Slots that have begun hold nothing any more. */
+static void settle_past(struct pxi_timers *set)
+{
+    for (unsigned i = 0; i < PXI_TIMER_WHEELS; i++) {
+        struct pxi_timer_wheel *w = &set->wheel[i];
+        uint64_t now = set->now_ns >> bits_of(i), first;
+        if (w->moved > now)
+            return; /* nor has a slot of a coarser wheel begun since */
+        while (w->used && (first = slot_first(w)) <= now)
+            slot_move(set, i, first);
+        if (w->moved <= now)
+            w->moved = now + 1;
     }
 }
 
@@ -118,7 +171,7 @@ void pxi_timer_disarm(struct pxi_timers *set, struct pxi_timer *t)
 {
     if (!t->armed)
         return;
-    if (t->later) {
+    if (t->wheel) {
         slot_remove(set, t);
     } else if (t == set->root) {
         set->root = meld_row(t->child);
@@ -135,17 +188,6 @@ void pxi_timer_disarm(struct pxi_timers *set, struct pxi_timer *t)
     t->armed = false;
 }
 
-/* Slots that have begun hold nothing any more: their timers are in the heap. */
-static void settle_past(struct pxi_timers *set)
-{
-    uint64_t now = set->now_ns >> SLOT_BITS;
-    for (; set->used && set->moved <= now; set->moved++)
-        if (set->used >> set->moved % PXI_TIMER_SLOTS & 1)
-            slot_move(set, (unsigned)(set->moved % PXI_TIMER_SLOTS));
-    if (set->moved <= now)
-        set->moved = now + 1;
-}
-
 void pxi_timer_arm(struct pxi_timers *set, struct pxi_timer *t, uint64_t at_ns)
 {
     pxi_timer_disarm(set, t);
@@ -153,13 +195,8 @@ void pxi_timer_arm(struct pxi_timers *set, struct pxi_timer *t, uint64_t at_ns)
     t->order = set->armed_count++;
     t->child = t->next = t->prev = NULL;
     t->armed = true;
-    if (set->moved <= set->now_ns >> SLOT_BITS)
-        settle_past(set);
-    uint64_t slot = at_ns >> SLOT_BITS;
-    if (slot >= set->moved && slot - set->moved < PXI_TIMER_SLOTS)
-        slot_add(set, t);
-    else
-        set->root = meld(set->root, t);
+    settle_past(set);
+    place(set, t);
 }
 
 void pxi_timer_after(struct pxi_timers *set, struct pxi_timer *t, uint64_t delay_ns)

@@ -20,16 +20,21 @@ struct pxi_timer {
     uint64_t at_ns, order; /* order breaks ties: first armed, first fired */
     void (*fire)(struct pxi_timer *t, uint64_t now_ns);
     struct pxi_timer *child, *next, *prev; /* prev: the elder sibling, or the parent */
-    bool armed, later;                     /* later: in a slot of the wheel */
+    bool armed;
+    uint8_t wheel; /* 1 + the wheel that holds it; 0: in the heap */
 };
 
-enum { PXI_TIMER_SLOTS = 64 };
+/* Deadlines that are not near wait in slots, those of a wheel's slot equally long apart. */
+enum { PXI_TIMER_WHEELS = 2, PXI_TIMER_SLOTS = 64 };
+struct pxi_timer_wheel {
+    struct pxi_timer *slot[PXI_TIMER_SLOTS]; /* by deadline */
+    uint64_t used, moved;                    /* slots that hold any; slots before this one do not */
+};
 
 struct pxi_timers {
     struct pxi_timer *root; /* of the heap */
     uint64_t now_ns, armed_count;
-    struct pxi_timer *slot[PXI_TIMER_SLOTS]; /* of 2^30 ns each, by deadline */
-    uint64_t used, moved;                    /* slots that hold any; slots before this one do not */
+    struct pxi_timer_wheel wheel[PXI_TIMER_WHEELS];
 };
 
 /* Arm (or arm anew) t for at_ns; t->fire must be set. A time in the past fires at the next run. */
