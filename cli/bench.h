@@ -43,6 +43,9 @@ int peer_round(const struct bench *b, const struct bench_model *m, const char *p
 
 /* Rows name, value, unit, peer, peer_value, ratio. */
 json_t *bench_rows(const struct bench *b, const struct bench_model *m, unsigned n);
-void bench_table(const struct bench *b, json_t *rows);
+/* Add a row; peer NULL: nothing to compare with. */
+void bench_row(json_t *rows, const char *name, double value, const char *unit, const char *peer,
+               double peer_value);
+void bench_table(json_t *rows, const char *const *peers, unsigned count, unsigned rounds);
 
 #endif

@@ -192,7 +192,7 @@ static int show(const struct bench *b, const struct bench_model *m, unsigned n)
 {
     json_t *rows = bench_rows(b, m, n);
     if (!opt_on(b->c, OPT_JSON)) {
-        bench_table(b, rows);
+        bench_table(rows, b->peers, b->peer_count, b->rounds);
         put_repeat(b);
         json_decref(rows);
         return 0;

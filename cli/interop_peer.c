@@ -12,6 +12,7 @@ int verb_interop_peer(struct cli *c)
     px_node_options o = node_options(c);
     o.interop = 1;
     o.dht_protocol = opt_text(c, OPT_DHT_PROTOCOL);
+    files_raise();
     px_err err = px_node_open(&o, &n, &d);
     if (err == PX_ERR_OK)
         err = px_node_speak(n, STDIN_FILENO, STDOUT_FILENO);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Does the verb have this option? */
 static int has(const struct cli *c, const char *name)
@@ -52,6 +53,15 @@ px_node_options node_options(const struct cli *c)
     if (has(c, "mdns-interval"))
         o.mdns_interval_ms = (uint32_t)opt_uint(c, OPT_MDNS_INTERVAL);
     return o;
+}
+
+void files_raise(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == r.rlim_max)
+        return;
+    r.rlim_cur = r.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &r);
 }
 
 const char *node_socket(void)

@@ -7,6 +7,9 @@
 /* Options of a node from those of the verb; what the verb does not have is the default. */
 px_node_options node_options(const struct cli *c);
 
+/* Allow this process as many open files as the system lets it have: a connection is a file. */
+void files_raise(void);
+
 /* Path of the control socket in the node's home. Kept. */
 const char *node_socket(void);
 

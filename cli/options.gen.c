@@ -76,6 +76,10 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"repeat", "PLEXUS_REPEAT", 0, TYPE_UINT, "5", NULL, NULL, .umin = 1u, .umax = 1000u},
     {"sequences", "PLEXUS_SEQUENCES", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"peer", "PLEXUS_PEER", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"bytes", "PLEXUS_BYTES", 0, TYPE_UINT, "200000000", NULL, NULL, .umin = 1000u, .umax = 1000000000000u},
+    {"idle", "PLEXUS_IDLE", 0, TYPE_UINT, "10000", NULL, NULL, .umin = 1u, .umax = 16000u},
+    {"parts", "PLEXUS_PARTS", 0, TYPE_TEXT, "noise,tls,quic,speed,idle,lab", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"cross", "PLEXUS_CROSS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"shape", "PLEXUS_SHAPE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"types", "PLEXUS_TYPES", 0, TYPE_TEXT, "q8_0,q4_0,q4_k_m,f16", NULL, NULL, .umin = 0u, .umax = 0u},
     {"dir", "PLEXUS_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -224,6 +228,19 @@ static const struct cli_verb_opt opts_bench_infer[] = {
     {OPT_SHAPE, NULL},
     {OPT_TYPES, "q8_0,q4_0,q4_k_m,f16"},
     {OPT_DIR, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_p2p[] = {
+    {OPT_PEER, NULL},
+    {OPT_CROSS, NULL},
+    {OPT_REPEAT, "5"},
+    {OPT_BYTES, "200000000"},
+    {OPT_IDLE, "10000"},
+    {OPT_PARTS, "noise,tls,quic,speed,idle,lab"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -864,8 +881,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Times the prefill of a prompt and the decoding of tokens after it, and in the\n"
     "same minute the read bandwidth of the machine, which is the ceiling of decoding.\n"
-    "With --peer the programs run in turns and a table shows value, peer and ratio.\n"
-    "Figures are medians of --repeat runs.\n"
+    "With --peer PROGRAM, one with the options of llama-bench, both run in turns and\n"
+    "a table shows value, peer and ratio. Figures are medians of --repeat runs.\n"
     "\n"
     "Without MODEL it generates model files of a known shape with random weights, one\n"
     "number type after the other: those of --shape, or of a Llama of 1.1 billion\n"
@@ -885,8 +902,8 @@ const struct cli_verb cli_verbs[] = {
     "                          avx512vnni, neon, dotprod; bf16, never automatic,\n"
     "                          multiplies F16 and BF16 weights faster and less\n"
     "                          exactly. [auto]\n"
-    "      --peer PATH         Program with the options of llama-bench to run in\n"
-    "                          turns with plexus; may be repeated.\n"
+    "      --peer PATH         Other program to run in turns with plexus; may be\n"
+    "                          repeated.\n"
     "      --shape NAME        Measure generated models of this shape: llama-15m,\n"
     "                          llama-110m, llama-1.1b and more.\n"
     "      --types LIST        Number types of the generated models.\n"
@@ -913,6 +930,51 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench infer tiny --prompt-tokens 64 --gen-tokens 32 --repeat 3\n"
     "      The model inside, a second or two.\n",
     opts_bench_infer, sizeof opts_bench_infer / sizeof *opts_bench_infer, 0, 1, verb_bench_infer},
+    {"bench p2p", "the network between two processes, beside other libp2ps", "plexus bench p2p [options]",
+    "plexus bench p2p: the network between two processes, beside other libp2ps\n"
+    "\n"
+    "usage: plexus bench p2p [options]\n"
+    "\n"
+    "Starts two peers that speak the lines of plexus interop-peer, connects them over\n"
+    "loopback and measures, for each transport: bytes a second up and down with the\n"
+    "processor time of both sides, the time of a request of 100 bytes, streams and\n"
+    "handshakes a second, the first request of a new connection, and the memory of an\n"
+    "idle one with as many as --idle of them held.\n"
+    "\n"
+    "With --peer CMD, such as \"node peer.mjs\", the same is measured with that program\n"
+    "on both sides, in turns; --cross adds the pairs that mix. As root it also builds\n"
+    "a line of 1 Gbit/s between two network namespaces and shows what share of it one\n"
+    "stream reaches and how two streams share it (the part lab). Figures are medians\n"
+    "of --repeat rounds.\n"
+    "\n"
+    "options:\n"
+    "      --peer PATH         Other program to run in turns with plexus; may be\n"
+    "                          repeated.\n"
+    "      --cross             Also measure plexus on one side and each peer on the\n"
+    "                          other.\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [5]\n"
+    "      --bytes N           Bytes of a transfer. [200000000]\n"
+    "      --idle N            Idle connections to hold. [10000]\n"
+    "      --parts LIST        What to measure: transports noise, tls, quic; speed,\n"
+    "                          idle, lab. [noise,tls,quic,speed,idle,lab]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  rows          name, value, unit, peer, peer_value, ratio\n"
+    "  bytes         of a transfer\n"
+    "  repeat        rounds\n"
+    "  machine       cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench p2p --bytes 1000000 --repeat 1 --parts noise,quic,speed\n"
+    "      Plexus alone, a few seconds.\n",
+    opts_bench_p2p, sizeof opts_bench_p2p / sizeof *opts_bench_p2p, 0, 0, verb_bench_p2p},
     {"sim dht", "a Kademlia swarm of thousands of peers in virtual time", "plexus sim dht [options]",
     "plexus sim dht: a Kademlia swarm of thousands of peers in virtual time\n"
     "\n"
@@ -1549,9 +1611,9 @@ const struct cli_verb cli_verbs[] = {
     "each gets one line of reply, and many run at once. The end of input ends the\n"
     "peer.\n"
     "\n"
-    "Operations: dial, ping, identify, echo, reqres, perf, raw, handshakes, hangup,\n"
-    "conns, addrs, protocols, kad-put, kad-get, provide, find-providers, find-peer,\n"
-    "closest, sub, unsub, pub, wait-..., cid, rss, sleep, quit.\n"
+    "Operations: dial, ping, identify, echo, reqres, perf, raw, handshakes, hold,\n"
+    "hangup, conns, addrs, protocols, kad-put, kad-get, provide, find-providers,\n"
+    "find-peer, closest, sub, unsub, pub, wait-..., cid, rss, sleep, quit.\n"
     "\n"
     "options:\n"
     "      --listen MULTIADDR  Listen there; may be repeated. Port 0 picks one.\n"
@@ -1677,7 +1739,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 35;
+const unsigned cli_verb_count = 36;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -1707,12 +1769,14 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_BESIDE              --beside M\n"
     "  PLEXUS_BIAS                --bias TOKEN=B\n"
     "  PLEXUS_BOOTSTRAP           --bootstrap MULTIADDR\n"
+    "  PLEXUS_BYTES               --bytes N\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
     "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CPU                 --cpu MASK\n"
+    "  PLEXUS_CROSS               --cross\n"
     "  PLEXUS_CTX                 --ctx N\n"
     "  PLEXUS_DATA                --data TEXT\n"
     "  PLEXUS_DCUTR               --dcutr\n"
@@ -1727,6 +1791,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
+    "  PLEXUS_IDLE                --idle N\n"
     "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
     "  PLEXUS_JSON                --json\n"
     "  PLEXUS_JSON_LINES          --json-lines\n"
@@ -1746,6 +1811,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NO_SPECIAL          --no-special\n"
     "  PLEXUS_NODES               --nodes N\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PEER                --peer PATH\n"
     "  PLEXUS_PORT                --port N\n"
     "  PLEXUS_PORTMAP             --portmap\n"
@@ -1818,10 +1884,12 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help eval perplexity tells more.\n"},
     {"bench",
-    "plexus bench: speed, beside other programs: infer\n"
+    "plexus bench: speed, beside other programs: infer, p2p\n"
     "\n"
     "  plexus bench infer [options] [MODEL]\n"
     "      tokens a second, beside other programs\n"
+    "  plexus bench p2p [options]\n"
+    "      the network between two processes, beside other libp2ps\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"dht",
@@ -1878,7 +1946,7 @@ const struct cli_topic cli_topics[] = {
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"
     "  digest      fingerprint of what a model computes\n"
-    "  bench       speed, beside other programs: infer\n"
+    "  bench       speed, beside other programs: infer, p2p\n"
     "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"

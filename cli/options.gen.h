@@ -79,6 +79,10 @@ enum {
     OPT_REPEAT,
     OPT_SEQUENCES,
     OPT_PEER,
+    OPT_BYTES,
+    OPT_IDLE,
+    OPT_PARTS,
+    OPT_CROSS,
     OPT_SHAPE,
     OPT_TYPES,
     OPT_DIR,
@@ -101,6 +105,7 @@ int verb_eval_perplexity(struct cli *c);
 int verb_eval_logits(struct cli *c);
 int verb_digest(struct cli *c);
 int verb_bench_infer(struct cli *c);
+int verb_bench_p2p(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
 int verb_doctor(struct cli *c);

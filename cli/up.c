@@ -50,6 +50,7 @@ int verb_up(struct cli *c)
     o.control = node_socket();
     if (!o.key_file)
         o.key_file = state_path("identity.key");
+    files_raise();
     px_err err = px_node_open(&o, &n, &d);
     if (err != PX_ERR_OK)
         return fail(err, NULL, &d);

@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer p2p" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -103,6 +103,9 @@ _plexus()
     --repeat) return ;;
     --sequences) return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --bytes) return ;;
+    --idle) return ;;
+    --parts) return ;;
     --shape) return ;;
     --types) return ;;
     --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -172,6 +175,12 @@ _plexus()
             COMPREPLY=($(compgen -W "--prompt-tokens --gen-tokens -t --threads --repeat --sequences --kv-type --cpu --peer --shape --types --dir --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "bench p2p")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--peer --cross --repeat --bytes --idle --parts --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
         fi ;;
     "sim dht")
         if [ "${cur#-}" != "$cur" ]; then

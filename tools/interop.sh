@@ -1,5 +1,83 @@
 #!/bin/sh
-# Tests against other implementations. The protocols come with later issues.
-set -eu
-printf "%s\n" "interop: no protocol in the tree yet, nothing to run"
-exit 77 # skipped, which is not passed
+# ./dev interop [self] [js] [go]: the interop matrix of plexus against itself and against
+# other implementations, in both roles. What is not here is skipped, and said. Exit: 0 when all
+# rows that ran passed, 1 when one failed, 77 when nothing could run.
+set -u
+cd "$(dirname "$0")/.."
+root=$(pwd)
+out=$root/build-interop
+plexus=${PLEXUS_BUILD:-build}/plexus
+only=${PLEXUS_INTEROP_ONLY:-.}
+jobs=${PLEXUS_INTEROP_JOBS:-2}
+passed=0
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+say() { printf '%s\n' "interop: $*"; }
+
+skip() { say "skipped: $*"; }
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+matrix() {
+    say "$1"
+    shift
+    python3 tests/interop/matrix.py --only "$only" --jobs "$jobs" "$@" | tee "$log"
+    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -1)
+    [ -n "$line" ] || line='0 passed, 1 failed'
+    passed=$((passed + ${line%% passed*}))
+    bad=${line#*, }
+    failed=$((failed + ${bad%% failed*}))
+}
+
+# Prints why there is no js partner, or nothing when it is ready.
+js_ready() {
+    from=$root/../shared/interop/js
+    to=$out/js
+    [ -f "$from/peer.mjs" ] || { echo "js: no js-libp2p partner at ../shared/interop/js"; return; }
+    mkdir -p "$to"
+    for f in "$from"/* "$from"/.npmrc; do
+        [ -f "$f" ] && { cmp -s "$f" "$to/${f##*/}" || cp "$f" "$to/"; }
+    done
+    cmp -s "$to/package-lock.json" "$to/installed.json" && return
+    have npm || { echo "js: no npm"; return; }
+    if (cd "$to" && timeout 300 npm ci --no-audit --no-fund) >"$log" 2>&1; then
+        cp "$to/package-lock.json" "$to/installed.json"
+    else
+        echo "js: npm could not install it: $(tail -1 "$log")"
+    fi
+}
+
+go_ready() {
+    have go || { echo "go: no go command"; return; }
+    (cd tests/interop/go && timeout 600 go build -mod=readonly -o "$out/go-peer" .) >"$log" 2>&1 ||
+        echo "go: the peer does not build here: $(tail -1 "$log")"
+}
+
+partner() {
+    why=$("$1_ready")
+    if [ -n "$why" ]; then
+        skip "$why"
+    else
+        matrix "plexus and $1-libp2p" "plexus=$plexus interop-peer" "$1=$2"
+    fi
+}
+
+mkdir -p "$out"
+[ -x "$plexus" ] || ./dev build plexus || exit 1
+[ $# -gt 0 ] || set -- self js go
+for name; do
+    case $name in
+    self) matrix 'plexus and itself' "plexus=$plexus interop-peer" ;;
+    js) partner js "$out/js/node $out/js/peer.mjs" ;;
+    go) partner go "$out/go-peer" ;;
+    *)
+        say "unknown partner '$name': self, js, go"
+        exit 2
+        ;;
+    esac
+done
+printf '%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ] || exit 1
+[ "$passed" != 0 ] || exit 77

@@ -28,8 +28,8 @@ int pxi_multistream_next(px_view in, px_view *text, px_diag *d)
 {
     uint64_t n = 0;
     int head = pxi_varint_get(in, &n);
-    if (head == 0)
-        return 0;
+    if (head == 0) /* two bytes of length cover the limit */
+        return in.n < 2 ? 0 : wrong(d, 0, "length", "1 to net.protocol_bytes", in.p[1]);
     if (head < 0)
         return wrong(d, 0, "length", "a varint in its shortest form", in.p[0]);
     if (n == 0 || n > PXI_LIMIT_NET_PROTOCOL_BYTES)

@@ -32,7 +32,7 @@ struct attempt {
     struct pxi_dial *dial; /* NULL: accepted */
     struct pxi_endpoint remote;
     struct pxi_upgrade *upgrade;
-    uv_poll_t poll; /* while connecting */
+    uv_poll_t poll; /* of fd, while connecting; it closes fd */
     struct pxi_task failed;
     px_err err;
     int fd;
@@ -41,9 +41,13 @@ struct attempt {
 
 /* --------------------------------------------------------------- upgrading */
 
+/* The descriptor outlives its handle: the handle takes its number out of the loop when it closes,
+ * which must not be the number of another socket by then. */
 static void attempt_gone(uv_handle_t *h)
 {
-    pxi_free(PXI_OF(h, struct attempt, poll));
+    struct attempt *a = PXI_OF(h, struct attempt, poll);
+    close(a->fd);
+    pxi_free(a);
 }
 
 static void attempt_free(struct attempt *a)
@@ -253,8 +257,6 @@ static void listener_gone(uv_handle_t *h)
 static void dial_failed(struct pxi_task *task)
 {
     struct attempt *a = PXI_OF(task, struct attempt, failed);
-    if (a->fd >= 0)
-        close(a->fd);
     upgraded(a, NULL, a->err);
 }
 
@@ -267,20 +269,17 @@ static void fail_soon(struct attempt *a, px_err err)
 static void on_connected(uv_poll_t *p, int status, int events)
 {
     struct attempt *a = PXI_OF(p, struct attempt, poll);
-    int error = 0, fd = a->fd;
+    int error = 0;
     socklen_t n = sizeof error;
     pxi_loop_now(a->tcp->loop);
     uv_poll_stop(p);
-    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
+    getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &n);
     if (status < 0 || error) {
         fail_soon(a, PX_ERR_UNREACHABLE);
         return;
     }
-    /* The socket passes to a handle of its own once this one has let go of it: use a copy. */
-    a->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    close(fd);
-    fd = a->fd;
-    a->fd = -1;
+    /* The socket passes to a handle of its own while this one still holds a->fd: use a copy. */
+    int fd = fcntl(a->fd, F_DUPFD_CLOEXEC, 3);
     if (fd < 0)
         fail_soon(a, PX_ERR_IO);
     else
@@ -342,6 +341,8 @@ static void dial(struct pxi_transport *transport, struct pxi_dial *d)
     a->websocket = a->remote.via == PXI_VIA_WS;
     a->fd = err == PX_ERR_OK ? connect_socket(t, &a->remote, d->fresh_port) : -1;
     if (a->fd < 0 || uv_poll_init(pxi_loop_uv(t->loop), &a->poll, a->fd)) {
+        if (a->fd >= 0)
+            close(a->fd);
         fail_soon(a, PX_ERR_UNREACHABLE);
         return;
     }
@@ -357,10 +358,6 @@ static void cancel(struct pxi_transport *transport, struct pxi_dial *d)
     d->transport_data = NULL;
     if (a->upgrade)
         pxi_upgrade_cancel(a->upgrade);
-    else if (a->fd >= 0) {
-        uv_poll_stop(&a->poll);
-        close(a->fd);
-    }
     attempt_free(a);
 }
 

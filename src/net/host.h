@@ -181,6 +181,9 @@ struct pxi_transport {
 void pxi_host_transport(struct pxi_host *h, struct pxi_transport *t);
 /* Punch towards an address with the transport that dials it; false when none can. */
 bool pxi_host_punch(struct pxi_host *h, px_view maddr);
+/* A transport found out where an address leads: the dial goes on with the transport of that
+ * address. false when there is none; then the caller ends the dial. */
+bool pxi_dial_pass(struct pxi_dial *d, px_view addr);
 /* A dial ended: c (authenticated, ready), or NULL and why not. */
 void pxi_dial_done(struct pxi_dial *d, struct pxi_conn *c, px_err err);
 /* An inbound connection is ready. On failure (limits, gate) the carrier closes it at once. */

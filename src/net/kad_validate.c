@@ -1,12 +1,13 @@
 /* Who may put what under which key: /pk, our own signed namespace, and those that were given. */
 #include "base/limits.h"
-#include "codec/varint.h"
 #include "crypto/key.h"
+#include "net/envelope.h"
 #include "net/kad_impl.h"
 
 /* Envelope domain and type of our records (RFC 0002). */
-#define OWN_DOMAIN "plexus-kad-record"
 static const uint8_t own_type[] = "/plexus/kad-record";
+static const struct pxi_envelope_kind own_kind = {"plexus-kad-record",
+                                                  {own_type, sizeof own_type - 1}};
 
 struct own_payload {
     px_view key, value;
@@ -54,68 +55,37 @@ static bool own_writer(px_view key, struct pxi_peer *p)
     return pxi_peer_parse(px_view_of(key.p + 8, (size_t)(end - key.p) - 8), p, &d) == PX_ERR_OK;
 }
 
-static bool add_sized(struct pxi_buf *b, px_view v)
-{
-    uint8_t n[PXI_VARINT_MAX];
-    return pxi_buf_add(b, n, pxi_varint_put(n, v.n)) && pxi_buf_add(b, v.p, v.n);
-}
-
-/* The bytes that the signature covers. */
-static bool signed_bytes(struct pxi_buf *b, px_view payload)
-{
-    b->max = 4 * PXI_LIMIT_KAD_VALUE_BYTES;
-    return add_sized(b, px_view_str(OWN_DOMAIN)) &&
-           add_sized(b, px_view_of(own_type, sizeof own_type - 1)) && add_sized(b, payload);
-}
-
 px_err pxi_kad_own_seal(const struct pxi_key *key, px_view record_key, uint64_t seq,
                         uint64_t expires_s, px_view value, struct pxi_buf *out)
 {
     struct own_payload own = {record_key, value, seq, expires_s};
-    struct pxi_buf payload = {.max = 2 * PXI_LIMIT_KAD_VALUE_BYTES}, sign = {0};
-    uint8_t signature[PXI_SIGNATURE_MAX];
+    struct pxi_buf payload = {.max = 2 * PXI_LIMIT_KAD_VALUE_BYTES};
     px_err err = pxi_pb_encode(&own_table, &own, &payload);
-    px_view body = px_view_of(payload.p, payload.n);
-    if (err == PX_ERR_OK && !signed_bytes(&sign, body))
-        err = PX_ERR_NOMEM;
-    size_t n = err ? 0 : pxi_key_sign(key, px_view_of(sign.p, sign.n), signature);
-    if (err == PX_ERR_OK && !n)
-        err = PX_ERR_FAILED;
-    if (err == PX_ERR_OK) {
-        struct pxi_msg_envelope e = {pxi_key_public(key), px_view_of(own_type, sizeof own_type - 1),
-                                     body, px_view_of(signature, n)};
-        err = pxi_pb_encode(&pxi_pb_envelope, &e, out);
-    }
+    if (err == PX_ERR_OK)
+        err = pxi_envelope_seal(key, &own_kind, px_view_of(payload.p, payload.n), out);
     pxi_buf_deinit(&payload);
-    pxi_buf_deinit(&sign);
     return err == PX_ERR_OK && out->n > PXI_LIMIT_KAD_VALUE_BYTES ? PX_ERR_LIMIT : err;
 }
 
 px_err pxi_kad_own_open(px_view record_key, px_view sealed, struct pxi_kad_own *out)
 {
-    struct pxi_msg_envelope e;
     struct own_payload own;
     struct pxi_peer writer, signer;
     struct pxi_arena a;
     px_diag d;
+    px_view payload;
     if (!own_writer(record_key, &writer))
         return PX_ERR_INVALID;
+    px_err err = pxi_envelope_open(sealed, &own_kind, &payload, &signer);
+    if (err != PX_ERR_OK)
+        return err;
     pxi_arena_init(&a, 4096);
-    px_err err = pxi_pb_decode(&pxi_pb_envelope, sealed, &a, &e, &d);
-    if (err == PX_ERR_OK)
-        err = pxi_pb_decode(&own_table, e.payload, &a, &own, &d);
+    err = pxi_pb_decode(&own_table, payload, &a, &own, &d);
     pxi_arena_deinit(&a);
     if (err != PX_ERR_OK)
         return err;
-    signer = pxi_peer_of_key(e.public_key);
-    if (!pxi_peer_equal(&signer, &writer) || !px_view_equal(own.key, record_key) ||
-        !px_view_equal(e.payload_type, px_view_of(own_type, sizeof own_type - 1)))
-        return PX_ERR_IDENTITY;
-    struct pxi_buf sign = {0};
-    bool ok = signed_bytes(&sign, e.payload) &&
-              pxi_verify(e.public_key, px_view_of(sign.p, sign.n), e.signature) == 1;
-    pxi_buf_deinit(&sign);
     *out = (struct pxi_kad_own){own.seq, own.expires_s, own.value};
+    bool ok = pxi_peer_equal(&signer, &writer) && px_view_equal(own.key, record_key);
     return ok ? PX_ERR_OK : PX_ERR_IDENTITY;
 }
 

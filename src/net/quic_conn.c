@@ -613,6 +613,12 @@ static void spill(struct pxi_quic *q, const struct pxi_udp_out *out, const uint8
     q->spill.n = n;
 }
 
+/* What a datagram may hold: the little that every peer takes until it has said what it takes. */
+static size_t room_of(const struct pxi_quic_conn *c)
+{
+    return c->complete ? c->payload : NGTCP2_MAX_UDP_PAYLOAD_SIZE;
+}
+
 bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
 {
     ngtcp2_path_storage ps;
@@ -624,7 +630,7 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
     while (!more) {
         ngtcp2_pkt_info pi;
         uint8_t *at = out->bytes + out->n;
-        w = write_packet(c, &ps.path, &pi, at, c->payload);
+        w = write_packet(c, &ps.path, &pi, at, room_of(c));
         if (w <= 0)
             break;
         struct pxi_udp_addr to = pxi_quic_udp_addr(ps.path.remote.addr);

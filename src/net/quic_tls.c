@@ -81,7 +81,9 @@ int pxi_quic_tls_start(struct pxi_quic_conn *c, bool server)
 {
     static const gnutls_datum_t alpn = {(uint8_t *)ALPN, sizeof ALPN - 1};
     unsigned flags = GNUTLS_ENABLE_EARLY_DATA | GNUTLS_NO_END_OF_EARLY_DATA | GNUTLS_NO_TICKETS;
-    flags |= server ? GNUTLS_SERVER : GNUTLS_CLIENT | GNUTLS_FORCE_CLIENT_CERT;
+    /* One key share: a second one costs a key of another curve for nothing. */
+    flags |=
+        server ? GNUTLS_SERVER : GNUTLS_CLIENT | GNUTLS_FORCE_CLIENT_CERT | GNUTLS_KEY_SHARE_TOP;
     if (gnutls_init(&c->tls, flags) != 0)
         return -1;
     if (gnutls_priority_set(c->tls, c->q->priority) != 0)

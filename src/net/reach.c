@@ -380,6 +380,21 @@ void pxi_dial_done(struct pxi_dial *d, struct pxi_conn *c, px_err err)
     pxi_timer_after(timers(h), &g->timer, 0);
 }
 
+bool pxi_dial_pass(struct pxi_dial *d, px_view addr)
+{
+    struct pxi_endpoint e;
+    if (addr.n > PXI_MADDR_MAX || pxi_endpoint_of(addr, &e) != PX_ERR_OK)
+        return false;
+    struct pxi_transport *t = transport_for(d->host, &e);
+    if (!t || t == d->transport)
+        return false;
+    d->addr.n = (uint16_t)addr.n;
+    memcpy(d->addr.b, addr.p, addr.n);
+    d->transport = t;
+    t->dial(t, d);
+    return true;
+}
+
 bool pxi_host_punch(struct pxi_host *h, px_view maddr)
 {
     struct pxi_endpoint e;

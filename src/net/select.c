@@ -1,23 +1,8 @@
 #include "net/select.h"
 
-#include "codec/utf8.h"
+#include "codec/multistream.h"
 
 static const char HEADER[] = "/multistream/1.0.0";
-
-/* Append a message: its length with the newline as a varint, the text, the newline. */
-static bool say(struct pxi_buf *out, px_view text)
-{
-    size_t n = text.n + 1;
-    uint8_t len[2] = {(uint8_t)(n & 0x7f), (uint8_t)(n >> 7)};
-    if (n >= 0x80)
-        len[0] |= 0x80;
-    size_t before = out->n;
-    if (pxi_buf_add(out, len, n < 0x80 ? 1 : 2) && pxi_buf_add(out, text.p, text.n) &&
-        pxi_buf_add(out, "\n", 1))
-        return true;
-    out->n = before;
-    return false;
-}
 
 static void finish(struct pxi_select *s, const char *agreed, px_err err)
 {
@@ -37,8 +22,10 @@ px_err pxi_select_open_out(struct pxi_select *s, const char *const *proposals, u
             return PX_ERR_INVALID;
     if (!count)
         return PX_ERR_INVALID;
-    return say(out, px_view_str(HEADER)) && say(out, px_view_str(proposals[0])) ? PX_ERR_OK
-                                                                                : PX_ERR_NOMEM;
+    return pxi_multistream_add(out, px_view_str(HEADER)) &&
+                   pxi_multistream_add(out, px_view_str(proposals[0]))
+               ? PX_ERR_OK
+               : PX_ERR_NOMEM;
 }
 
 void pxi_select_open_in(struct pxi_select *s, const char *(*serves)(void *ctx, px_view name),
@@ -48,49 +35,11 @@ void pxi_select_open_in(struct pxi_select *s, const char *(*serves)(void *ctx, p
     s->part.max = 2 + PXI_LIMIT_NET_PROTOCOL_BYTES;
 }
 
-/*
- * Bytes of the message at the front of `in`, with its text (without the newline); 0 when it is not
- * all there, -1 when it is malformed. Lengths of up to 2 bytes cover the limit.
- */
-static int message(px_view in, px_view *text)
-{
-    if (!in.n)
-        return 0;
-    size_t len = in.p[0] & 0x7f, at = 1;
-    if (in.p[0] & 0x80) {
-        if (in.n < 2)
-            return 0;
-        if (in.p[1] & 0x80 || !in.p[1])
-            return -1;
-        len |= (size_t)in.p[1] << 7;
-        at = 2;
-    }
-    if (len < 2 || len > PXI_LIMIT_NET_PROTOCOL_BYTES)
-        return -1;
-    if (in.n - at < len)
-        return 0;
-    if (in.p[at + len - 1] != '\n')
-        return -1;
-    *text = px_view_of(in.p + at, len - 1);
-    return (int)(at + len);
-}
-
 /* The header is known in advance: the first byte that differs ends the wait for the rest. */
 static bool may_be_header(px_view in)
 {
     static const char whole[] = "\x13/multistream/1.0.0\n";
     return in.n < sizeof whole && memcmp(in.p, whole, in.n) == 0;
-}
-
-/* Names are UTF-8 without control characters. */
-static bool is_name(px_view text)
-{
-    for (size_t i = 0, n; i < text.n; i += n) {
-        n = pxi_utf8_length(text.p + i, text.n - i);
-        if (!n || text.p[i] < 0x20 || text.p[i] == 0x7f)
-            return false;
-    }
-    return true;
 }
 
 /* What the initiator hears after the header: its own proposal, or "na". */
@@ -102,7 +51,7 @@ static void answered(struct pxi_select *s, px_view text, struct pxi_buf *out)
         finish(s, NULL, PX_ERR_PROTOCOL);
     else if (++s->at == s->count)
         finish(s, NULL, PX_ERR_NO_PROTOCOL);
-    else if (!say(out, px_view_str(s->proposals[s->at])))
+    else if (!pxi_multistream_add(out, px_view_str(s->proposals[s->at])))
         finish(s, NULL, PX_ERR_NOMEM);
 }
 
@@ -110,7 +59,7 @@ static void answered(struct pxi_select *s, px_view text, struct pxi_buf *out)
 static void proposed(struct pxi_select *s, px_view text, struct pxi_buf *out)
 {
     const char *name = s->serves(s->ctx, text);
-    if (!say(out, name ? text : px_view_str("na")))
+    if (!pxi_multistream_add(out, name ? text : px_view_str("na")))
         finish(s, NULL, PX_ERR_NOMEM);
     else if (name)
         finish(s, name, PX_ERR_OK);
@@ -123,10 +72,10 @@ static void heard(struct pxi_select *s, px_view text, struct pxi_buf *out)
     if (!s->header) {
         if (!px_view_is(text, HEADER))
             finish(s, NULL, PX_ERR_PROTOCOL);
-        else if (!s->outbound && !say(out, px_view_str(HEADER)))
+        else if (!s->outbound && !pxi_multistream_add(out, px_view_str(HEADER)))
             finish(s, NULL, PX_ERR_NOMEM);
         s->header = true;
-    } else if (!is_name(text)) {
+    } else if (!text.n) {
         finish(s, NULL, PX_ERR_PROTOCOL);
     } else if (s->outbound) {
         answered(s, text, out);
@@ -146,7 +95,7 @@ static size_t push_part(struct pxi_select *s, px_view in, struct pxi_buf *out)
             finish(s, NULL, PX_ERR_NOMEM);
             return at;
         }
-        used = message(px_view_of(s->part.p, s->part.n), &text);
+        used = pxi_multistream_next(px_view_of(s->part.p, s->part.n), &text, NULL);
         if (!used && !s->header && !may_be_header(px_view_of(s->part.p, s->part.n)))
             used = -1;
     }
@@ -168,7 +117,7 @@ size_t pxi_select_push(struct pxi_select *s, px_view in, struct pxi_buf *out)
             at += push_part(s, rest, out);
             continue;
         }
-        int used = message(rest, &text);
+        int used = pxi_multistream_next(rest, &text, NULL);
         if (used < 0 || (!used && !s->header && !may_be_header(rest))) {
             finish(s, NULL, PX_ERR_PROTOCOL);
         } else if (used > 0) {

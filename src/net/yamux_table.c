@@ -46,6 +46,7 @@ void pxi_yamux_table_shrink(struct pxi_yamux *y)
         return;
     pxi_free(y->buckets);
     y->buckets = y->first_buckets;
+    memset(y->first_buckets, 0, sizeof y->first_buckets); /* it still has what moved out of it */
     y->bucket_bits = PXI_YAMUX_BITS;
 }
 

@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "base/mem.h"
 #include "io/systemd.h"
+#include "net/limits.h"
 #include "node/call.h"
 #include "plexus/version.h"
 
@@ -45,8 +46,12 @@ static px_err open_host(px_node *n, const px_node_options *o, px_diag *d)
         err = pxi_cert_new(n->key, pxi_random_system(), pxi_clock_wall_s(), &n->cert);
     if (err != PX_ERR_OK)
         return err;
+    struct pxi_net_limits limits = pxi_net_limits_default();
+    if (o->interop)
+        limits.conns_peer = limits.conns_in; /* one test peer may hold thousands */
     struct pxi_host_options ho = {
         .key = n->key,
+        .limits = &limits,
         .timers = pxi_loop_timers(n->loop),
         .random = pxi_random_system(),
         .agent = n->agent,

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "crypto/cert.h"
+#include "io/dns.h"
 #include "io/lines.h"
 #include "io/loop.h"
 #include "io/portmap.h"
@@ -32,6 +33,7 @@ struct px_node {
     struct pxi_upgrader upgrader;
     struct pxi_tcp *tcp;
     struct pxi_quic_io *quic;
+    struct pxi_dns_io *dns;
     struct pxi_identify *identify;
     struct pxi_heartbeat *heartbeat;
     struct pxi_discovered *discovered;

@@ -184,7 +184,64 @@ static void op_handshakes(struct pxi_call *c)
     pxi_call_meet(c, true, shaken);
 }
 
+/* ----------------------------------------------------------------------- hold */
+
+/* Connections, one after the other, that stay open. */
+struct holding {
+    uint64_t left;
+};
+
+static void hold_drop(struct pxi_call *c)
+{
+    pxi_free(c->state);
+}
+
+/* After a while of silence: how many live? */
+static void hold_over(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_call *c = PXI_OF(t, struct pxi_call, timer);
+    struct pxi_list *conns = pxi_host_conns(c->node->host);
+    uint64_t held = 0;
+    for (struct pxi_list *l = conns->next; l != conns; l = l->next) {
+        struct pxi_conn *conn = PXI_OF(l, struct pxi_conn, link);
+        held += conn->outbound && !conn->closing && pxi_peer_equal(&conn->peer, &c->reach.peer);
+    }
+    pxi_call_ok(c, json_pack("{s:I, s:f}", "held", (json_int_t)held, "ms", pxi_call_ms(c)));
+}
+
+static void held(struct pxi_call *c, struct pxi_conn *conn)
+{
+    struct holding *s = c->state;
+    c->reach.peer = conn->peer;
+    if (--s->left) {
+        pxi_call_meet(c, true, held);
+        return;
+    }
+    c->timer.fire = hold_over;
+    pxi_timer_after(pxi_loop_timers(c->node->loop), &c->timer,
+                    pxi_call_uint(c, "wait", 1000) % 3600000 * PXI_MS);
+}
+
+static void op_hold(struct pxi_call *c)
+{
+    struct holding *s = pxi_calloc(1, sizeof *s);
+    if (!s) {
+        pxi_call_fail(c, PX_ERR_NOMEM, NULL);
+        return;
+    }
+    s->left = pxi_call_uint(c, "n", 1);
+    s->left = s->left ? s->left : 1;
+    c->state = s;
+    c->drop = hold_drop;
+    pxi_call_meet(c, true, held);
+}
+
 const struct pxi_op pxi_ops_peer[] = {
-    {"dial", op_dial},         {"hangup", op_hangup},         {"ping", op_ping},
-    {"identify", op_identify}, {"handshakes", op_handshakes}, {NULL, NULL},
+    {"dial", op_dial},
+    {"hangup", op_hangup},
+    {"ping", op_ping},
+    {"identify", op_identify},
+    {"handshakes", op_handshakes},
+    {"hold", op_hold},
+    {NULL, NULL},
 };

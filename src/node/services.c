@@ -43,34 +43,53 @@ struct lan {
     px_node *node;
     px_diag *diag;
     bool all;
-    uint16_t port;
+    uint16_t port, chosen;
     px_err err;
     unsigned count;
 };
+
+/* The port of our newest address: the other addresses take the same one. */
+static uint16_t newest_port(px_node *n)
+{
+    struct pxi_endpoint e = {0};
+    px_view a, last = {0};
+    for (unsigned i = 0; (a = pxi_host_addr(n->host, i)).n; i++)
+        last = a;
+    return last.n && pxi_endpoint_of(last, &e) == PX_ERR_OK ? e.port : 0;
+}
+
+static px_err listen_port(struct lan *l, struct pxi_endpoint e, uint16_t port)
+{
+    e.port = port;
+    struct pxi_maddr a = pxi_endpoint_maddr(&e);
+    return listen_at(l->node, pxi_maddr_view(&a), l->diag);
+}
 
 static void listen_lan(void *ctx, const struct pxi_endpoint *at)
 {
     struct lan *l = ctx;
     enum pxi_ip_kind kind = pxi_ip_kind_of(at);
-    struct pxi_endpoint e = *at;
+    static const int vias[] = {PXI_VIA_TCP, PXI_VIA_QUIC};
     if (kind != PXI_IP_LOOPBACK && kind != PXI_IP_PRIVATE && !l->all)
         return;
-    e.port = l->port;
-    static const int vias[] = {PXI_VIA_TCP, PXI_VIA_QUIC};
     for (size_t i = 0; i < (l->node->quic ? 2 : 1); i++) {
+        struct pxi_endpoint e = *at;
         e.via = vias[i];
-        struct pxi_maddr a = pxi_endpoint_maddr(&e);
-        px_err err = listen_at(l->node, pxi_maddr_view(&a), l->diag);
+        px_err err = listen_port(l, e, l->port ? l->port : l->chosen);
+        if (err != PX_ERR_OK && !l->port && l->chosen)
+            err = listen_port(l, e, 0);
         if (err == PX_ERR_OK)
             l->count++;
         else
             l->err = err;
+        if (!l->chosen)
+            l->chosen = newest_port(l->node);
     }
 }
 
 static px_err listen_default(px_node *n, const px_node_options *o, px_diag *d)
 {
-    struct lan l = {n, d, o->public_, o->port, PX_ERR_OK, 0};
+    struct lan l = {.node = n, .diag = d, .all = o->public_, .port = o->port};
     struct pxi_endpoint any = {.family = 4};
     pxi_endpoint_expand(&any, listen_lan, &l);
     any.family = 6;
@@ -133,7 +152,8 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
     n->tcp = pxi_tcp_new(n->loop, &n->upgrader);
     /* A private swarm has no QUIC: there is no place for the pre-shared key in it. */
     n->quic = o->psk_file ? NULL : pxi_quic_io_new(n->loop, n->host, n->cert);
-    n->identify = n->tcp ? pxi_identify_new(n->host) : NULL;
+    n->dns = pxi_dns_io_new(n->loop, n->host);
+    n->identify = n->tcp && n->dns ? pxi_identify_new(n->host) : NULL;
     if (!n->identify || (!n->quic && !o->psk_file))
         return PX_ERR_NOMEM;
     n->reachable = pxi_reachable_new(n->host, &n->upgrader, n->identify, o);
@@ -175,6 +195,7 @@ void pxi_transports_free(px_node *n)
 {
     pxi_tcp_free(n->tcp);
     pxi_quic_io_free(n->quic);
+    pxi_dns_io_free(n->dns);
 }
 
 void pxi_nat_report(px_node *n, json_t *out)

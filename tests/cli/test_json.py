@@ -21,6 +21,8 @@ CALLS = {
     "digest": ["digest", "tiny"],
     "bench infer": ["bench", "infer", "tiny", "--prompt-tokens", "16", "--gen-tokens", "4",
                     "--repeat", "1"],
+    "bench p2p": ["bench", "p2p", "--bytes", "1000000", "--repeat", "1", "--parts",
+                  "noise,quic,speed"],
     "demo": ["demo", "--stories", "1"],
     "doctor": ["doctor"],
     "kernels": ["kernels"],

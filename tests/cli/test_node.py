@@ -75,6 +75,18 @@ def test_a_pre_shared_key_closes_the_swarm(place):
     equal(list(states(place)), [same["peer"]])
 
 
+def test_names_are_dialled(place):
+    there, _ = place.up(home=place.path("second"))
+    place.up()
+    port = there["addrs"][0].split("/")[4]
+    for name in ("/dns/localhost", "/dns4/localhost"):
+        r = place.json("swarm", "connect", f"{name}/tcp/{port}/p2p/{there['peer']}")
+        equal(r["peer"], there["peer"])
+        place.run("swarm", "disconnect", there["peer"])
+    r = place.run("swarm", "connect", f"/dns4/no.such.invalid/tcp/1/p2p/{there['peer']}")
+    equal(r.code, 4)
+
+
 def test_a_slow_peer_is_ranked_below_the_others_and_comes_back(place):
     place.up()
     a, frozen = place.up(home=place.path("second"))

@@ -702,6 +702,21 @@ TEST(spoofed_clients_meet_retry)
     sim_free(&sim);
 }
 
+/* What a peer takes is known from its transport parameters only, on loopback too. */
+TEST(first_datagrams_are_of_the_size_that_all_take)
+{
+    static uint8_t b[PXI_UDP_BATCH];
+    struct pxi_udp_addr near = {.family = 4, .ip = {127, 0, 0, 1}, .port = 4001};
+    struct pxi_udp_out out = {.bytes = b, .cap = sizeof b};
+    struct pxi_quic_conn *c = NULL;
+    two_quiet(NULL);
+    CHECK_EQ(pxi_quic_dial(sim.h[0].q, &near, &(struct pxi_peer){0}, NULL, &c), PX_ERR_OK);
+    CHECK(pxi_quic_pull(sim.h[0].q, &out));
+    CHECK_EQ(out.n, 1200);
+    pxi_quic_dial_cancel(c);
+    sim_free(&sim);
+}
+
 /* Initial packets that nobody can decrypt, with more junk behind them in the datagram. */
 TEST(junk_initials_leave_nothing)
 {

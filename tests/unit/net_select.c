@@ -127,6 +127,8 @@ TEST(proposals_without_end)
 static void pair(struct pxi_rng *r, const char *const *names, unsigned count, const char *want)
 {
     struct pxi_buf to_in = {.max = 65536}, to_out = {.max = 65536};
+    CHECK(pxi_buf_add(&to_out, "x", 1)); /* it has a place from the start */
+    to_out.n = 0;
     struct pxi_select a, b;
     unsigned asked = 0;
     size_t at_in = 0, at_out = 0;

@@ -371,7 +371,8 @@ TEST(memory_runs_out)
         struct client c = {0};
         pxi_mem_fail_after(k);
         net_run(PXI_SECOND);
-        struct pxi_stream *s = a.conn ? pxi_host_open(a.conn, ECHOES, 1, &client_events, &c) : NULL;
+        struct pxi_conn *conn = pxi_host_conn(a.host, pxi_host_self(b.host), false);
+        struct pxi_stream *s = conn ? pxi_host_open(conn, ECHOES, 1, &client_events, &c) : NULL;
         c = (struct client){.total = 100000, .chunk = 3000};
         if (s)
             client_write(s);

@@ -275,6 +275,25 @@ TEST(rapid_resets)
     session_end(y);
 }
 
+TEST(a_table_that_grew_and_shrank)
+{
+    struct pxi_yamux *y = session(false);
+    for (unsigned round = 0; round < 2; round++) {
+        unsigned first = round * 200;
+        for (unsigned i = 0; i < 200; i++)
+            push(y, PXI_YAMUX_UPDATE, PXI_YAMUX_SYN, 2 * (first + i) + 1, 0);
+        CHECK(y->buckets != y->first_buckets);
+        for (unsigned i = 0; i < 200; i++)
+            push(y, PXI_YAMUX_UPDATE, PXI_YAMUX_RST, 2 * (first + i) + 1, 0);
+        for (unsigned i = 0; i < 4; i++)
+            tick(3 * PXI_SECOND);
+        CHECK(y->buckets == y->first_buckets);
+        for (unsigned i = 0; i < PXI_YAMUX_BUCKETS; i++)
+            CHECK(!y->first_buckets[i]);
+    }
+    session_end(y);
+}
+
 TEST(data_that_nobody_takes)
 {
     static uint8_t block[65536];

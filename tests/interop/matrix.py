@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Runs the interop matrix: matrix.py [--only REGEX] [--jobs N] NAME=COMMAND [NAME=COMMAND].
+
+One name is a pair of the implementation with itself. Every row prints one line; the last line is
+"N passed, N failed". Any command that speaks the line protocol (see README.md) can stand on either
+side.
+"""
+
+import argparse
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from peer import Failed
+from rows import Side, rows
+
+say_lock = threading.Lock()
+
+
+def say(line):
+    with say_lock:
+        print(line, flush=True)
+
+
+def check(row):
+    name, run = row
+    start = time.monotonic()
+    try:
+        info, ok = run() or "", True
+    except Failed as e:
+        info, ok = str(e), False
+    except (KeyError, OSError, ValueError) as e:
+        info, ok = f"{type(e).__name__}: {e}", False
+    spent = time.monotonic() - start
+    say(f"{'ok' if ok else 'not ok'} - {name} ({spent:.1f} s){': ' + info if info else ''}")
+    return ok
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default=".", help="rows whose name matches")
+    parser.add_argument("--jobs", type=int, default=2, help="rows at the same time")
+    parser.add_argument("sides", nargs="+", metavar="NAME=COMMAND")
+    o = parser.parse_args()
+    sides = [Side(*s.split("=", 1)) for s in o.sides]
+    wanted = rows(sides[0], sides[-1], o.only)
+    with ThreadPoolExecutor(max(o.jobs, 1)) as pool:
+        results = list(pool.map(check, wanted))
+    passed = sum(results)
+    print(f"{passed} passed, {len(results) - passed} failed")
+    return 0 if passed == len(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
