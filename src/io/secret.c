@@ -19,7 +19,7 @@ px_err pxi_secret_read(const char *path, struct pxi_buf *out)
     struct stat st;
     uint8_t part[4096];
     ssize_t n = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return of_errno();
     px_err err = PX_ERR_OK;

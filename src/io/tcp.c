@@ -15,12 +15,14 @@
 #include "net/websocket.h"
 
 enum { ACCEPTS = 64, BACKLOG = 1024 };
+#define ACCEPT_REST (100 * PXI_MS)
 
 struct listener {
     struct pxi_list place;
     struct pxi_tcp *tcp;
     uv_poll_t poll;
     struct pxi_endpoint at;
+    struct pxi_timer rest; /* no descriptors: accept again when it is over */
     int fd;
     bool dead;
 };
@@ -54,6 +56,10 @@ static void attempt_free(struct attempt *a)
 {
     pxi_list_remove(&a->place);
     pxi_loop_forget(&a->failed);
+    if (a->polling)
+        uv_poll_stop(&a->poll);
+    if (a->fd >= 0)
+        close(a->fd);
     if (a->polling)
         uv_close((uv_handle_t *)&a->poll, attempt_gone);
     else
@@ -140,10 +146,25 @@ static void accept_one(struct listener *l, int fd)
         return;
     }
     a->tcp = l->tcp;
+    a->fd = -1;
     a->remote = pxi_socket_remote(fd);
     a->websocket = l->at.via == PXI_VIA_WS;
     pxi_list_add(&l->tcp->dials, &a->place);
     begin_upgrade(a, fd);
+}
+
+static void on_accept(uv_poll_t *p, int status, int events);
+
+static void rest_over(struct pxi_timer *t, uint64_t now_ns)
+{
+    uv_poll_start(&PXI_OF(t, struct listener, rest)->poll, UV_READABLE, on_accept);
+}
+
+/* The process has no descriptor left: the backlog waits a while, instead of waking us for ever. */
+static void rest(struct listener *l)
+{
+    uv_poll_stop(&l->poll);
+    pxi_timer_after(pxi_loop_timers(l->tcp->loop), &l->rest, ACCEPT_REST);
 }
 
 static void on_accept(uv_poll_t *p, int status, int events)
@@ -152,10 +173,14 @@ static void on_accept(uv_poll_t *p, int status, int events)
     pxi_loop_now(l->tcp->loop);
     for (int i = 0; i < ACCEPTS && !l->dead; i++) {
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0)
+        if (fd >= 0) {
             accept_one(l, fd);
-        else if (errno != EINTR && errno != ECONNABORTED)
-            return; /* nothing more, or no descriptors: the backlog waits */
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            rest(l);
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return; /* nothing more */
+        }
     }
 }
 
@@ -200,6 +225,7 @@ static px_err listener_new(struct pxi_tcp *t, int fd, bool websocket)
     l->fd = fd;
     l->at = pxi_socket_local(fd);
     l->at.via = websocket ? PXI_VIA_WS : PXI_VIA_TCP;
+    l->rest.fire = rest_over;
     pxi_list_add(&t->listeners, &l->place);
     uv_poll_start(&l->poll, UV_READABLE, on_accept);
     pxi_endpoint_expand(&l->at, announce, t);
@@ -385,6 +411,7 @@ void pxi_tcp_free(struct pxi_tcp *t)
         struct listener *l = PXI_OF(t->listeners.next, struct listener, place);
         pxi_list_remove(&l->place);
         l->dead = true;
+        pxi_timer_disarm(pxi_loop_timers(t->loop), &l->rest);
         uv_poll_stop(&l->poll);
         uv_close((uv_handle_t *)&l->poll, listener_gone);
     }

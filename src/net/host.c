@@ -35,10 +35,8 @@ struct pxi_host *pxi_host_new(const struct pxi_host_options *o)
     return h;
 }
 
-void pxi_host_free(struct pxi_host *h)
+void pxi_host_close(struct pxi_host *h)
 {
-    if (!h)
-        return;
     h->freeing = true;
     pxi_reach_free_all(h);
     while (!pxi_list_empty(&h->conns)) {
@@ -47,6 +45,13 @@ void pxi_host_free(struct pxi_host *h)
         if (!pxi_list_empty(&h->conns) && h->conns.next == &c->link)
             pxi_conn_on_closed(c, PX_ERR_OK); /* a carrier tells later: do not wait */
     }
+}
+
+void pxi_host_free(struct pxi_host *h)
+{
+    if (!h)
+        return;
+    pxi_host_close(h);
     pxi_timer_disarm(h->o.timers, &h->addrs_timer);
     pxi_peers_free(h);
     pxi_limiter_free(h->limiter);

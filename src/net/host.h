@@ -28,7 +28,10 @@ struct pxi_host_options {
 };
 
 struct pxi_host *pxi_host_new(const struct pxi_host_options *o);
-/* Closes everything at once; watchers and handlers hear of it. */
+/* Ends every wish, dial and connection; watchers and handlers hear of it, nothing new is let in.
+ * Transports may still look at the host: free them after this and before pxi_host_free. */
+void pxi_host_close(struct pxi_host *h);
+/* Closes everything at once (as above), then frees. */
 void pxi_host_free(struct pxi_host *h);
 
 const struct pxi_peer *pxi_host_self(const struct pxi_host *h);

@@ -22,6 +22,7 @@ struct pxi_peer_entry {
     struct pxi_peer_addr *addrs;
     uint32_t *protocols;     /* hashes of the protocols that it serves */
     struct pxi_buf identify; /* last identify message as it came */
+    size_t bytes;            /* what this entry holds of host->peer_bytes */
     struct pxi_peer peer;
     uint16_t protocol_count, protect;
     bool identified;
@@ -54,6 +55,7 @@ struct pxi_host {
     struct pxi_peer_entry **buckets;
     struct pxi_list peers; /* by age */
     unsigned peer_count, bucket_count;
+    size_t peer_bytes; /* of addresses, protocols and identify messages */
     struct pxi_own_addr *addrs;
     unsigned addr_count;
     bool (*allow)(void *ctx, const struct pxi_peer *p);

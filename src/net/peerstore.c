@@ -50,6 +50,12 @@ static void addrs_free(struct pxi_peer_entry *e)
     }
 }
 
+static void give_back(struct pxi_host *h, struct pxi_peer_entry *e, size_t n)
+{
+    e->bytes -= n;
+    h->peer_bytes -= n;
+}
+
 static void entry_free(struct pxi_host *h, struct pxi_peer_entry *e)
 {
     struct pxi_peer_entry **slot = &h->buckets[hash_of(&e->peer) & (h->bucket_count - 1)];
@@ -57,6 +63,7 @@ static void entry_free(struct pxi_host *h, struct pxi_peer_entry *e)
         slot = &(*slot)->next;
     *slot = e->next;
     pxi_list_remove(&e->age);
+    give_back(h, e, e->bytes);
     addrs_free(e);
     pxi_free(e->protocols);
     pxi_buf_deinit(&e->identify);
@@ -64,17 +71,31 @@ static void entry_free(struct pxi_host *h, struct pxi_peer_entry *e)
     h->peer_count--;
 }
 
-/* Make room: the oldest entry that nobody needs; a look at the first few is enough. */
-static void evict(struct pxi_host *h)
+/* Make room: the oldest entry that nobody needs. Those in use go to the end of the line, so that a
+ * few looks are enough the next time too. false: nothing found. */
+static bool evict(struct pxi_host *h, const struct pxi_peer_entry *keep)
 {
-    struct pxi_list *l = h->peers.next;
-    for (int i = 0; i < 64 && l != &h->peers; i++, l = l->next) {
-        struct pxi_peer_entry *e = PXI_OF(l, struct pxi_peer_entry, age);
-        if (pxi_list_empty(&e->conns) && !e->protect) {
+    for (unsigned i = 0; i < 64 && i < h->peer_count; i++) {
+        struct pxi_peer_entry *e = PXI_OF(h->peers.next, struct pxi_peer_entry, age);
+        if (e != keep && pxi_list_empty(&e->conns) && !e->protect) {
             entry_free(h, e);
-            return;
+            return true;
         }
+        pxi_list_remove(&e->age);
+        pxi_list_add(&h->peers, &e->age);
     }
+    return false;
+}
+
+/* Count n bytes more for an entry, at the cost of older ones. false: there is no room. */
+static bool take(struct pxi_host *h, struct pxi_peer_entry *e, size_t n)
+{
+    while (h->peer_bytes + n > PXI_LIMIT_PEERSTORE_BYTES)
+        if (!evict(h, e))
+            return false;
+    e->bytes += n;
+    h->peer_bytes += n;
+    return true;
 }
 
 struct pxi_peer_entry *pxi_peer_need(struct pxi_host *h, const struct pxi_peer *p)
@@ -86,8 +107,8 @@ struct pxi_peer_entry *pxi_peer_need(struct pxi_host *h, const struct pxi_peer *
         return e;
     }
     unsigned max = h->o.peers_max ? h->o.peers_max : PXI_LIMIT_PEERSTORE_PEERS;
-    if (h->peer_count >= max)
-        evict(h);
+    if (h->peer_count >= max && !evict(h, NULL))
+        return NULL;
     if (h->peer_count >= h->bucket_count && !grow(h))
         return NULL;
     e = pxi_calloc(1, sizeof *e);
@@ -125,19 +146,41 @@ static px_view bare(px_view addr, const struct pxi_peer *p)
     return own ? px_view_of(addr.p, last) : addr;
 }
 
-static void drop_expired(struct pxi_peer_entry *e, uint64_t now_ns, unsigned *count)
+static void addr_drop(struct pxi_host *h, struct pxi_peer_entry *e, struct pxi_peer_addr **slot)
+{
+    struct pxi_peer_addr *a = *slot;
+    *slot = a->next;
+    give_back(h, e, sizeof *a + a->n);
+    pxi_free(a);
+}
+
+static void drop_expired(struct pxi_host *h, struct pxi_peer_entry *e, unsigned *count)
 {
     *count = 0;
     for (struct pxi_peer_addr **slot = &e->addrs; *slot;) {
-        struct pxi_peer_addr *a = *slot;
-        if (a->expires_ns > now_ns) {
-            slot = &a->next;
+        if ((*slot)->expires_ns > h->o.timers->now_ns) {
+            slot = &(*slot)->next;
             ++*count;
         } else {
-            *slot = a->next;
-            pxi_free(a);
+            addr_drop(h, e, slot);
         }
     }
+}
+
+/* A full list gives up an address that failed, or one that expires before the new one would: others
+ * can tell us 32 addresses of a peer that lead nowhere. */
+static bool addr_make_room(struct pxi_host *h, struct pxi_peer_entry *e, uint64_t until_ns)
+{
+    struct pxi_peer_addr **worst = NULL;
+    for (struct pxi_peer_addr **slot = &e->addrs; *slot; slot = &(*slot)->next)
+        if (!worst || (*slot)->failures > (*worst)->failures ||
+            ((*slot)->failures == (*worst)->failures &&
+             (*slot)->expires_ns <= (*worst)->expires_ns))
+            worst = slot;
+    if (!worst || (!(*worst)->failures && (*worst)->expires_ns >= until_ns))
+        return false;
+    addr_drop(h, e, worst);
+    return true;
 }
 
 static struct pxi_peer_addr *addr_find(struct pxi_peer_entry *e, px_view addr)
@@ -163,10 +206,16 @@ void pxi_peer_addr_add(struct pxi_host *h, const struct pxi_peer *p, px_view mad
         return;
     }
     unsigned count;
-    drop_expired(e, now, &count);
-    a = count < PXI_LIMIT_PEERSTORE_ADDRS ? pxi_calloc(1, sizeof *a + addr.n) : NULL;
-    if (!a)
+    drop_expired(h, e, &count);
+    if (count >= PXI_LIMIT_PEERSTORE_ADDRS && !addr_make_room(h, e, until))
         return;
+    if (!take(h, e, sizeof *a + addr.n))
+        return;
+    a = pxi_calloc(1, sizeof *a + addr.n);
+    if (!a) {
+        give_back(h, e, sizeof *a + addr.n);
+        return;
+    }
     a->expires_ns = until;
     a->n = (uint16_t)addr.n;
     memcpy(a->b, addr.p, addr.n);
@@ -180,7 +229,7 @@ unsigned pxi_peer_addrs(struct pxi_host *h, const struct pxi_peer *p, px_view *o
     unsigned count = 0, n = 0;
     if (!e)
         return 0;
-    drop_expired(e, h->o.timers->now_ns, &count);
+    drop_expired(h, e, &count);
     for (struct pxi_peer_addr *a = e->addrs; a && n < cap; a = a->next)
         out[n++] = px_view_of(a->b, a->n);
     return n;
@@ -208,9 +257,14 @@ void pxi_peer_set_protocols(struct pxi_host *h, const struct pxi_peer *p, const 
                             unsigned count)
 {
     struct pxi_peer_entry *e = pxi_peer_need(h, p);
-    uint32_t *hashes = e && count ? pxi_calloc(count, sizeof *hashes) : NULL;
-    if (!e || (count && !hashes))
+    if (!e || !take(h, e, count * sizeof *e->protocols))
         return;
+    uint32_t *hashes = count ? pxi_calloc(count, sizeof *hashes) : NULL;
+    if (count && !hashes) {
+        give_back(h, e, count * sizeof *hashes);
+        return;
+    }
+    give_back(h, e, e->protocol_count * sizeof *hashes);
     for (unsigned i = 0; i < count; i++)
         hashes[i] = protocol_hash(protocols[i]);
     pxi_free(e->protocols);
@@ -236,9 +290,11 @@ void pxi_peer_set_identify(struct pxi_host *h, const struct pxi_peer *p, px_view
     struct pxi_peer_entry *e = pxi_peer_need(h, p);
     if (!e)
         return;
+    give_back(h, e, e->identify.n);
     pxi_buf_deinit(&e->identify);
     e->identify = (struct pxi_buf){.max = PXI_LIMIT_IDENTIFY_BYTES};
-    pxi_buf_add(&e->identify, message.p, message.n);
+    if (take(h, e, message.n) && !pxi_buf_add(&e->identify, message.p, message.n))
+        give_back(h, e, message.n);
 }
 
 px_view pxi_peer_identify(struct pxi_host *h, const struct pxi_peer *p)

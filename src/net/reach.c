@@ -247,9 +247,10 @@ static void reach_fire(struct pxi_timer *t, uint64_t now_ns)
     struct pxi_conn *c = NULL;
     if (!r->force_new && r->peer.n)
         c = pxi_host_conn(r->host, &r->peer, r->limited_ok);
-    answer(r, c, g ? PX_ERR_TIMEOUT : PX_ERR_UNREACHABLE);
-    if (g && pxi_list_empty(&g->wishes))
+    pxi_list_remove(&r->link);
+    if (g && pxi_list_empty(&g->wishes)) /* before `done`, which may end or begin other wishes */
         dialing_free(g);
+    answer(r, c, g ? PX_ERR_TIMEOUT : PX_ERR_UNREACHABLE);
 }
 
 void pxi_reach_start(struct pxi_reach *r, struct pxi_host *h, const px_view *addrs, unsigned count)
@@ -375,7 +376,7 @@ void pxi_dial_done(struct pxi_dial *d, struct pxi_conn *c, px_err err)
         else if (!(g = dialing_find(h, &peer)))
             return;
     }
-    if (err == PX_ERR_IDENTITY || g->err == PX_ERR_UNREACHABLE)
+    if (err != PX_ERR_OK && (err == PX_ERR_IDENTITY || g->err == PX_ERR_UNREACHABLE))
         g->err = err;
     pxi_timer_after(timers(h), &g->timer, 0);
 }

@@ -24,7 +24,7 @@ size_t pxi_stream_write(struct pxi_stream *s, px_view bytes)
     size_t n = 0;
     if (!s->ended_local && !s->end_held && (!s->neg || pxi_negotiate_may_write(s)))
         n = s->ops->write(s, bytes);
-    s->write_short = n < bytes.n;
+    s->write_short = n < bytes.n && !s->ended_local && !s->end_held;
     return n;
 }
 

@@ -1,4 +1,6 @@
 /* Channels: who speaks to the node in lines. */
+#include <unistd.h>
+
 #include "base/diag.h"
 #include "base/mem.h"
 #include "node/call.h"
@@ -53,7 +55,8 @@ px_err px_node_speak(px_node *n, int in, int out)
 
 static void on_client(void *ctx, int fd)
 {
-    (void)open_channel(ctx, fd, fd, false);
+    if (!open_channel(ctx, fd, fd, false))
+        close(fd);
 }
 
 px_err pxi_channel_listen(px_node *n, const char *path, px_diag *d)

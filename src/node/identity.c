@@ -74,7 +74,7 @@ px_err pxi_identity_load(const px_node_options *o, struct pxi_key **out, px_diag
     err = o->key_file ? pxi_secret_read(o->key_file, &file) : PX_ERR_NOT_FOUND;
     if (err == PX_ERR_OK)
         err = pxi_key_decode(px_view_of(file.p, file.n), out, d);
-    else if (err == PX_ERR_PERMISSION)
+    else if (err != PX_ERR_NOT_FOUND)
         pxi_diag_set(d, err, 0, "a key file that only its owner can read", "%s", o->key_file);
     pxi_buf_deinit(&file);
     if (err != PX_ERR_NOT_FOUND)
@@ -91,10 +91,11 @@ px_err pxi_psk_load(const char *path, uint8_t out[32], px_diag *d)
     px_err err = pxi_secret_read(path, &file);
     char text[256] = "", base[16] = "", hex[80] = "";
     pxi_diag_field(d, "swarm key");
+    if (err == PX_ERR_OK)
+        snprintf(text, sizeof text, "%.*s", (int)file.n, file.n ? (char *)file.p : "");
+    pxi_buf_deinit(&file);
     if (err != PX_ERR_OK)
         return pxi_diag_set(d, err, 0, "a readable file that only its owner can read", "%s", path);
-    snprintf(text, sizeof text, "%.*s", (int)file.n, (char *)file.p);
-    pxi_buf_deinit(&file);
     if (sscanf(text, "/key/swarm/psk/1.0.0/ %15s %79s", base, hex) != 2 ||
         strcmp(base, "/base16/") != 0 || !hex32(hex, strlen(hex), out))
         return pxi_diag_set(d, PX_ERR_CORRUPT, 0, "/key/swarm/psk/1.0.0/, /base16/, 64 hex digits",

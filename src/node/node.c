@@ -142,8 +142,10 @@ void px_node_close(px_node *n)
     pxi_channels_close(n);
     if (n->host)
         pxi_services_stop(n);
-    pxi_host_free(n->host);
+    if (n->host)
+        pxi_host_close(n->host);
     pxi_transports_free(n);
+    pxi_host_free(n->host);
     uv_close((uv_handle_t *)&n->stop, NULL);
     pxi_loop_close(n->loop);
     pxi_cert_free(n->cert);

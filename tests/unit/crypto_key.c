@@ -164,6 +164,48 @@ TEST(public_keys_with_changed_bytes)
     }
 }
 
+/* Put a DER or protobuf header of `size` bytes in front of what stands at *at; both go backwards.
+ */
+static void before(uint8_t **at, const uint8_t *head, size_t size)
+{
+    *at -= size;
+    memcpy(*at, head, size);
+}
+
+static void der(uint8_t **at, const uint8_t *end, uint8_t tag)
+{
+    size_t n = (size_t)(end - *at);
+    before(at, (uint8_t[]){tag, 0x82, (uint8_t)(n >> 8), (uint8_t)n}, 4);
+}
+
+/* A key whose arithmetic would keep us busy is refused by its length alone. */
+TEST(giant_rsa_keys_are_refused_at_once)
+{
+    static uint8_t room[16384 / 8 + 200];
+    static const uint8_t algorithm[] = {0x30, 0x0d, 6, 9, 0x2a, 0x86, 0x48, 0x86,
+                                        0xf7, 0x0d, 1, 1, 1,    5,    0};
+    for (size_t bits = 2048; bits <= 16384; bits *= 2) {
+        uint8_t *end = room + sizeof room, *at = end;
+        size_t bytes = bits / 8;
+        before(&at, (uint8_t[]){2, 3, 1, 0, 1}, 5);
+        uint8_t *number_end = at;
+        at -= bytes + 1;
+        memset(at, 0xff, bytes + 1);
+        *at = 0;
+        der(&at, number_end, 2);
+        der(&at, end, 0x30);
+        before(&at, (uint8_t[]){0}, 1);
+        der(&at, end, 3);
+        before(&at, algorithm, sizeof algorithm);
+        der(&at, end, 0x30);
+        size_t n = (size_t)(end - at);
+        before(&at, (uint8_t[]){8, 0, 0x12, (uint8_t)(n | 0x80), (uint8_t)(n >> 7)}, 5);
+        px_view key = px_view_of(at, (size_t)(end - at));
+        CHECK_EQ(pxi_pubkey_check(key, NULL) == PX_ERR_OK, bits <= 4096);
+        CHECK(!pxi_verify(key, px_view_str("x"), px_view_str("y")));
+    }
+}
+
 TEST(points_off_the_curve)
 {
     uint8_t bytes[PXI_PUBKEY_MAX];

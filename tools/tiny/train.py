@@ -325,7 +325,7 @@ def main():
 
     model = Model(len(tok.tokens))
     if args.resume:
-        model.load_state_dict(torch.load(args.resume))
+        model.load_state_dict(torch.load(args.resume, weights_only=True))
     n = sum(p.numel() for p in model.parameters())
     print("vocabulary %d, parameters %d" % (len(tok.tokens), n), flush=True)
     opt = Optimizer(model, args.lr_matrix, args.lr, 0.2)

@@ -1,4 +1,4 @@
-module plexus.dev/interop-go
+module interop-go
 
 go 1.26.6
 
