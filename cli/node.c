@@ -66,7 +66,8 @@ void files_raise(void)
 
 const char *node_socket(void)
 {
-    return state_path("control.sock");
+    static char *path; /* kept to the end */
+    return path ? path : (path = state_path("control.sock"));
 }
 
 json_t *node_ask(const struct cli *c, const char *op, json_t *in, int *rc)

@@ -48,8 +48,9 @@ int verb_up(struct cli *c)
     o.heartbeat = 1;
     o.activated = 1;
     o.control = node_socket();
+    static char *key; /* kept to the end */
     if (!o.key_file)
-        o.key_file = state_path("identity.key");
+        o.key_file = key = state_path("identity.key");
     files_raise();
     px_err err = px_node_open(&o, &n, &d);
     if (err != PX_ERR_OK)

@@ -6,6 +6,8 @@
 
 #include "base/math.h"
 
+enum { SMALL = 1024, FIRST_CHUNK = 960 };
+
 static _Atomic uint64_t alloc_count, fail_at;
 
 static int must_fail(void)
@@ -30,7 +32,9 @@ void *pxi_calloc(size_t n, size_t size)
     size_t bytes;
     if (!pxi_mul_size(n, size, &bytes) || must_fail())
         return NULL;
-    return calloc(1, bytes ? bytes : 1);
+    /* The C library's calloc passes by its cache of small pieces, its realloc does not. */
+    void *p = bytes <= SMALL ? realloc(NULL, bytes ? bytes : 1) : calloc(1, bytes);
+    return p && bytes <= SMALL ? memset(p, 0, bytes) : p;
 }
 
 void *pxi_realloc(void *p, size_t n, size_t size)
@@ -89,7 +93,8 @@ void pxi_arena_deinit(struct pxi_arena *a)
 
 static struct pxi_arena_chunk *grow(struct pxi_arena *a, size_t bytes)
 {
-    size_t cap = pxi_max(bytes, a->head ? pxi_min(a->head->cap * 2, (size_t)1 << 20) : 4096);
+    /* As much again as is in use: chunks are few, and that of a short message is a small piece. */
+    size_t cap = pxi_max(bytes, pxi_max(FIRST_CHUNK, pxi_min(a->used, (size_t)1 << 20)));
     struct pxi_arena_chunk *c = cap < SIZE_MAX - sizeof *c ? pxi_calloc(1, sizeof *c + cap) : NULL;
     if (!c)
         return NULL;

@@ -93,6 +93,8 @@ static const char *host_header(const struct pxi_endpoint *e, char *out, size_t c
     return out;
 }
 
+static void deaf(struct pxi_link *l, px_err why) {}
+
 /* The socket of an attempt is connected: websocket if asked for, then the upgrade. */
 static void begin_upgrade(struct attempt *a, int fd)
 {
@@ -131,7 +133,10 @@ static void begin_upgrade(struct attempt *a, int fd)
     if (a->upgrade) {
         pxi_socket_begin(s);
     } else {
-        pxi_socket_drop(s);
+        static const struct pxi_link_events nobody = {.lost = deaf};
+        if (link)
+            link->on = &nobody; /* a WebSocket goes when it hears that its socket went */
+        pxi_socket_lost(s);
         upgraded(a, NULL, PX_ERR_NOMEM);
     }
 }

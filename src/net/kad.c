@@ -11,6 +11,8 @@ static void on_identified(struct pxi_watch *w, const struct pxi_peer *p, struct 
     px_view addrs[PXI_LIMIT_KAD_ADDRS];
     if (pxi_peer_supports(k->host, p, k->o.protocol) != 1)
         return;
+    if (c && pxi_kad_rpc_awaited(k, c))
+        return; /* that answer will show as much */
     pxi_kad_test(k, p, addrs, pxi_peer_addrs(k->host, p, addrs, PXI_LIMIT_KAD_ADDRS));
 }
 

@@ -78,8 +78,7 @@ static void gather_providers(struct pxi_kad_op *op, const struct pxi_msg_kad *m,
     for (size_t i = 0; i < m->providers.n && i < PXI_LIMIT_KAD_PROVIDERS_ANSWER; i++) {
         struct pxi_msg_kad_peer *p = PXI_PB_AT(m->providers, struct pxi_msg_kad_peer, i);
         struct pxi_peer peer;
-        px_diag d;
-        if (pxi_peer_from_bytes(p->id, &peer, &d) == PX_ERR_OK)
+        if (pxi_peer_from_bytes(p->id, &peer, NULL) == PX_ERR_OK)
             offer_provider(op, &peer, addrs,
                            pxi_kad_peer_addrs(p, teller, addrs, PXI_LIMIT_KAD_ADDRS));
     }
@@ -94,8 +93,7 @@ static void gather_closer(struct pxi_kad_op *op, unsigned i, const struct pxi_ms
     for (size_t c = 0; c < m->closer.n && c <= PXI_KAD_K; c++) { /* no more than k and itself */
         struct pxi_msg_kad_peer *p = PXI_PB_AT(m->closer, struct pxi_msg_kad_peer, c);
         struct pxi_peer peer;
-        px_diag d;
-        if (pxi_peer_from_bytes(p->id, &peer, &d) != PX_ERR_OK) {
+        if (pxi_peer_from_bytes(p->id, &peer, NULL) != PX_ERR_OK) {
             pxi_kad_fault(op->kad, PXI_FAULT_KAD);
             continue;
         }

@@ -77,6 +77,8 @@ struct pxi_kad_rpc {
 };
 void pxi_kad_rpc_start(struct pxi_kad_rpc *r, struct pxi_kad *k, const struct pxi_peer *p,
                        const px_view *addrs, unsigned count);
+/* Is an answer of this DHT awaited on the connection? */
+bool pxi_kad_rpc_awaited(const struct pxi_kad *k, const struct pxi_conn *c);
 /* Forget it; done will not come. */
 void pxi_kad_rpc_cancel(struct pxi_kad_rpc *r);
 

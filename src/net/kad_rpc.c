@@ -58,6 +58,17 @@ void pxi_kad_rpc_cancel(struct pxi_kad_rpc *r)
         stop(r);
 }
 
+bool pxi_kad_rpc_awaited(const struct pxi_kad *k, const struct pxi_conn *c)
+{
+    for (const struct pxi_list *l = c->streams.next; l != &c->streams; l = l->next) {
+        const struct pxi_stream *s = PXI_OF(l, struct pxi_stream, link);
+        const struct pxi_kad_rpc *r = s->on == &rpc_events ? s->user : NULL;
+        if (r && r->kad == k && !r->no_reply)
+            return true;
+    }
+    return false;
+}
+
 static void send_more(struct pxi_kad_rpc *r)
 {
     if (r->sent < r->request.n)

@@ -79,8 +79,7 @@ static void answer_named(struct answer *a, struct pxi_kad *k, const struct pxi_p
                          enum pxi_ip_kind asker, px_view key)
 {
     struct pxi_peer p;
-    px_diag d;
-    if (pxi_peer_from_bytes(key, &p, &d) != PX_ERR_OK || pxi_peer_equal(&p, from))
+    if (pxi_peer_from_bytes(key, &p, NULL) != PX_ERR_OK || pxi_peer_equal(&p, from))
         return;
     struct pxi_kad_key named = pxi_kad_key_of(key);
     if (pxi_peer_equal(&p, pxi_host_self(k->host)))

@@ -153,10 +153,9 @@ unsigned pxi_kad_peer_addrs(const struct pxi_msg_kad_peer *p, enum pxi_ip_kind t
                             unsigned cap)
 {
     unsigned n = 0;
-    px_diag d;
     for (size_t i = 0; i < p->addrs.n && n < cap; i++) {
         px_view a = *PXI_PB_AT(p->addrs, px_view, i);
-        if (a.n <= PXI_MADDR_MAX && pxi_maddr_check(a, &d) == PX_ERR_OK &&
+        if (a.n <= PXI_MADDR_MAX && pxi_maddr_check(a, NULL) == PX_ERR_OK &&
             pxi_kad_addr_fit(a, teller))
             out[n++] = a;
     }

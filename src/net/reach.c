@@ -81,8 +81,9 @@ static void candidate_add(struct pxi_dialing *g, px_view addr, bool asked)
     struct pxi_transport *t = transport_for(g->host, &e);
     if (!t || (!asked && held_back(g, to)))
         return;
-    if (g->count % 4 == 0) { /* most peers have few addresses */
-        struct candidate *more = pxi_realloc(g->candidates, g->count + 4, sizeof *more);
+    if (!(g->count & (g->count - 1))) { /* most peers have few addresses */
+        unsigned room = g->count ? 2 * g->count : 1;
+        struct candidate *more = pxi_realloc(g->candidates, room, sizeof *more);
         if (!more)
             return;
         g->candidates = more;

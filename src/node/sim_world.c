@@ -117,13 +117,23 @@ struct sim_node *pxi_sim_add(struct sim_world *w, const uint8_t seed[32], unsign
     return v;
 }
 
+static bool fit(const struct sim_node *v)
+{
+    return v->host && v->joined && !v->evil;
+}
+
 struct sim_node *pxi_sim_any(struct sim_world *w)
 {
+    unsigned at = (unsigned)pxi_rng_below(&w->rng, w->n);
     for (unsigned i = 0; i < 1000; i++) {
-        struct sim_node *v = &w->node[pxi_rng_below(&w->rng, w->n)];
-        if (v->host && v->joined && !v->evil)
-            return v;
+        if (fit(&w->node[at]))
+            return &w->node[at];
+        at = (unsigned)pxi_rng_below(&w->rng, w->n);
     }
+    /* Few are there yet. Whoever found none would begin a network of its own. */
+    for (unsigned i = 0; i < w->n; i++)
+        if (fit(&w->node[(at + i) % w->n]))
+            return &w->node[(at + i) % w->n];
     return NULL;
 }
 

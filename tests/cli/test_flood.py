@@ -112,10 +112,8 @@ def test_two_thousand_that_never_speak(place):
 
 def test_one_thousand_without_descriptors(place):
     enough_descriptors()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))  # the nodes inherit it
     scene = Scene(place)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    resource.prlimit(scene.victim.pid, resource.RLIMIT_NOFILE, (100, 100))
     socks = scene.strangers(1000)
     with open(f"/proc/{scene.victim.pid}/stat", encoding="ascii") as f:
         start = sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))

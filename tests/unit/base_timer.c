@@ -49,6 +49,39 @@ TEST(order_under_random_arming)
     }
 }
 
+/* Deadlines of every distance, and steps of every length that nobody asked about before. */
+TEST(near_and_far_deadlines_fire_once_and_in_order)
+{
+    enum { N = 200 };
+    static struct probe p[N];
+    struct pxi_timers set = {0};
+    struct pxi_rng r = {px_seed};
+    for (int round = 0; round < 4000; round++) {
+        for (int i = 0; i < 10; i++) {
+            struct pxi_timer *t = &p[pxi_rng_below(&r, N)].timer;
+            uint64_t span = 1ull << pxi_rng_below(&r, 39);
+            t->fire = note;
+            if (pxi_rng_below(&r, 4))
+                pxi_timer_arm(&set, t, set.now_ns + pxi_rng_below(&r, span));
+            else
+                pxi_timer_disarm(&set, t);
+        }
+        uint64_t to = set.now_ns + (1ull << pxi_rng_below(&r, 34)), next = PXI_NEVER;
+        unsigned due = 0;
+        for (int i = 0; i < N; i++) {
+            due += p[i].timer.armed && p[i].timer.at_ns <= to;
+            if (p[i].timer.armed && p[i].timer.at_ns < next)
+                next = p[i].timer.at_ns;
+        }
+        if (pxi_rng_below(&r, 2))
+            CHECK_EQ(pxi_timers_next(&set), next);
+        fired = 0;
+        last_fired = 0;
+        pxi_timers_run(&set, to);
+        CHECK_EQ(fired, due);
+    }
+}
+
 TEST(a_timer_that_arms_itself_does_not_hold_the_run)
 {
     struct pxi_timers set = {0};
