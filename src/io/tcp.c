@@ -56,14 +56,14 @@ static void attempt_free(struct attempt *a)
 {
     pxi_list_remove(&a->place);
     pxi_loop_forget(&a->failed);
-    if (a->polling)
+    if (a->polling) { /* the descriptor keeps its number until the handle has let go of it */
         uv_poll_stop(&a->poll);
+        uv_close((uv_handle_t *)&a->poll, attempt_gone);
+        return;
+    }
     if (a->fd >= 0)
         close(a->fd);
-    if (a->polling)
-        uv_close((uv_handle_t *)&a->poll, attempt_gone);
-    else
-        pxi_free(a);
+    pxi_free(a);
 }
 
 /* The upgrade ended: tell the dial, or bring an accepted connection to the host. */
@@ -372,8 +372,6 @@ static void dial(struct pxi_transport *transport, struct pxi_dial *d)
     a->websocket = a->remote.via == PXI_VIA_WS;
     a->fd = err == PX_ERR_OK ? connect_socket(t, &a->remote, d->fresh_port) : -1;
     if (a->fd < 0 || uv_poll_init(pxi_loop_uv(t->loop), &a->poll, a->fd)) {
-        if (a->fd >= 0)
-            close(a->fd);
         fail_soon(a, PX_ERR_UNREACHABLE);
         return;
     }
