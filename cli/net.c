@@ -36,8 +36,9 @@ static void print_faults(json_t *faults)
 
 int verb_net(struct cli *c)
 {
-    static const char *const fields[] = {"addrs",   "observed", "nat", "reachable", "relays",
-                                         "portmap", "peers",    "use", "faults",    NULL};
+    static const char *const fields[] = {"addrs",  "observed", "nat",   "reachable",
+                                         "relays", "portmap",  "notes", "peers",
+                                         "use",    "faults",   NULL};
     int rc;
     size_t i;
     json_t *reply = node_ask(c, "net", json_object(), &rc), *p;
@@ -51,6 +52,7 @@ int verb_net(struct cli *c)
            word(reply, "reachable"));
     print_list("relays", json_object_get(reply, "relays"));
     print_list("port mapping", json_object_get(reply, "portmap"));
+    print_list("fallbacks", json_object_get(reply, "notes"));
     json_array_foreach(json_object_get(reply, "peers"), i, p)
         printf("%-12s %s %.2f ms\n", i ? "" : "latency", word(p, "peer"),
                json_number_value(json_object_get(p, "rtt_ms")));

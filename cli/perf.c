@@ -141,6 +141,8 @@ int verb_perf(struct cli *c)
         ask(&p, in, on_dial);
     }
     px_node_run(p.node);
+    signal(SIGINT, SIG_IGN); /* from here on a signal finds no node to stop */
+    signal(SIGTERM, SIG_IGN);
     px_node_close(p.node);
     return p.rc;
 }

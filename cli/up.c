@@ -21,6 +21,23 @@ static void catch_signals(px_node *n)
     sigaction(SIGTERM, &a, NULL);
 }
 
+/* From here on a signal finds no node to stop. */
+static void ignore_signals(void)
+{
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+}
+
+/* What is missing on this machine, and what serves instead: one line each on standard error. */
+static void show_notes(const struct cli *c, const char *ready)
+{
+    json_t *doc = json_loads(ready ? ready : "{}", 0, NULL), *text;
+    size_t i;
+    json_array_foreach(json_object_get(doc, "notes"), i, text)
+        note(c, "%s", json_string_value(text));
+    json_decref(doc);
+}
+
 static void show_ready(const struct cli *c, const char *ready)
 {
     json_t *doc = json_loads(ready ? ready : "{}", 0, NULL), *a;
@@ -61,8 +78,10 @@ int verb_up(struct cli *c)
         node_ready(c, ready);
     else
         show_ready(c, ready);
+    show_notes(c, ready);
     px_node_text_free(ready);
     px_node_run(n);
+    ignore_signals();
     px_node_close(n);
     return 0;
 }

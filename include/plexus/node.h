@@ -48,7 +48,8 @@ PX_API PX_NODISCARD px_err px_node_open(const px_node_options *o, px_node **out,
 /* Close every connection and free. NULL is allowed. */
 PX_API void px_node_close(px_node *n);
 
-/* {"event":"ready","impl":"plexus","peer":...,"addrs":[...],"protocols":[...],"api":...} as text,
+/* {"event":"ready","impl":"plexus","peer":...,"addrs":[...],"protocols":[...],"notes":[...],
+ * "api":...} as text; notes say what is missing here and what serves instead. The text is
  * to be freed with px_node_text_free. NULL: no memory. */
 PX_API char *px_node_ready(px_node *n);
 

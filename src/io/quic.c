@@ -293,6 +293,16 @@ void pxi_quic_io_poke(struct pxi_quic_io *io, const struct pxi_endpoint *to, siz
         pxi_quic_poke(p->q, &a, n);
 }
 
+bool pxi_quic_io_offloads(const struct pxi_quic_io *io)
+{
+    for (struct pxi_list *l = io->ports.next; l != &io->ports; l = l->next) {
+        const struct port *p = PXI_OF(l, struct port, place);
+        if (!p->udp.gso || !p->udp.gro)
+            return false;
+    }
+    return true;
+}
+
 struct pxi_quic *pxi_quic_io_endpoint(struct pxi_quic_io *io, unsigned i)
 {
     struct pxi_list *l = io->ports.next;

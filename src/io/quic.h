@@ -23,6 +23,9 @@ px_err pxi_quic_io_listen(struct pxi_quic_io *io, px_view maddr, px_diag *d);
 /* Open the way through a NAT: n random bytes to this address from where we listen (DCUtR). */
 void pxi_quic_io_poke(struct pxi_quic_io *io, const struct pxi_endpoint *to, size_t n);
 
+/* Whether every socket that listens sends and receives trains of datagrams in one call. */
+bool pxi_quic_io_offloads(const struct pxi_quic_io *io);
+
 /* The i-th endpoint, for counters; NULL past the end. */
 struct pxi_quic *pxi_quic_io_endpoint(struct pxi_quic_io *io, unsigned i);
 

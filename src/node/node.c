@@ -10,6 +10,11 @@
 #include "node/call.h"
 #include "plexus/version.h"
 
+void pxi_node_note(px_node *n, const char *text)
+{
+    json_array_append_new(n->notes, json_string(text));
+}
+
 static void on_stop(uv_async_t *a)
 {
     px_node *n = a->data;
@@ -111,6 +116,7 @@ px_err px_node_open(const px_node_options *o, px_node **out, px_diag *d)
         pxi_free(n);
         return err;
     }
+    n->notes = json_array();
     n->stop.data = n;
     uv_async_init(pxi_loop_uv(n->loop), &n->stop, on_stop);
     err = open_host(n, o, d);
@@ -150,6 +156,7 @@ void px_node_close(px_node *n)
     pxi_loop_close(n->loop);
     pxi_cert_free(n->cert);
     pxi_key_free(n->key);
+    json_decref(n->notes);
     pxi_free(n->agent);
     pxi_free(n->control);
     pxi_free(n);

@@ -49,6 +49,7 @@ struct px_node {
     uv_async_t stop;
     char *agent, *control;
     uint8_t psk[32];
+    json_t *notes; /* what is missing here and what serves instead, a sentence each */
     bool stopping, activated;
 };
 
@@ -68,6 +69,9 @@ void pxi_transports_free(px_node *n);
 
 /* Add to the report of `plexus net` what is known of NAT, relays and port mapping. */
 void pxi_nat_report(px_node *n, json_t *out);
+
+/* Remember a fallback: it stands in the ready line and in `plexus net`. */
+void pxi_node_note(px_node *n, const char *text);
 
 /* channel.c */
 px_err pxi_channel_listen(px_node *n, const char *path, px_diag *d);

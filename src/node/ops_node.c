@@ -30,6 +30,7 @@ json_t *pxi_json_ready(px_node *n)
     json_object_set_new(doc, "peer", pxi_json_peer(pxi_host_self(n->host)));
     json_object_set_new(doc, "addrs", own_addrs(n));
     json_object_set_new(doc, "protocols", own_protocols(n));
+    json_object_set(doc, "notes", n->notes);
     json_object_set_new(doc, "api", n->control ? json_string(n->control) : json_null());
     return doc;
 }

@@ -94,6 +94,8 @@ static px_err listen_default(px_node *n, const px_node_options *o, px_diag *d)
     pxi_endpoint_expand(&any, listen_lan, &l);
     any.family = 6;
     pxi_endpoint_expand(&any, listen_lan, &l);
+    if (l.count && l.err != PX_ERR_OK)
+        pxi_node_note(n, "some addresses of this machine cannot be listened at: the others serve");
     return l.count ? PX_ERR_OK : l.err != PX_ERR_OK ? l.err : PX_ERR_NOT_FOUND;
 }
 
@@ -141,8 +143,11 @@ static px_err start_mdns(px_node *n, const px_node_options *o, px_diag *d)
         mo.fingerprint = px_view_of(digest, sizeof digest / 2);
     }
     px_err err = pxi_io_mdns_open(n->loop, &mo, &n->mdns);
-    if (err == PX_ERR_IO && !o->interop)
-        return PX_ERR_OK; /* no multicast here: `plexus net` says so */
+    if (err == PX_ERR_IO && !o->interop) {
+        pxi_node_note(n, "no socket for multicast DNS: peers of the local network are not found by "
+                         "themselves, use --bootstrap");
+        return PX_ERR_OK;
+    }
     pxi_diag_field(d, "mdns");
     return err == PX_ERR_OK ? err : pxi_diag_set(d, err, 0, "a socket for multicast DNS", "none");
 }
@@ -172,6 +177,10 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
         err = listen_text(n, o->listen[i], d);
     if (err == PX_ERR_OK && !o->listen_count && (o->lan || o->public_))
         err = listen_default(n, o, d);
+    if (o->psk_file)
+        pxi_node_note(n, "QUIC is off: it has no place for the pre-shared key, TCP serves");
+    else if (!pxi_quic_io_offloads(n->quic))
+        pxi_node_note(n, "no UDP segmentation or receive offload: QUIC moves datagrams one by one");
     if (err == PX_ERR_OK && o->portmap && !(n->portmap = pxi_portmap_new(n->loop, n->host)))
         err = PX_ERR_NOMEM;
     return err == PX_ERR_OK ? start_mdns(n, o, d) : err;

@@ -73,6 +73,8 @@ def test_a_pre_shared_key_closes_the_swarm(place):
         r = place.run("swarm", "connect", "--timeout", "15000", node["addrs"][0])
         assert r.code != 0, node
     equal(list(states(place)), [same["peer"]])
+    assert any("QUIC is off" in text for text in same["notes"]), same
+    assert any("QUIC is off" in text for text in place.json("net")["notes"])
 
 
 def test_names_are_dialled(place):
