@@ -19,10 +19,20 @@ ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:allocator_may_return_nul
        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", "TSAN_OPTIONS": "halt_on_error=1"}
 
 
-def configure(build, options):
+def programs(build, suites):
+    """The programs that the tests of these suites run, as targets of ninja."""
+    out = subprocess.run(["meson", "introspect", "--tests", build], stdout=subprocess.PIPE,
+                         check=True).stdout
+    full = os.path.abspath(build)
+    return sorted({os.path.relpath(t["cmd"][0], full) for t in json.loads(out)
+                   if {s.split(":")[-1] for s in t["suite"]} & set(suites)
+                   and t["cmd"][0].startswith(full + os.sep)})
+
+
+def configure(build, options, suites):
     if not os.path.exists(f"{build}/build.ninja"):
         subprocess.run(["meson", "setup", build, *options], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", build, "--quiet"], check=True)
+    subprocess.run(["ninja", "-C", build, "--quiet", *programs(build, suites)], check=True)
 
 
 def run_tests(build, arguments, totals):
@@ -58,7 +68,7 @@ def main():
     code = run_tests(build, arguments, totals)
     for name, suffix, options, suites in [] if quick or arguments else SANITIZED:
         print(f"--- {name}", flush=True)
-        configure(build + suffix, options)
+        configure(build + suffix, options, suites)
         code |= run_tests(build + suffix, [x for s in suites for x in ("--suite", s)], totals)
     print(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
     return 1 if code or totals["failed"] or not totals["passed"] else 0
