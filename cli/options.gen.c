@@ -32,6 +32,11 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"no-mdns", "PLEXUS_NO_MDNS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"portmap", "PLEXUS_PORTMAP", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"slow-ms", "PLEXUS_SLOW_MS", 0, TYPE_UINT, "500", NULL, NULL, .umin = 1u, .umax = 60000u},
+    {"api", "PLEXUS_API", 0, TYPE_TEXT, "127.0.0.1:7878", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"api-token", "PLEXUS_API_TOKEN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"api-host", "PLEXUS_API_HOST", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"model", "PLEXUS_MODEL", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"parallel", "PLEXUS_PARALLEL", 0, TYPE_UINT, "4", NULL, NULL, .umin = 1u, .umax = 64u},
     {"count", "PLEXUS_PING_COUNT", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 1000000u},
     {"timeout", "PLEXUS_TIMEOUT", 0, TYPE_UINT, "20000", NULL, NULL, .umin = 1u, .umax = 3600000u},
     {"data", "PLEXUS_DATA", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -137,6 +142,22 @@ static const struct cli_verb_opt opts_chat[] = {
     {OPT_CPU, "auto"},
     {OPT_CHAT_TEMPLATE, NULL},
     {OPT_SYSTEM, NULL},
+    {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_serve[] = {
+    {OPT_API, "127.0.0.1:7878"},
+    {OPT_API_TOKEN, NULL},
+    {OPT_API_HOST, NULL},
+    {OPT_PARALLEL, "4"},
+    {OPT_CTX, "0"},
+    {OPT_THREADS, "0"},
+    {OPT_KV_TYPE, "f16"},
+    {OPT_CPU, "auto"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -336,6 +357,13 @@ static const struct cli_verb_opt opts_up[] = {
     {OPT_PORTMAP, NULL},
     {OPT_GOSSIPSUB, NULL},
     {OPT_SLOW_MS, "500"},
+    {OPT_API, "127.0.0.1:7878"},
+    {OPT_API_TOKEN, NULL},
+    {OPT_API_HOST, NULL},
+    {OPT_MODEL, NULL},
+    {OPT_PARALLEL, "4"},
+    {OPT_CTX, "0"},
+    {OPT_THREADS, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -634,6 +662,58 @@ const struct cli_verb cli_verbs[] = {
     "  echo \"Once there was a bird\" | plexus chat tiny -n 30\n"
     "      One message from a pipe.\n",
     opts_chat, sizeof opts_chat / sizeof *opts_chat, 1, 1, verb_chat},
+    {"serve", "answer for a model over HTTP", "plexus serve [options] MODEL",
+    "plexus serve: answer for a model over HTTP\n"
+    "\n"
+    "usage: plexus serve [options] MODEL\n"
+    "\n"
+    "Serves OpenAI's and ollama's routes at --api, for one model and without a swarm;\n"
+    "plexus up --model does it beside one. Every answer in flight has a sequence of\n"
+    "--ctx tokens; a conversation that goes on reads only what is new.\n"
+    "docs/http-api.md lists the routes.\n"
+    "\n"
+    "The API is for this machine only unless --api names another address; clients\n"
+    "must then send the token that lies in api.token in the home. The end is Ctrl-C\n"
+    "or SIGTERM.\n"
+    "\n"
+    "options:\n"
+    "      --api ADDR:PORT     Where the HTTP API is served; off for nowhere. Others\n"
+    "                          than loopback ask for the token. [127.0.0.1:7878]\n"
+    "      --api-token FILE    File of the API's bearer token, made when missing;\n"
+    "                          given, loopback asks for it too.\n"
+    "      --api-host NAME     A name that clients may give in the Host header,\n"
+    "                          besides addresses; may be repeated.\n"
+    "      --parallel N        Answers that grow at the same time; each has a KV\n"
+    "                          cache of its own. [4]\n"
+    "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"
+    "                          most 4096. [0]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --kv-type f16|f32|i8\n"
+    "                          Number type of the KV cache. [f16]\n"
+    "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
+    "                          avx512vnni, neon, dotprod; bf16, never automatic,\n"
+    "                          multiplies F16 and BF16 weights faster and less\n"
+    "                          exactly. [auto]\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.serve/1):\n"
+    "  event         ready\n"
+    "  http          where the API is\n"
+    "  model         name of the model\n"
+    "\n"
+    "examples:\n"
+    "  plexus serve tiny\n"
+    "      The model inside, at http://127.0.0.1:7878.\n"
+    "  plexus serve model.gguf --api 0.0.0.0:8080 --parallel 8\n"
+    "      For other machines, which need the token.\n",
+    opts_serve, sizeof opts_serve / sizeof *opts_serve, 1, 1, verb_serve},
     {"tokenize", "text to tokens", "plexus tokenize [options] MODEL [TEXT...]",
     "plexus tokenize: text to tokens\n"
     "\n"
@@ -1230,6 +1310,12 @@ const struct cli_verb cli_verbs[] = {
     "too. PLEXUS_HOME moves every file and socket, so that several nodes live on one\n"
     "machine.\n"
     "\n"
+    "It serves an HTTP API for programs at --api: OpenAI's and ollama's routes,\n"
+    "answered by --model, and health, metrics and events. When the default port is\n"
+    "taken it takes another and says so. The API is for this machine only unless\n"
+    "--api names another address; clients must then send the token that lies in\n"
+    "api.token in the home.\n"
+    "\n"
     "Under systemd it takes sockets that were opened for it and tells when it is\n"
     "ready (Type=notify). The end is Ctrl-C or SIGTERM.\n"
     "\n"
@@ -1270,6 +1356,19 @@ const struct cli_verb cli_verbs[] = {
     "      --gossipsub         Take part in gossipsub.\n"
     "      --slow-ms MS        Peers that answer a heartbeat later than this are\n"
     "                          ranked below the others. [500]\n"
+    "      --api ADDR:PORT     Where the HTTP API is served; off for nowhere. Others\n"
+    "                          than loopback ask for the token. [127.0.0.1:7878]\n"
+    "      --api-token FILE    File of the API's bearer token, made when missing;\n"
+    "                          given, loopback asks for it too.\n"
+    "      --api-host NAME     A name that clients may give in the Host header,\n"
+    "                          besides addresses; may be repeated.\n"
+    "      --model MODEL       Answer for this model over the HTTP API.\n"
+    "      --parallel N        Answers that grow at the same time; each has a KV\n"
+    "                          cache of its own. [4]\n"
+    "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"
+    "                          most 4096. [0]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -1284,10 +1383,13 @@ const struct cli_verb cli_verbs[] = {
     "  addrs         where we listen\n"
     "  notes         what is missing on this machine and what serves instead\n"
     "  api           path of the control socket\n"
+    "  http          where the HTTP API is; null when it is off\n"
     "\n"
     "examples:\n"
     "  plexus up --port 4001\n"
-    "      Listen at port 4001 until Ctrl-C.\n",
+    "      Listen at port 4001 until Ctrl-C.\n"
+    "  plexus up --model tiny\n"
+    "      Serve the model inside over HTTP too.\n",
     opts_up, sizeof opts_up / sizeof *opts_up, 0, 0, verb_up},
     {"id", "who the running node is", "plexus id [options]",
     "plexus id: who the running node is\n"
@@ -1741,7 +1843,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 36;
+const unsigned cli_verb_count = 37;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -1767,6 +1869,9 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_ALL                 --all\n"
     "  PLEXUS_ALLOW               --allow PEER\n"
     "  PLEXUS_ANNOUNCE            --announce MULTIADDR\n"
+    "  PLEXUS_API                 --api ADDR:PORT\n"
+    "  PLEXUS_API_HOST            --api-host NAME\n"
+    "  PLEXUS_API_TOKEN           --api-token FILE\n"
     "  PLEXUS_AUTONAT             --autonat\n"
     "  PLEXUS_BESIDE              --beside M\n"
     "  PLEXUS_BIAS                --bias TOKEN=B\n"
@@ -1807,12 +1912,14 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_MDNS                --mdns\n"
     "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
     "  PLEXUS_MIN_P               --min-p P\n"
+    "  PLEXUS_MODEL               --model MODEL\n"
     "  PLEXUS_MUXERS              --muxers LIST\n"
     "  PLEXUS_NO_BOS              --no-bos\n"
     "  PLEXUS_NO_MDNS             --no-mdns\n"
     "  PLEXUS_NO_SPECIAL          --no-special\n"
     "  PLEXUS_NODES               --nodes N\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PEER                --peer PATH\n"
     "  PLEXUS_PORT                --port N\n"
@@ -1939,6 +2046,7 @@ const struct cli_topic cli_topics[] = {
     "Models that speak\n"
     "  run         continue a prompt with a model\n"
     "  chat        talk with a model\n"
+    "  serve       answer for a model over HTTP\n"
     "  demo        the life of a model, in acts\n"
     "Looking inside\n"
     "  tokenize    text to tokens\n"

@@ -35,6 +35,11 @@ enum {
     OPT_NO_MDNS,
     OPT_PORTMAP,
     OPT_SLOW_MS,
+    OPT_API,
+    OPT_API_TOKEN,
+    OPT_API_HOST,
+    OPT_MODEL,
+    OPT_PARALLEL,
     OPT_PING_COUNT,
     OPT_TIMEOUT,
     OPT_DATA,
@@ -97,6 +102,7 @@ enum {
 
 int verb_run(struct cli *c);
 int verb_chat(struct cli *c);
+int verb_serve(struct cli *c);
 int verb_tokenize(struct cli *c);
 int verb_detokenize(struct cli *c);
 int verb_inspect(struct cli *c);
