@@ -1,6 +1,4 @@
 /* Keys and addresses of Kademlia peers. */
-#include <endian.h>
-
 #include "base/limits.h"
 #include "crypto/hash.h"
 #include "net/kad_table.h"
@@ -10,14 +8,6 @@ struct pxi_kad_key pxi_kad_key_of(px_view bytes)
     struct pxi_kad_key k;
     pxi_sha256(bytes, k.b);
     return k;
-}
-
-/* The first 8 bytes as a number, so that most comparisons take one step. */
-static uint64_t front(const struct pxi_kad_key *k)
-{
-    uint64_t v;
-    memcpy(&v, k->b, sizeof v);
-    return be64toh(v);
 }
 
 struct pxi_kad_key pxi_kad_xor(const struct pxi_kad_key *a, const struct pxi_kad_key *b)
@@ -39,7 +29,7 @@ unsigned pxi_kad_prefix(const struct pxi_kad_key *a, const struct pxi_kad_key *b
 int pxi_kad_nearer(const struct pxi_kad_key *target, const struct pxi_kad_key *a,
                    const struct pxi_kad_key *b)
 {
-    uint64_t t = front(target), x = front(a), y = front(b);
+    uint64_t t = pxi_kad_front(target), x = pxi_kad_front(a), y = pxi_kad_front(b);
     if (x != y)
         return (x ^ t) < (y ^ t) ? -1 : 1;
     for (unsigned i = 8; i < PXI_KAD_KEY; i++)

@@ -7,6 +7,8 @@
 #ifndef PXI_NET_KAD_TABLE_H
 #define PXI_NET_KAD_TABLE_H
 
+#include <endian.h>
+
 #include "codec/maddr.h"
 
 enum {
@@ -25,6 +27,13 @@ struct pxi_kad_key pxi_kad_key_of(px_view bytes);
 struct pxi_kad_key pxi_kad_xor(const struct pxi_kad_key *a, const struct pxi_kad_key *b);
 /* Bits that a and b share at the front, 0 to 256. */
 unsigned pxi_kad_prefix(const struct pxi_kad_key *a, const struct pxi_kad_key *b);
+/* The first 8 bytes as a number, so that most comparisons take one step. */
+static inline uint64_t pxi_kad_front(const struct pxi_kad_key *k)
+{
+    uint64_t v;
+    memcpy(&v, k->b, sizeof v);
+    return be64toh(v);
+}
 /* < 0 when a is nearer to the target than b. */
 int pxi_kad_nearer(const struct pxi_kad_key *target, const struct pxi_kad_key *a,
                    const struct pxi_kad_key *b);
@@ -65,12 +74,18 @@ struct pxi_kad_entry {
     struct pxi_kad_key key;
     uint64_t seen_ns; /* last answer */
     struct pxi_kad_addrs addrs;
-    uint32_t group[PXI_KAD_GROUPS];
     struct pxi_peer peer;
+};
+
+/* What walks over the table read of an entry; those of a bucket lie together. */
+struct pxi_kad_mark {
+    uint64_t front; /* of the key */
+    uint32_t group[PXI_KAD_GROUPS];
 };
 
 struct pxi_kad_bucket {
     struct pxi_kad_entry *e;
+    struct pxi_kad_mark *mark; /* of each entry */
     uint8_t n, cap;
 };
 
