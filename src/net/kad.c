@@ -87,9 +87,9 @@ const struct pxi_kad_table *pxi_kad_table_of(const struct pxi_kad *k)
 
 struct pxi_kad_stats pxi_kad_stats_of(const struct pxi_kad *k)
 {
-    return (struct pxi_kad_stats){k->table.count,  k->store.records.n, k->store.providers.n,
-                                  k->op_count,     k->served_count,    k->kept.count,
-                                  k->requests_in,  k->requests_out,    k->refused};
+    return (struct pxi_kad_stats){k->table.count, k->store.records.n, k->store.providers.n,
+                                  k->op_count,    k->served_count,    k->kept.count,
+                                  k->requests_in, k->requests_out,    k->refused};
 }
 
 /* ------------------------------------------------------------- the table */

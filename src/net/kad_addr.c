@@ -67,18 +67,15 @@ static unsigned pick(px_view *keep, unsigned n, const px_view *from, unsigned co
 /* Where an address leads, as far as pxi_kad_addr_fit asks: it is stored with the address. */
 enum class { NOWHERE, IN_MEMORY, LOOPBACK, PRIVATE, ANYWHERE };
 
-static enum class class_of(px_view addr)
-{
-    struct pxi_endpoint e;
-    if (pxi_endpoint_of(addr, &e) != PX_ERR_OK)
-        return NOWHERE;
-    if (!e.family)
-        return e.dns.n ? ANYWHERE : e.via == PXI_VIA_MEMORY ? IN_MEMORY : NOWHERE;
-    switch (pxi_ip_kind_of(&e)) {
-    case PXI_IP_PUBLIC: return ANYWHERE;
-    case PXI_IP_PRIVATE: return PRIVATE;
-    case PXI_IP_LOOPBACK: return LOOPBACK;
-    default: return NOWHERE;
+static enum class class_of(px_view addr) {
+    struct pxi_endpoint e; if (pxi_endpoint_of(addr, &e) != PX_ERR_OK) return NOWHERE;
+    if (!e.family) return e.dns.n ? ANYWHERE
+    : e.via == PXI_VIA_MEMORY     ? IN_MEMORY
+                                  : NOWHERE;
+    switch (pxi_ip_kind_of(&e)){
+        case PXI_IP_PUBLIC : return ANYWHERE; case PXI_IP_PRIVATE : return PRIVATE;
+        case PXI_IP_LOOPBACK : return LOOPBACK;
+        default : return NOWHERE;
     }
 }
 

@@ -1,6 +1,6 @@
 /*
- * What a peer has put and provides is sent again before others forget it. Entries wait in two lines:
- * all of a line wait equally long, so each is in order without sorting.
+ * What a peer has put and provides is sent again before others forget it. Entries wait in two
+ * lines: all of a line wait equally long, so each is in order without sorting.
  */
 #include "base/limits.h"
 #include "base/map.h"

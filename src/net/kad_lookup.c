@@ -57,7 +57,7 @@ static unsigned place(const struct pxi_kad_lookup *l, const struct pxi_kad_path 
 static unsigned index_at(const struct pxi_kad_lookup *l, const struct pxi_peer *p)
 {
     unsigned mask = 2 * l->cap - 1;
-    unsigned at = (unsigned)pxi_hash64(p->b, p->n, (uintptr_t)l) & mask;
+    unsigned at = (unsigned)pxi_hash_quick(p->b, p->n, (uintptr_t)l) & mask;
     while (l->index[at] && !pxi_peer_equal(&l->node[l->index[at] - 1].peer, p))
         at = (at + 1) & mask;
     return at;

@@ -237,6 +237,8 @@ unsigned pxi_kad_table_closest(const struct pxi_kad_table *t, const struct pxi_k
 {
     /* The target's own bucket holds the nearest; then all that share more of our prefix, which are
      * equally far from it; then, one by one, those that share less. */
+    for (unsigned b = 0; b < t->top; b++)
+        __builtin_prefetch(t->bucket[b].mark);
     struct nearest s; /* only what is counted in it is read */
     s.target = target;
     s.out = out;
@@ -252,5 +254,9 @@ unsigned pxi_kad_table_closest(const struct pxi_kad_table *t, const struct pxi_k
             offer(&s, &t->bucket[b]);
     for (unsigned b = c < t->top ? c : t->top; s.n < s.cap && b-- > 0;)
         offer(&s, &t->bucket[b]);
+    for (unsigned i = 0; i < s.n; i++) { /* the caller reads them all: fetch them at once */
+        __builtin_prefetch(&out[i]->addrs);
+        __builtin_prefetch(&out[i]->peer.b[PXI_PEER_BYTES - 1]);
+    }
     return s.n;
 }

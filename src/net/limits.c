@@ -145,7 +145,7 @@ static void resize(struct pxi_limiter *l, size_t n)
 /* The tally of a key, made when there is none, with one reference more; NULL: memory is out. */
 static struct tally *tally_get(struct pxi_limiter *l, const uint8_t *key, size_t n)
 {
-    uint64_t hash = pxi_hash64(key, n, (uintptr_t)l);
+    uint64_t hash = pxi_hash_quick(key, n, (uintptr_t)l);
     struct tally *t = l->buckets[hash & l->mask];
     while (t && (t->hash != hash || t->n != n || memcmp(t->key, key, n) != 0))
         t = t->next;
@@ -406,7 +406,8 @@ static struct protocol *protocol_get(struct pxi_limiter *l, const char *name, si
 }
 
 /* The share of a peer in a protocol of this name, made when there is none. */
-static struct share *share_get(struct pxi_limiter *l, struct tally *peer, const char *name, size_t n)
+static struct share *share_get(struct pxi_limiter *l, struct tally *peer, const char *name,
+                               size_t n)
 {
     struct share *s = peer->shares;
     while (s && (s->protocol->n != n || memcmp(s->protocol->name, name, n) != 0))

@@ -12,7 +12,7 @@ struct sim_pool {
 
 struct pxi_simnet {
     struct pxi_simnet_options o;
-    struct sim_pool pools[3]; /* by enum sim_piece */
+    struct sim_pool pools[4]; /* by enum sim_piece */
     struct pxi_rng rng;
     struct pxi_list *chains; /* ports by the hash of their address */
     unsigned mask, ports;
@@ -53,7 +53,7 @@ struct sim_chunk {
     uint8_t b[];
 };
 
-enum { SIM_CHUNK_BYTES = 232 }; /* of a chunk of the pool */
+enum { SIM_CHUNK_BYTES = 232, SIM_LARGE_BYTES = 1920 }; /* of the chunks of the pools */
 
 /* One end of a stream; `in` is what is on its way to this end. */
 struct sim_stream {
@@ -71,7 +71,7 @@ struct sim_stream {
     bool roomy;                /* tell the owner that there is room again */
 };
 
-enum sim_piece { SIM_CONN, SIM_STREAM, SIM_CHUNK };
+enum sim_piece { SIM_CONN, SIM_STREAM, SIM_CHUNK, SIM_LARGE };
 /* A piece of `bytes` bytes (always as many for one kind), not zeroed; NULL: no memory. */
 void *pxi_sim_take(struct pxi_simnet *n, enum sim_piece kind, size_t bytes);
 void pxi_sim_give(struct pxi_simnet *n, enum sim_piece kind, void *p);

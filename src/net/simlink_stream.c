@@ -20,10 +20,18 @@ static void wake(struct sim_stream *s, uint64_t at_ns)
         pxi_timer_arm(timers(s), &s->timer, at_ns);
 }
 
+static struct sim_chunk *chunk_new(struct sim_stream *s, size_t cap)
+{
+    size_t bytes = sizeof(struct sim_chunk) + cap;
+    if (cap > SIM_LARGE_BYTES)
+        return pxi_realloc(NULL, 1, bytes);
+    return pxi_sim_take(s->conn->net, cap == SIM_CHUNK_BYTES ? SIM_CHUNK : SIM_LARGE, bytes);
+}
+
 static void chunk_free(struct sim_stream *s, struct sim_chunk *c)
 {
-    if (c->cap == SIM_CHUNK_BYTES)
-        pxi_sim_give(s->conn->net, SIM_CHUNK, c);
+    if (c->cap <= SIM_LARGE_BYTES)
+        pxi_sim_give(s->conn->net, c->cap == SIM_CHUNK_BYTES ? SIM_CHUNK : SIM_LARGE, c);
     else
         pxi_free(c);
 }
@@ -64,9 +72,9 @@ static bool append(struct sim_stream *o, const uint8_t *p, size_t n, uint64_t at
     if (c && c->at_ns > at_ns)
         at_ns = c->at_ns; /* never overtakes */
     if (!c || c->at_ns != at_ns || c->cap - c->n < n) {
-        size_t cap = n <= SIM_CHUNK_BYTES ? SIM_CHUNK_BYTES : n, bytes = sizeof *c + cap;
-        c = cap == SIM_CHUNK_BYTES ? pxi_sim_take(o->conn->net, SIM_CHUNK, bytes)
-                                   : pxi_realloc(NULL, 1, bytes);
+        size_t cap = n <= SIM_CHUNK_BYTES ? SIM_CHUNK_BYTES : n;
+        cap = n > SIM_CHUNK_BYTES && n < SIM_LARGE_BYTES ? SIM_LARGE_BYTES : cap;
+        c = chunk_new(o, cap);
         if (!c)
             return false;
         *c = (struct sim_chunk){.at_ns = at_ns, .cap = cap};

@@ -269,10 +269,10 @@ static void op_table(struct pxi_call *c)
     if (!dht(c))
         return;
     struct pxi_kad_stats s = pxi_kad_stats_of(c->node->kad);
-    pxi_call_ok(c, json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:I}", "size", (int)s.table,
-                             "records", (int)s.records, "providers", (int)s.providers, "kept",
-                             (int)s.kept, "requests_in", (json_int_t)s.requests_in, "requests_out", (json_int_t)s.requests_out,
-                             "refused", (json_int_t)s.refused));
+    pxi_call_ok(c, json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:I}", "size", (int)s.table, "records",
+                             (int)s.records, "providers", (int)s.providers, "kept", (int)s.kept,
+                             "requests_in", (json_int_t)s.requests_in, "requests_out",
+                             (json_int_t)s.requests_out, "refused", (json_int_t)s.refused));
 }
 
 const struct pxi_op pxi_ops_dht[] = {

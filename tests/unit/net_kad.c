@@ -365,6 +365,34 @@ TEST(a_lonely_host_says_so)
     end();
 }
 
+static px_err say_nothing(void *ctx, struct pxi_kad *k, const struct pxi_peer *from,
+                          const struct pxi_msg_kad *m, struct pxi_buf *out)
+{
+    return PX_ERR_REFUSED;
+}
+
+/* Whoever says that it serves the DHT is asked before it enters a table. */
+TEST(who_does_not_answer_stays_out_of_tables)
+{
+    struct pxi_kad_options mute = {.quiet = true, .answer = say_nothing};
+    swarm(10, NULL);
+    struct node *v = add(&mute);
+    struct pxi_kad_key at = pxi_kad_key_of(pxi_peer_view(pxi_host_self(v->host)));
+    for (unsigned i = 0; i < 10; i++) {
+        introduce(v, &world.node[i]);
+        introduce(&world.node[i], v);
+    }
+    run_for(30 * PXI_SECOND);
+    for (unsigned i = 0; i < 10; i++) {
+        struct pxi_kad *k = world.node[i].kad;
+        CHECK_EQ(pxi_peer_supports(world.node[i].host, pxi_host_self(v->host), PXI_KAD_PROTOCOL),
+                 1);
+        CHECK(pxi_kad_table_find(&k->table, &at) == NULL);
+        CHECK(pxi_kad_table_of(k)->count > 0);
+    }
+    end();
+}
+
 TEST(clients_and_other_swarms_stay_out_of_tables)
 {
     struct pxi_kad_options client = {.quiet = true, .client = true};
