@@ -209,7 +209,7 @@ def flooded(place, mode, via, bound):
     p = subprocess.Popen([flooder, mode, scene.addr(via)], stdout=subprocess.PIPE, text=True)
     place.nodes.append(p)
     told, most = {}, 0
-    for _ in range(5):
+    for _ in range(3):
         told = json.loads(p.stdout.readline() or "{}")
         assert told, f"the flooder ended: {p.wait(5)}"
         scene.alive(5)
