@@ -77,8 +77,10 @@ TEST(addresses_are_taken_and_the_rest_is_passed_over)
 TEST(strings_of_a_record_are_one_text)
 {
     char text[600] = "dnsaddr=";
-    for (unsigned i = 0; i < 20; i++)
-        strcat(text, "/ip4/192.0.2.1/tcp/4001");
+    for (unsigned i = 0; i < 20; i++) {
+        size_t n = strlen(text);
+        snprintf(text + n, sizeof text - n, "/ip4/192.0.2.1/tcp/4001");
+    }
     begin();
     put(text); /* no address of this shape, but well formed: it must not be read past its end */
     read_all(&nobody);
