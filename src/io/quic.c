@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "crypto/key.h"
+#include "io/pages.h"
 #include "io/socket.h"
 #include "io/udp.h"
 
@@ -151,7 +152,8 @@ static px_err port_open(struct pxi_quic_io *io, const struct pxi_udp_addr *at, b
                                  .ctx = p,
                                  .local = p->udp.local,
                                  .secret = io->secret,
-                                 .dial_only = dial_only};
+                                 .dial_only = dial_only,
+                                 .pages = &pxi_pages_system};
     p->io = io;
     p->dial_only = dial_only;
     p->flush.run = on_flush;

@@ -188,7 +188,7 @@ static uint64_t op_rtt(struct pxi_conn *pc)
     ngtcp2_conn_stat st;
     if (!c->ng)
         return 0;
-    ngtcp2_conn_get_conn_stat(c->ng, &st);
+    ngtcp2_conn_get_conn_stat(pxi_quic_ng(c), &st);
     return st.first_rtt_sample_ts == UINT64_MAX ? 0 : st.smoothed_rtt;
 }
 
@@ -197,16 +197,21 @@ static const struct pxi_conn_ops conn_ops = {pxi_quic_stream_open, op_close, op_
 static ngtcp2_conn *get_ng(ngtcp2_crypto_conn_ref *ref)
 {
     struct pxi_quic_conn *c = ref->user_data;
-    return c->ng;
+    return pxi_quic_ng(c);
 }
 
 /* Deadlines mostly move away, acknowledgement by acknowledgement: the timer is set anew only for an
  * earlier one, and a late one is seen when it fires. */
 static void rearm(struct pxi_quic_conn *c)
 {
-    uint64_t at = ngtcp2_conn_get_expiry(c->ng);
+    uint64_t at = ngtcp2_conn_get_expiry(pxi_quic_ng(c));
     if (!c->timer.armed || c->timer.at_ns > at)
         pxi_timer_arm(c->q->timers, &c->timer, at);
+}
+
+void pxi_quic_conn_rearm(struct pxi_quic_conn *c)
+{
+    pxi_timer_arm(c->q->timers, &c->timer, ngtcp2_conn_get_expiry(pxi_quic_ng(c)));
 }
 
 static void on_timer(struct pxi_timer *t, uint64_t now_ns)
@@ -216,11 +221,11 @@ static void on_timer(struct pxi_timer *t, uint64_t now_ns)
         pxi_quic_conn_free(c);
         return;
     }
-    if (ngtcp2_conn_get_expiry(c->ng) > now_ns) {
+    if (ngtcp2_conn_get_expiry(pxi_quic_ng(c)) > now_ns) {
         rearm(c); /* the deadline moved on since the timer was set */
         return;
     }
-    int rv = ngtcp2_conn_handle_expiry(c->ng, now_ns);
+    int rv = ngtcp2_conn_handle_expiry(pxi_quic_ng(c), now_ns);
     if (rv == 0) {
         /* The peer may have stopped reading those that wait for its window: ask again. */
         while (!pxi_list_empty(&c->blocked)) {
@@ -282,6 +287,7 @@ static struct pxi_quic_conn *conn_new(struct pxi_quic *q, const struct pxi_udp_a
     pxi_list_init(&c->sendq);
     pxi_list_init(&c->blocked);
     pxi_list_init(&c->events);
+    pxi_quic_conn_mem_init(c);
     pxi_list_add(&q->conns, &c->link);
     q->stats.conns++;
     q->stats.unproven++;
@@ -337,7 +343,7 @@ struct pxi_quic_conn *pxi_quic_conn_accept(struct pxi_quic *q, const struct pxi_
     if (ngtcp2_crypto_generate_stateless_reset_token(params.stateless_reset_token, q->secret,
                                                      sizeof q->secret, &scid) != 0 ||
         ngtcp2_conn_server_new(&c->ng, &hd->scid, &scid, &path, hd->version, &callbacks, &settings,
-                               &params, &q->mem, c) != 0) {
+                               &params, &c->mem, c) != 0) {
         c->ng = NULL;
         return discard(c);
     }
@@ -369,7 +375,7 @@ px_err pxi_quic_dial(struct pxi_quic *q, const struct pxi_udp_addr *remote,
     settings_of(c, &settings, &params);
     ngtcp2_path path = path_of(q, remote, &sa);
     if (ngtcp2_conn_client_new(&c->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &callbacks,
-                               &settings, &params, &q->mem, c) != 0)
+                               &settings, &params, &c->mem, c) != 0)
         c->ng = NULL;
     if (!c->ng || pxi_quic_tls_start(c, false) != 0 ||
         !pxi_quic_cid_add(c, scid.data, scid.datalen)) {
@@ -397,7 +403,8 @@ void pxi_quic_conn_announce(struct pxi_quic_conn *c)
     c->state = PXI_QUIC_UP;
     q->stats.handshakes++;
     c->conn.local = pxi_udp_addr_maddr(c->local.family ? &c->local : &q->local);
-    ngtcp2_conn_set_keep_alive_timeout(c->ng, PXI_LIMIT_QUIC_KEEP_ALIVE_MS * PXI_MS);
+    pxi_quic_conn_wake(c); /* from now on it may rest */
+    ngtcp2_conn_set_keep_alive_timeout(pxi_quic_ng(c), PXI_LIMIT_QUIC_KEEP_ALIVE_MS * PXI_MS);
     if (c->conn.outbound) {
         q->on->dialled(q->ctx, c->user, &c->conn, PX_ERR_OK);
         return;
@@ -457,7 +464,7 @@ void pxi_quic_conn_ready(struct pxi_quic_conn *c)
 static px_err reason(struct pxi_quic_conn *c)
 {
     ngtcp2_connection_close_error e;
-    ngtcp2_conn_get_connection_close_error(c->ng, &e);
+    ngtcp2_conn_get_connection_close_error(pxi_quic_ng(c), &e);
     if (c->why)
         return c->why;
     if (e.type != NGTCP2_CONNECTION_CLOSE_ERROR_CODE_TYPE_TRANSPORT)
@@ -515,9 +522,10 @@ void pxi_quic_conn_read(struct pxi_quic_conn *c, const struct pxi_udp_in *in, ui
     }
     ngtcp2_path path = path_of(c->q, &in->remote, &sa);
     ngtcp2_pkt_info pi = {.ecn = in->ecn};
+    c->used_ns = c->q->timers->now_ns;
     if (in->local.family)
         c->local = in->local;
-    int rv = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, n, c->q->timers->now_ns);
+    int rv = ngtcp2_conn_read_pkt(pxi_quic_ng(c), &path, &pi, p, n, c->q->timers->now_ns);
     if (rv == 0 && c->q->starved)
         rv = NGTCP2_ERR_NOMEM;
     c->q->starved = false;
@@ -550,10 +558,10 @@ static ngtcp2_ssize write_packet(struct pxi_quic_conn *c, ngtcp2_path *path, ngt
         }
         ngtcp2_vec vec = {(uint8_t *)v.p, v.n};
         ngtcp2_ssize w =
-            ngtcp2_conn_writev_stream(c->ng, path, pi, dest, cap, &taken, flags, s ? s->id : -1,
-                                      &vec, v.n ? 1 : 0, c->q->timers->now_ns);
+            ngtcp2_conn_writev_stream(pxi_quic_ng(c), path, pi, dest, cap, &taken, flags,
+                                      s ? s->id : -1, &vec, v.n ? 1 : 0, c->q->timers->now_ns);
         if (s && w == NGTCP2_ERR_STREAM_DATA_BLOCKED) {
-            stuck = ngtcp2_conn_get_max_data_left(c->ng) == 0;
+            stuck = ngtcp2_conn_get_max_data_left(pxi_quic_ng(c)) == 0;
             if (!stuck) {
                 pxi_list_remove(&s->send);
                 pxi_list_add(&c->blocked, &s->send);
@@ -588,7 +596,7 @@ static void pace(struct pxi_quic_conn *c, size_t n)
     uint64_t now = c->q->timers->now_ns;
     ngtcp2_conn_stat st;
     c->unpaced += n;
-    ngtcp2_conn_get_conn_stat(c->ng, &st);
+    ngtcp2_conn_get_conn_stat(pxi_quic_ng(c), &st);
     if (st.first_rtt_sample_ts == UINT64_MAX || !st.smoothed_rtt)
         return;
     double rate =
@@ -602,7 +610,8 @@ static void pace(struct pxi_quic_conn *c, size_t n)
         return;
     /* ngtcp2 adds the time of all that was sent since the last call; modular arithmetic is meant.
      */
-    ngtcp2_conn_update_pkt_tx_time(c->ng, c->paced_ns - (uint64_t)((double)c->unpaced / rate));
+    ngtcp2_conn_update_pkt_tx_time(pxi_quic_ng(c),
+                                   c->paced_ns - (uint64_t)((double)c->unpaced / rate));
     c->unpaced = 0;
 }
 
@@ -659,8 +668,10 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
         pxi_quic_conn_end(c, w == NGTCP2_ERR_NOMEM ? PX_ERR_NOMEM : PX_ERR_PROTOCOL, true);
         return out->n > 0;
     }
-    if (out->n)
+    if (out->n) {
+        c->used_ns = c->q->timers->now_ns;
         pace(c, out->n);
+    }
     if (more)
         pxi_quic_conn_ready(c);
     else
@@ -680,14 +691,14 @@ static void say_close(struct pxi_quic_conn *c)
     ngtcp2_connection_close_error_default(&e);
     if (c->liberr == NGTCP2_ERR_CRYPTO)
         ngtcp2_connection_close_error_set_transport_error_tls_alert(
-            &e, ngtcp2_conn_get_tls_alert(c->ng), NULL, 0);
+            &e, ngtcp2_conn_get_tls_alert(pxi_quic_ng(c)), NULL, 0);
     else if (c->liberr)
         ngtcp2_connection_close_error_set_transport_error_liberr(&e, c->liberr, NULL, 0);
     else
         ngtcp2_connection_close_error_set_application_error(&e, 0, NULL, 0);
     ngtcp2_path_storage_zero(&ps);
-    ngtcp2_ssize n = ngtcp2_conn_write_connection_close(c->ng, &ps.path, &pi, buf, sizeof buf, &e,
-                                                        c->q->timers->now_ns);
+    ngtcp2_ssize n = ngtcp2_conn_write_connection_close(pxi_quic_ng(c), &ps.path, &pi, buf,
+                                                        sizeof buf, &e, c->q->timers->now_ns);
     if (n <= 0)
         return;
     pxi_quic_reply(c->q, &c->local, &c->remote, buf, (size_t)n);
@@ -719,14 +730,15 @@ void pxi_quic_conn_end(struct pxi_quic_conn *c, px_err why, bool say)
     c->announced = true;
     unproven_no_more(c);
     if (c->ng) {
-        linger = 3 * ngtcp2_conn_get_pto(c->ng);
+        linger = 3 * ngtcp2_conn_get_pto(pxi_quic_ng(c));
         if (say)
             say_close(c);
-        ngtcp2_conn *ng = c->ng;
+        ngtcp2_conn *ng = pxi_quic_ng(c);
         c->ng = NULL;
         end_streams(c, why);
         ngtcp2_conn_del(ng);
     }
+    pxi_quic_conn_mem_deinit(c);
     pxi_quic_tls_end(c);
     pxi_list_remove(&c->ready);
     if (was_announced)

@@ -7,6 +7,7 @@
 #include <ngtcp2/ngtcp2_crypto.h>
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
 
+#include "base/fold.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -20,6 +21,7 @@ enum {
     PXI_QUIC_SECRET = 32,
     PXI_QUIC_RESERVES = 8, /* blocks of reserve memory, and their size */
     PXI_QUIC_RESERVE = 24576,
+    PXI_QUIC_FOLDS = 16,
 };
 
 /* A connection id under which datagrams reach a connection. */
@@ -53,7 +55,11 @@ struct pxi_quic {
     uint8_t secret[PXI_QUIC_SECRET];
     gnutls_certificate_credentials_t cred;
     gnutls_priority_t priority;
-    ngtcp2_mem mem;
+    const struct pxi_pages *pages;          /* NULL: connections do not fold */
+    struct pxi_fold *folds[PXI_QUIC_FOLDS]; /* empty ones to use again */
+    unsigned fold_count;
+    struct pxi_list awake; /* connections that could fold, pxi_quic_conn.awake */
+    struct pxi_timer rest; /* folds those that were silent for a while */
     /* What ngtcp2 gets when memory is out, since it aborts in places when it gets none; the
      * connection that needed it is closed. */
     void *reserve[PXI_QUIC_RESERVES];
@@ -81,7 +87,13 @@ enum pxi_quic_state { PXI_QUIC_HANDSHAKE, PXI_QUIC_UP, PXI_QUIC_LINGER };
 struct pxi_quic_conn {
     struct pxi_conn conn;
     struct pxi_quic *q;
-    ngtcp2_conn *ng; /* NULL once over: what is left only answers late packets */
+    ngtcp2_conn *ng; /* NULL once over: what is left only answers late packets. It may be folded:
+                      * pxi_quic_ng gives it to those who look inside. */
+    ngtcp2_mem mem;
+    struct pxi_fold *fold; /* where ngtcp2's blocks lie; NULL: in the heap */
+    struct pxi_list awake;
+    uint64_t used_ns; /* when packets last came or went */
+    bool resting;     /* folded */
     gnutls_session_t tls;
     ngtcp2_crypto_conn_ref ref;
     struct pxi_list link, ready, due;
@@ -135,6 +147,24 @@ struct pxi_quic_stream {
     bool dead;               /* the owner has abandoned it */
 };
 
+/* ------------------------------------------------------------ quic_mem.c */
+
+bool pxi_quic_mem_init(struct pxi_quic *q); /* false: no memory */
+void pxi_quic_mem_deinit(struct pxi_quic *q);
+void pxi_quic_conn_mem_init(struct pxi_quic_conn *c);
+/* After ngtcp2 has freed what it had. */
+void pxi_quic_conn_mem_deinit(struct pxi_quic_conn *c);
+/* Open it, and fold it once it was silent for a while. */
+void pxi_quic_conn_wake(struct pxi_quic_conn *c);
+
+/* ngtcp2's connection, ready to be asked. */
+static inline ngtcp2_conn *pxi_quic_ng(struct pxi_quic_conn *c)
+{
+    if (c->resting)
+        pxi_quic_conn_wake(c);
+    return c->ng;
+}
+
 /* ------------------------------------------------------- quic_endpoint.c */
 
 void pxi_quic_wake(struct pxi_quic *q);
@@ -163,6 +193,8 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out);
 /* Deliver pending events. */
 void pxi_quic_conn_settle(struct pxi_quic_conn *c);
 void pxi_quic_conn_ready(struct pxi_quic_conn *c);
+/* Its timer at ngtcp2's next deadline, exactly. */
+void pxi_quic_conn_rearm(struct pxi_quic_conn *c);
 /* The connection is over: tell the owner, forget ngtcp2's state, linger. say: tell the peer. */
 void pxi_quic_conn_end(struct pxi_quic_conn *c, px_err why, bool say);
 void pxi_quic_conn_free(struct pxi_quic_conn *c);

@@ -100,7 +100,7 @@ int pxi_quic_tls_start(struct pxi_quic_conn *c, bool server)
         gnutls_certificate_server_set_request(c->tls, GNUTLS_CERT_REQUIRE);
         gnutls_certificate_send_x509_rdn_sequence(c->tls, 1);
     }
-    ngtcp2_conn_set_tls_native_handle(c->ng, c->tls);
+    ngtcp2_conn_set_tls_native_handle(pxi_quic_ng(c), c->tls);
     return 0;
 }
 
@@ -109,7 +109,7 @@ void pxi_quic_tls_end(struct pxi_quic_conn *c)
     if (!c->tls)
         return;
     if (c->ng)
-        ngtcp2_conn_set_tls_native_handle(c->ng, NULL);
+        ngtcp2_conn_set_tls_native_handle(pxi_quic_ng(c), NULL);
     gnutls_deinit(c->tls);
     c->tls = NULL;
 }
