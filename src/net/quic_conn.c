@@ -55,7 +55,7 @@ static int on_dcid_status(ngtcp2_conn *ng, int type, uint64_t seq, const ngtcp2_
     return 0;
 }
 
-/* GnuTLS begins with the first handshake bytes, so that junk costs no session; once TLS is done,
+/* TLS begins with the first handshake bytes, so that junk costs none; once TLS is done,
  * session tickets are all that may come, and nobody wants them. */
 static int on_crypto(ngtcp2_conn *ng, ngtcp2_crypto_level level, uint64_t offset,
                      const uint8_t *data, size_t n, void *user)
@@ -65,7 +65,7 @@ static int on_crypto(ngtcp2_conn *ng, ngtcp2_crypto_level level, uint64_t offset
         return 0;
     if (!c->tls && pxi_quic_tls_start(c, true) != 0)
         return NGTCP2_ERR_CALLBACK_FAILURE;
-    return ngtcp2_crypto_recv_crypto_data_cb(ng, level, offset, data, n, user);
+    return pxi_quic_tls_read(c, level, data, n);
 }
 
 static int on_complete(ngtcp2_conn *ng, void *user)
@@ -144,7 +144,7 @@ static int on_stream_window(ngtcp2_conn *ng, int64_t id, uint64_t max, void *use
 }
 
 static const ngtcp2_callbacks callbacks = {
-    .client_initial = ngtcp2_crypto_client_initial_cb,
+    .client_initial = pxi_quic_tls_client_initial,
     .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
     .recv_crypto_data = on_crypto,
     .handshake_completed = on_complete,
@@ -193,12 +193,6 @@ static uint64_t op_rtt(struct pxi_conn *pc)
 }
 
 static const struct pxi_conn_ops conn_ops = {pxi_quic_stream_open, op_close, op_rtt};
-
-static ngtcp2_conn *get_ng(ngtcp2_crypto_conn_ref *ref)
-{
-    struct pxi_quic_conn *c = ref->user_data;
-    return pxi_quic_ng(c);
-}
 
 /* Deadlines mostly move away, acknowledgement by acknowledgement: the timer is set anew only for an
  * earlier one, and a late one is seen when it fires. */
@@ -277,7 +271,6 @@ static struct pxi_quic_conn *conn_new(struct pxi_quic *q, const struct pxi_udp_a
     c->q = q;
     c->remote = *remote;
     c->payload = on_loopback(remote) ? PXI_QUIC_PAYLOAD_NEAR : PXI_QUIC_PAYLOAD;
-    c->ref = (ngtcp2_crypto_conn_ref){get_ng, c};
     c->timer.fire = on_timer;
     pxi_conn_init(&c->conn, &conn_ops, outbound);
     c->conn.remote = pxi_udp_addr_maddr(remote);

@@ -24,6 +24,9 @@ enum {
     PXI_QUIC_FOLDS = 16,
 };
 
+struct pxi_shake;
+struct pxi_shaker;
+
 /* A connection id under which datagrams reach a connection. */
 struct pxi_quic_cid {
     struct pxi_quic_cid *next;     /* in its bucket */
@@ -53,8 +56,7 @@ struct pxi_quic {
     unsigned conns_max, retry_at;
     bool dial_only, shut, woken;
     uint8_t secret[PXI_QUIC_SECRET];
-    gnutls_certificate_credentials_t cred;
-    gnutls_priority_t priority;
+    struct pxi_shaker *shaker;
     const struct pxi_pages *pages;          /* NULL: connections do not fold */
     struct pxi_fold *folds[PXI_QUIC_FOLDS]; /* empty ones to use again */
     unsigned fold_count;
@@ -92,10 +94,9 @@ struct pxi_quic_conn {
     ngtcp2_mem mem;
     struct pxi_fold *fold; /* where ngtcp2's blocks lie; NULL: in the heap */
     struct pxi_list awake;
-    uint64_t used_ns; /* when packets last came or went */
-    bool resting;     /* folded */
-    gnutls_session_t tls;
-    ngtcp2_crypto_conn_ref ref;
+    uint64_t used_ns;      /* when packets last came or went */
+    bool resting;          /* folded */
+    struct pxi_shake *tls; /* until it is done */
     struct pxi_list link, ready, due;
     struct pxi_list all;     /* streams, pxi_quic_stream.own */
     struct pxi_list sendq;   /* streams with bytes to send, pxi_quic_stream.send */
@@ -110,6 +111,7 @@ struct pxi_quic_conn {
     uint64_t paced_ns;                 /* until when what was sent has used up the pace */
     size_t unpaced;                    /* bytes sent since ngtcp2 was told of the pace */
     int liberr;                        /* ngtcp2's error that ends it, or 0 */
+    int params_error;                  /* likewise, of the peer's transport parameters */
     px_err why;                        /* why it ends, when known before */
     uint8_t state;
     bool proven;           /* the peer's certificate was accepted */
@@ -221,12 +223,16 @@ void pxi_quic_stream_due(struct pxi_quic_stream *s, uint8_t what);
 
 /* ------------------------------------------------------------ quic_tls.c */
 
-/* Credentials shared by all sessions of an endpoint. */
+/* What all handshakes of an endpoint share. */
 px_err pxi_quic_tls_init(struct pxi_quic *q, const struct pxi_cert *cert);
 void pxi_quic_tls_deinit(struct pxi_quic *q);
-/* The TLS session of a connection; 0, or -1. */
+/* The handshake of a connection; 0, or -1: no memory. */
 int pxi_quic_tls_start(struct pxi_quic_conn *c, bool server);
 /* TLS has done its part: give its memory back. */
 void pxi_quic_tls_end(struct pxi_quic_conn *c);
+/* Callbacks of ngtcp2: a client begins; messages came. */
+int pxi_quic_tls_client_initial(ngtcp2_conn *ng, void *user);
+int pxi_quic_tls_read(struct pxi_quic_conn *c, ngtcp2_crypto_level level, const uint8_t *data,
+                      size_t n);
 
 #endif
