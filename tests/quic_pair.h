@@ -44,7 +44,7 @@ struct sim {
     struct pxi_timers timers;
     struct pxi_rng rng;
     struct sim_host h[SIM_HOSTS];
-    unsigned count;
+    unsigned count, pulling;  /* pulling: the host that makes datagrams now */
     struct sim_packet *queue; /* by time */
     uint64_t delay_ns, jitter_ns, packets;
     uint64_t rate; /* bytes a second out of each host; 0: no bound */
@@ -206,6 +206,7 @@ static inline void sim_pull(struct sim *s)
         if (!h->woken)
             continue;
         h->woken = false;
+        s->pulling = i;
         while (pxi_quic_pull(h->q, &out))
             for (size_t at = 0; at < out.n; at += out.segment) {
                 size_t n = out.n - at < out.segment ? out.n - at : out.segment;

@@ -253,6 +253,8 @@ static px_err take_extensions(struct pxi_shake *s, px_view message)
     while (!all.failed && pxi_cursor_left(&all)) {
         uint32_t type = take_uint(&all, 2);
         struct pxi_cursor e = pxi_cursor_of(take_field(&all, 2));
+        if (all.failed)
+            break;
         if (type == EXT_ALPN && !alpn) {
             struct pxi_cursor list = pxi_cursor_of(take_field(&e, 2));
             alpn = px_view_is(take_field(&list, 1), s->all->alpn) && take_done(&list);
@@ -288,6 +290,8 @@ static px_err take_request(struct pxi_shake *s, px_view message)
     while (!all.failed && pxi_cursor_left(&all)) {
         uint32_t type = take_uint(&all, 2);
         struct pxi_cursor e = pxi_cursor_of(take_field(&all, 2));
+        if (all.failed)
+            break;
         struct pxi_cursor list = pxi_cursor_of(px_view_of(NULL, 0));
         if (type == EXT_SIGNATURES)
             list = pxi_cursor_of(take_field(&e, 2));

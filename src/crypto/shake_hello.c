@@ -168,6 +168,8 @@ static bool read_server_hello(struct server_hello *h, px_view message)
     while (!all.failed && pxi_cursor_left(&all)) {
         uint32_t type = take_uint(&all, 2);
         struct pxi_cursor e = pxi_cursor_of(take_field(&all, 2));
+        if (all.failed)
+            break;
         if (type == EXT_VERSIONS) {
             h->version = take_uint(&e, 2);
         } else if (type == EXT_KEY_SHARE) {
@@ -300,6 +302,8 @@ static bool read_client_hello(struct client_hello *h, const struct pxi_shaker *s
     while (!all.failed && pxi_cursor_left(&all)) {
         uint32_t type = take_uint(&all, 2);
         struct pxi_cursor e = pxi_cursor_of(take_field(&all, 2));
+        if (all.failed)
+            break;
         uint32_t bit = read_extension(h, shaker, type, &e);
         all.failed |= bit && !take_done(&e);
         h->bad_parameter |= (h->seen & bit) != 0;

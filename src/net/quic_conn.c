@@ -208,6 +208,20 @@ void pxi_quic_conn_rearm(struct pxi_quic_conn *c)
     pxi_timer_arm(c->q->timers, &c->timer, ngtcp2_conn_get_expiry(pxi_quic_ng(c)));
 }
 
+/* Whether the peer, though it may be heard, has acknowledged nothing for as long as a silent one is
+ * borne: what it asked for would wait for it as long as it likes. */
+static bool unanswered(struct pxi_quic_conn *c)
+{
+    ngtcp2_conn_stat st;
+    uint64_t now = c->q->timers->now_ns;
+    ngtcp2_conn_get_conn_stat(pxi_quic_ng(c), &st);
+    if (!st.pto_count)
+        c->unanswered_ns = 0;
+    else if (!c->unanswered_ns)
+        c->unanswered_ns = now;
+    return st.pto_count && now - c->unanswered_ns > PXI_LIMIT_QUIC_IDLE_MS * PXI_MS;
+}
+
 static void on_timer(struct pxi_timer *t, uint64_t now_ns)
 {
     struct pxi_quic_conn *c = PXI_OF(t, struct pxi_quic_conn, timer);
@@ -220,7 +234,9 @@ static void on_timer(struct pxi_timer *t, uint64_t now_ns)
         return;
     }
     int rv = ngtcp2_conn_handle_expiry(pxi_quic_ng(c), now_ns);
-    if (rv == 0) {
+    if (rv == 0 && unanswered(c)) {
+        pxi_quic_conn_end(c, PX_ERR_TIMEOUT, true);
+    } else if (rv == 0) {
         /* The peer may have stopped reading those that wait for its window: ask again. */
         while (!pxi_list_empty(&c->blocked)) {
             struct pxi_list *l = c->blocked.next;
@@ -524,6 +540,10 @@ void pxi_quic_conn_read(struct pxi_quic_conn *c, const struct pxi_udp_in *in, ui
     c->q->starved = false;
     if (rv != 0) {
         read_failed(c, rv);
+        return;
+    }
+    if (c->unanswered_ns && unanswered(c)) {
+        pxi_quic_conn_end(c, PX_ERR_TIMEOUT, true);
         return;
     }
     if (c->accepted && !c->announced)

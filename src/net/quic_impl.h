@@ -110,6 +110,7 @@ struct pxi_quic_conn {
     size_t payload;                    /* largest datagram that we send */
     uint64_t paced_ns;                 /* until when what was sent has used up the pace */
     size_t unpaced;                    /* bytes sent since ngtcp2 was told of the pace */
+    uint64_t unanswered_ns;            /* since when what was sent is probed for in vain, or 0 */
     int liberr;                        /* ngtcp2's error that ends it, or 0 */
     int params_error;                  /* likewise, of the peer's transport parameters */
     px_err why;                        /* why it ends, when known before */
@@ -138,6 +139,7 @@ struct pxi_quic_stream {
     struct pxi_queue out; /* sent but not acknowledged, then not sent */
     uint8_t *kept;        /* bytes that the owner did not take: kept[begin..end) */
     size_t begin, end, cap;
+    size_t dropped; /* bytes written since the peer stopped reading */
     uint8_t due;
     bool fin_want, fin_sent; /* our side */
     bool fin_seen, fin_told; /* the remote's side */

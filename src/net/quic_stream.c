@@ -43,7 +43,7 @@ static size_t op_room(struct pxi_stream *ps)
     struct pxi_quic_stream *s = of(ps);
     size_t n = unsent(s);
     if (s->deaf || s->gone)
-        return PXI_LIMIT_NET_STREAM_QUEUE;
+        return PXI_LIMIT_NET_STREAM_QUEUE - s->dropped;
     return n < PXI_LIMIT_NET_STREAM_QUEUE ? PXI_LIMIT_NET_STREAM_QUEUE - n : 0;
 }
 
@@ -51,7 +51,15 @@ static size_t op_write(struct pxi_stream *ps, px_view bytes)
 {
     struct pxi_quic_stream *s = of(ps);
     size_t room = op_room(ps), n = bytes.n < room ? bytes.n : room;
-    if (s->deaf || s->gone || !n)
+    if (s->deaf || s->gone) {
+        s->dropped += n; /* what is under way may end in peace, not what has no end */
+        if (n < bytes.n) {
+            s->broken = true;
+            pxi_quic_stream_due(s, PXI_DUE_OVER);
+        }
+        return n;
+    }
+    if (!n)
         return n;
     s->out.max = s->out.n + n;
     size_t put = pxi_queue_put(&s->out, bytes.p, n);

@@ -39,12 +39,12 @@ static void use_suite(struct pxi_quic_conn *c, enum pxi_shake_suite suite)
 {
     bool aes = suite == PXI_SUITE_AES_128_GCM;
     ngtcp2_crypto_ctx ctx = {
-        .aead = {.native_handle =
-                     (void *)(aes ? GNUTLS_CIPHER_AES_128_GCM : GNUTLS_CIPHER_CHACHA20_POLY1305),
+        .aead = {.native_handle = (void *)(intptr_t)(aes ? GNUTLS_CIPHER_AES_128_GCM
+                                                         : GNUTLS_CIPHER_CHACHA20_POLY1305),
                  .max_overhead = 16},
         .md = {.native_handle = (void *)GNUTLS_DIG_SHA256},
         .hp = {.native_handle =
-                   (void *)(aes ? GNUTLS_CIPHER_AES_128_CBC : GNUTLS_CIPHER_CHACHA20_32)},
+                   (void *)(intptr_t)(aes ? GNUTLS_CIPHER_AES_128_CBC : GNUTLS_CIPHER_CHACHA20_32)},
         .max_encryption = UINT64_C(1) << (aes ? 23 : 62),
         .max_decryption_failure = UINT64_C(1) << (aes ? 52 : 36)};
     ngtcp2_conn_set_crypto_ctx(pxi_quic_ng(c), &ctx);
