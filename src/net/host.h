@@ -83,7 +83,8 @@ struct pxi_reach {
 };
 
 /* Connect to r->peer: an existing connection, or dial the addresses given here (binary multiaddrs)
- * and those in the peerstore, happy-eyeballs style. `done` comes later, never from inside. */
+ * and those in the peerstore, happy-eyeballs style. `done` comes later, never from inside. A host
+ * that closes answers the wishes that it has and takes no new ones: their `done` does not come. */
 void pxi_reach_start(struct pxi_reach *r, struct pxi_host *h, const px_view *addrs, unsigned count);
 /* Forget the wish; `done` will not come. Harmless when it came. */
 void pxi_reach_cancel(struct pxi_reach *r);

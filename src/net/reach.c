@@ -259,6 +259,8 @@ void pxi_reach_start(struct pxi_reach *r, struct pxi_host *h, const px_view *add
     r->dialing = NULL;
     r->timer.fire = reach_fire;
     pxi_list_init(&r->link);
+    if (h->freeing) /* a wish begun from `done` would be answered and begun again without end */
+        return;
     pxi_list_add(&h->reaches, &r->link);
     if (!r->force_new && r->peer.n && pxi_host_conn(h, &r->peer, r->limited_ok)) {
         pxi_timer_after(timers(h), &r->timer, 0);
