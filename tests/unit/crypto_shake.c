@@ -407,6 +407,49 @@ TEST(refused_and_expired_peers)
     pair_free(pair);
 }
 
+static size_t length_at(const uint8_t *p)
+{
+    return (size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2];
+}
+
+static void length_put(uint8_t *p, size_t n)
+{
+    p[0] = (uint8_t)(n >> 16);
+    p[1] = (uint8_t)(n >> 8);
+    p[2] = (uint8_t)n;
+}
+
+/* The same certificate a second time in the list of the message. */
+static bool chain(struct side *from, uint8_t *p, size_t *n)
+{
+    for (size_t at = 0; at + 8 <= *n; at += 4 + length_at(p + at + 1)) {
+        if (p[at] != 11)
+            continue;
+        size_t list = length_at(p + at + 5), end = at + 8 + list;
+        memmove(p + end + list, p + end, *n - end);
+        memcpy(p + end, p + at + 8, list);
+        length_put(p + at + 1, 4 + 2 * list);
+        length_put(p + at + 5, 2 * list);
+        *n += list;
+        return true;
+    }
+    return true;
+}
+
+TEST(chain_of_two_certificates)
+{
+    pair_new(pair, true);
+    for (unsigned i = 0; i < 2; i++) {
+        pair[i].twist = chain;
+        pair_run(pair);
+        CHECK_EQ(pair[!i].err, PX_ERR_IDENTITY);
+        CHECK_EQ(pxi_shake_alert(pair[!i].s), 42);
+        pair_end(pair);
+        pair[i].twist = NULL;
+    }
+    pair_free(pair);
+}
+
 /* A certificate that is known proves nothing without its key. */
 TEST(stolen_certificate)
 {
