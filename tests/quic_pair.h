@@ -5,9 +5,14 @@
 #ifndef QUIC_PAIR_H
 #define QUIC_PAIR_H
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fold.h"
 #include "base/rng.h"
 #include "crypto/cert.h"
 #include "net/host.h"
+#include "net/limits.h"
 #include "net/quic.h"
 #include "net/quic_transport.h"
 #include "px_test.h"
@@ -40,7 +45,7 @@ struct sim {
     struct pxi_timers timers;
     struct pxi_rng rng;
     struct sim_host h[SIM_HOSTS];
-    unsigned count;
+    unsigned count, pulling;  /* pulling: the host that makes datagrams now */
     struct sim_packet *queue; /* by time */
     uint64_t delay_ns, jitter_ns, packets;
     uint64_t rate; /* bytes a second out of each host; 0: no bound */
@@ -86,11 +91,34 @@ static inline void sim_init(struct sim *s, uint64_t seed)
     s->timers.now_ns = SIM_START_S * PXI_SECOND;
 }
 
+/* Pages for connections at rest, from the heap. */
+static inline void *sim_reserve(size_t bytes)
+{
+    void *p = aligned_alloc(4096, bytes);
+    return p ? memset(p, 0, bytes) : NULL;
+}
+
+static inline void sim_discard(void *p, size_t bytes)
+{
+    memset(p, 0, bytes);
+}
+
+static inline void sim_release(void *p, size_t bytes)
+{
+    free(p);
+}
+
+static const struct pxi_pages sim_pages = {sim_reserve, sim_discard, sim_release};
+
 /* Made once for all networks of the process. */
 static struct pxi_key *sim_keys[SIM_HOSTS + 1];
 static struct pxi_cert *sim_certs[SIM_HOSTS + 1];
 
-/* The i-th host; options may change what they like before. */
+/* Of hosts that are added now; NULL: the usual ones. */
+static const struct pxi_net_limits *sim_limits;
+
+/* The i-th host; options may change what they like before. The connections of every other host
+ * fold. */
 static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_options *more)
 {
     struct sim_host *h = &s->h[s->count++];
@@ -106,7 +134,8 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     h->key = sim_keys[s->count];
     h->cert = sim_certs[s->count];
     h->addr = (struct pxi_udp_addr){.family = 4, .ip = {10, 0, 0, (uint8_t)s->count}, .port = 4001};
-    struct pxi_host_options ho = {.key = h->key, .timers = &s->timers, .random = &h->random};
+    struct pxi_host_options ho = {
+        .key = h->key, .timers = &s->timers, .random = &h->random, .limits = sim_limits};
     h->host = pxi_host_new(&ho);
     CHECK(h->host);
     struct pxi_quic_options o = {0};
@@ -120,6 +149,7 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     o.on = o.on ? o.on : &sim_events;
     o.ctx = h;
     o.local = h->addr;
+    o.pages = s->count % 2 ? &sim_pages : o.pages;
     CHECK_EQ(pxi_quic_new(&o, &h->q), PX_ERR_OK);
     h->transport.pick = sim_pick;
     pxi_quic_transport_init(&h->transport, h->host);
@@ -181,6 +211,7 @@ static inline void sim_pull(struct sim *s)
         if (!h->woken)
             continue;
         h->woken = false;
+        s->pulling = i;
         while (pxi_quic_pull(h->q, &out))
             for (size_t at = 0; at < out.n; at += out.segment) {
                 size_t n = out.n - at < out.segment ? out.n - at : out.segment;

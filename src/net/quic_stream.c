@@ -1,4 +1,5 @@
 #include "base/math.h"
+#include "net/limits.h"
 #include "net/quic_impl.h"
 
 enum { STREAM_SPARE = 256, KEPT_MIN = 4096 };
@@ -43,7 +44,7 @@ static size_t op_room(struct pxi_stream *ps)
     struct pxi_quic_stream *s = of(ps);
     size_t n = unsent(s);
     if (s->deaf || s->gone)
-        return PXI_LIMIT_NET_STREAM_QUEUE;
+        return PXI_LIMIT_NET_STREAM_QUEUE - s->dropped;
     return n < PXI_LIMIT_NET_STREAM_QUEUE ? PXI_LIMIT_NET_STREAM_QUEUE - n : 0;
 }
 
@@ -51,7 +52,15 @@ static size_t op_write(struct pxi_stream *ps, px_view bytes)
 {
     struct pxi_quic_stream *s = of(ps);
     size_t room = op_room(ps), n = bytes.n < room ? bytes.n : room;
-    if (s->deaf || s->gone || !n)
+    if (s->deaf || s->gone) {
+        s->dropped += n; /* what is under way may end in peace, not what has no end */
+        if (n < bytes.n) {
+            s->broken = true;
+            pxi_quic_stream_due(s, PXI_DUE_OVER);
+        }
+        return n;
+    }
+    if (!n)
         return n;
     s->out.max = s->out.n + n;
     size_t put = pxi_queue_put(&s->out, bytes.p, n);
@@ -112,6 +121,16 @@ struct pxi_quic_stream *pxi_quic_stream_new(struct pxi_quic_conn *c, int64_t id,
     return s;
 }
 
+/* The bytes that the owner did not take are gone, and count no more. */
+static void drop_kept(struct pxi_quic_stream *s)
+{
+    if (s->cap && s->c->conn.scope)
+        pxi_scope_memory(s->c->conn.scope, -(int64_t)s->cap);
+    pxi_free(s->kept);
+    s->kept = NULL;
+    s->begin = s->end = s->cap = 0;
+}
+
 void pxi_quic_stream_free(struct pxi_quic_stream *s)
 {
     struct pxi_quic *q = s->c->q;
@@ -119,7 +138,7 @@ void pxi_quic_stream_free(struct pxi_quic_stream *s)
     pxi_list_remove(&s->event);
     pxi_list_remove(&s->own);
     pxi_queue_clear(&s->out);
-    pxi_free(s->kept);
+    drop_kept(s);
     if (q->spare_count >= STREAM_SPARE) {
         pxi_free(s);
         return;
@@ -132,16 +151,17 @@ struct pxi_stream *pxi_quic_stream_open(struct pxi_conn *pc)
 {
     struct pxi_quic_conn *c = PXI_OF(pc, struct pxi_quic_conn, conn);
     int64_t id;
-    if (c->state != PXI_QUIC_UP || c->close_want || !ngtcp2_conn_get_streams_bidi_left(c->ng))
+    if (c->state != PXI_QUIC_UP || c->close_want ||
+        !ngtcp2_conn_get_streams_bidi_left(pxi_quic_ng(c)))
         return NULL;
-    if (ngtcp2_conn_open_bidi_stream(c->ng, &id, NULL) != 0)
+    if (ngtcp2_conn_open_bidi_stream(pxi_quic_ng(c), &id, NULL) != 0)
         return NULL;
     struct pxi_quic_stream *s = pxi_quic_stream_new(c, id, true);
     if (!s) {
-        ngtcp2_conn_shutdown_stream(c->ng, id, 0);
+        ngtcp2_conn_shutdown_stream(pxi_quic_ng(c), id, 0);
         return NULL;
     }
-    ngtcp2_conn_set_stream_user_data(c->ng, id, s);
+    ngtcp2_conn_set_stream_user_data(pxi_quic_ng(c), id, s);
     return &s->s;
 }
 
@@ -153,9 +173,28 @@ static void credit(struct pxi_quic_stream *s, size_t n)
     if (!n || !s->c->ng)
         return;
     if (!s->gone)
-        ngtcp2_conn_extend_max_stream_offset(s->c->ng, s->id, n);
-    ngtcp2_conn_extend_max_offset(s->c->ng, n);
+        ngtcp2_conn_extend_max_stream_offset(pxi_quic_ng(s->c), s->id, n);
+    ngtcp2_conn_extend_max_offset(pxi_quic_ng(s->c), n);
     pxi_quic_conn_ready(s->c);
+}
+
+/* Room for so many bytes that the owner did not take: they count against the connection, its peer
+ * and all peers together. */
+static bool keep_room(struct pxi_quic_stream *s, size_t cap)
+{
+    struct pxi_scope_conn *scope = s->c->conn.scope;
+    size_t more = cap - s->cap;
+    if (scope && pxi_scope_memory(scope, (int64_t)more) != PX_ERR_OK)
+        return false;
+    uint8_t *kept = pxi_realloc(s->kept, cap, 1);
+    if (!kept) {
+        if (scope)
+            pxi_scope_memory(scope, -(int64_t)more);
+        return false;
+    }
+    s->kept = kept;
+    s->cap = cap;
+    return true;
 }
 
 /* Keep what the owner did not take, in one piece. The window that we gave bounds it. */
@@ -170,11 +209,8 @@ static bool keep(struct pxi_quic_stream *s, const uint8_t *p, size_t n)
         size_t cap = pxi_max(KEPT_MIN, s->cap);
         while (cap < s->end + n)
             cap *= 2;
-        uint8_t *kept = pxi_realloc(s->kept, cap, 1);
-        if (!kept)
+        if (!keep_room(s, cap))
             return false;
-        s->kept = kept;
-        s->cap = cap;
     }
     memcpy(s->kept + s->end, p, n);
     s->end += n;
@@ -185,10 +221,8 @@ static bool keep(struct pxi_quic_stream *s, const uint8_t *p, size_t n)
 static void forget_kept(struct pxi_quic_stream *s)
 {
     if (s->begin < s->end && s->c->ng)
-        ngtcp2_conn_extend_max_offset(s->c->ng, s->end - s->begin);
-    pxi_free(s->kept);
-    s->kept = NULL;
-    s->begin = s->end = s->cap = 0;
+        ngtcp2_conn_extend_max_offset(pxi_quic_ng(s->c), s->end - s->begin);
+    drop_kept(s);
 }
 
 /* The remote's end, once everything before it was taken. */
@@ -292,7 +326,7 @@ static void tell_closed(struct pxi_quic_stream *s, px_err why)
     pxi_stream_on_closed(&s->s, why);
     forget_kept(s);
     if (!s->gone)
-        ngtcp2_conn_shutdown_stream(s->c->ng, s->id, 0);
+        ngtcp2_conn_shutdown_stream(pxi_quic_ng(s->c), s->id, 0);
 }
 
 void pxi_quic_stream_settle(struct pxi_quic_stream *s)
@@ -303,7 +337,7 @@ void pxi_quic_stream_settle(struct pxi_quic_stream *s)
     if (due & PXI_DUE_RESET) {
         forget_kept(s);
         if (!s->gone)
-            ngtcp2_conn_shutdown_stream(c->ng, s->id, 0);
+            ngtcp2_conn_shutdown_stream(pxi_quic_ng(c), s->id, 0);
         pxi_list_remove(&s->send);
         pxi_quic_conn_ready(c);
     }
@@ -317,7 +351,7 @@ void pxi_quic_stream_settle(struct pxi_quic_stream *s)
         tell_closed(s, s->deaf ? PX_ERR_RESET : PX_ERR_OK);
     if (s->dead && s->gone) {
         if (!s->s.outbound)
-            ngtcp2_conn_extend_max_streams_bidi(c->ng, 1);
+            ngtcp2_conn_extend_max_streams_bidi(pxi_quic_ng(c), 1);
         pxi_quic_conn_ready(c);
         pxi_quic_stream_free(s);
     }
