@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "crypto/key.h"
+#include "io/pages.h"
 #include "io/socket.h"
 #include "io/udp.h"
 
@@ -155,7 +156,8 @@ static px_err port_open(struct pxi_quic_io *io, const struct pxi_udp_addr *at, i
                                  .ctx = p,
                                  .local = p->udp.local,
                                  .secret = io->secret,
-                                 .dial_only = dial_only};
+                                 .dial_only = dial_only,
+                                 .pages = &pxi_pages_system};
     p->io = io;
     p->dial_only = dial_only;
     p->flush.run = on_flush;

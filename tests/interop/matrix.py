@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import lab
 from peer import Failed
 from rows import LACKS, Side, rows
 
@@ -47,6 +48,8 @@ def main():
     for name in dict.fromkeys(s.name for s in sides):
         for what, why in LACKS.get(name, {}).items():
             say(f"# left out, {name}: {what}: {why}")
+    if lab.missing():
+        say(f"# left out: rows in network namespaces: {lab.missing()}")
     wanted = rows(sides[0], sides[-1], o.only)
     with ThreadPoolExecutor(max(o.jobs, 1)) as pool:
         results = list(pool.map(check, wanted))
