@@ -39,6 +39,13 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"parallel", "PLEXUS_PARALLEL", 0, TYPE_UINT, "4", NULL, NULL, .umin = 1u, .umax = 64u},
     {"count", "PLEXUS_PING_COUNT", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 1000000u},
     {"timeout", "PLEXUS_TIMEOUT", 0, TYPE_UINT, "20000", NULL, NULL, .umin = 1u, .umax = 3600000u},
+    {"name", "PLEXUS_NAME", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"no-pin", "PLEXUS_NO_PIN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"pin", "PLEXUS_PIN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"off", "PLEXUS_OFF", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"sha256", "PLEXUS_SHA256", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"store-quota", "PLEXUS_STORE_QUOTA", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 9007199254740992u},
+    {"blocks", "PLEXUS_BLOCKS", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"data", "PLEXUS_DATA", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"hash", "PLEXUS_HASH", 0, TYPE_CHOICE, "blake3", NULL, "sha256 blake3", .umin = 0u, .umax = 0u},
     {"run-server", "PLEXUS_RUN_SERVER", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -177,6 +184,55 @@ static const struct cli_verb_opt opts_tokenize[] = {
 
 static const struct cli_verb_opt opts_detokenize[] = {
     {OPT_TOKENS, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_push[] = {
+    {OPT_NAME, NULL},
+    {OPT_NO_PIN, NULL},
+    {OPT_SHA256, NULL},
+    {OPT_STORE_QUOTA, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_pull[] = {
+    {OPT_BLOCKS, NULL},
+    {OPT_PIN, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_list[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_show[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_pin[] = {
+    {OPT_OFF, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_rm[] = {
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -357,6 +413,7 @@ static const struct cli_verb_opt opts_up[] = {
     {OPT_PORTMAP, NULL},
     {OPT_GOSSIPSUB, NULL},
     {OPT_SLOW_MS, "500"},
+<<<<<<< HEAD
     {OPT_API, "127.0.0.1:7878"},
     {OPT_API_TOKEN, NULL},
     {OPT_API_HOST, NULL},
@@ -364,6 +421,10 @@ static const struct cli_verb_opt opts_up[] = {
     {OPT_PARALLEL, "4"},
     {OPT_CTX, "0"},
     {OPT_THREADS, "0"},
+=======
+    {OPT_STORE_QUOTA, "0"},
+    {OPT_SHA256, NULL},
+>>>>>>> main
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -522,9 +583,10 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "usage: plexus run [options] MODEL [PROMPT...]\n"
     "\n"
-    "MODEL is the path of a GGUF file (any part of a split one), or \"tiny\", the model\n"
-    "that plexus carries inside. The text is written as it is generated. Without a\n"
-    "PROMPT the prompt is read from standard input, if that is not a terminal.\n"
+    "MODEL is the path of a GGUF file (any part of a split one), \"tiny\", the model\n"
+    "that plexus carries inside, or the CID or the name of a model in the store. The\n"
+    "text is written as it is generated. Without a PROMPT the prompt is read from\n"
+    "standard input, if that is not a terminal.\n"
     "\n"
     "The prompt is given to the model as it is; --chat-template asks it as a question\n"
     "instead.\n"
@@ -775,6 +837,203 @@ const struct cli_verb cli_verbs[] = {
     "  plexus detokenize tiny --tokens 1,5,9\n"
     "      The text of three tokens.\n",
     opts_detokenize, sizeof opts_detokenize / sizeof *opts_detokenize, 1, 1, verb_detokenize},
+    {"push", "put a model into the store, cut into shards", "plexus push [options] FILE",
+    "plexus push: put a model into the store, cut into shards\n"
+    "\n"
+    "usage: plexus push [options] FILE\n"
+    "\n"
+    "The GGUF file (any part of a split one, or \"tiny\") is cut by the role of its\n"
+    "tensors: metadata, token embedding, each block, output. Every shard is named by\n"
+    "its BLAKE3 hash, and a manifest, signed with the identity of this home, lists\n"
+    "them; its CID, which is printed, names the model for everybody. The same model\n"
+    "gives the same shards wherever it is pushed, so nothing is stored twice.\n"
+    "\n"
+    "A running node does it, and announces the model; without one the store is\n"
+    "written directly, with --store-quota as its limit. The file itself is not needed\n"
+    "afterwards.\n"
+    "\n"
+    "options:\n"
+    "      --name NAME         Name of the model for people, instead of the one in\n"
+    "                          the file.\n"
+    "      --no-pin            Leave it to garbage collection when the quota is\n"
+    "                          reached.\n"
+    "      --sha256            Announce SHA-256 keys in the DHT beside those of\n"
+    "                          BLAKE3.\n"
+    "      --store-quota BYTES\n"
+    "                          Most bytes of models on the disk; the least recently\n"
+    "                          used go first. 0: no limit. [0]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.push/1):\n"
+    "  cid           names the model\n"
+    "  name          for people\n"
+    "  bytes         of all shards\n"
+    "  bytes_got     0\n"
+    "  shards        0 without a node\n"
+    "  ms            how long it took\n"
+    "\n"
+    "examples:\n"
+    "  plexus push tiny --name tiny\n"
+    "      Store the model that plexus carries.\n",
+    opts_push, sizeof opts_push / sizeof *opts_push, 1, 1, verb_push},
+    {"pull", "fetch a model from whoever has it", "plexus pull [options] CID",
+    "plexus pull: fetch a model from whoever has it\n"
+    "\n"
+    "usage: plexus pull [options] CID\n"
+    "\n"
+    "The running node asks the peers that it is connected to and those of whom the\n"
+    "DHT knows, all at once. Every 64 KiB are checked on arrival; a peer that sends a\n"
+    "wrong byte is dropped, one that stops is passed over. Ctrl-C stops it; the next\n"
+    "pull goes on where it ended, after a kill too. With --blocks only what those\n"
+    "blocks need is fetched.\n"
+    "\n"
+    "options:\n"
+    "      --blocks FIRST-LAST\n"
+    "                          Only the shards of these blocks (and the metadata),\n"
+    "                          counted from 0.\n"
+    "      --pin               Keep it when the quota is reached.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.pull/1):\n"
+    "  cid           of the model\n"
+    "  name          for people\n"
+    "  bytes         of the shards that were wanted\n"
+    "  bytes_got     that came over the network\n"
+    "  shards        that were wanted\n"
+    "  ms            how long it took\n"
+    "\n"
+    "examples:\n"
+    "  plexus pull CID --blocks 0-7\n"
+    "      The metadata and the first eight blocks.\n",
+    opts_pull, sizeof opts_pull / sizeof *opts_pull, 1, 1, verb_pull},
+    {"list", "models in the store", "plexus list [options]",
+    "plexus list: models in the store\n"
+    "\n"
+    "usage: plexus list [options]\n"
+    "\n"
+    "Each model with its kind, its bytes, how many of its shards are here if not all,\n"
+    "whether it is pinned, and its name. Give any verb the beginning of a CID (8\n"
+    "letters or more) or the name.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.list/1):\n"
+    "  models        cid, name, architecture, type, blocks, parameters, bytes,\n"
+    "                bytes_here, shards, shards_here, pinned, signer\n"
+    "  used_bytes    on the disk\n"
+    "  quota_bytes   the limit, 0 for none\n"
+    "  blobs         shards on the disk\n"
+    "  root          where\n"
+    "\n"
+    "examples:\n"
+    "  plexus list\n"
+    "      What is here.\n",
+    opts_list, sizeof opts_list / sizeof *opts_list, 0, 0, verb_list},
+    {"show", "one model of the store, shard by shard", "plexus show [options] MODEL",
+    "plexus show: one model of the store, shard by shard\n"
+    "\n"
+    "usage: plexus show [options] MODEL\n"
+    "\n"
+    "MODEL is a CID, the beginning of one, or a name.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.show/1):\n"
+    "  cid           of the model\n"
+    "  name          for people\n"
+    "  architecture  of the model\n"
+    "  type          tensor type that takes the most bytes\n"
+    "  blocks        transformer blocks\n"
+    "  embd          width\n"
+    "  ffn           width inside the feed-forward layer\n"
+    "  heads         attention heads\n"
+    "  kv_heads      heads of keys and values\n"
+    "  vocab         tokens\n"
+    "  context       trained context\n"
+    "  parameters    elements of all tensors\n"
+    "  tied          the output uses the token embedding\n"
+    "  bytes         of all shards\n"
+    "  bytes_here    of those that are here\n"
+    "  shards        number of shards\n"
+    "  shards_here   of them here\n"
+    "  pinned        kept when the quota is reached\n"
+    "  signer        peer id that signed the manifest\n"
+    "  shard_list    no, role, block, cid, bytes, tensors, here\n"
+    "\n"
+    "examples:\n"
+    "  plexus show MODEL\n"
+    "      The shards of a model, by its CID or its name.\n",
+    opts_show, sizeof opts_show / sizeof *opts_show, 1, 1, verb_show},
+    {"pin", "keep a model when the quota is reached", "plexus pin [options] MODEL",
+    "plexus pin: keep a model when the quota is reached\n"
+    "\n"
+    "usage: plexus pin [options] MODEL\n"
+    "\n"
+    "What is pushed is pinned already, what is pulled is not.\n"
+    "\n"
+    "options:\n"
+    "      --off               No longer.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.pin/1):\n"
+    "  cid           of the model\n"
+    "  name          for people\n"
+    "  pinned        now\n"
+    "\n"
+    "examples:\n"
+    "  plexus pin MODEL --off\n"
+    "      Let it go when room is needed.\n",
+    opts_pin, sizeof opts_pin / sizeof *opts_pin, 1, 1, verb_pin},
+    {"rm", "remove a model and the shards that no other model needs", "plexus rm [options] MODEL",
+    "plexus rm: remove a model and the shards that no other model needs\n"
+    "\n"
+    "usage: plexus rm [options] MODEL\n"
+    "\n"
+    "A model that is being fetched, or that a stage serves, is refused.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.rm/1):\n"
+    "  cid           of the model\n"
+    "  freed_bytes   on the disk\n"
+    "\n"
+    "examples:\n"
+    "  plexus rm MODEL\n"
+    "      Remove it.\n",
+    opts_rm, sizeof opts_rm / sizeof *opts_rm, 1, 1, verb_rm},
     {"inspect", "what a model file holds and needs", "plexus inspect [options] FILE",
     "plexus inspect: what a model file holds and needs\n"
     "\n"
@@ -1359,6 +1618,7 @@ const struct cli_verb cli_verbs[] = {
     "      --gossipsub         Take part in gossipsub.\n"
     "      --slow-ms MS        Peers that answer a heartbeat later than this are\n"
     "                          ranked below the others. [500]\n"
+<<<<<<< HEAD
     "      --api ADDR:PORT     Where the HTTP API is served; off for nowhere. Others\n"
     "                          than loopback ask for the token. [127.0.0.1:7878]\n"
     "      --api-token FILE    File of the API's bearer token, made when missing;\n"
@@ -1372,6 +1632,13 @@ const struct cli_verb cli_verbs[] = {
     "                          most 4096. [0]\n"
     "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
     "                          process may use. [0]\n"
+=======
+    "      --store-quota BYTES\n"
+    "                          Most bytes of models on the disk; the least recently\n"
+    "                          used go first. 0: no limit. [0]\n"
+    "      --sha256            Announce SHA-256 keys in the DHT beside those of\n"
+    "                          BLAKE3.\n"
+>>>>>>> main
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -1846,7 +2113,11 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
+<<<<<<< HEAD
 const unsigned cli_verb_count = 37;
+=======
+const unsigned cli_verb_count = 42;
+>>>>>>> main
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -1878,6 +2149,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_AUTONAT             --autonat\n"
     "  PLEXUS_BESIDE              --beside M\n"
     "  PLEXUS_BIAS                --bias TOKEN=B\n"
+    "  PLEXUS_BLOCKS              --blocks FIRST-LAST\n"
     "  PLEXUS_BOOTSTRAP           --bootstrap MULTIADDR\n"
     "  PLEXUS_BYTES               --bytes N\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
@@ -1917,14 +2189,18 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_MIN_P               --min-p P\n"
     "  PLEXUS_MODEL               --model MODEL\n"
     "  PLEXUS_MUXERS              --muxers LIST\n"
+    "  PLEXUS_NAME                --name NAME\n"
     "  PLEXUS_NO_BOS              --no-bos\n"
     "  PLEXUS_NO_MDNS             --no-mdns\n"
+    "  PLEXUS_NO_PIN              --no-pin\n"
     "  PLEXUS_NO_SPECIAL          --no-special\n"
     "  PLEXUS_NODES               --nodes N\n"
+    "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PEER                --peer PATH\n"
+    "  PLEXUS_PIN                 --pin\n"
     "  PLEXUS_PORT                --port N\n"
     "  PLEXUS_PORTMAP             --portmap\n"
     "  PLEXUS_PRESENCE_PENALTY    --presence-penalty X\n"
@@ -1943,9 +2219,11 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SEED                --seed S\n"
     "  PLEXUS_SEQUENCES           --sequences LIST\n"
     "  PLEXUS_SERVER_ADDRESS      --server-address ADDR\n"
+    "  PLEXUS_SHA256              --sha256\n"
     "  PLEXUS_SHAPE               --shape NAME\n"
     "  PLEXUS_SLOW_MS             --slow-ms MS\n"
     "  PLEXUS_STOP                --stop TEXT\n"
+    "  PLEXUS_STORE_QUOTA         --store-quota BYTES\n"
     "  PLEXUS_STORIES             --stories N\n"
     "  PLEXUS_SYBILS              --sybils F\n"
     "  PLEXUS_SYSTEM              --system TEXT\n"
@@ -2051,6 +2329,13 @@ const struct cli_topic cli_topics[] = {
     "  chat        talk with a model\n"
     "  serve       answer for a model over HTTP\n"
     "  demo        the life of a model, in acts\n"
+    "Models as content\n"
+    "  push        put a model into the store, cut into shards\n"
+    "  pull        fetch a model from whoever has it\n"
+    "  list        models in the store\n"
+    "  show        one model of the store, shard by shard\n"
+    "  pin         keep a model when the quota is reached\n"
+    "  rm          remove a model and the shards that no other model needs\n"
     "Looking inside\n"
     "  tokenize    text to tokens\n"
     "  detokenize  tokens to text\n"

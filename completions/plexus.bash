@@ -7,7 +7,11 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
+<<<<<<< HEAD
         COMPREPLY=($(compgen -W "run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+=======
+        COMPREPLY=($(compgen -W "run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+>>>>>>> main
         return
     fi
     case "$verb" in
@@ -73,6 +77,9 @@ _plexus()
     --parallel) return ;;
     --count) return ;;
     --timeout) return ;;
+    --name) return ;;
+    --store-quota) return ;;
+    --blocks) return ;;
     --data) return ;;
     --hash) COMPREPLY=($(compgen -W "sha256 blake3" -- "$cur")); return ;;
     --server-address) return ;;
@@ -148,6 +155,42 @@ _plexus()
     "detokenize")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--tokens --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "push")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--name --no-pin --sha256 --store-quota --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -f -- "$cur"))
+        fi ;;
+    "pull")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--blocks --pin --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "list")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "show")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "pin")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--off --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "rm")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
@@ -233,7 +276,11 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
+<<<<<<< HEAD
             COMPREPLY=($(compgen -W "run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+=======
+            COMPREPLY=($(compgen -W "run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+>>>>>>> main
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -243,7 +290,11 @@ _plexus()
         fi ;;
     "up")
         if [ "${cur#-}" != "$cur" ]; then
+<<<<<<< HEAD
             COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --api --api-token --api-host --model --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+=======
+            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+>>>>>>> main
         else
             :
         fi ;;
@@ -341,7 +392,11 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
+<<<<<<< HEAD
             COMPREPLY=($(compgen -W "run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+=======
+            COMPREPLY=($(compgen -W "run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+>>>>>>> main
         fi ;;
     esac
 }

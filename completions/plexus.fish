@@ -20,6 +20,12 @@ complete -c plexus -n __plexus_first -a chat -d 'talk with a model'
 complete -c plexus -n __plexus_first -a serve -d 'answer for a model over HTTP'
 complete -c plexus -n __plexus_first -a tokenize -d 'text to tokens'
 complete -c plexus -n __plexus_first -a detokenize -d 'tokens to text'
+complete -c plexus -n __plexus_first -a push -d 'put a model into the store, cut into shards'
+complete -c plexus -n __plexus_first -a pull -d 'fetch a model from whoever has it'
+complete -c plexus -n __plexus_first -a list -d 'models in the store'
+complete -c plexus -n __plexus_first -a show -d 'one model of the store, shard by shard'
+complete -c plexus -n __plexus_first -a pin -d 'keep a model when the quota is reached'
+complete -c plexus -n __plexus_first -a rm -d 'remove a model and the shards that no other model needs'
 complete -c plexus -n __plexus_first -a inspect -d 'what a model file holds and needs'
 complete -c plexus -n __plexus_first -a check -d 'validate a file of a format that plexus parses'
 complete -c plexus -n __plexus_first -a eval -d 'how well a model predicts: perplexity, logits'
@@ -132,6 +138,44 @@ complete -c plexus -n '__plexus_verb detokenize' -l quiet -s q -d 'No progress a
 complete -c plexus -n '__plexus_verb detokenize' -l help -s h -d 'Show the help of the verb and exit.'
 complete -c plexus -n '__plexus_verb detokenize' -F
 complete -c plexus -n '__plexus_verb detokenize' -a tiny
+complete -c plexus -n '__plexus_verb push' -l name -x -d 'Name of the model for people, instead of the one in the file.'
+complete -c plexus -n '__plexus_verb push' -l no-pin -d 'Leave it to garbage collection when the quota is reached.'
+complete -c plexus -n '__plexus_verb push' -l sha256 -d 'Announce SHA-256 keys in the DHT beside those of BLAKE3.'
+complete -c plexus -n '__plexus_verb push' -l store-quota -x -d 'Most bytes of models on the disk; the least recently used go first. 0: no limit.'
+complete -c plexus -n '__plexus_verb push' -l json -d 'Print one JSON document on standard output.'
+complete -c plexus -n '__plexus_verb push' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
+complete -c plexus -n '__plexus_verb push' -l quiet -s q -d 'No progress and no notes on standard error.'
+complete -c plexus -n '__plexus_verb push' -l help -s h -d 'Show the help of the verb and exit.'
+complete -c plexus -n '__plexus_verb push' -F
+complete -c plexus -n '__plexus_verb pull' -l blocks -x -d 'Only the shards of these blocks (and the metadata), counted from 0.'
+complete -c plexus -n '__plexus_verb pull' -l pin -d 'Keep it when the quota is reached.'
+complete -c plexus -n '__plexus_verb pull' -l json -d 'Print one JSON document on standard output.'
+complete -c plexus -n '__plexus_verb pull' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
+complete -c plexus -n '__plexus_verb pull' -l quiet -s q -d 'No progress and no notes on standard error.'
+complete -c plexus -n '__plexus_verb pull' -l help -s h -d 'Show the help of the verb and exit.'
+complete -c plexus -n '__plexus_verb list' -l json -d 'Print one JSON document on standard output.'
+complete -c plexus -n '__plexus_verb list' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
+complete -c plexus -n '__plexus_verb list' -l quiet -s q -d 'No progress and no notes on standard error.'
+complete -c plexus -n '__plexus_verb list' -l help -s h -d 'Show the help of the verb and exit.'
+complete -c plexus -n '__plexus_verb show' -l json -d 'Print one JSON document on standard output.'
+complete -c plexus -n '__plexus_verb show' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
+complete -c plexus -n '__plexus_verb show' -l quiet -s q -d 'No progress and no notes on standard error.'
+complete -c plexus -n '__plexus_verb show' -l help -s h -d 'Show the help of the verb and exit.'
+complete -c plexus -n '__plexus_verb show' -F
+complete -c plexus -n '__plexus_verb show' -a tiny
+complete -c plexus -n '__plexus_verb pin' -l off -d 'No longer.'
+complete -c plexus -n '__plexus_verb pin' -l json -d 'Print one JSON document on standard output.'
+complete -c plexus -n '__plexus_verb pin' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
+complete -c plexus -n '__plexus_verb pin' -l quiet -s q -d 'No progress and no notes on standard error.'
+complete -c plexus -n '__plexus_verb pin' -l help -s h -d 'Show the help of the verb and exit.'
+complete -c plexus -n '__plexus_verb pin' -F
+complete -c plexus -n '__plexus_verb pin' -a tiny
+complete -c plexus -n '__plexus_verb rm' -l json -d 'Print one JSON document on standard output.'
+complete -c plexus -n '__plexus_verb rm' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
+complete -c plexus -n '__plexus_verb rm' -l quiet -s q -d 'No progress and no notes on standard error.'
+complete -c plexus -n '__plexus_verb rm' -l help -s h -d 'Show the help of the verb and exit.'
+complete -c plexus -n '__plexus_verb rm' -F
+complete -c plexus -n '__plexus_verb rm' -a tiny
 complete -c plexus -n '__plexus_verb inspect' -l all -d 'Show everything: each tensor and whole arrays.'
 complete -c plexus -n '__plexus_verb inspect' -l json -d 'Print one JSON document on standard output.'
 complete -c plexus -n '__plexus_verb inspect' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
@@ -247,7 +291,11 @@ complete -c plexus -n '__plexus_verb2 config list' -l json -d 'Print one JSON do
 complete -c plexus -n '__plexus_verb2 config list' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
 complete -c plexus -n '__plexus_verb2 config list' -l quiet -s q -d 'No progress and no notes on standard error.'
 complete -c plexus -n '__plexus_verb2 config list' -l help -s h -d 'Show the help of the verb and exit.'
+<<<<<<< HEAD
 complete -c plexus -n '__plexus_verb2 config list' -a 'run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'
+=======
+complete -c plexus -n '__plexus_verb2 config list' -a 'run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'
+>>>>>>> main
 complete -c plexus -n '__plexus_verb2 config get' -l origin -d 'Show where each value comes from: default, system file, user file, environment.'
 complete -c plexus -n '__plexus_verb2 config get' -l json -d 'Print one JSON document on standard output.'
 complete -c plexus -n '__plexus_verb2 config get' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
@@ -272,6 +320,7 @@ complete -c plexus -n '__plexus_verb up' -l mdns-interval -x -d 'Time between mD
 complete -c plexus -n '__plexus_verb up' -l portmap -d 'Ask the router to forward our port (UPnP, NAT-PMP).'
 complete -c plexus -n '__plexus_verb up' -l gossipsub -d 'Take part in gossipsub.'
 complete -c plexus -n '__plexus_verb up' -l slow-ms -x -d 'Peers that answer a heartbeat later than this are ranked below the others.'
+<<<<<<< HEAD
 complete -c plexus -n '__plexus_verb up' -l api -x -d 'Where the HTTP API is served; off for nowhere. Others than loopback ask for the token.'
 complete -c plexus -n '__plexus_verb up' -l api-token -r -F -d 'File of the API\'s bearer token, made when missing; given, loopback asks for it too.'
 complete -c plexus -n '__plexus_verb up' -l api-host -x -d 'A name that clients may give in the Host header, besides addresses; may be repeated.'
@@ -279,6 +328,10 @@ complete -c plexus -n '__plexus_verb up' -l model -r -F -d 'Answer for this mode
 complete -c plexus -n '__plexus_verb up' -l parallel -x -d 'Answers that grow at the same time; each has a KV cache of its own.'
 complete -c plexus -n '__plexus_verb up' -l ctx -x -d 'Context length in tokens; 0 takes the model\'s own, at most 4096.'
 complete -c plexus -n '__plexus_verb up' -l threads -s t -x -d 'Threads to compute with; 0 takes every processor this process may use.'
+=======
+complete -c plexus -n '__plexus_verb up' -l store-quota -x -d 'Most bytes of models on the disk; the least recently used go first. 0: no limit.'
+complete -c plexus -n '__plexus_verb up' -l sha256 -d 'Announce SHA-256 keys in the DHT beside those of BLAKE3.'
+>>>>>>> main
 complete -c plexus -n '__plexus_verb up' -l json-lines -d 'Print one JSON document a line, as things happen.'
 complete -c plexus -n '__plexus_verb up' -l json -d 'Print one JSON document on standard output.'
 complete -c plexus -n '__plexus_verb up' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
@@ -382,4 +435,8 @@ complete -c plexus -n '__plexus_verb help' -l json -d 'Print one JSON document o
 complete -c plexus -n '__plexus_verb help' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
 complete -c plexus -n '__plexus_verb help' -l quiet -s q -d 'No progress and no notes on standard error.'
 complete -c plexus -n '__plexus_verb help' -l help -s h -d 'Show the help of the verb and exit.'
+<<<<<<< HEAD
 complete -c plexus -n '__plexus_verb help' -a 'run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'
+=======
+complete -c plexus -n '__plexus_verb help' -a 'run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'
+>>>>>>> main

@@ -33,6 +33,9 @@ typedef struct px_node_options {
     int public_;              /* with no `listen`: every address */
     uint16_t port;            /* for both of them; 0 picks one */
     int gossipsub, gossipsub_nosign, dcutr, autonat, mdns, portmap;
+    const char *store;         /* folder of the store of models; NULL: none */
+    uint64_t store_quota;      /* most bytes in it; 0: no limit */
+    int store_sha256;          /* announce SHA-256 keys in the DHT beside those of BLAKE3 */
     int activated;             /* take sockets of systemd, tell it when ready */
     int heartbeat;             /* ping every peer each second and rank them */
     int interop;               /* serve the test protocols: echo, perf, request-response */
