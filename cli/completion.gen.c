@@ -13,11 +13,7 @@ const struct cli_topic cli_completions[] = {
     "    prev=${COMP_WORDS[COMP_CWORD-1]}\n"
     "    verb=${COMP_WORDS[1]}\n"
     "    if [ \"$COMP_CWORD\" = 1 ]; then\n"
-<<<<<<< HEAD
-    "        COMPREPLY=($(compgen -W \"run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help\" -- \"$cur\"))\n"
-=======
-    "        COMPREPLY=($(compgen -W \"run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help\" -- \"$cur\"))\n"
->>>>>>> main
+    "        COMPREPLY=($(compgen -W \"run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help\" -- \"$cur\"))\n"
     "        return\n"
     "    fi\n"
     "    case \"$verb\" in\n"
@@ -282,11 +278,7 @@ const struct cli_topic cli_completions[] = {
     "        if [ \"${cur#-}\" != \"$cur\" ]; then\n"
     "            COMPREPLY=($(compgen -W \"--origin --json --color -q --quiet -h --help\" -- \"$cur\"))\n"
     "        else\n"
-<<<<<<< HEAD
-    "            COMPREPLY=($(compgen -W \"run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help\" -- \"$cur\"))\n"
-=======
-    "            COMPREPLY=($(compgen -W \"run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help\" -- \"$cur\"))\n"
->>>>>>> main
+    "            COMPREPLY=($(compgen -W \"run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help\" -- \"$cur\"))\n"
     "        fi ;;\n"
     "    \"config get\")\n"
     "        if [ \"${cur#-}\" != \"$cur\" ]; then\n"
@@ -296,11 +288,7 @@ const struct cli_topic cli_completions[] = {
     "        fi ;;\n"
     "    \"up\")\n"
     "        if [ \"${cur#-}\" != \"$cur\" ]; then\n"
-<<<<<<< HEAD
-    "            COMPREPLY=($(compgen -W \"--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --api --api-token --api-host --model --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help\" -- \"$cur\"))\n"
-=======
-    "            COMPREPLY=($(compgen -W \"--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --json-lines --json --color -q --quiet -h --help\" -- \"$cur\"))\n"
->>>>>>> main
+    "            COMPREPLY=($(compgen -W \"--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help\" -- \"$cur\"))\n"
     "        else\n"
     "            :\n"
     "        fi ;;\n"
@@ -398,11 +386,7 @@ const struct cli_topic cli_completions[] = {
     "        if [ \"${cur#-}\" != \"$cur\" ]; then\n"
     "            COMPREPLY=($(compgen -W \"--json --color -q --quiet -h --help\" -- \"$cur\"))\n"
     "        else\n"
-<<<<<<< HEAD
-    "            COMPREPLY=($(compgen -W \"run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help\" -- \"$cur\"))\n"
-=======
-    "            COMPREPLY=($(compgen -W \"run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help\" -- \"$cur\"))\n"
->>>>>>> main
+    "            COMPREPLY=($(compgen -W \"run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help\" -- \"$cur\"))\n"
     "        fi ;;\n"
     "    esac\n"
     "}\n"
@@ -820,11 +804,7 @@ const struct cli_topic cli_completions[] = {
     "      '-q[No progress and no notes on standard error.]' \\\n"
     "      '--help[Show the help of the verb and exit.]' \\\n"
     "      '-h[Show the help of the verb and exit.]' \\\n"
-<<<<<<< HEAD
-    "      '*:verb:(run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help)' ;;\n"
-=======
-    "      '*:verb:(run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help)' ;;\n"
->>>>>>> main
+    "      '*:verb:(run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help)' ;;\n"
     "    \"config get\") _arguments -s \\\n"
     "      '--origin[Show where each value comes from\\: default, system file, user file, environment.]' \\\n"
     "      '--json[Print one JSON document on standard output.]' \\\n"
@@ -853,7 +833,8 @@ const struct cli_topic cli_completions[] = {
     "      '--portmap[Ask the router to forward our port (UPnP, NAT-PMP).]' \\\n"
     "      '--gossipsub[Take part in gossipsub.]' \\\n"
     "      '--slow-ms=[Peers that answer a heartbeat later than this are ranked below the others.]:ms:' \\\n"
-<<<<<<< HEAD
+    "      '--store-quota=[Most bytes of models on the disk; the least recently used go first. 0\\: no limit.]:bytes:' \\\n"
+    "      '--sha256[Announce SHA-256 keys in the DHT beside those of BLAKE3.]' \\\n"
     "      '--api=[Where the HTTP API is served; off for nowhere. Others than loopback ask for the token.]:addr\\:port:' \\\n"
     "      '--api-token=[File of the API'\\''s bearer token, made when missing; given, loopback asks for it too.]:file:_files' \\\n"
     "      '*--api-host=[A name that clients may give in the Host header, besides addresses; may be repeated.]:name:' \\\n"
@@ -862,10 +843,6 @@ const struct cli_topic cli_completions[] = {
     "      '--ctx=[Context length in tokens; 0 takes the model'\\''s own, at most 4096.]:n:' \\\n"
     "      '--threads=[Threads to compute with; 0 takes every processor this process may use.]:t:' \\\n"
     "      '-t+[Threads to compute with; 0 takes every processor this process may use.]:t:' \\\n"
-=======
-    "      '--store-quota=[Most bytes of models on the disk; the least recently used go first. 0\\: no limit.]:bytes:' \\\n"
-    "      '--sha256[Announce SHA-256 keys in the DHT beside those of BLAKE3.]' \\\n"
->>>>>>> main
     "      '--json-lines[Print one JSON document a line, as things happen.]' \\\n"
     "      '--json[Print one JSON document on standard output.]' \\\n"
     "      '--color=[When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.]:auto|always|never:(auto always never)' \\\n"
@@ -1019,11 +996,7 @@ const struct cli_topic cli_completions[] = {
     "      '-q[No progress and no notes on standard error.]' \\\n"
     "      '--help[Show the help of the verb and exit.]' \\\n"
     "      '-h[Show the help of the verb and exit.]' \\\n"
-<<<<<<< HEAD
-    "      '*:verb:(run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help)' ;;\n"
-=======
-    "      '*:verb:(run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help)' ;;\n"
->>>>>>> main
+    "      '*:verb:(run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help)' ;;\n"
     "  esac\n"
     "}\n"
     "\n"
@@ -1322,11 +1295,7 @@ const struct cli_topic cli_completions[] = {
     "complete -c plexus -n '__plexus_verb2 config list' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'\n"
     "complete -c plexus -n '__plexus_verb2 config list' -l quiet -s q -d 'No progress and no notes on standard error.'\n"
     "complete -c plexus -n '__plexus_verb2 config list' -l help -s h -d 'Show the help of the verb and exit.'\n"
-<<<<<<< HEAD
-    "complete -c plexus -n '__plexus_verb2 config list' -a 'run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'\n"
-=======
-    "complete -c plexus -n '__plexus_verb2 config list' -a 'run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'\n"
->>>>>>> main
+    "complete -c plexus -n '__plexus_verb2 config list' -a 'run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'\n"
     "complete -c plexus -n '__plexus_verb2 config get' -l origin -d 'Show where each value comes from: default, system file, user file, environment.'\n"
     "complete -c plexus -n '__plexus_verb2 config get' -l json -d 'Print one JSON document on standard output.'\n"
     "complete -c plexus -n '__plexus_verb2 config get' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'\n"
@@ -1351,7 +1320,8 @@ const struct cli_topic cli_completions[] = {
     "complete -c plexus -n '__plexus_verb up' -l portmap -d 'Ask the router to forward our port (UPnP, NAT-PMP).'\n"
     "complete -c plexus -n '__plexus_verb up' -l gossipsub -d 'Take part in gossipsub.'\n"
     "complete -c plexus -n '__plexus_verb up' -l slow-ms -x -d 'Peers that answer a heartbeat later than this are ranked below the others.'\n"
-<<<<<<< HEAD
+    "complete -c plexus -n '__plexus_verb up' -l store-quota -x -d 'Most bytes of models on the disk; the least recently used go first. 0: no limit.'\n"
+    "complete -c plexus -n '__plexus_verb up' -l sha256 -d 'Announce SHA-256 keys in the DHT beside those of BLAKE3.'\n"
     "complete -c plexus -n '__plexus_verb up' -l api -x -d 'Where the HTTP API is served; off for nowhere. Others than loopback ask for the token.'\n"
     "complete -c plexus -n '__plexus_verb up' -l api-token -r -F -d 'File of the API\\'s bearer token, made when missing; given, loopback asks for it too.'\n"
     "complete -c plexus -n '__plexus_verb up' -l api-host -x -d 'A name that clients may give in the Host header, besides addresses; may be repeated.'\n"
@@ -1359,10 +1329,6 @@ const struct cli_topic cli_completions[] = {
     "complete -c plexus -n '__plexus_verb up' -l parallel -x -d 'Answers that grow at the same time; each has a KV cache of its own.'\n"
     "complete -c plexus -n '__plexus_verb up' -l ctx -x -d 'Context length in tokens; 0 takes the model\\'s own, at most 4096.'\n"
     "complete -c plexus -n '__plexus_verb up' -l threads -s t -x -d 'Threads to compute with; 0 takes every processor this process may use.'\n"
-=======
-    "complete -c plexus -n '__plexus_verb up' -l store-quota -x -d 'Most bytes of models on the disk; the least recently used go first. 0: no limit.'\n"
-    "complete -c plexus -n '__plexus_verb up' -l sha256 -d 'Announce SHA-256 keys in the DHT beside those of BLAKE3.'\n"
->>>>>>> main
     "complete -c plexus -n '__plexus_verb up' -l json-lines -d 'Print one JSON document a line, as things happen.'\n"
     "complete -c plexus -n '__plexus_verb up' -l json -d 'Print one JSON document on standard output.'\n"
     "complete -c plexus -n '__plexus_verb up' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'\n"
@@ -1466,10 +1432,6 @@ const struct cli_topic cli_completions[] = {
     "complete -c plexus -n '__plexus_verb help' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'\n"
     "complete -c plexus -n '__plexus_verb help' -l quiet -s q -d 'No progress and no notes on standard error.'\n"
     "complete -c plexus -n '__plexus_verb help' -l help -s h -d 'Show the help of the verb and exit.'\n"
-<<<<<<< HEAD
-    "complete -c plexus -n '__plexus_verb help' -a 'run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'\n"},
-=======
-    "complete -c plexus -n '__plexus_verb help' -a 'run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'\n"},
->>>>>>> main
+    "complete -c plexus -n '__plexus_verb help' -a 'run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'\n"},
 };
 const unsigned cli_completion_count = 3;

@@ -413,7 +413,8 @@ static const struct cli_verb_opt opts_up[] = {
     {OPT_PORTMAP, NULL},
     {OPT_GOSSIPSUB, NULL},
     {OPT_SLOW_MS, "500"},
-<<<<<<< HEAD
+    {OPT_STORE_QUOTA, "0"},
+    {OPT_SHA256, NULL},
     {OPT_API, "127.0.0.1:7878"},
     {OPT_API_TOKEN, NULL},
     {OPT_API_HOST, NULL},
@@ -421,10 +422,6 @@ static const struct cli_verb_opt opts_up[] = {
     {OPT_PARALLEL, "4"},
     {OPT_CTX, "0"},
     {OPT_THREADS, "0"},
-=======
-    {OPT_STORE_QUOTA, "0"},
-    {OPT_SHA256, NULL},
->>>>>>> main
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -1618,7 +1615,11 @@ const struct cli_verb cli_verbs[] = {
     "      --gossipsub         Take part in gossipsub.\n"
     "      --slow-ms MS        Peers that answer a heartbeat later than this are\n"
     "                          ranked below the others. [500]\n"
-<<<<<<< HEAD
+    "      --store-quota BYTES\n"
+    "                          Most bytes of models on the disk; the least recently\n"
+    "                          used go first. 0: no limit. [0]\n"
+    "      --sha256            Announce SHA-256 keys in the DHT beside those of\n"
+    "                          BLAKE3.\n"
     "      --api ADDR:PORT     Where the HTTP API is served; off for nowhere. Others\n"
     "                          than loopback ask for the token. [127.0.0.1:7878]\n"
     "      --api-token FILE    File of the API's bearer token, made when missing;\n"
@@ -1632,13 +1633,6 @@ const struct cli_verb cli_verbs[] = {
     "                          most 4096. [0]\n"
     "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
     "                          process may use. [0]\n"
-=======
-    "      --store-quota BYTES\n"
-    "                          Most bytes of models on the disk; the least recently\n"
-    "                          used go first. 0: no limit. [0]\n"
-    "      --sha256            Announce SHA-256 keys in the DHT beside those of\n"
-    "                          BLAKE3.\n"
->>>>>>> main
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -2113,11 +2107,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-<<<<<<< HEAD
-const unsigned cli_verb_count = 37;
-=======
-const unsigned cli_verb_count = 42;
->>>>>>> main
+const unsigned cli_verb_count = 43;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",

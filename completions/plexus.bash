@@ -7,11 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-<<<<<<< HEAD
-        COMPREPLY=($(compgen -W "run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
-=======
-        COMPREPLY=($(compgen -W "run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
->>>>>>> main
+        COMPREPLY=($(compgen -W "run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -276,11 +272,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-<<<<<<< HEAD
-            COMPREPLY=($(compgen -W "run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
-=======
-            COMPREPLY=($(compgen -W "run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
->>>>>>> main
+            COMPREPLY=($(compgen -W "run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -290,11 +282,7 @@ _plexus()
         fi ;;
     "up")
         if [ "${cur#-}" != "$cur" ]; then
-<<<<<<< HEAD
-            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --api --api-token --api-host --model --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
-=======
-            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --json-lines --json --color -q --quiet -h --help" -- "$cur"))
->>>>>>> main
+            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -392,11 +380,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-<<<<<<< HEAD
-            COMPREPLY=($(compgen -W "run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
-=======
-            COMPREPLY=($(compgen -W "run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
->>>>>>> main
+            COMPREPLY=($(compgen -W "run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

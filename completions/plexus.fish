@@ -291,11 +291,7 @@ complete -c plexus -n '__plexus_verb2 config list' -l json -d 'Print one JSON do
 complete -c plexus -n '__plexus_verb2 config list' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
 complete -c plexus -n '__plexus_verb2 config list' -l quiet -s q -d 'No progress and no notes on standard error.'
 complete -c plexus -n '__plexus_verb2 config list' -l help -s h -d 'Show the help of the verb and exit.'
-<<<<<<< HEAD
-complete -c plexus -n '__plexus_verb2 config list' -a 'run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'
-=======
-complete -c plexus -n '__plexus_verb2 config list' -a 'run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'
->>>>>>> main
+complete -c plexus -n '__plexus_verb2 config list' -a 'run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'
 complete -c plexus -n '__plexus_verb2 config get' -l origin -d 'Show where each value comes from: default, system file, user file, environment.'
 complete -c plexus -n '__plexus_verb2 config get' -l json -d 'Print one JSON document on standard output.'
 complete -c plexus -n '__plexus_verb2 config get' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
@@ -320,7 +316,8 @@ complete -c plexus -n '__plexus_verb up' -l mdns-interval -x -d 'Time between mD
 complete -c plexus -n '__plexus_verb up' -l portmap -d 'Ask the router to forward our port (UPnP, NAT-PMP).'
 complete -c plexus -n '__plexus_verb up' -l gossipsub -d 'Take part in gossipsub.'
 complete -c plexus -n '__plexus_verb up' -l slow-ms -x -d 'Peers that answer a heartbeat later than this are ranked below the others.'
-<<<<<<< HEAD
+complete -c plexus -n '__plexus_verb up' -l store-quota -x -d 'Most bytes of models on the disk; the least recently used go first. 0: no limit.'
+complete -c plexus -n '__plexus_verb up' -l sha256 -d 'Announce SHA-256 keys in the DHT beside those of BLAKE3.'
 complete -c plexus -n '__plexus_verb up' -l api -x -d 'Where the HTTP API is served; off for nowhere. Others than loopback ask for the token.'
 complete -c plexus -n '__plexus_verb up' -l api-token -r -F -d 'File of the API\'s bearer token, made when missing; given, loopback asks for it too.'
 complete -c plexus -n '__plexus_verb up' -l api-host -x -d 'A name that clients may give in the Host header, besides addresses; may be repeated.'
@@ -328,10 +325,6 @@ complete -c plexus -n '__plexus_verb up' -l model -r -F -d 'Answer for this mode
 complete -c plexus -n '__plexus_verb up' -l parallel -x -d 'Answers that grow at the same time; each has a KV cache of its own.'
 complete -c plexus -n '__plexus_verb up' -l ctx -x -d 'Context length in tokens; 0 takes the model\'s own, at most 4096.'
 complete -c plexus -n '__plexus_verb up' -l threads -s t -x -d 'Threads to compute with; 0 takes every processor this process may use.'
-=======
-complete -c plexus -n '__plexus_verb up' -l store-quota -x -d 'Most bytes of models on the disk; the least recently used go first. 0: no limit.'
-complete -c plexus -n '__plexus_verb up' -l sha256 -d 'Announce SHA-256 keys in the DHT beside those of BLAKE3.'
->>>>>>> main
 complete -c plexus -n '__plexus_verb up' -l json-lines -d 'Print one JSON document a line, as things happen.'
 complete -c plexus -n '__plexus_verb up' -l json -d 'Print one JSON document on standard output.'
 complete -c plexus -n '__plexus_verb up' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
@@ -435,8 +428,4 @@ complete -c plexus -n '__plexus_verb help' -l json -d 'Print one JSON document o
 complete -c plexus -n '__plexus_verb help' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
 complete -c plexus -n '__plexus_verb help' -l quiet -s q -d 'No progress and no notes on standard error.'
 complete -c plexus -n '__plexus_verb help' -l help -s h -d 'Show the help of the verb and exit.'
-<<<<<<< HEAD
-complete -c plexus -n '__plexus_verb help' -a 'run chat serve tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'
-=======
-complete -c plexus -n '__plexus_verb help' -a 'run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'
->>>>>>> main
+complete -c plexus -n '__plexus_verb help' -a 'run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help'
