@@ -72,6 +72,35 @@ partner() {
     fi
 }
 
+# The npm clients of OpenAI and ollama against the HTTP API.
+clients() {
+    to=$out/clients
+    have npm || { skip 'clients: no npm'; return; }
+    mkdir -p "$to/home"
+    cp tests/interop/clients/package.json tests/interop/clients/package-lock.json \
+        tests/interop/clients/.npmrc tests/interop/clients/clients.mjs "$to/"
+    if ! cmp -s "$to/package-lock.json" "$to/installed.json"; then
+        (cd "$to" && timeout 300 npm ci --no-audit --no-fund) >"$log" 2>&1 ||
+            { skip "clients: npm could not install them: $(tail -1 "$log")"; return; }
+        cp "$to/package-lock.json" "$to/installed.json"
+    fi
+    say 'clients of OpenAI and ollama'
+    PLEXUS_HOME=$to/home "$plexus" serve tiny --api 127.0.0.1:0 --json-lines >"$to/ready" 2>&1 &
+    server=$!
+    url=
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        url=$(sed -n 's/.*"http": *"\([^"]*\)".*/\1/p' "$to/ready")
+        [ -z "$url" ] || break
+        sleep 0.5
+    done
+    (cd "$to" && timeout 300 node clients.mjs "$url") | tee "$log"
+    kill "$server"
+    wait "$server" || true
+    passed=$((passed + $(grep -c '^ok ' "$log")))
+    failed=$((failed + $(grep -c '^not ok ' "$log")))
+    grep -q '^ok ' "$log" || failed=$((failed + 1))
+}
+
 mkdir -p "$out"
 [ -x "$plexus" ] || ./dev build plexus || exit 1
 [ $# -gt 0 ] || set -- self js go rust
@@ -80,6 +109,7 @@ for name; do
     self) matrix 'plexus and itself' "plexus=$plexus interop-peer" ;;
     js) partner js "$out/js/node $out/js/peer.mjs" ;;
     go) partner go "$out/go-peer" ;;
+    clients) clients ;;
     rust) partner rust "$out/rust/debug/rust-peer" ;;
     *)
         say "unknown partner '$name': self, js, go, rust"
