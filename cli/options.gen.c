@@ -85,6 +85,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"beside", "PLEXUS_BESIDE", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 64u},
     {"prompt-tokens", "PLEXUS_PROMPT_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 1048576u},
     {"gen-tokens", "PLEXUS_GEN_TOKENS", 0, TYPE_UINT, "128", NULL, NULL, .umin = 1u, .umax = 1048576u},
+    {"seconds", "PLEXUS_SECONDS", 0, TYPE_FLOAT, "1", NULL, NULL, .min = 0.1, .max = 600.0},
     {"repeat", "PLEXUS_REPEAT", 0, TYPE_UINT, "5", NULL, NULL, .umin = 1u, .umax = 1000u},
     {"sequences", "PLEXUS_SEQUENCES", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"peer", "PLEXUS_PEER", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -305,6 +306,15 @@ static const struct cli_verb_opt opts_bench_infer[] = {
     {OPT_SHAPE, NULL},
     {OPT_TYPES, "q8_0,q4_0,q4_k_m,f16"},
     {OPT_DIR, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_http[] = {
+    {OPT_SECONDS, "1"},
+    {OPT_REPEAT, "5"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1266,6 +1276,36 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench infer tiny --prompt-tokens 64 --gen-tokens 32 --repeat 3\n"
     "      The model inside, a second or two.\n",
     opts_bench_infer, sizeof opts_bench_infer / sizeof *opts_bench_infer, 0, 1, verb_bench_infer},
+    {"bench http", "the HTTP API: requests, events, watchers", "plexus bench http [options]",
+    "plexus bench http: the HTTP API: requests, events, watchers\n"
+    "\n"
+    "usage: plexus bench http [options]\n"
+    "\n"
+    "Starts the API of the model inside and, in turns with it, a bare libuv server\n"
+    "that reads nothing and always says the same: no server of HTTP on libuv can be\n"
+    "faster. Then it measures how long a chosen token waits until its event is queued\n"
+    "for the socket, and how old an event is at the last of 200 clients that watch\n"
+    "while one more does not read.\n"
+    "\n"
+    "options:\n"
+    "      --seconds S         Length of a load in seconds. [1]\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [5]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  rows          name, value, unit, peer, peer_value, ratio\n"
+    "  machine       cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench http --repeat 1\n"
+    "      A few seconds.\n",
+    opts_bench_http, sizeof opts_bench_http / sizeof *opts_bench_http, 0, 0, verb_bench_http},
     {"bench p2p", "the network between two processes, beside other libp2ps", "plexus bench p2p [options]",
     "plexus bench p2p: the network between two processes, beside other libp2ps\n"
     "\n"
@@ -2107,7 +2147,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 43;
+const unsigned cli_verb_count = 44;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -2204,6 +2244,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_REPEAT              --repeat N\n"
     "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
+    "  PLEXUS_SECONDS             --seconds S\n"
     "  PLEXUS_SECURITY            --security LIST\n"
     "  PLEXUS_KEY_SEED            --seed HEX64\n"
     "  PLEXUS_SEED                --seed S\n"
@@ -2264,10 +2305,12 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help eval perplexity tells more.\n"},
     {"bench",
-    "plexus bench: speed, beside other programs: infer, p2p\n"
+    "plexus bench: speed, beside other programs: http, infer, p2p\n"
     "\n"
     "  plexus bench infer [options] [MODEL]\n"
     "      tokens a second, beside other programs\n"
+    "  plexus bench http [options]\n"
+    "      the HTTP API: requests, events, watchers\n"
     "  plexus bench p2p [options]\n"
     "      the network between two processes, beside other libp2ps\n"
     "\n"
@@ -2334,7 +2377,7 @@ const struct cli_topic cli_topics[] = {
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"
     "  digest      fingerprint of what a model computes\n"
-    "  bench       speed, beside other programs: infer, p2p\n"
+    "  bench       speed, beside other programs: http, infer, p2p\n"
     "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"

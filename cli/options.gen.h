@@ -88,6 +88,7 @@ enum {
     OPT_BESIDE,
     OPT_PROMPT_TOKENS,
     OPT_GEN_TOKENS,
+    OPT_SECONDS,
     OPT_REPEAT,
     OPT_SEQUENCES,
     OPT_PEER,
@@ -124,6 +125,7 @@ int verb_eval_perplexity(struct cli *c);
 int verb_eval_logits(struct cli *c);
 int verb_digest(struct cli *c);
 int verb_bench_infer(struct cli *c);
+int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);

@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer p2p" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer http p2p" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -108,6 +108,7 @@ _plexus()
     --beside) return ;;
     --prompt-tokens) return ;;
     --gen-tokens) return ;;
+    --seconds) return ;;
     --repeat) return ;;
     --sequences) return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -225,6 +226,12 @@ _plexus()
             COMPREPLY=($(compgen -W "--prompt-tokens --gen-tokens -t --threads --repeat --sequences --kv-type --cpu --peer --shape --types --dir --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "bench http")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--seconds --repeat --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
         fi ;;
     "bench p2p")
         if [ "${cur#-}" != "$cur" ]; then

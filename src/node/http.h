@@ -32,6 +32,7 @@ struct pxi_api_options {
     struct pxi_timers *timers;
     struct pxi_random *random;
     uint64_t (*wall_s)(void);
+    uint64_t (*clock_ns)(void); /* the clock of tokens; NULL: their delay is not measured */
     const char *token;        /* a bearer token that every request must bring; NULL: none */
     const char *const *hosts; /* names that a Host header may give, besides addresses */
     unsigned host_count;

@@ -191,7 +191,11 @@ static void on_token(struct pxi_answer *a, const struct pxi_generate_event *e)
         return;
     }
     add_mark(a, e);
-    if (!give(a, text) || !a->texter.stopped)
+    struct pxi_api *api = a->api;
+    bool told = give(a, text);
+    if (e->born_ns && api->o.clock_ns)
+        pxi_times_add(&api->delay, (double)(api->o.clock_ns() - e->born_ns) / 1e9);
+    if (!told || !a->texter.stopped)
         return;
     stop_generation(a);
     a->finish = PXI_FINISH_STOP;

@@ -78,9 +78,11 @@ static void times(struct pxi_buf *out, const char *name, const char *help, const
     for (unsigned i = 0; i <= PXI_TIMES; i++) {
         sum += t->n[i];
         if (i < PXI_TIMES)
-            snprintf(labels, sizeof labels, "%s,le=\"%g\"", model, bounds[i]);
+            snprintf(labels, sizeof labels, "%s%sle=\"%g\"", model ? model : "", model ? "," : "",
+                     bounds[i]);
         else
-            snprintf(labels, sizeof labels, "%s,le=\"+Inf\"", model);
+            snprintf(labels, sizeof labels, "%s%sle=\"+Inf\"", model ? model : "",
+                     model ? "," : "");
         pxi_metric_add(out, full, NULL, NULL, labels, (double)sum);
     }
     snprintf(full, sizeof full, "%s_sum", name);
@@ -137,6 +139,8 @@ static void of_answers(struct pxi_buf *out, const struct pxi_api *a, const char 
                    (double)c->failed);
     times(out, "vllm:time_to_first_token_seconds", "Time to the first token", model,
           &a->first_token);
+    times(out, "plexus_token_delay_seconds", "From the choice of a token to its queued event", NULL,
+          &a->delay);
     times(out, "vllm:e2e_request_latency_seconds", "Time of a whole answer", model, &a->whole);
 }
 

@@ -43,6 +43,7 @@ struct pxi_api {
     struct pxi_timer beat;
     struct pxi_api_counts counts;
     struct pxi_times first_token, whole;
+    struct pxi_times delay; /* from the choice of a token to its event in the queue of the socket */
 };
 
 /* A request that is being looked at. */

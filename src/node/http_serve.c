@@ -267,6 +267,7 @@ static px_err open_api(struct pxi_http_serve *s, const px_node_options *o, px_di
         .timers = pxi_loop_timers(s->node->loop),
         .random = pxi_random_system(),
         .wall_s = pxi_clock_wall_s,
+        .clock_ns = pxi_clock_ns,
         .token = s->token[0] ? s->token : NULL,
         .hosts = o->http_hosts,
         .host_count = o->http_host_count,

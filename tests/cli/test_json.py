@@ -51,6 +51,7 @@ CALLS = {
     "show": ["show", "{cid}"],
     "pin": ["pin", "{cid}"],
     "rm": ["rm", "{cid}"],
+    "bench http": ["bench", "http", "--repeat", "1", "--seconds", "0.1"],
     "perf": ["perf", "--server-address", "{perf}", "--upload-bytes", "1000000"],
     "sim": ["sim", "dht", "--nodes", "200", "--lookups", "20", "--seed", "1"],
     "sim dht": ["sim", "dht", "--nodes", "200", "--lookups", "20", "--seed", "1"],
