@@ -16,7 +16,7 @@
 enum {
     WRITE_BYTES = 65536,
     LINGER_S = 2,
-    HEADER_SLACK = 4,
+    HEADER_SLACK = 2,
     CLOSE_ROUNDS = 4,
     CLOSE_ROUNDS_MAX = 1000
 };
@@ -468,7 +468,7 @@ static struct lws_context *context_new(struct pxi_http *h, const char *address, 
     info.user = h;
     info.fd_limit_per_thread = PXI_LIMIT_HTTP_CONNS + 16;
     info.max_http_header_data = HEADER_SLACK * PXI_LIMIT_HTTP_HEADER_BYTES - 1;
-    info.max_http_header_pool = 64;
+    info.max_http_header_pool = PXI_LIMIT_HTTP_CONNS; /* a stream keeps its header */
     info.timeout_secs = PXI_LIMIT_HTTP_REQUEST_MS / 1000;
     info.timeout_secs_ah_idle = PXI_LIMIT_HTTP_REQUEST_MS / 1000;
     info.keepalive_timeout = PXI_LIMIT_HTTP_IDLE_S;
