@@ -23,6 +23,10 @@ struct px_context {
     struct pxi_session session;
 };
 
+/* Map the file of a path, or all files of a split model, and parse: files and gguf of m are set. A
+ * part without the others is refused. On failure too, px_model_close frees what there is. */
+px_err pxi_engine_open_files(px_model *m, const char *path, px_diag *diag);
+
 /* The model that the program carries; src/node/tiny.c. */
 px_view pxi_tiny_model(void);
 
