@@ -253,6 +253,7 @@ static void computed(struct pxi_work *w)
     struct pxi_run *before = NULL;
     s->busy = false;
     s->tokens += s->n;
+    s->compute_ns += pxi_host_timers(s->service->host)->now_ns - s->began_ns;
     for (uint32_t i = 0; i < s->n; i++)
         s->owners[i]->busy = false;
     for (uint32_t i = 0; i < s->n; i++) {
@@ -305,6 +306,7 @@ void pxi_stage_pump(struct pxi_stage *s)
     if (!s->n)
         return;
     s->busy = true;
+    s->began_ns = pxi_host_timers(s->service->host)->now_ns;
     s->service->worker->submit(s->service->worker, &s->work);
 }
 

@@ -23,6 +23,9 @@ struct px_context {
     struct pxi_session session;
 };
 
+/* A slice of a model whose file lies in memory that outlives it: no tokenizer, no other tensors. */
+px_err pxi_model_open_slice(px_view file, const struct pxi_slice *s, px_model **out, px_diag *diag);
+
 /* The model that the program carries; src/node/tiny.c. */
 px_view pxi_tiny_model(void);
 

@@ -43,6 +43,7 @@ struct px_node {
     struct pxi_reachable *reachable;
     struct pxi_portmap *portmap;
     struct pxi_pubsub *pubsub;
+    struct pxi_pipeline *pipeline; /* NULL: this node computes nothing for others */
     struct pxi_io_mdns *mdns;
     struct pxi_lines_server *server;
     struct pxi_list channels, calls;
