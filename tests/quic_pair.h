@@ -5,6 +5,10 @@
 #ifndef QUIC_PAIR_H
 #define QUIC_PAIR_H
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fold.h"
 #include "base/rng.h"
 #include "crypto/cert.h"
 #include "net/host.h"
@@ -40,7 +44,7 @@ struct sim {
     struct pxi_timers timers;
     struct pxi_rng rng;
     struct sim_host h[SIM_HOSTS];
-    unsigned count;
+    unsigned count, pulling;  /* pulling: the host that makes datagrams now */
     struct sim_packet *queue; /* by time */
     uint64_t delay_ns, jitter_ns, packets;
     uint64_t rate; /* bytes a second out of each host; 0: no bound */
@@ -86,11 +90,31 @@ static inline void sim_init(struct sim *s, uint64_t seed)
     s->timers.now_ns = SIM_START_S * PXI_SECOND;
 }
 
+/* Pages for connections at rest, from the heap. */
+static inline void *sim_reserve(size_t bytes)
+{
+    void *p = aligned_alloc(4096, bytes);
+    return p ? memset(p, 0, bytes) : NULL;
+}
+
+static inline void sim_discard(void *p, size_t bytes)
+{
+    memset(p, 0, bytes);
+}
+
+static inline void sim_release(void *p, size_t bytes)
+{
+    free(p);
+}
+
+static const struct pxi_pages sim_pages = {sim_reserve, sim_discard, sim_release};
+
 /* Made once for all networks of the process. */
 static struct pxi_key *sim_keys[SIM_HOSTS + 1];
 static struct pxi_cert *sim_certs[SIM_HOSTS + 1];
 
-/* The i-th host; options may change what they like before. */
+/* The i-th host; options may change what they like before. The connections of every other host
+ * fold. */
 static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_options *more)
 {
     struct sim_host *h = &s->h[s->count++];
@@ -120,6 +144,7 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     o.on = o.on ? o.on : &sim_events;
     o.ctx = h;
     o.local = h->addr;
+    o.pages = s->count % 2 ? &sim_pages : o.pages;
     CHECK_EQ(pxi_quic_new(&o, &h->q), PX_ERR_OK);
     h->transport.pick = sim_pick;
     pxi_quic_transport_init(&h->transport, h->host);
@@ -181,6 +206,7 @@ static inline void sim_pull(struct sim *s)
         if (!h->woken)
             continue;
         h->woken = false;
+        s->pulling = i;
         while (pxi_quic_pull(h->q, &out))
             for (size_t at = 0; at < out.n; at += out.segment) {
                 size_t n = out.n - at < out.segment ? out.n - at : out.segment;

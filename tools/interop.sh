@@ -1,5 +1,5 @@
 #!/bin/sh
-# ./dev interop [self] [js] [go]: the interop matrix of plexus against itself and against
+# ./dev interop [self] [js] [go] [rust]: the interop matrix of plexus against itself and against
 # other implementations, in both roles. What is not here is skipped, and said. Exit: 0 when all
 # rows that ran passed, 1 when one failed, 77 when nothing could run.
 set -u
@@ -55,6 +55,14 @@ go_ready() {
         echo "go: the peer does not build here: $(tail -1 "$log")"
 }
 
+rust_ready() {
+    have cargo || { echo "rust: no cargo command"; return; }
+    # The first build compiles some 280 crates: about six minutes on two cores.
+    timeout 1500 cargo build --quiet --locked --manifest-path tests/interop/rust/Cargo.toml \
+        --target-dir "$out/rust" >"$log" 2>&1 ||
+        echo "rust: the peer does not build here: $(tail -1 "$log")"
+}
+
 partner() {
     why=$("$1_ready")
     if [ -n "$why" ]; then
@@ -66,14 +74,15 @@ partner() {
 
 mkdir -p "$out"
 [ -x "$plexus" ] || ./dev build plexus || exit 1
-[ $# -gt 0 ] || set -- self js go
+[ $# -gt 0 ] || set -- self js go rust
 for name; do
     case $name in
     self) matrix 'plexus and itself' "plexus=$plexus interop-peer" ;;
     js) partner js "$out/js/node $out/js/peer.mjs" ;;
     go) partner go "$out/go-peer" ;;
+    rust) partner rust "$out/rust/debug/rust-peer" ;;
     *)
-        say "unknown partner '$name': self, js, go"
+        say "unknown partner '$name': self, js, go, rust"
         exit 2
         ;;
     esac

@@ -35,7 +35,7 @@ typedef struct px_sim_figure {
 
 /* One row of the attack table. */
 typedef struct px_sim_attack {
-    const char *placement; /* "random", "targeted" */
+    const char *placement; /* "random", "targeted" (at the keys), "eclipse" (at who looks) */
     const char *networks;  /* "few" or "many": where the attackers' addresses lie */
     const char *defence;   /* "off", "on": disjoint paths and limits for peers of one network */
     double share;          /* attackers for each honest peer */

@@ -3,6 +3,11 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#if defined __linux__ && defined __GLIBC__
+#include <malloc.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 #include "base/math.h"
 
@@ -60,6 +65,22 @@ void pxi_free(void *p)
 void pxi_free_aligned(void *p)
 {
     free(p);
+}
+
+void pxi_mem_huge(void)
+{
+#if defined __linux__ && defined __GLIBC__
+    enum { STEP = 64 << 20, PAGE = 2 << 20 };
+    static uintptr_t asked;
+    uintptr_t end = (uintptr_t)sbrk(0) & ~(uintptr_t)(PAGE - 1);
+    if (!asked) {
+        mallopt(M_TOP_PAD, STEP);
+        asked = ((uintptr_t)sbrk(0) + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+    } else if (end > asked) {
+        madvise((void *)asked, end - asked, MADV_HUGEPAGE);
+        asked = end;
+    }
+#endif
 }
 
 char *pxi_strdup_view(px_view v)

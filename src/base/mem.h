@@ -25,6 +25,11 @@ void pxi_free_aligned(void *p);
 /* NUL-terminated heap copy of a view; NULL when out of memory. Caller frees with pxi_free. */
 char *pxi_strdup_view(px_view v);
 
+/* Programs whose memory is large and touched all over: ask for huge pages for what was allocated
+ * since the last call, and let the heap grow in large steps. Call it from the first thread now and
+ * then while memory grows. A wish only: nothing changes where the system has none. */
+void pxi_mem_huge(void);
+
 /* Test hooks: the n-th allocation from now fails (0 = never), and the count since start. */
 void pxi_mem_fail_after(uint64_t n);
 uint64_t pxi_mem_count(void);

@@ -222,6 +222,11 @@ void pxi_timers_run(struct pxi_timers *set, uint64_t now_ns)
         if (t->order >= newer)
             break; /* armed by one that has just fired */
         pxi_timer_disarm(set, t);
+        if (set->root) { /* the owner of the next one, while this one works */
+            __builtin_prefetch((const char *)set->root - 192);
+            __builtin_prefetch((const char *)set->root - 128);
+            __builtin_prefetch((const char *)set->root - 64);
+        }
         t->fire(t, set->now_ns);
     }
 }

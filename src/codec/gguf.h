@@ -35,4 +35,10 @@ void pxi_gguf_set_role(px_gguf_tensor *t);
  */
 const char *pxi_gguf_set_bytes(px_gguf_tensor *t);
 
+/*
+ * Some parts of a split model read as one: the first is part 0 (metadata), the others are parts of
+ * the same split in ascending order. For stages, which hold a slice; px_gguf_parse_split wants all.
+ */
+px_err pxi_gguf_parse_some(const px_view *files, uint32_t n, px_gguf **out, px_diag *diag);
+
 #endif

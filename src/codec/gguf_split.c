@@ -10,6 +10,7 @@
 typedef unsigned long long ull;
 
 struct parts {
+    int some; /* not all parts are there */
     px_gguf **g;
     uint32_t n;
     uint64_t n_tensors; /* of all parts */
@@ -45,20 +46,41 @@ static px_err check_key(struct parts *s, uint32_t i, const char *key, uint64_t w
     return blame(s, i, PX_ERR_CORRUPT);
 }
 
+/* Some parts: the first is number 0, the numbers ascend, and all are of one split. */
+static px_err check_some(struct parts *s, uint32_t i)
+{
+    uint64_t count = 0, tensors = 0, no = 0, before = 0;
+    px_err err = px_gguf_get_u64(s->g[0], "split.count", &count, s->diag);
+    if (err == PX_ERR_OK)
+        err = px_gguf_get_u64(s->g[0], "split.tensors.count", &tensors, s->diag);
+    if (err == PX_ERR_OK)
+        err = check_key(s, i, "split.count", count);
+    if (err == PX_ERR_OK)
+        err = check_key(s, i, "split.tensors.count", tensors);
+    if (err != PX_ERR_OK || i == 0)
+        return err == PX_ERR_OK ? check_key(s, 0, "split.no", 0) : err;
+    err = px_gguf_get_u64(s->g[i], "split.no", &no, s->diag);
+    if (err == PX_ERR_OK)
+        err = px_gguf_get_u64(s->g[i - 1], "split.no", &before, s->diag);
+    return err == PX_ERR_OK && (no <= before || no >= count)
+               ? check_key(s, i, "split.no", before + 1)
+               : err;
+}
+
 static px_err parse_parts(struct parts *s, const px_view *files)
 {
     for (uint32_t i = 0; i < s->n; i++) {
         px_err err = px_gguf_parse(files[i], &s->g[i], s->diag);
         if (err)
             return blame(s, i, err);
-        err = check_key(s, i, "split.no", i);
-        if (!err)
+        err = s->some ? check_some(s, i) : check_key(s, i, "split.no", i);
+        if (!err && !s->some)
             err = check_key(s, i, "split.count", s->n);
         if (err)
             return err;
         s->n_tensors += s->g[i]->n_tensors;
     }
-    for (uint32_t i = 0; i < s->n; i++) {
+    for (uint32_t i = 0; i < s->n && !s->some; i++) {
         px_err err = check_key(s, i, "split.tensors.count", s->n_tensors);
         if (err)
             return err;
@@ -104,12 +126,11 @@ static px_err join(struct parts *s)
     return PX_ERR_OK;
 }
 
-px_err px_gguf_parse_split(const px_view *files, uint32_t n, px_gguf **out, px_diag *diag)
+static px_err parse(struct parts s, const px_view *files, px_gguf **out)
 {
-    struct parts s = {NULL, n, 0, diag};
+    uint32_t n = s.n;
+    px_diag *diag = s.diag;
     *out = NULL;
-    if (n == 1)
-        return px_gguf_parse(files[0], out, diag);
     if (n < 1 || n > PXI_LIMIT_GGUF_PARTS) {
         pxi_diag_field(diag, "parts");
         return pxi_diag_set(diag, PX_ERR_INVALID, 0, "1 to 1024 files", "%u", n);
@@ -126,4 +147,17 @@ px_err px_gguf_parse_split(const px_view *files, uint32_t n, px_gguf **out, px_d
         *out = s.g[0];
     pxi_free(s.g);
     return err;
+}
+
+px_err px_gguf_parse_split(const px_view *files, uint32_t n, px_gguf **out, px_diag *diag)
+{
+    *out = NULL;
+    if (n == 1)
+        return px_gguf_parse(files[0], out, diag);
+    return parse((struct parts){.n = n, .diag = diag}, files, out);
+}
+
+px_err pxi_gguf_parse_some(const px_view *files, uint32_t n, px_gguf **out, px_diag *diag)
+{
+    return parse((struct parts){.some = 1, .n = n, .diag = diag}, files, out);
 }

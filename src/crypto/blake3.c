@@ -131,16 +131,16 @@ static size_t hash_chunks(pxi_blake3_many *many, const uint8_t *in, size_t n, ui
     return count;
 }
 
-/* One level up: pairs become parents, an odd one at the end rises as it is. In place. */
-static size_t hash_level(pxi_blake3_many *many, uint8_t *cvs, size_t count)
+/* One level up: pairs become parents, an odd one at the end rises as it is. out may be in. */
+static size_t hash_level(pxi_blake3_many *many, const uint8_t *in, size_t count, uint8_t *out)
 {
     size_t done = 0, pairs = count / 2;
     if (many)
-        done = many(cvs, pairs, BLOCK, 0, 0, cvs);
+        done = many(in, pairs, BLOCK, 0, 0, out);
     for (; done < pairs; done++)
-        hash_parent(cvs + done * BLOCK, 0, cvs + done * PXI_DIGEST);
+        hash_parent(in + done * BLOCK, 0, out + done * PXI_DIGEST);
     if (count % 2)
-        memmove(cvs + pairs * PXI_DIGEST, cvs + 2 * pairs * PXI_DIGEST, PXI_DIGEST);
+        memmove(out + pairs * PXI_DIGEST, in + 2 * pairs * PXI_DIGEST, PXI_DIGEST);
     return pairs + count % 2;
 }
 
@@ -150,7 +150,7 @@ static size_t hash_group(pxi_blake3_many *many, const uint8_t *in, size_t n, uin
 {
     size_t count = hash_chunks(many, in, n, counter, cvs);
     while (count > stop)
-        count = hash_level(many, cvs, count);
+        count = hash_level(many, cvs, count, cvs);
     return count;
 }
 
@@ -184,4 +184,21 @@ void pxi_blake3_with(pxi_blake3_many *many, px_view in, uint8_t out[PXI_DIGEST])
 void pxi_blake3(px_view in, uint8_t out[PXI_DIGEST])
 {
     pxi_blake3_with(pxi_blake3_form(0), in, out);
+}
+
+void pxi_blake3_subtree(px_view in, uint64_t counter, uint8_t out[PXI_DIGEST])
+{
+    uint8_t cvs[GROUP * PXI_DIGEST];
+    hash_group(pxi_blake3_form(0), in.p, in.n, counter, 1, cvs);
+    memcpy(out, cvs, PXI_DIGEST);
+}
+
+void pxi_blake3_parent(const uint8_t pair[2 * PXI_DIGEST], int root, uint8_t out[PXI_DIGEST])
+{
+    hash_parent(pair, root ? ROOT : 0, out);
+}
+
+void pxi_blake3_pairs(const uint8_t *in, size_t count, uint8_t *out)
+{
+    hash_level(pxi_blake3_form(0), in, count, out);
 }

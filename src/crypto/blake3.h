@@ -34,4 +34,11 @@ pxi_blake3_many *pxi_blake3_form(unsigned i);
 /* The hash by a chosen form, so that tests compare all of them. */
 void pxi_blake3_with(pxi_blake3_many *many, px_view in, uint8_t out[PXI_DIGEST]);
 
+/* For crypto/tree: the chaining value of at most 128 chunks (1 byte or more), a complete subtree
+ * (or the last one) that begins at chunk `counter`; that of two side by side; those of pairs of
+ * `count` values, where an odd one at the end rises as it is (out may be in). */
+void pxi_blake3_subtree(px_view in, uint64_t counter, uint8_t out[PXI_DIGEST]);
+void pxi_blake3_parent(const uint8_t pair[2 * PXI_DIGEST], int root, uint8_t out[PXI_DIGEST]);
+void pxi_blake3_pairs(const uint8_t *in, size_t count, uint8_t *out);
+
 #endif

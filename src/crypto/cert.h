@@ -6,6 +6,9 @@
 #ifndef PXI_CRYPTO_CERT_H
 #define PXI_CRYPTO_CERT_H
 
+#include <stdbool.h>
+
+#include "crypto/hash.h"
 #include "crypto/key.h"
 
 enum { PXI_CERT_MAX = 8192 }; /* bytes of a peer's certificate that are looked at */
@@ -32,6 +35,25 @@ px_view pxi_cert_key_der(const struct pxi_cert *c);
  */
 px_err pxi_cert_verify(px_view der, uint64_t now_s, uint8_t pubkey[PXI_PUBKEY_MAX],
                        size_t *pubkey_n, px_diag *d);
+
+/*
+ * A peer's certificate that was checked: all that pxi_cert_verify checks but the dates. It says the
+ * same whenever the same bytes come again, so that whoever keeps it (counted; one thread) checks
+ * two signatures less. Errors as above.
+ */
+struct pxi_cert_peer;
+px_err pxi_cert_peer_new(px_view der, struct pxi_cert_peer **out, px_diag *d);
+struct pxi_cert_peer *pxi_cert_peer_keep(struct pxi_cert_peer *p);
+void pxi_cert_peer_drop(struct pxi_cert_peer *p); /* NULL is allowed */
+/* SHA-256 of the certificate. */
+const uint8_t *pxi_cert_peer_digest(const struct pxi_cert_peer *p);
+bool pxi_cert_peer_valid(const struct pxi_cert_peer *p, uint64_t now_s);
+/* The PublicKey protobuf of the host. Borrowed. */
+px_view pxi_cert_peer_host(const struct pxi_cert_peer *p);
+/* Is this the signature of a message by the certificate's key, under a scheme of TLS 1.3 (RFC 8446
+ * section 4.2.3) for handshakes? */
+bool pxi_cert_peer_signed(const struct pxi_cert_peer *p, unsigned scheme, px_view message,
+                          px_view signature);
 
 /* For crypto/tls: what it derives from a certificate and keeps with it. set answers what is kept,
  * which is not `value` when another thread was first; then the caller drops its own. */

@@ -9,11 +9,13 @@
 #include "crypto/key_form.h"
 
 #include <openssl/err.h>
+#include <openssl/rsa.h>
 
 struct fields {
     px_view tbs, algorithm, signature; /* tbs with its header: the signed bytes */
     px_view inner_algorithm, validity, spki, extensions;
-    px_view libp2p; /* the value of the extension */
+    px_view libp2p;      /* the value of the extension */
+    int64_t from, until; /* unix seconds */
 };
 
 enum key_kind { KIND_EC, KIND_RSA, KIND_ED25519 };
@@ -132,17 +134,30 @@ static int64_t take_time(struct pxi_cursor *c)
     return days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
 }
 
-static px_err check_dates(const struct fields *f, uint64_t now_s, px_diag *d)
+static px_err read_dates(struct fields *f, px_diag *d)
 {
     struct pxi_cursor c = pxi_cursor_of(f->validity);
-    int64_t from = take_time(&c), until = take_time(&c);
-    int64_t now = now_s > INT64_MAX ? INT64_MAX : (int64_t)now_s;
-    if (!pxi_der_done(&c))
-        return malformed(d, "validity", "two dates to the second, in UTC");
-    if (now < from)
+    f->from = take_time(&c);
+    f->until = take_time(&c);
+    return pxi_der_done(&c) ? PX_ERR_OK
+                            : malformed(d, "validity", "two dates to the second, in UTC");
+}
+
+static int64_t seconds(uint64_t now_s)
+{
+    return now_s > INT64_MAX ? INT64_MAX : (int64_t)now_s;
+}
+
+static px_err check_dates(struct fields *f, uint64_t now_s, px_diag *d)
+{
+    int64_t now = seconds(now_s);
+    px_err err = read_dates(f, d);
+    if (err)
+        return err;
+    if (now < f->from)
         return refused(d, PX_ERR_IDENTITY, "validity", "a certificate that is valid now",
                        "one that is not yet valid");
-    if (now > until)
+    if (now > f->until)
         return refused(d, PX_ERR_IDENTITY, "validity", "a certificate that is valid now",
                        "one that has expired");
     return PX_ERR_OK;
@@ -243,7 +258,8 @@ static int verify_with(EVP_PKEY *key, const struct algorithm *a, px_view message
     return ok;
 }
 
-static px_err check_self(const struct fields *f, px_diag *d)
+/* keep: the key, for the caller to free; may be NULL. */
+static px_err check_self(const struct fields *f, EVP_PKEY **keep, px_diag *d)
 {
     for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
         const struct algorithm *a = &algorithms[i];
@@ -254,7 +270,10 @@ static px_err check_self(const struct fields *f, px_diag *d)
             return refused(d, PX_ERR_UNSUPPORTED, "key",
                            "P-256 to P-521, RSA of 2048 to 4096 bits or Ed25519", "another key");
         int ok = verify_with(key, a, f->tbs, f->signature);
-        EVP_PKEY_free(key);
+        if (ok && keep)
+            *keep = key;
+        else
+            EVP_PKEY_free(key);
         return ok ? PX_ERR_OK
                   : refused(d, PX_ERR_IDENTITY, "signature", "a signature by its own key",
                             "another");
@@ -297,7 +316,7 @@ px_err pxi_cert_verify(px_view der, uint64_t now_s, uint8_t pubkey[PXI_PUBKEY_MA
     if (!err)
         err = find_extension(&f, d);
     if (!err)
-        err = check_self(&f, d);
+        err = check_self(&f, NULL, d);
     if (!err)
         err = check_host(&f, &host, d);
     if (err)
@@ -305,4 +324,109 @@ px_err pxi_cert_verify(px_view der, uint64_t now_s, uint8_t pubkey[PXI_PUBKEY_MA
     memcpy(pubkey, host.p, host.n);
     *pubkey_n = host.n;
     return PX_ERR_OK;
+}
+
+/* ---- certificates that are kept ---- */
+
+struct pxi_cert_peer {
+    unsigned users;
+    EVP_PKEY *key;
+    int64_t from, until;
+    uint8_t digest[PXI_DIGEST];
+    size_t host_n;
+    uint8_t host[];
+};
+
+px_err pxi_cert_peer_new(px_view der, struct pxi_cert_peer **out, px_diag *d)
+{
+    struct fields f = {0};
+    px_view host = {NULL, 0};
+    EVP_PKEY *key = NULL;
+    px_err err = split(&f, der, d);
+    *out = NULL;
+    if (!err)
+        err = read_dates(&f, d);
+    if (!err)
+        err = find_extension(&f, d);
+    if (!err)
+        err = check_self(&f, &key, d);
+    if (!err)
+        err = check_host(&f, &host, d);
+    struct pxi_cert_peer *p = err ? NULL : pxi_calloc(1, sizeof *p + host.n);
+    if (!p) {
+        EVP_PKEY_free(key);
+        return err ? err : PX_ERR_NOMEM;
+    }
+    p->users = 1;
+    p->key = key;
+    p->from = f.from;
+    p->until = f.until;
+    p->host_n = host.n;
+    memcpy(p->host, host.p, host.n);
+    pxi_sha256(der, p->digest);
+    *out = p;
+    return PX_ERR_OK;
+}
+
+struct pxi_cert_peer *pxi_cert_peer_keep(struct pxi_cert_peer *p)
+{
+    p->users++;
+    return p;
+}
+
+void pxi_cert_peer_drop(struct pxi_cert_peer *p)
+{
+    if (!p || --p->users)
+        return;
+    EVP_PKEY_free(p->key);
+    pxi_free(p);
+}
+
+const uint8_t *pxi_cert_peer_digest(const struct pxi_cert_peer *p)
+{
+    return p->digest;
+}
+
+bool pxi_cert_peer_valid(const struct pxi_cert_peer *p, uint64_t now_s)
+{
+    return seconds(now_s) >= p->from && seconds(now_s) <= p->until;
+}
+
+px_view pxi_cert_peer_host(const struct pxi_cert_peer *p)
+{
+    return px_view_of(p->host, p->host_n);
+}
+
+bool pxi_cert_peer_signed(const struct pxi_cert_peer *p, unsigned scheme, px_view message,
+                          px_view signature)
+{
+    static const struct {
+        uint16_t scheme, bits; /* of the key; 0: any */
+        int kind;
+        const EVP_MD *(*md)(void);
+    } schemes[] = {
+        {0x0403, 256, EVP_PKEY_EC, EVP_sha256}, {0x0503, 384, EVP_PKEY_EC, EVP_sha384},
+        {0x0603, 521, EVP_PKEY_EC, EVP_sha512}, {0x0804, 0, EVP_PKEY_RSA, EVP_sha256},
+        {0x0805, 0, EVP_PKEY_RSA, EVP_sha384},  {0x0806, 0, EVP_PKEY_RSA, EVP_sha512},
+        {0x0807, 0, EVP_PKEY_ED25519, NULL},
+    };
+    int ok = 0;
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        EVP_PKEY_CTX *pss = NULL;
+        if (schemes[i].scheme != scheme || EVP_PKEY_get_base_id(p->key) != schemes[i].kind ||
+            (schemes[i].bits && EVP_PKEY_get_bits(p->key) != schemes[i].bits) ||
+            signature.n > PXI_SIGNATURE_MAX)
+            continue;
+        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        ok = ctx &&
+             EVP_DigestVerifyInit(ctx, &pss, schemes[i].md ? schemes[i].md() : NULL, NULL, p->key) >
+                 0 &&
+             (schemes[i].kind != EVP_PKEY_RSA ||
+              (EVP_PKEY_CTX_set_rsa_padding(pss, RSA_PKCS1_PSS_PADDING) > 0 &&
+               EVP_PKEY_CTX_set_rsa_pss_saltlen(pss, RSA_PSS_SALTLEN_DIGEST) > 0)) &&
+             EVP_DigestVerify(ctx, signature.p, signature.n, message.p, message.n) == 1;
+        EVP_MD_CTX_free(ctx);
+    }
+    ERR_clear_error();
+    return ok;
 }

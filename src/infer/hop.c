@@ -94,6 +94,8 @@ static void probe(struct pxi_timer *t, uint64_t now_ns)
         lose(h, PX_ERR_TIMEOUT);
         return;
     }
+    if (pxi_peer_equal(&h->peer, pxi_host_self(h->host)))
+        return; /* who is silent himself cannot tell */
     if (now_ns - h->heard_ns > (uint64_t)PXI_LIMIT_STAGE_SILENCE_MS * PXI_MS ||
         !pxi_wire_send(&h->out, &ping, px_view_of(NULL, 0))) {
         lose(h, PX_ERR_TIMEOUT);

@@ -3,11 +3,13 @@
 #include <netdb.h>
 
 #include "base/mem.h"
+#include "io/dnsaddr.h"
 #include "io/socket.h"
 
 struct pxi_dns_io {
     struct pxi_transport transport;
     struct pxi_loop *loop;
+    struct sockaddr_in server; /* of TXT records; family 0: the system's */
 };
 
 /* One question on its way through the resolver's thread. */
@@ -19,7 +21,7 @@ struct question {
 
 static bool can_dial(struct pxi_transport *t, const struct pxi_endpoint *e)
 {
-    return e->dns.n && e->dns_code != PXI_MA_DNSADDR && !e->relayed;
+    return e->dns.n && !e->relayed;
 }
 
 /* The address with the ip in the place of the name. */
@@ -57,9 +59,20 @@ static void resolved(uv_getaddrinfo_t *r, int status, struct addrinfo *list)
     uv_freeaddrinfo(list);
 }
 
+static bool names_addresses(const struct pxi_dial *d)
+{
+    struct pxi_endpoint e;
+    return pxi_endpoint_of(pxi_maddr_view(&d->addr), &e) == PX_ERR_OK &&
+           e.dns_code == PXI_MA_DNSADDR;
+}
+
 static void dial(struct pxi_transport *t, struct pxi_dial *d)
 {
     struct pxi_dns_io *io = PXI_OF(t, struct pxi_dns_io, transport);
+    if (names_addresses(d)) {
+        pxi_dnsaddr_ask(io->loop, d, &io->server); /* else the dial times out */
+        return;
+    }
     struct pxi_endpoint e;
     struct question *q = pxi_calloc(1, sizeof *q);
     char *name = NULL;
@@ -85,6 +98,10 @@ static void cancel(struct pxi_transport *t, struct pxi_dial *d)
     struct question *q = d->transport_data;
     if (!q)
         return;
+    if (names_addresses(d)) {
+        pxi_dnsaddr_cancel(d);
+        return;
+    }
     q->dial = NULL;
     d->transport_data = NULL;
     uv_cancel((uv_req_t *)&q->request);
@@ -100,6 +117,12 @@ struct pxi_dns_io *pxi_dns_io_new(struct pxi_loop *l, struct pxi_host *h)
     io->loop = l;
     pxi_host_transport(h, &io->transport);
     return io;
+}
+
+void pxi_dns_io_server(struct pxi_dns_io *io, uint32_t ip, uint16_t port)
+{
+    io->server =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = ip, .sin_port = htons(port)};
 }
 
 void pxi_dns_io_free(struct pxi_dns_io *io)

@@ -1,12 +1,14 @@
 #include "io/quic.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/diag.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "crypto/key.h"
+#include "io/pages.h"
 #include "io/socket.h"
 #include "io/udp.h"
 
@@ -132,13 +134,16 @@ static void port_gone(uv_handle_t *h)
     pxi_free(PXI_OF(h, struct port, poll));
 }
 
-static px_err port_open(struct pxi_quic_io *io, const struct pxi_udp_addr *at, bool dial_only,
-                        struct port **out)
+/* Open a socket at an address, or (at NULL) take over one that is bound. */
+static px_err port_open(struct pxi_quic_io *io, const struct pxi_udp_addr *at, int fd,
+                        bool dial_only, struct port **out)
 {
     struct port *p = pxi_calloc(1, sizeof *p);
-    px_err err = p ? pxi_udp_open(&p->udp, at) : PX_ERR_NOMEM;
+    px_err err = !p ? PX_ERR_NOMEM : at ? pxi_udp_open(&p->udp, at) : pxi_udp_adopt(&p->udp, fd);
     *out = NULL;
     if (err) {
+        if (!at)
+            close(fd);
         pxi_free(p);
         return err;
     }
@@ -151,7 +156,8 @@ static px_err port_open(struct pxi_quic_io *io, const struct pxi_udp_addr *at, b
                                  .ctx = p,
                                  .local = p->udp.local,
                                  .secret = io->secret,
-                                 .dial_only = dial_only};
+                                 .dial_only = dial_only,
+                                 .pages = &pxi_pages_system};
     p->io = io;
     p->dial_only = dial_only;
     p->flush.run = on_flush;
@@ -211,7 +217,7 @@ static struct pxi_quic *pick(struct pxi_quic_transport *t, const struct pxi_udp_
     struct port *p = port_for(io, to, fresh);
     struct pxi_udp_addr any = {.family = to->family};
     if (!p)
-        port_open(io, &any, true, &p);
+        port_open(io, &any, -1, true, &p);
     return p ? p->q : NULL;
 }
 
@@ -270,13 +276,26 @@ px_err pxi_quic_io_listen(struct pxi_quic_io *io, px_view maddr, px_diag *d)
     if (pxi_endpoint_of(maddr, &e) != PX_ERR_OK || !pxi_udp_addr_of(&e, &at))
         return pxi_diag_set(d, PX_ERR_INVALID, 0, "/ip4 or /ip6 with /udp and /quic-v1",
                             "another address");
-    px_err err = port_open(io, &at, false, &p);
+    px_err err = port_open(io, &at, -1, false, &p);
     if (err == PX_ERR_IO && errno == EADDRINUSE)
         return pxi_diag_set(d, err, 0, "a free port", "port %u is in use", at.port);
     if (err)
         return pxi_diag_set(d, err, 0, "an address of this machine", "error %d of the system",
                             errno);
     e.port = p->udp.local.port;
+    pxi_endpoint_expand(&e, announce, io->host);
+    return PX_ERR_OK;
+}
+
+px_err pxi_quic_io_adopt(struct pxi_quic_io *io, int fd)
+{
+    struct port *p;
+    px_err err = port_open(io, NULL, fd, false, &p);
+    if (err != PX_ERR_OK)
+        return err;
+    struct pxi_endpoint e = {
+        .family = p->udp.local.family, .port = p->udp.local.port, .via = PXI_VIA_QUIC};
+    memcpy(e.ip, p->udp.local.ip, sizeof e.ip);
     pxi_endpoint_expand(&e, announce, io->host);
     return PX_ERR_OK;
 }

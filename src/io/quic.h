@@ -20,6 +20,9 @@ void pxi_quic_io_free(struct pxi_quic_io *io);
 /* Listen at /ip4|ip6/../udp/PORT/quic-v1; port 0 picks one. Adds our addresses to the host. */
 px_err pxi_quic_io_listen(struct pxi_quic_io *io, px_view maddr, px_diag *d);
 
+/* The same with a UDP socket that is bound already (non-blocking); it is taken over. */
+px_err pxi_quic_io_adopt(struct pxi_quic_io *io, int fd);
+
 /* Open the way through a NAT: n random bytes to this address from where we listen (DCUtR). */
 void pxi_quic_io_poke(struct pxi_quic_io *io, const struct pxi_endpoint *to, size_t n);
 

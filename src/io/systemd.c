@@ -20,13 +20,16 @@ static enum pxi_activated_kind kind_of(int fd)
 {
     int type = 0, listening = 0, family = 0;
     socklen_t n = sizeof(int);
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) || type != SOCK_STREAM ||
-        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) || !listening ||
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) ||
         getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n))
         return PXI_ACTIVATED_NONE;
-    return family == AF_UNIX                         ? PXI_ACTIVATED_LOCAL
-           : family == AF_INET || family == AF_INET6 ? PXI_ACTIVATED_TCP
-                                                     : PXI_ACTIVATED_NONE;
+    bool inet = family == AF_INET || family == AF_INET6;
+    if (type == SOCK_DGRAM)
+        return inet ? PXI_ACTIVATED_UDP : PXI_ACTIVATED_NONE;
+    if (type != SOCK_STREAM || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) ||
+        !listening)
+        return PXI_ACTIVATED_NONE;
+    return family == AF_UNIX ? PXI_ACTIVATED_LOCAL : inet ? PXI_ACTIVATED_TCP : PXI_ACTIVATED_NONE;
 }
 
 int pxi_activated(unsigned i, enum pxi_activated_kind *kind)

@@ -8,10 +8,15 @@
 
 #include <stdbool.h>
 
-enum pxi_activated_kind { PXI_ACTIVATED_NONE, PXI_ACTIVATED_TCP, PXI_ACTIVATED_LOCAL };
+enum pxi_activated_kind {
+    PXI_ACTIVATED_NONE,
+    PXI_ACTIVATED_TCP,
+    PXI_ACTIVATED_UDP,
+    PXI_ACTIVATED_LOCAL
+};
 
-/* The i-th descriptor that the manager passed to this process and its kind (listening TCP, or a
- * listening local stream socket; others are NONE); -1 past the end. Set non-blocking and
+/* The i-th descriptor that the manager passed to this process and its kind (listening TCP, UDP,
+ * or a listening local stream socket; others are NONE); -1 past the end. Set non-blocking and
  * close-on-exec. */
 int pxi_activated(unsigned i, enum pxi_activated_kind *kind);
 

@@ -85,28 +85,45 @@ static void configure(struct pxi_udp *u)
     u->gro = setsockopt(u->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
 }
 
-px_err pxi_udp_open(struct pxi_udp *u, const struct pxi_udp_addr *at)
+/* Learn where a bound socket is bound; false with errno set. */
+static bool locate(struct pxi_udp *u)
 {
     static const uint8_t wildcard[16];
     struct sockaddr_storage sa;
+    if (getsockname(u->fd, (struct sockaddr *)&sa, &(socklen_t){sizeof sa}))
+        return false;
+    u->local = from_sockaddr(&sa);
+    u->any = memcmp(u->local.ip, wildcard, sizeof wildcard) == 0;
+    return true;
+}
+
+px_err pxi_udp_adopt(struct pxi_udp *u, int fd)
+{
+    memset(u, 0, sizeof *u);
+    u->fd = fd;
+    if (!locate(u))
+        return PX_ERR_IO;
+    configure(u);
+    return PX_ERR_OK;
+}
+
+px_err pxi_udp_open(struct pxi_udp *u, const struct pxi_udp_addr *at)
+{
+    struct sockaddr_storage sa;
     socklen_t n = to_sockaddr(at, &sa);
     memset(u, 0, sizeof *u);
-    u->local = *at;
-    u->any = memcmp(at->ip, wildcard, sizeof wildcard) == 0;
     u->fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (u->fd < 0)
         return PX_ERR_IO;
     if (at->family == 6)
         set(u->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    if (bind(u->fd, (struct sockaddr *)&sa, n) ||
-        getsockname(u->fd, (struct sockaddr *)&sa, &(socklen_t){sizeof sa})) {
+    if (bind(u->fd, (struct sockaddr *)&sa, n) || !locate(u)) {
         int saved = errno;
         close(u->fd);
         u->fd = -1;
         errno = saved;
         return saved == EACCES ? PX_ERR_PERMISSION : PX_ERR_IO;
     }
-    u->local.port = from_sockaddr(&sa).port;
     configure(u);
     return PX_ERR_OK;
 }

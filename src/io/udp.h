@@ -21,6 +21,8 @@ struct pxi_udp {
 
 /* Open and bind. PX_ERR_IO with errno set, PX_ERR_PERMISSION. */
 px_err pxi_udp_open(struct pxi_udp *u, const struct pxi_udp_addr *at);
+/* Take over a socket that is bound already (non-blocking, close-on-exec); an error leaves it. */
+px_err pxi_udp_adopt(struct pxi_udp *u, int fd);
 void pxi_udp_close(struct pxi_udp *u);
 
 /* Send a batch; returns how many of its bytes are dealt with (sent, or refused like a lost

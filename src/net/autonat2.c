@@ -271,13 +271,13 @@ static bool consistent(const struct asked *q, const struct pxi_conn *c)
            (want.via == got.via && (want.family == got.family || !got.family));
 }
 
+/* The nonce alone tells whose dial-back it is: servers may dial back as another peer. */
 static void on_back(struct back *b, uint64_t nonce)
 {
     struct pxi_autonat2 *a = b->autonat;
     for (struct pxi_list *l = a->asked.next; l != &a->asked; l = l->next) {
         struct asked *q = PXI_OF(l, struct asked, link);
-        if (q->nonce != nonce || !pxi_peer_equal(&q->server, &b->stream->conn->peer) ||
-            !consistent(q, b->stream->conn))
+        if (q->nonce != nonce || !consistent(q, b->stream->conn))
             continue;
         struct pxi_msg_autonat2_back_response r = {0};
         q->came_back = true;

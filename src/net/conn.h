@@ -25,15 +25,14 @@ struct pxi_conn_ops {
 
 struct pxi_conn {
     const struct pxi_conn_ops *ops;
-    struct pxi_host *host;          /* NULL until the host has it */
-    struct pxi_list link;           /* in the host's list of connections */
-    struct pxi_list peer_link;      /* in the peer's list of connections */
-    struct pxi_list streams;        /* struct pxi_stream.link */
-    struct pxi_peer peer;           /* proven by the handshake */
-    px_view pubkey;                 /* PublicKey protobuf, owned by the carrier */
-    struct pxi_maddr local, remote; /* without /p2p at the end; either may be empty */
-    const char *security;           /* "/noise", "/tls/1.0.0", "" for QUIC and the simulator */
-    const char *muxer;              /* "/yamux/1.0.0", "" likewise */
+    struct pxi_host *host;     /* NULL until the host has it */
+    struct pxi_list link;      /* in the host's list of connections */
+    struct pxi_list peer_link; /* in the peer's list of connections */
+    struct pxi_list streams;   /* struct pxi_stream.link */
+    struct pxi_peer peer;      /* proven by the handshake */
+    px_view pubkey;            /* PublicKey protobuf, owned by the carrier */
+    const char *security;      /* "/noise", "/tls/1.0.0", "" for QUIC and the simulator */
+    const char *muxer;         /* "/yamux/1.0.0", "" likewise */
     struct pxi_scope_conn *scope;
     uint64_t opened_ns, used_ns; /* used: last time that a stream was opened or closed */
     unsigned stream_count;
@@ -41,6 +40,7 @@ struct pxi_conn {
     bool outbound;
     bool limited; /* through a relay: only protocols that allow it */
     bool closing;
+    struct pxi_maddr local, remote; /* without /p2p at the end; either may be empty */
 };
 
 /* Set up the shared part of a new connection; the carrier has zeroed it and set ops. */

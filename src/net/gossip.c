@@ -88,6 +88,7 @@ void pxi_gossip_free(struct pxi_gossip *g)
     if (!g)
         return;
     pxi_timer_disarm(g->timers, &g->beat);
+    pxi_gossip_px_stop(g);
     pxi_gossip_peers_stop(g);
     pxi_gossip_topics_free(g);
     pxi_score_deinit(&g->book);

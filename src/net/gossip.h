@@ -47,6 +47,7 @@ struct pxi_gossip_options {
     size_t max_size;                      /* of one RPC: 1 MiB */
     size_t idontwant_size;                /* messages from this size on: 1024 */
     bool no_flood_publish;                /* own messages go to the mesh only */
+    bool peer_exchange;                   /* tell those that are pruned of others in the topic */
     const struct pxi_gossip_score *score; /* NULL: pxi_gossip_score_default */
     void *ctx;
     void (*message)(void *ctx, const struct pxi_gossip_message *m);
@@ -101,6 +102,7 @@ struct pxi_gossip_stats {
     uint64_t ihave_in, ihave_out, ihave_ignored, iwant_in, iwant_out, iwant_served, iwant_ignored;
     uint64_t idontwant_in, idontwant_out, idontwant_ignored, spared; /* sends that they saved */
     uint64_t broken_promises, graylisted, dropped, slow_prunes, bytes_in, bytes_out;
+    uint64_t exchange_out, exchange_in; /* peers told of in PRUNE; dialled because of one */
     unsigned peers, topics;
 };
 struct pxi_gossip_stats pxi_gossip_stats(const struct pxi_gossip *g);

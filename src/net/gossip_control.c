@@ -192,12 +192,13 @@ static void on_idontwant(struct pxi_gossip_peer *p, px_view entry)
 
 /* -------------------------------------------------------------------- mesh */
 
-static void refuse(struct pxi_gossip_peer *p, struct pxi_gossip_topic *t, struct pxi_score_stat *s)
+static void refuse(struct pxi_gossip_peer *p, struct pxi_gossip_topic *t, struct pxi_score_stat *s,
+                   bool exchange)
 {
     struct pxi_gossip *g = p->gossip;
     g->stats.grafts_refused++;
     pxi_score_backoff(s, pxi_gossip_now(g), g->o.prune_backoff_ms * PXI_MS);
-    pxi_gossip_send_prune(p, t->name, g->o.prune_backoff_ms);
+    pxi_gossip_send_prune(p, t, g->o.prune_backoff_ms, exchange);
 }
 
 static void on_graft(struct pxi_gossip_peer *p, px_view entry)
@@ -217,16 +218,16 @@ static void on_graft(struct pxi_gossip_peer *p, px_view entry)
     if (!s)
         return;
     if (p->direct) {
-        refuse(p, t, s);
+        refuse(p, t, s, false);
     } else if (pxi_score_backing_off(s, now)) {
         /* too early: once, and once more when it is a flood */
         uint64_t flood = (uint64_t)g->o.graft_flood_ms * PXI_MS;
         uint64_t whole = (uint64_t)g->o.prune_backoff_ms * PXI_MS;
         bool soon = s->backoff_ns > now + whole - (flood < whole ? flood : whole);
         pxi_score_behaviour(p->book, soon ? 2 : 1);
-        refuse(p, t, s);
+        refuse(p, t, s, false);
     } else if (pxi_gossip_score_of(p) < 0 || (t->mesh_count >= g->o.d_high && !p->outbound)) {
-        refuse(p, t, s);
+        refuse(p, t, s, true);
     } else {
         pxi_gossip_mesh_add(m);
     }
@@ -252,6 +253,7 @@ static void on_prune(struct pxi_gossip_peer *p, px_view entry)
     if (m)
         pxi_gossip_mesh_remove(m);
     pxi_score_backoff(pxi_score_stat(p->book, &t->score), pxi_gossip_now(g), ns);
+    pxi_gossip_px_heard(p, t, entry);
 }
 
 /* ------------------------------------------------------------------- an RPC */

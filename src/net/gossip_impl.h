@@ -85,10 +85,16 @@ struct pxi_gossip_peer {
     unsigned queued_count;
     unsigned lost, slow; /* messages dropped since the heartbeat; heartbeats in a row with such */
     /* since the last heartbeat */
-    unsigned ihave_count, ihave_ids, iwant_ids, idontwant_ids, repeats, control_count;
+    unsigned ihave_count, ihave_ids, iwant_ids, idontwant_ids, repeats, control_count, px_peers;
     struct pxi_gossip_promise *promises; /* GOSSIP_PROMISES of them, or NULL */
     struct pxi_gossip_unwanted *unwanted;
     uint32_t unwanted_at;
+};
+
+/* A dial to a peer that a PRUNE named. */
+struct pxi_gossip_exchange {
+    struct pxi_reach reach;
+    bool busy;
 };
 
 struct pxi_gossip {
@@ -111,6 +117,7 @@ struct pxi_gossip {
     uint64_t key[2], seqno;
     uint32_t beats;
     struct pxi_gossip_stats stats;
+    struct pxi_gossip_exchange exchanges[PXI_LIMIT_GOSSIP_PX_DIALS];
 };
 
 static inline uint64_t pxi_gossip_now(const struct pxi_gossip *g)
@@ -147,7 +154,9 @@ void pxi_gossip_peer_open(struct pxi_gossip_peer *p);
 /* gossip_send.c: what goes out */
 void pxi_gossip_send_subscription(struct pxi_gossip_peer *p, bool on, px_view topic);
 void pxi_gossip_send_graft(struct pxi_gossip_peer *p, px_view topic);
-void pxi_gossip_send_prune(struct pxi_gossip_peer *p, px_view topic, uint64_t backoff_ms);
+/* exchange: tell of others in the topic, when the router does that. */
+void pxi_gossip_send_prune(struct pxi_gossip_peer *p, struct pxi_gossip_topic *t,
+                           uint64_t backoff_ms, bool exchange);
 /* IHAVE of the messages chosen; IWANT of ids (a list of encoded fields); IDONTWANT of one id. */
 void pxi_gossip_send_ihave(struct pxi_gossip_peer *p, px_view topic, struct pxi_gossip_msg **m,
                            uint32_t count);
@@ -172,6 +181,13 @@ void pxi_gossip_rpc(struct pxi_gossip_peer *p, px_view frame);
 void pxi_gossip_promises_check(struct pxi_gossip_peer *p);
 /* Their form of an id to ours, in *out; false when it is too long. */
 bool pxi_gossip_id_in(struct pxi_gossip_peer *p, px_view theirs, struct pxi_gossip_id *out);
+
+/* gossip_px.c: peer exchange */
+/* Append entries of others in the topic, as they stand in a PRUNE. */
+void pxi_gossip_px_tell(struct pxi_gossip_peer *p, struct pxi_gossip_topic *t, struct pxi_buf *out);
+/* A PRUNE of a joined topic came: dial some of those that it names. */
+void pxi_gossip_px_heard(struct pxi_gossip_peer *p, struct pxi_gossip_topic *t, px_view prune);
+void pxi_gossip_px_stop(struct pxi_gossip *g);
 
 /* gossip_mesh.c: the heartbeat and choosing peers */
 void pxi_gossip_graft(struct pxi_gossip_member *m);

@@ -13,7 +13,7 @@ void pxi_gossip_prune(struct pxi_gossip_member *m, uint64_t backoff_ms)
     struct pxi_score_stat *s = pxi_gossip_stat(m);
     pxi_gossip_mesh_remove(m);
     pxi_score_backoff(s, pxi_gossip_now(g), backoff_ms * PXI_MS);
-    pxi_gossip_send_prune(m->peer, m->topic->name, backoff_ms);
+    pxi_gossip_send_prune(m->peer, m->topic, backoff_ms, true);
 }
 
 /* --------------------------------------------------------------- choosing */
@@ -228,7 +228,7 @@ static void begin_period(struct pxi_gossip *g)
         pxi_gossip_promises_check(p);
         p->slow = p->lost ? p->slow + 1 : 0;
         p->lost = p->ihave_count = p->ihave_ids = p->iwant_ids = 0;
-        p->idontwant_ids = p->repeats = p->control_count = 0;
+        p->idontwant_ids = p->repeats = p->control_count = p->px_peers = 0;
         pxi_gossip_peer_open(p);
     }
 }

@@ -220,14 +220,15 @@ bool pxi_rpc_put_graft(struct pxi_buf *out, px_view topic)
                      pxi_rpc_put_bytes(out, PXI_RPC_TOPIC, topic));
 }
 
-bool pxi_rpc_put_prune(struct pxi_buf *out, px_view topic, uint64_t backoff_s)
+bool pxi_rpc_put_prune(struct pxi_buf *out, px_view topic, uint64_t backoff_s, px_view peers)
 {
     uint8_t scratch[PXI_VARINT_MAX];
-    size_t mark = out->n, n = pxi_rpc_field_size(PXI_RPC_TOPIC, topic.n);
+    size_t mark = out->n, n = pxi_rpc_field_size(PXI_RPC_TOPIC, topic.n) + peers.n;
     if (backoff_s)
         n += 1 + put_varint(scratch, backoff_s);
     return whole(out, mark,
                  pxi_rpc_put_head(out, PXI_RPC_PRUNE, n) &&
                      pxi_rpc_put_bytes(out, PXI_RPC_TOPIC, topic) &&
+                     (!peers.n || pxi_buf_add(out, peers.p, peers.n)) &&
                      (!backoff_s || pxi_rpc_put_uint(out, PXI_RPC_PRUNE_BACKOFF, backoff_s)));
 }

@@ -34,6 +34,8 @@ enum {
     PXI_RPC_WANT_ID = 1, /* of iwant, idontwant */
     PXI_RPC_PRUNE_PEER = 2,
     PXI_RPC_PRUNE_BACKOFF = 3,
+    PXI_RPC_PX_ID = 1, /* of a peer in a prune */
+    PXI_RPC_PX_RECORD = 2,
 };
 
 /* One field as it stands on the wire. */
@@ -75,6 +77,7 @@ bool pxi_rpc_put_head(struct pxi_buf *out, uint32_t number, size_t n);
 /* A subscription entry of RPC; graft and prune entries of its control message. */
 bool pxi_rpc_put_subscription(struct pxi_buf *rpc, bool on, px_view topic);
 bool pxi_rpc_put_graft(struct pxi_buf *control, px_view topic);
-bool pxi_rpc_put_prune(struct pxi_buf *control, px_view topic, uint64_t backoff_s);
+/* peers: encoded entries of PXI_RPC_PRUNE_PEER. */
+bool pxi_rpc_put_prune(struct pxi_buf *control, px_view topic, uint64_t backoff_s, px_view peers);
 
 #endif

@@ -35,11 +35,17 @@ void pxi_gossip_send_graft(struct pxi_gossip_peer *p, px_view topic)
     mark(p);
 }
 
-void pxi_gossip_send_prune(struct pxi_gossip_peer *p, px_view topic, uint64_t backoff_ms)
+void pxi_gossip_send_prune(struct pxi_gossip_peer *p, struct pxi_gossip_topic *t,
+                           uint64_t backoff_ms, bool exchange)
 {
-    make_room(p, &p->control, topic.n + 32);
-    uint64_t s = p->version >= GOSSIP_V11 ? (backoff_ms + 999) / 1000 : 0;
-    pxi_rpc_put_prune(&p->control, topic, s);
+    struct pxi_buf peers = {.max = p->control.max / 2};
+    bool knows = p->version >= GOSSIP_V11;
+    if (exchange && knows && p->gossip->o.peer_exchange && pxi_gossip_score_of(p) >= 0)
+        pxi_gossip_px_tell(p, t, &peers);
+    make_room(p, &p->control, t->name.n + peers.n + 32);
+    pxi_rpc_put_prune(&p->control, t->name, knows ? (backoff_ms + 999) / 1000 : 0,
+                      px_view_of(peers.p, peers.n));
+    pxi_buf_deinit(&peers);
     p->gossip->stats.prunes_out++;
     mark(p);
 }

@@ -83,7 +83,8 @@ struct pxi_reach {
 };
 
 /* Connect to r->peer: an existing connection, or dial the addresses given here (binary multiaddrs)
- * and those in the peerstore, happy-eyeballs style. `done` comes later, never from inside. */
+ * and those in the peerstore, happy-eyeballs style. `done` comes later, never from inside. A host
+ * that closes answers the wishes that it has and takes no new ones: their `done` does not come. */
 void pxi_reach_start(struct pxi_reach *r, struct pxi_host *h, const px_view *addrs, unsigned count);
 /* Forget the wish; `done` will not come. Harmless when it came. */
 void pxi_reach_cancel(struct pxi_reach *r);
@@ -166,6 +167,7 @@ struct pxi_dial {
     struct pxi_timer timer;
     bool simultaneous_server; /* DCUtR over TCP: dial, then act as the responder */
     bool fresh_port;          /* AutoNAT: not from a port that we listen on, which a NAT may know */
+    uint8_t depth;            /* how many names led to the address */
 };
 
 /* A way to carry connections: io/tcp, io/quic, net/relay, the simulator. */
@@ -187,7 +189,10 @@ bool pxi_host_punch(struct pxi_host *h, px_view maddr);
 /* A transport found out where an address leads: the dial goes on with the transport of that
  * address. false when there is none; then the caller ends the dial. */
 bool pxi_dial_pass(struct pxi_dial *d, px_view addr);
-/* A dial ended: c (authenticated, ready), or NULL and why not. */
+/* A transport found out that an address stands for these: they are tried in turn, with those that
+ * the peer has besides. Then the caller ends the dial with what this returns. */
+px_err pxi_dial_expand(struct pxi_dial *d, const px_view *addrs, unsigned n);
+/* A dial ended: c (authenticated, ready), or NULL and why not (PX_ERR_OK: it expanded). */
 void pxi_dial_done(struct pxi_dial *d, struct pxi_conn *c, px_err err);
 /* An inbound connection is ready. On failure (limits, gate) the carrier closes it at once. */
 px_err pxi_host_add_conn(struct pxi_host *h, struct pxi_conn *c);

@@ -25,6 +25,7 @@ struct session {
     struct pxi_identify *id;
     struct pxi_stream *stream;
     struct pxi_list link;
+    struct pxi_timer timer; /* until when it must be over */
     struct pxi_buf out;
     struct pxi_frame in;
     size_t sent;
@@ -34,9 +35,18 @@ struct session {
 static void session_free(struct session *s)
 {
     pxi_list_remove(&s->link);
+    pxi_timer_disarm(pxi_host_timers(s->id->host), &s->timer);
     pxi_buf_deinit(&s->out);
     pxi_frame_deinit(&s->in);
     pxi_free(s);
+}
+
+/* Who neither finishes its message nor takes ours gives its place back. */
+static void session_late(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct session *s = PXI_OF(t, struct session, timer);
+    pxi_stream_reset(s->stream);
+    session_free(s);
 }
 
 static struct session *session_new(struct pxi_identify *id)
@@ -47,6 +57,8 @@ static struct session *session_new(struct pxi_identify *id)
     s->id = id;
     s->in.max = PXI_LIMIT_IDENTIFY_BYTES;
     s->out.max = PXI_LIMIT_IDENTIFY_BYTES;
+    s->timer.fire = session_late;
+    pxi_timer_after(pxi_host_timers(id->host), &s->timer, PXI_LIMIT_IDENTIFY_MS * PXI_MS);
     pxi_list_add(&id->sessions, &s->link);
     return s;
 }

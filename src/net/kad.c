@@ -33,7 +33,6 @@ struct pxi_kad *pxi_kad_new(struct pxi_host *h, const struct pxi_kad_options *o)
     pxi_list_init(&k->ops);
     pxi_list_init(&k->served);
     pxi_list_init(&k->tests);
-    pxi_list_init(&k->kept);
     k->self = pxi_kad_key_of(pxi_peer_view(pxi_host_self(h)));
     pxi_kad_table_init(&k->table, &k->self, k->o.k);
     if (k->o.no_diversity)
@@ -48,6 +47,7 @@ struct pxi_kad *pxi_kad_new(struct pxi_host *h, const struct pxi_kad_options *o)
     k->watch.identified = on_identified;
     pxi_host_watch(h, &k->watch);
     pxi_kad_keep_start(k);
+    pxi_kad_kept_start(k);
     return k;
 }
 
@@ -57,6 +57,7 @@ void pxi_kad_free(struct pxi_kad *k)
         return;
     pxi_host_unwatch(&k->watch);
     pxi_kad_keep_stop(k);
+    pxi_kad_kept_stop(k);
     pxi_kad_tests_stop(k);
     while (!pxi_list_empty(&k->ops))
         pxi_kad_op_free(PXI_OF(k->ops.next, struct pxi_kad_op, link));
@@ -86,9 +87,9 @@ const struct pxi_kad_table *pxi_kad_table_of(const struct pxi_kad *k)
 
 struct pxi_kad_stats pxi_kad_stats_of(const struct pxi_kad *k)
 {
-    return (struct pxi_kad_stats){k->table.count,  k->store.records.n, k->store.providers.n,
-                                  k->op_count,     k->served_count,    k->requests_in,
-                                  k->requests_out, k->refused};
+    return (struct pxi_kad_stats){k->table.count, k->store.records.n, k->store.providers.n,
+                                  k->op_count,    k->served_count,    k->kept.count,
+                                  k->requests_in, k->requests_out,    k->refused};
 }
 
 /* ------------------------------------------------------------- the table */

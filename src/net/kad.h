@@ -109,7 +109,15 @@ struct pxi_kad_op *pxi_kad_put(struct pxi_kad *k, px_view key, px_view value, px
 /* Tell the k nearest peers that we have what the multihash names. */
 struct pxi_kad_op *pxi_kad_provide(struct pxi_kad *k, px_view multihash, pxi_kad_done_fn *done,
                                    void *ctx);
-/* Provide it again before it expires, until told to stop. */
+/*
+ * Put or provide again before others forget it (kad-dht: 22 hours, they keep it for 48), and once
+ * more soon when that failed, until told to stop. It begins with the next time: the first is a
+ * pxi_kad_put or pxi_kad_provide. A kept value takes the place of the one before; one of our own
+ * namespace is signed anew each time; one that is no longer valid, or that a better one has
+ * replaced, is kept no longer. LIMIT: too many, or too large.
+ */
+px_err pxi_kad_put_keep(struct pxi_kad *k, px_view key, px_view value);
+void pxi_kad_put_stop(struct pxi_kad *k, px_view key);
 px_err pxi_kad_provide_keep(struct pxi_kad *k, px_view multihash);
 void pxi_kad_provide_stop(struct pxi_kad *k, px_view multihash);
 /* Up to `enough` providers (0: the whole lookup, at most the limit). */
@@ -128,7 +136,7 @@ struct pxi_kad_op *pxi_kad_bootstrap(struct pxi_kad *k, pxi_kad_done_fn *done, v
 const struct pxi_kad_table *pxi_kad_table_of(const struct pxi_kad *k);
 
 struct pxi_kad_stats {
-    unsigned table, records, providers, ops, streams;
+    unsigned table, records, providers, ops, streams, kept;
     uint64_t requests_in, requests_out, refused;
 };
 struct pxi_kad_stats pxi_kad_stats_of(const struct pxi_kad *k);

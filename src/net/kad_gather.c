@@ -86,6 +86,21 @@ static void gather_providers(struct pxi_kad_op *op, const struct pxi_msg_kad *m,
 
 /* ---------------------------------------------------------------- closer */
 
+/* Does the lookup know the peer, and each of these addresses unless they no longer matter? Most of
+ * what answers name was named before, by others that are near. */
+static bool known(const struct pxi_kad_op *op, const struct pxi_peer *peer,
+                  const struct pxi_msg_kad_peer *p)
+{
+    int i = pxi_kad_lookup_find(&op->lookup, peer);
+    if (i < 0 || (op->kind == PXI_KAD_OP_FIND && pxi_peer_equal(peer, &op->target)))
+        return false;
+    const struct pxi_kad_node *n = &op->lookup.node[i];
+    for (size_t a = 0; a < p->addrs.n && n->state == PXI_KAD_HEARD; a++)
+        if (!pxi_kad_addrs_hold(&n->addrs, *PXI_PB_AT(p->addrs, px_view, a)))
+            return false;
+    return true;
+}
+
 static void gather_closer(struct pxi_kad_op *op, unsigned i, const struct pxi_msg_kad *m,
                           enum pxi_ip_kind teller)
 {
@@ -97,7 +112,9 @@ static void gather_closer(struct pxi_kad_op *op, unsigned i, const struct pxi_ms
             pxi_kad_fault(op->kad, PXI_FAULT_KAD);
             continue;
         }
-        unsigned n = pxi_kad_peer_addrs(p, teller, addrs, PXI_LIMIT_KAD_ADDRS);
+        unsigned n = 0;
+        if (!known(op, &peer, p))
+            n = pxi_kad_peer_addrs(p, teller, addrs, PXI_LIMIT_KAD_ADDRS);
         pxi_kad_lookup_hear(&op->lookup, i, &peer, addrs, n);
         if (op->kind == PXI_KAD_OP_FIND && n && pxi_peer_equal(&peer, &op->target))
             offer_provider(op, &peer, addrs, n);

@@ -86,6 +86,16 @@ void pxi_kad_rpc_cancel(struct pxi_kad_rpc *r);
 
 enum { PXI_KAD_LINGER = 16 };
 
+/* What we put and provide again before it expires (kad_kept.c). Each line is in the order of time:
+ * first what is due after the usual interval, then what failed and is tried again soon. */
+struct pxi_kad_kept {
+    struct pxi_list line[2];
+    struct pxi_list *chains; /* by the hash of the key; NULL before the first */
+    struct pxi_timer timer;  /* the next that is due */
+    unsigned count, running;
+    size_t bytes;
+};
+
 struct pxi_kad {
     struct pxi_host *host;
     struct pxi_kad_options o;
@@ -97,8 +107,8 @@ struct pxi_kad {
     struct pxi_list ops;    /* struct pxi_kad_op.link */
     struct pxi_list served; /* streams of our clients */
     struct pxi_list tests;  /* peers that are asked before they enter the table */
-    struct pxi_list kept;   /* what we provide again and again */
-    unsigned op_count, served_count, test_count, kept_count;
+    struct pxi_kad_kept kept;
+    unsigned op_count, served_count, test_count;
     struct pxi_timer refresh;
     unsigned refresh_turn;
     struct pxi_stream *linger[PXI_KAD_LINGER]; /* whose work is done, not ended by the peer yet */
@@ -131,9 +141,12 @@ void pxi_kad_dead(struct pxi_kad *k, const struct pxi_peer *p);
 void pxi_kad_test(struct pxi_kad *k, const struct pxi_peer *p, const px_view *addrs,
                   unsigned count);
 void pxi_kad_tests_stop(struct pxi_kad *k);
-/* kad_keep.c: refresh of buckets, and providing again. */
+/* kad_keep.c: refresh of buckets. */
 void pxi_kad_keep_start(struct pxi_kad *k);
 void pxi_kad_keep_stop(struct pxi_kad *k);
+/* kad_kept.c: putting and providing again. */
+void pxi_kad_kept_start(struct pxi_kad *k);
+void pxi_kad_kept_stop(struct pxi_kad *k);
 /* kad_query.c */
 void pxi_kad_op_free(struct pxi_kad_op *op);
 

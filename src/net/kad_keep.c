@@ -1,15 +1,8 @@
-/* What a DHT does by itself: keeps its buckets fresh, drops what expired, provides again. */
+/* What a DHT does by itself: keeps its buckets fresh, and drops what expired. */
 #include "base/limits.h"
 #include "net/kad_impl.h"
 
 enum { TICKS = 8 }; /* parts of a refresh period, one bucket in each */
-
-struct kept {
-    struct pxi_list link;
-    uint64_t next_ns;
-    uint16_t n;
-    uint8_t b[];
-};
 
 /* A key whose hash shares exactly `bits` with ours at the front; it is found by trying, so only
  * for buckets that are near the top. */
@@ -37,22 +30,10 @@ static void refresh_one(struct pxi_kad *k)
         pxi_kad_lookup_key(k, px_view_of(key, sizeof key), k->o.k, NULL, NULL);
 }
 
-static void provide_due(struct pxi_kad *k, uint64_t now_ns)
-{
-    for (struct pxi_list *l = k->kept.next; l != &k->kept; l = l->next) {
-        struct kept *w = PXI_OF(l, struct kept, link);
-        if (w->next_ns > now_ns || k->op_count * 2 >= PXI_LIMIT_KAD_OPS)
-            continue;
-        if (pxi_kad_provide(k, px_view_of(w->b, w->n), NULL, NULL))
-            w->next_ns = now_ns + PXI_LIMIT_KAD_REPUBLISH_S * PXI_SECOND;
-    }
-}
-
 static void tick(struct pxi_timer *t, uint64_t now_ns)
 {
     struct pxi_kad *k = PXI_OF(t, struct pxi_kad, refresh);
     pxi_kad_store_sweep(&k->store, now_ns);
-    provide_due(k, now_ns);
     refresh_one(k);
     pxi_timer_after(pxi_host_timers(k->host), t, PXI_LIMIT_KAD_REFRESH_S * PXI_SECOND / TICKS);
 }
@@ -65,54 +46,9 @@ void pxi_kad_keep_start(struct pxi_kad *k)
                         PXI_LIMIT_KAD_REFRESH_S * PXI_SECOND / TICKS);
 }
 
-static void kept_free(struct pxi_kad *k, struct kept *w)
-{
-    pxi_list_remove(&w->link);
-    k->kept_count--;
-    pxi_free(w);
-}
-
 void pxi_kad_keep_stop(struct pxi_kad *k)
 {
     pxi_timer_disarm(pxi_host_timers(k->host), &k->refresh);
-    while (!pxi_list_empty(&k->kept))
-        kept_free(k, PXI_OF(k->kept.next, struct kept, link));
-}
-
-static struct kept *kept_find(struct pxi_kad *k, px_view multihash)
-{
-    for (struct pxi_list *l = k->kept.next; l != &k->kept; l = l->next) {
-        struct kept *w = PXI_OF(l, struct kept, link);
-        if (px_view_equal(px_view_of(w->b, w->n), multihash))
-            return w;
-    }
-    return NULL;
-}
-
-px_err pxi_kad_provide_keep(struct pxi_kad *k, px_view multihash)
-{
-    if (!multihash.n || multihash.n > PXI_LIMIT_KAD_KEY_BYTES)
-        return PX_ERR_INVALID;
-    if (kept_find(k, multihash))
-        return PX_ERR_OK;
-    if (k->kept_count >= PXI_LIMIT_KAD_KEPT)
-        return PX_ERR_LIMIT;
-    struct kept *w = pxi_calloc(1, sizeof *w + multihash.n);
-    if (!w)
-        return PX_ERR_NOMEM;
-    w->next_ns = pxi_kad_now(k) + PXI_LIMIT_KAD_REPUBLISH_S * PXI_SECOND;
-    w->n = (uint16_t)multihash.n;
-    memcpy(w->b, multihash.p, multihash.n);
-    pxi_list_add(&k->kept, &w->link);
-    k->kept_count++;
-    return PX_ERR_OK;
-}
-
-void pxi_kad_provide_stop(struct pxi_kad *k, px_view multihash)
-{
-    struct kept *w = kept_find(k, multihash);
-    if (w)
-        kept_free(k, w);
 }
 
 struct pxi_kad_op *pxi_kad_bootstrap(struct pxi_kad *k, pxi_kad_done_fn *done, void *ctx)

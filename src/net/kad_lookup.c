@@ -2,6 +2,7 @@
 #include "net/kad_lookup.h"
 
 #include "base/limits.h"
+#include "base/map.h"
 #include "base/timer.h"
 
 void pxi_kad_lookup_init(struct pxi_kad_lookup *l, const struct pxi_kad_lookup_options *o,
@@ -25,6 +26,7 @@ void pxi_kad_lookup_deinit(struct pxi_kad_lookup *l)
     for (unsigned p = 0; p < PXI_KAD_PATHS; p++)
         pxi_free(l->path[p].order);
     pxi_free(l->node);
+    pxi_free(l->index);
     *l = (struct pxi_kad_lookup){0};
 }
 
@@ -50,32 +52,48 @@ static unsigned place(const struct pxi_kad_lookup *l, const struct pxi_kad_path 
     return lo;
 }
 
-static int node_find(const struct pxi_kad_lookup *l, const struct pxi_kad_key *dist)
+/* Where a peer is in the index, or would be put. Most of what answers name was named before: then
+ * its key need not be computed again. */
+static unsigned index_at(const struct pxi_kad_lookup *l, const struct pxi_peer *p)
 {
-    for (unsigned i = 0; i < l->o.paths; i++) {
-        const struct pxi_kad_path *p = &l->path[i];
-        unsigned at = place(l, p, dist);
-        if (at < p->n && compare(&l->node[p->order[at]].dist, dist) == 0)
-            return p->order[at];
-    }
-    return -1;
+    unsigned mask = 2 * l->cap - 1;
+    unsigned at = (unsigned)pxi_hash_quick(p->b, p->n, (uintptr_t)l) & mask;
+    while (l->index[at] && !pxi_peer_equal(&l->node[l->index[at] - 1].peer, p))
+        at = (at + 1) & mask;
+    return at;
+}
+
+int pxi_kad_lookup_find(const struct pxi_kad_lookup *l, const struct pxi_peer *p)
+{
+    return l->n ? (int)l->index[index_at(l, p)] - 1 : -1;
+}
+
+static bool grow(struct pxi_kad_lookup *l)
+{
+    unsigned cap = l->cap ? l->cap * 2 : 64;
+    struct pxi_kad_node *to = pxi_realloc(l->node, cap, sizeof *to);
+    if (!to)
+        return false;
+    l->node = to;
+    uint16_t *index = pxi_calloc(2 * cap, sizeof *index);
+    if (!index)
+        return false;
+    pxi_free(l->index);
+    l->index = index;
+    l->cap = cap;
+    for (unsigned i = 0; i < l->n; i++)
+        index[index_at(l, &l->node[i].peer)] = (uint16_t)(i + 1);
+    return true;
 }
 
 static int node_new(struct pxi_kad_lookup *l, const struct pxi_peer *peer,
                     const struct pxi_kad_key *dist)
 {
-    if (l->n >= PXI_LIMIT_KAD_LOOKUP_PEERS)
+    if (l->n >= PXI_LIMIT_KAD_LOOKUP_PEERS || (l->n == l->cap && !grow(l)))
         return -1;
-    if (l->n == l->cap) {
-        unsigned cap = l->cap ? l->cap * 2 : 64;
-        struct pxi_kad_node *to = pxi_realloc(l->node, cap, sizeof *to);
-        if (!to)
-            return -1;
-        l->node = to;
-        l->cap = cap;
-    }
     l->node[l->n] = (struct pxi_kad_node){.dist = *dist, .peer = *peer, .from = -1};
-    return (int)l->n++;
+    l->index[index_at(l, peer)] = (uint16_t)++l->n;
+    return (int)l->n - 1;
 }
 
 /* Put a node into a path, unless it is there or too far down to matter. */
@@ -109,13 +127,14 @@ static bool hopeless(const struct pxi_kad_lookup *l, unsigned path, const struct
 static int learn(struct pxi_kad_lookup *l, unsigned path, const struct pxi_peer *peer,
                  const px_view *addrs, unsigned count)
 {
-    struct pxi_kad_key key = pxi_kad_key_of(pxi_peer_view(peer));
-    if (compare(&key, &l->self) == 0)
-        return -1;
-    struct pxi_kad_key dist = pxi_kad_xor(&key, &l->target);
-    int i = node_find(l, &dist);
-    if (i < 0 && !hopeless(l, path, &dist))
-        i = node_new(l, peer, &dist);
+    int i = pxi_kad_lookup_find(l, peer);
+    if (i < 0) {
+        struct pxi_kad_key key = pxi_kad_key_of(pxi_peer_view(peer));
+        if (compare(&key, &l->self) == 0)
+            return -1;
+        struct pxi_kad_key dist = pxi_kad_xor(&key, &l->target);
+        i = hopeless(l, path, &dist) ? -1 : node_new(l, peer, &dist);
+    }
     if (i < 0)
         return -1;
     struct pxi_kad_node *n = &l->node[i];

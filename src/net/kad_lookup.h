@@ -51,6 +51,7 @@ struct pxi_kad_lookup {
     struct pxi_kad_lookup_options o;
     struct pxi_kad_key target, self;
     struct pxi_kad_node *node;
+    uint16_t *index; /* 1 + the node of a peer id, by its hash; twice as long as node */
     unsigned n, cap;
     struct pxi_kad_path path[PXI_KAD_PATHS];
     unsigned requests, answers, failures, next_path;
@@ -63,6 +64,8 @@ void pxi_kad_lookup_deinit(struct pxi_kad_lookup *l);
 /* A peer to begin with; they go to the paths in turn. */
 void pxi_kad_lookup_seed(struct pxi_kad_lookup *l, const struct pxi_peer *p, const px_view *addrs,
                          unsigned count);
+/* The node of a peer that was heard of already, or -1. */
+int pxi_kad_lookup_find(const struct pxi_kad_lookup *l, const struct pxi_peer *p);
 /* Node `from` named a peer with these (checked) addresses. */
 void pxi_kad_lookup_hear(struct pxi_kad_lookup *l, unsigned from, const struct pxi_peer *p,
                          const px_view *addrs, unsigned count);

@@ -31,15 +31,14 @@ static bool answer_peer(struct answer *a, struct pxi_kad *k, struct pxi_pb_list 
                         enum pxi_ip_kind asker)
 {
     px_view all[PXI_LIMIT_KAD_ADDRS], *out = a->addrs[a->used];
-    unsigned n = known ? pxi_kad_addrs_get(known, all, PXI_LIMIT_KAD_ADDRS) : 0, count = 0;
-    if (!n)
-        n = pxi_peer_addrs(k->host, p, all, PXI_LIMIT_KAD_ADDRS);
-    for (unsigned i = 0; i < n && count < PXI_LIMIT_KAD_ADDRS; i++) {
-        bool twice = !pxi_kad_addr_fit(all[i], asker);
-        for (unsigned j = 0; j < count; j++)
-            twice |= px_view_equal(out[j], all[i]);
-        if (!twice)
-            out[count++] = all[i];
+    unsigned count = 0;
+    if (known && known->n) {
+        count = pxi_kad_addrs_fit(known, asker, out, PXI_LIMIT_KAD_ADDRS);
+    } else {
+        unsigned n = pxi_peer_addrs(k->host, p, all, PXI_LIMIT_KAD_ADDRS);
+        for (unsigned i = 0; i < n; i++)
+            if (pxi_kad_addr_fit(all[i], asker))
+                out[count++] = all[i];
     }
     if (!count)
         return false;

@@ -16,6 +16,7 @@ void pxi_kad_table_deinit(struct pxi_kad_table *t)
         for (unsigned i = 0; i < t->bucket[b].n; i++)
             pxi_kad_addrs_free(&t->bucket[b].e[i].addrs);
         pxi_free(t->bucket[b].e);
+        pxi_free(t->bucket[b].mark);
     }
     pxi_free(t->bucket);
     t->bucket = NULL;
@@ -49,8 +50,9 @@ static struct pxi_kad_bucket *bucket_need(struct pxi_kad_table *t, const struct 
 struct pxi_kad_entry *pxi_kad_table_find(struct pxi_kad_table *t, const struct pxi_kad_key *key)
 {
     struct pxi_kad_bucket *b = bucket_of(t, key);
+    uint64_t front = pxi_kad_front(key);
     for (unsigned i = 0; b && i < b->n; i++)
-        if (memcmp(&b->e[i].key, key, sizeof *key) == 0)
+        if (b->mark[i].front == front && memcmp(&b->e[i].key, key, sizeof *key) == 0)
             return &b->e[i];
     return NULL;
 }
@@ -69,7 +71,7 @@ static unsigned in_bucket(const struct pxi_kad_bucket *b, uint32_t group,
     unsigned n = 0;
     for (unsigned i = 0; i < b->n; i++)
         for (unsigned g = 0; g < PXI_KAD_GROUPS && &b->e[i] != but; g++)
-            if (b->e[i].group[g] == group) {
+            if (b->mark[i].group[g] == group) {
                 n++;
                 break;
             }
@@ -120,6 +122,10 @@ static struct pxi_kad_entry *append(struct pxi_kad_bucket *b, unsigned k)
         if (!to)
             return NULL;
         b->e = to;
+        struct pxi_kad_mark *mark = pxi_realloc(b->mark, cap, sizeof *mark);
+        if (!mark)
+            return NULL;
+        b->mark = mark;
         b->cap = (uint8_t)cap;
     }
     memset(&b->e[b->n], 0, sizeof *b->e);
@@ -135,7 +141,7 @@ static enum pxi_kad_put refresh(struct pxi_kad_table *t, struct pxi_kad_bucket *
     e->seen_ns = now_ns;
     groups_of(t, addrs, count, group);
     if (count && !crowded(t, b, group, e) && pxi_kad_addrs_set(&e->addrs, addrs, count))
-        memcpy(e->group, group, sizeof group);
+        memcpy(b->mark[e - b->e].group, group, sizeof group);
     return PXI_KAD_UPDATED;
 }
 
@@ -161,7 +167,8 @@ enum pxi_kad_put pxi_kad_table_put(struct pxi_kad_table *t, const struct pxi_pee
     e->key = key;
     e->peer = *p;
     e->seen_ns = now_ns;
-    memcpy(e->group, group, sizeof group);
+    b->mark[b->n].front = pxi_kad_front(&key);
+    memcpy(b->mark[b->n].group, group, sizeof group);
     b->n++;
     t->count++;
     return PXI_KAD_ADDED;
@@ -174,6 +181,7 @@ bool pxi_kad_table_remove(struct pxi_kad_table *t, const struct pxi_kad_key *key
     if (!e)
         return false;
     pxi_kad_addrs_free(&e->addrs);
+    b->mark[e - b->e] = b->mark[b->n - 1];
     *e = b->e[--b->n];
     t->count--;
     return true;
@@ -194,20 +202,33 @@ struct pxi_kad_entry *pxi_kad_table_oldest(struct pxi_kad_table *t, const struct
 struct nearest {
     const struct pxi_kad_key *target;
     const struct pxi_kad_entry **out;
+    uint64_t far[2 * PXI_KAD_K]; /* how far they are, as far as the fronts tell */
     unsigned n, cap;
 };
+
+static bool nearer(const struct nearest *s, uint64_t far, const struct pxi_kad_entry *e, unsigned i)
+{
+    if (far != s->far[i])
+        return far < s->far[i];
+    return pxi_kad_nearer(s->target, &e->key, &s->out[i]->key) < 0;
+}
 
 /* Keep the nearest `cap` by insertion. */
 static void offer(struct nearest *s, const struct pxi_kad_bucket *b)
 {
+    uint64_t target = pxi_kad_front(s->target);
     for (unsigned i = 0; i < b->n; i++) {
         const struct pxi_kad_entry *e = &b->e[i];
-        if (s->n == s->cap && pxi_kad_nearer(s->target, &s->out[s->n - 1]->key, &e->key) < 0)
+        uint64_t far = b->mark[i].front ^ target;
+        if (s->n == s->cap && !nearer(s, far, e, s->n - 1))
             continue;
         unsigned at = s->n < s->cap ? s->n++ : s->n - 1;
-        for (; at && pxi_kad_nearer(s->target, &e->key, &s->out[at - 1]->key) < 0; at--)
+        for (; at && nearer(s, far, e, at - 1); at--) {
             s->out[at] = s->out[at - 1];
+            s->far[at] = s->far[at - 1];
+        }
         s->out[at] = e;
+        s->far[at] = far;
     }
 }
 
@@ -216,16 +237,26 @@ unsigned pxi_kad_table_closest(const struct pxi_kad_table *t, const struct pxi_k
 {
     /* The target's own bucket holds the nearest; then all that share more of our prefix, which are
      * equally far from it; then, one by one, those that share less. */
-    struct nearest s = {target, out, 0, cap};
+    for (unsigned b = 0; b < t->top; b++)
+        __builtin_prefetch(t->bucket[b].mark);
+    struct nearest s; /* only what is counted in it is read */
+    s.target = target;
+    s.out = out;
+    s.n = 0;
+    s.cap = cap < 2 * PXI_KAD_K ? cap : 2 * PXI_KAD_K;
     unsigned c = pxi_kad_prefix(&t->self, target);
     if (!cap)
         return 0;
     if (c < t->top)
         offer(&s, &t->bucket[c]);
-    if (s.n < cap)
+    if (s.n < s.cap)
         for (unsigned b = c + 1; b < t->top; b++)
             offer(&s, &t->bucket[b]);
-    for (unsigned b = c < t->top ? c : t->top; s.n < cap && b-- > 0;)
+    for (unsigned b = c < t->top ? c : t->top; s.n < s.cap && b-- > 0;)
         offer(&s, &t->bucket[b]);
+    for (unsigned i = 0; i < s.n; i++) { /* the caller reads them all: fetch them at once */
+        __builtin_prefetch(&out[i]->addrs);
+        __builtin_prefetch(&out[i]->peer.b[PXI_PEER_BYTES - 1]);
+    }
     return s.n;
 }

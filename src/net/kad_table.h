@@ -7,6 +7,8 @@
 #ifndef PXI_NET_KAD_TABLE_H
 #define PXI_NET_KAD_TABLE_H
 
+#include <endian.h>
+
 #include "codec/maddr.h"
 
 enum {
@@ -25,20 +27,40 @@ struct pxi_kad_key pxi_kad_key_of(px_view bytes);
 struct pxi_kad_key pxi_kad_xor(const struct pxi_kad_key *a, const struct pxi_kad_key *b);
 /* Bits that a and b share at the front, 0 to 256. */
 unsigned pxi_kad_prefix(const struct pxi_kad_key *a, const struct pxi_kad_key *b);
+/* The first 8 bytes as a number, so that most comparisons take one step. */
+static inline uint64_t pxi_kad_front(const struct pxi_kad_key *k)
+{
+    uint64_t v;
+    memcpy(&v, k->b, sizeof v);
+    return be64toh(v);
+}
 /* < 0 when a is nearer to the target than b. */
 int pxi_kad_nearer(const struct pxi_kad_key *target, const struct pxi_kad_key *a,
                    const struct pxi_kad_key *b);
 
-/* Addresses of a peer in one allocation; zeroed memory holds none. */
+enum { PXI_KAD_ADDRS_INLINE = 28 };
+
+/* Addresses of a peer, short ones in place (an IPv4 address for TCP and one for QUIC fit), others
+ * in one allocation; zeroed memory holds none. Each is two bytes of length and class, then itself.
+ */
 struct pxi_kad_addrs {
-    uint8_t *p; /* 2 bytes of length, then the address, and so on */
-    uint16_t n, count;
+    union {
+        uint8_t here[PXI_KAD_ADDRS_INLINE];
+        uint8_t *far; /* when n is larger than that */
+    };
+    uint16_t n;
 };
 /* Copy up to KAD_ADDRS addresses (others are left out); false when memory is out. */
 bool pxi_kad_addrs_set(struct pxi_kad_addrs *a, const px_view *addrs, unsigned count);
 /* Add those that are not there yet. */
 bool pxi_kad_addrs_merge(struct pxi_kad_addrs *a, const px_view *addrs, unsigned count);
+/* Views into a: good until it changes or moves. */
 unsigned pxi_kad_addrs_get(const struct pxi_kad_addrs *a, px_view *out, unsigned cap);
+/* Those of them that may be told to somebody there: see pxi_kad_addr_fit. */
+unsigned pxi_kad_addrs_fit(const struct pxi_kad_addrs *a, enum pxi_ip_kind asker, px_view *out,
+                           unsigned cap);
+/* Is this one among them? */
+bool pxi_kad_addrs_hold(const struct pxi_kad_addrs *a, px_view addr);
 void pxi_kad_addrs_free(struct pxi_kad_addrs *a);
 
 /* The network of an address as a number: 0 when it does not count (loopback, private unless
@@ -52,12 +74,18 @@ struct pxi_kad_entry {
     struct pxi_kad_key key;
     uint64_t seen_ns; /* last answer */
     struct pxi_kad_addrs addrs;
-    uint32_t group[PXI_KAD_GROUPS];
     struct pxi_peer peer;
+};
+
+/* What walks over the table read of an entry; those of a bucket lie together. */
+struct pxi_kad_mark {
+    uint64_t front; /* of the key */
+    uint32_t group[PXI_KAD_GROUPS];
 };
 
 struct pxi_kad_bucket {
     struct pxi_kad_entry *e;
+    struct pxi_kad_mark *mark; /* of each entry */
     uint8_t n, cap;
 };
 

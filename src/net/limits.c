@@ -1,7 +1,9 @@
 /*
- * The resource manager. Every scope that has a key (a peer, an address, a subnet, a protocol, a
- * protocol of a peer) is a tally in one hash table. A tally exists while something is counted in
- * it, so that the table is bounded by what is open, and no operation walks more than one chain.
+ * The resource manager. Every scope that has a key of the network's (a peer, an address, a subnet)
+ * is a tally in one hash table. A tally exists while something is counted in it, so that the table
+ * is bounded by what is open, and no operation walks more than one chain. Protocols are few, since
+ * only those that we serve or propose are agreed on: they stand in a row, and each peer has a row
+ * of its shares of them.
  */
 #include "net/limits.h"
 
@@ -9,23 +11,40 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { BUCKETS = 64, KEY_MAX = 1 + PXI_PEER_BYTES + PXI_LIMIT_NET_PROTOCOL_BYTES };
+enum { BUCKETS = 16 };
 
-enum kind { KIND_PEER, KIND_IP, KIND_SUBNET, KIND_PROTOCOL, KIND_PROTOCOL_PEER };
+enum kind { KIND_PEER, KIND_IP, KIND_SUBNET };
+
+/* Streams of one protocol; there is one while a share refers to it. */
+struct protocol {
+    struct protocol *next;
+    unsigned refs, streams;
+    size_t n;
+    char name[];
+};
+
+/* What one peer has of a protocol; it stays as long as the peer's tally. */
+struct share {
+    struct share *next;
+    struct protocol *protocol;
+    unsigned streams;
+};
 
 /* What one keyed scope holds. */
 struct tally {
     struct tally *next;
+    struct share *shares; /* of a peer */
     uint64_t hash, memory;
     unsigned refs, conns, streams;
     uint16_t n;
-    uint8_t key[]; /* kind, then the peer, address or protocol */
+    uint8_t key[]; /* kind, then the peer or the address */
 };
 
 struct pxi_limiter {
     struct pxi_net_limits max;
     struct pxi_limiter_use use;
     struct tally **buckets;
+    struct protocol *protocols;
     size_t mask, count, scopes; /* scopes: connections and streams that are open */
     bool dead;                  /* freed by its owner; goes with the last scope */
 };
@@ -39,7 +58,9 @@ struct pxi_scope_conn {
 
 struct pxi_scope_stream {
     struct pxi_limiter *limiter;
-    struct tally *peer, *protocol, *protocol_peer;
+    struct tally *peer; /* NULL: not known yet when the stream was opened */
+    struct share *share;
+    struct protocol *protocol; /* NULL: not agreed yet */
     bool outbound;
 };
 
@@ -124,7 +145,7 @@ static void resize(struct pxi_limiter *l, size_t n)
 /* The tally of a key, made when there is none, with one reference more; NULL: memory is out. */
 static struct tally *tally_get(struct pxi_limiter *l, const uint8_t *key, size_t n)
 {
-    uint64_t hash = pxi_hash64(key, n, (uintptr_t)l);
+    uint64_t hash = pxi_hash_quick(key, n, (uintptr_t)l);
     struct tally *t = l->buckets[hash & l->mask];
     while (t && (t->hash != hash || t->n != n || memcmp(t->key, key, n) != 0))
         t = t->next;
@@ -146,6 +167,27 @@ static struct tally *tally_get(struct pxi_limiter *l, const uint8_t *key, size_t
     return t;
 }
 
+static void protocol_put(struct pxi_limiter *l, struct protocol *p)
+{
+    if (--p->refs)
+        return;
+    struct protocol **at = &l->protocols;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    pxi_free(p);
+}
+
+static void shares_free(struct pxi_limiter *l, struct tally *t)
+{
+    while (t->shares) {
+        struct share *s = t->shares;
+        t->shares = s->next;
+        protocol_put(l, s->protocol);
+        pxi_free(s);
+    }
+}
+
 static void tally_put(struct pxi_limiter *l, struct tally *t)
 {
     if (!t || --t->refs)
@@ -156,6 +198,7 @@ static void tally_put(struct pxi_limiter *l, struct tally *t)
     *at = t->next;
     l->count--;
     l->use.peers -= t->key[0] == KIND_PEER;
+    shares_free(l, t);
     pxi_free(t);
     if (l->mask >= BUCKETS && l->count < l->mask / 8)
         resize(l, (l->mask + 1) / 2);
@@ -167,28 +210,27 @@ static px_err refuse(struct pxi_limiter *l)
     return PX_ERR_LIMIT;
 }
 
-/* Take one of a tally's places. */
-static px_err take(struct pxi_limiter *l, const uint8_t *key, size_t n, bool stream, unsigned max,
+/* Take one of a tally's places for a connection. */
+static px_err take(struct pxi_limiter *l, const uint8_t *key, size_t n, unsigned max,
                    struct tally **out)
 {
     struct tally *t = tally_get(l, key, n);
     if (!t)
         return PX_ERR_NOMEM;
-    unsigned *used = stream ? &t->streams : &t->conns;
-    if (*used >= max) {
+    if (t->conns >= max) {
         tally_put(l, t);
         return refuse(l);
     }
-    ++*used;
+    t->conns++;
     *out = t;
     return PX_ERR_OK;
 }
 
-static void give(struct pxi_limiter *l, struct tally **t, bool stream)
+static void give(struct pxi_limiter *l, struct tally **t)
 {
     if (!*t)
         return;
-    --*(stream ? &(*t)->streams : &(*t)->conns);
+    (*t)->conns--;
     tally_put(l, *t);
     *t = NULL;
 }
@@ -221,13 +263,13 @@ static px_err take_ip(struct pxi_scope_conn *s, const struct pxi_endpoint *e)
         return PX_ERR_OK;
     memcpy(key + 1, ip, n);
     key[0] = KIND_IP;
-    px_err err = take(l, key, 1 + (n == 4 ? 4 : 7), false, l->max.conns_ip, &s->ip);
+    px_err err = take(l, key, 1 + (n == 4 ? 4 : 7), l->max.conns_ip, &s->ip);
     if (err)
         return err;
     key[0] = KIND_SUBNET;
-    err = take(l, key, 1 + (n == 4 ? 3 : 6), false, l->max.conns_subnet, &s->subnet);
+    err = take(l, key, 1 + (n == 4 ? 3 : 6), l->max.conns_subnet, &s->subnet);
     if (err)
-        give(l, &s->ip, false);
+        give(l, &s->ip);
     return err;
 }
 
@@ -269,11 +311,11 @@ px_err pxi_scope_conn_peer(struct pxi_scope_conn *s, const struct pxi_peer *peer
     if (s->peer)
         return PX_ERR_INVALID;
     memcpy(key + 1, peer->b, peer->n);
-    px_err err = take(l, key, 1 + (size_t)peer->n, false, l->max.conns_peer, &s->peer);
+    px_err err = take(l, key, 1 + (size_t)peer->n, l->max.conns_peer, &s->peer);
     if (err)
         return err;
     if (!fits(s->peer->memory, s->memory, l->max.memory_peer)) {
-        give(l, &s->peer, false);
+        give(l, &s->peer);
         return refuse(l);
     }
     s->peer->memory += s->memory;
@@ -292,9 +334,9 @@ void pxi_scope_conn_close(struct pxi_scope_conn *s)
     else
         l->use.conns_transient--;
     --*(s->outbound ? &l->use.conns_out : &l->use.conns_in);
-    give(l, &s->peer, false);
-    give(l, &s->ip, false);
-    give(l, &s->subnet, false);
+    give(l, &s->peer);
+    give(l, &s->ip);
+    give(l, &s->subnet);
     pxi_free(s);
     scope_ended(l);
 }
@@ -344,25 +386,67 @@ px_err pxi_scope_stream_open(struct pxi_scope_conn *c, bool outbound, struct pxi
     return PX_ERR_OK;
 }
 
+/* The protocol of this name, made when there is none, with one reference more. */
+static struct protocol *protocol_get(struct pxi_limiter *l, const char *name, size_t n)
+{
+    struct protocol *p = l->protocols;
+    while (p && (p->n != n || memcmp(p->name, name, n) != 0))
+        p = p->next;
+    if (!p) {
+        p = pxi_calloc(1, sizeof *p + n);
+        if (!p)
+            return NULL;
+        p->n = n;
+        memcpy(p->name, name, n);
+        p->next = l->protocols;
+        l->protocols = p;
+    }
+    p->refs++;
+    return p;
+}
+
+/* The share of a peer in a protocol of this name, made when there is none. */
+static struct share *share_get(struct pxi_limiter *l, struct tally *peer, const char *name,
+                               size_t n)
+{
+    struct share *s = peer->shares;
+    while (s && (s->protocol->n != n || memcmp(s->protocol->name, name, n) != 0))
+        s = s->next;
+    if (s)
+        return s;
+    struct protocol *p = protocol_get(l, name, n);
+    s = p ? pxi_calloc(1, sizeof *s) : NULL;
+    if (p && !s)
+        protocol_put(l, p);
+    if (!s)
+        return NULL;
+    *s = (struct share){.next = peer->shares, .protocol = p};
+    return peer->shares = s;
+}
+
 px_err pxi_scope_stream_protocol(struct pxi_scope_stream *s, const char *protocol)
 {
     struct pxi_limiter *l = s->limiter;
-    uint8_t key[KEY_MAX];
-    size_t n = strlen(protocol), peer = s->peer ? s->peer->n - 1u : 0;
+    size_t n = strlen(protocol);
     if (n > PXI_LIMIT_NET_PROTOCOL_BYTES || s->protocol)
         return PX_ERR_INVALID;
-    key[0] = KIND_PROTOCOL;
-    memcpy(key + 1, protocol, n);
-    px_err err = take(l, key, 1 + n, true, l->max.streams_protocol, &s->protocol);
-    if (err || !s->peer)
-        return err;
-    key[0] = KIND_PROTOCOL_PEER;
-    memcpy(key + 1, s->peer->key + 1, peer);
-    memcpy(key + 1 + peer, protocol, n);
-    err = take(l, key, 1 + peer + n, true, l->max.streams_protocol_peer, &s->protocol_peer);
-    if (err)
-        give(l, &s->protocol, true);
-    return err;
+    struct share *share = s->peer ? share_get(l, s->peer, protocol, n) : NULL;
+    struct protocol *p = share ? share->protocol : s->peer ? NULL : protocol_get(l, protocol, n);
+    if (!p)
+        return PX_ERR_NOMEM;
+    if (share)
+        p->refs++;
+    if (p->streams >= l->max.streams_protocol ||
+        (share && share->streams >= l->max.streams_protocol_peer)) {
+        protocol_put(l, p);
+        return refuse(l);
+    }
+    p->streams++;
+    s->protocol = p;
+    s->share = share;
+    if (share)
+        share->streams++;
+    return PX_ERR_OK;
 }
 
 void pxi_scope_stream_close(struct pxi_scope_stream *s)
@@ -371,9 +455,16 @@ void pxi_scope_stream_close(struct pxi_scope_stream *s)
         return;
     struct pxi_limiter *l = s->limiter;
     --*(s->outbound ? &l->use.streams_out : &l->use.streams_in);
-    give(l, &s->peer, true);
-    give(l, &s->protocol, true);
-    give(l, &s->protocol_peer, true);
+    if (s->protocol) {
+        s->protocol->streams--;
+        protocol_put(l, s->protocol);
+    }
+    if (s->share)
+        s->share->streams--;
+    if (s->peer) {
+        s->peer->streams--;
+        tally_put(l, s->peer);
+    }
     pxi_free(s);
     scope_ended(l);
 }

@@ -4,7 +4,7 @@
 
 static uint64_t hash_of(const struct pxi_peer *p)
 {
-    return pxi_hash64(p->b, p->n, 0);
+    return pxi_hash_quick(p->b, p->n, 0);
 }
 
 static uint32_t protocol_hash(px_view name)

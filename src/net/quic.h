@@ -14,6 +14,7 @@
 #include "net/fault.h"
 
 struct pxi_cert;
+struct pxi_pages;
 struct pxi_quic;      /* an endpoint */
 struct pxi_quic_conn; /* one of its connections */
 
@@ -69,13 +70,16 @@ struct pxi_quic_options {
     unsigned retry_at;     /* unproven handshakes from which on clients must prove their address
                             * (Retry); 0: the limit QUIC_RETRY_AT; 1: always */
     bool dial_only;        /* answer no new clients */
+    /* Pages of the system (base/fold.h), so that connections at rest take little memory. NULL:
+     * they stay as they are. */
+    const struct pxi_pages *pages;
 };
 
 /* Counters of an endpoint, for status, tests and measurements. */
 struct pxi_quic_stats {
     uint64_t datagrams_in, bytes_in, datagrams_out, bytes_out;
     uint64_t handshakes, dropped, retries, resets_sent, version_negotiations, refused;
-    unsigned conns, unproven, lingering;
+    unsigned conns, unproven, lingering, resting;
 };
 
 /* A new endpoint; PX_ERR_NOMEM, or PX_ERR_INVALID when the certificate cannot be loaded. */

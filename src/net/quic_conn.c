@@ -55,7 +55,7 @@ static int on_dcid_status(ngtcp2_conn *ng, int type, uint64_t seq, const ngtcp2_
     return 0;
 }
 
-/* GnuTLS begins with the first handshake bytes, so that junk costs no session; once TLS is done,
+/* TLS begins with the first handshake bytes, so that junk costs none; once TLS is done,
  * session tickets are all that may come, and nobody wants them. */
 static int on_crypto(ngtcp2_conn *ng, ngtcp2_crypto_level level, uint64_t offset,
                      const uint8_t *data, size_t n, void *user)
@@ -65,7 +65,7 @@ static int on_crypto(ngtcp2_conn *ng, ngtcp2_crypto_level level, uint64_t offset
         return 0;
     if (!c->tls && pxi_quic_tls_start(c, true) != 0)
         return NGTCP2_ERR_CALLBACK_FAILURE;
-    return ngtcp2_crypto_recv_crypto_data_cb(ng, level, offset, data, n, user);
+    return pxi_quic_tls_read(c, level, data, n);
 }
 
 static int on_complete(ngtcp2_conn *ng, void *user)
@@ -144,7 +144,7 @@ static int on_stream_window(ngtcp2_conn *ng, int64_t id, uint64_t max, void *use
 }
 
 static const ngtcp2_callbacks callbacks = {
-    .client_initial = ngtcp2_crypto_client_initial_cb,
+    .client_initial = pxi_quic_tls_client_initial,
     .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
     .recv_crypto_data = on_crypto,
     .handshake_completed = on_complete,
@@ -188,25 +188,38 @@ static uint64_t op_rtt(struct pxi_conn *pc)
     ngtcp2_conn_stat st;
     if (!c->ng)
         return 0;
-    ngtcp2_conn_get_conn_stat(c->ng, &st);
+    ngtcp2_conn_get_conn_stat(pxi_quic_ng(c), &st);
     return st.first_rtt_sample_ts == UINT64_MAX ? 0 : st.smoothed_rtt;
 }
 
 static const struct pxi_conn_ops conn_ops = {pxi_quic_stream_open, op_close, op_rtt};
 
-static ngtcp2_conn *get_ng(ngtcp2_crypto_conn_ref *ref)
-{
-    struct pxi_quic_conn *c = ref->user_data;
-    return c->ng;
-}
-
 /* Deadlines mostly move away, acknowledgement by acknowledgement: the timer is set anew only for an
  * earlier one, and a late one is seen when it fires. */
 static void rearm(struct pxi_quic_conn *c)
 {
-    uint64_t at = ngtcp2_conn_get_expiry(c->ng);
+    uint64_t at = ngtcp2_conn_get_expiry(pxi_quic_ng(c));
     if (!c->timer.armed || c->timer.at_ns > at)
         pxi_timer_arm(c->q->timers, &c->timer, at);
+}
+
+void pxi_quic_conn_rearm(struct pxi_quic_conn *c)
+{
+    pxi_timer_arm(c->q->timers, &c->timer, ngtcp2_conn_get_expiry(pxi_quic_ng(c)));
+}
+
+/* Whether the peer, though it may be heard, has acknowledged nothing for as long as a silent one is
+ * borne: what it asked for would wait for it as long as it likes. */
+static bool unanswered(struct pxi_quic_conn *c)
+{
+    ngtcp2_conn_stat st;
+    uint64_t now = c->q->timers->now_ns;
+    ngtcp2_conn_get_conn_stat(pxi_quic_ng(c), &st);
+    if (!st.pto_count)
+        c->unanswered_ns = 0;
+    else if (!c->unanswered_ns)
+        c->unanswered_ns = now;
+    return st.pto_count && now - c->unanswered_ns > PXI_LIMIT_QUIC_IDLE_MS * PXI_MS;
 }
 
 static void on_timer(struct pxi_timer *t, uint64_t now_ns)
@@ -216,12 +229,14 @@ static void on_timer(struct pxi_timer *t, uint64_t now_ns)
         pxi_quic_conn_free(c);
         return;
     }
-    if (ngtcp2_conn_get_expiry(c->ng) > now_ns) {
+    if (ngtcp2_conn_get_expiry(pxi_quic_ng(c)) > now_ns) {
         rearm(c); /* the deadline moved on since the timer was set */
         return;
     }
-    int rv = ngtcp2_conn_handle_expiry(c->ng, now_ns);
-    if (rv == 0) {
+    int rv = ngtcp2_conn_handle_expiry(pxi_quic_ng(c), now_ns);
+    if (rv == 0 && unanswered(c)) {
+        pxi_quic_conn_end(c, PX_ERR_TIMEOUT, true);
+    } else if (rv == 0) {
         /* The peer may have stopped reading those that wait for its window: ask again. */
         while (!pxi_list_empty(&c->blocked)) {
             struct pxi_list *l = c->blocked.next;
@@ -272,7 +287,6 @@ static struct pxi_quic_conn *conn_new(struct pxi_quic *q, const struct pxi_udp_a
     c->q = q;
     c->remote = *remote;
     c->payload = on_loopback(remote) ? PXI_QUIC_PAYLOAD_NEAR : PXI_QUIC_PAYLOAD;
-    c->ref = (ngtcp2_crypto_conn_ref){get_ng, c};
     c->timer.fire = on_timer;
     pxi_conn_init(&c->conn, &conn_ops, outbound);
     c->conn.remote = pxi_udp_addr_maddr(remote);
@@ -282,6 +296,7 @@ static struct pxi_quic_conn *conn_new(struct pxi_quic *q, const struct pxi_udp_a
     pxi_list_init(&c->sendq);
     pxi_list_init(&c->blocked);
     pxi_list_init(&c->events);
+    pxi_quic_conn_mem_init(c);
     pxi_list_add(&q->conns, &c->link);
     q->stats.conns++;
     q->stats.unproven++;
@@ -337,7 +352,7 @@ struct pxi_quic_conn *pxi_quic_conn_accept(struct pxi_quic *q, const struct pxi_
     if (ngtcp2_crypto_generate_stateless_reset_token(params.stateless_reset_token, q->secret,
                                                      sizeof q->secret, &scid) != 0 ||
         ngtcp2_conn_server_new(&c->ng, &hd->scid, &scid, &path, hd->version, &callbacks, &settings,
-                               &params, &q->mem, c) != 0) {
+                               &params, &c->mem, c) != 0) {
         c->ng = NULL;
         return discard(c);
     }
@@ -369,7 +384,7 @@ px_err pxi_quic_dial(struct pxi_quic *q, const struct pxi_udp_addr *remote,
     settings_of(c, &settings, &params);
     ngtcp2_path path = path_of(q, remote, &sa);
     if (ngtcp2_conn_client_new(&c->ng, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, &callbacks,
-                               &settings, &params, &q->mem, c) != 0)
+                               &settings, &params, &c->mem, c) != 0)
         c->ng = NULL;
     if (!c->ng || pxi_quic_tls_start(c, false) != 0 ||
         !pxi_quic_cid_add(c, scid.data, scid.datalen)) {
@@ -397,7 +412,8 @@ void pxi_quic_conn_announce(struct pxi_quic_conn *c)
     c->state = PXI_QUIC_UP;
     q->stats.handshakes++;
     c->conn.local = pxi_udp_addr_maddr(c->local.family ? &c->local : &q->local);
-    ngtcp2_conn_set_keep_alive_timeout(c->ng, PXI_LIMIT_QUIC_KEEP_ALIVE_MS * PXI_MS);
+    pxi_quic_conn_wake(c); /* from now on it may rest */
+    ngtcp2_conn_set_keep_alive_timeout(pxi_quic_ng(c), PXI_LIMIT_QUIC_KEEP_ALIVE_MS * PXI_MS);
     if (c->conn.outbound) {
         q->on->dialled(q->ctx, c->user, &c->conn, PX_ERR_OK);
         return;
@@ -457,7 +473,7 @@ void pxi_quic_conn_ready(struct pxi_quic_conn *c)
 static px_err reason(struct pxi_quic_conn *c)
 {
     ngtcp2_connection_close_error e;
-    ngtcp2_conn_get_connection_close_error(c->ng, &e);
+    ngtcp2_conn_get_connection_close_error(pxi_quic_ng(c), &e);
     if (c->why)
         return c->why;
     if (e.type != NGTCP2_CONNECTION_CLOSE_ERROR_CODE_TYPE_TRANSPORT)
@@ -515,14 +531,19 @@ void pxi_quic_conn_read(struct pxi_quic_conn *c, const struct pxi_udp_in *in, ui
     }
     ngtcp2_path path = path_of(c->q, &in->remote, &sa);
     ngtcp2_pkt_info pi = {.ecn = in->ecn};
+    c->used_ns = c->q->timers->now_ns;
     if (in->local.family)
         c->local = in->local;
-    int rv = ngtcp2_conn_read_pkt(c->ng, &path, &pi, p, n, c->q->timers->now_ns);
+    int rv = ngtcp2_conn_read_pkt(pxi_quic_ng(c), &path, &pi, p, n, c->q->timers->now_ns);
     if (rv == 0 && c->q->starved)
         rv = NGTCP2_ERR_NOMEM;
     c->q->starved = false;
     if (rv != 0) {
         read_failed(c, rv);
+        return;
+    }
+    if (c->unanswered_ns && unanswered(c)) {
+        pxi_quic_conn_end(c, PX_ERR_TIMEOUT, true);
         return;
     }
     if (c->accepted && !c->announced)
@@ -550,10 +571,10 @@ static ngtcp2_ssize write_packet(struct pxi_quic_conn *c, ngtcp2_path *path, ngt
         }
         ngtcp2_vec vec = {(uint8_t *)v.p, v.n};
         ngtcp2_ssize w =
-            ngtcp2_conn_writev_stream(c->ng, path, pi, dest, cap, &taken, flags, s ? s->id : -1,
-                                      &vec, v.n ? 1 : 0, c->q->timers->now_ns);
+            ngtcp2_conn_writev_stream(pxi_quic_ng(c), path, pi, dest, cap, &taken, flags,
+                                      s ? s->id : -1, &vec, v.n ? 1 : 0, c->q->timers->now_ns);
         if (s && w == NGTCP2_ERR_STREAM_DATA_BLOCKED) {
-            stuck = ngtcp2_conn_get_max_data_left(c->ng) == 0;
+            stuck = ngtcp2_conn_get_max_data_left(pxi_quic_ng(c)) == 0;
             if (!stuck) {
                 pxi_list_remove(&s->send);
                 pxi_list_add(&c->blocked, &s->send);
@@ -588,7 +609,7 @@ static void pace(struct pxi_quic_conn *c, size_t n)
     uint64_t now = c->q->timers->now_ns;
     ngtcp2_conn_stat st;
     c->unpaced += n;
-    ngtcp2_conn_get_conn_stat(c->ng, &st);
+    ngtcp2_conn_get_conn_stat(pxi_quic_ng(c), &st);
     if (st.first_rtt_sample_ts == UINT64_MAX || !st.smoothed_rtt)
         return;
     double rate =
@@ -602,7 +623,8 @@ static void pace(struct pxi_quic_conn *c, size_t n)
         return;
     /* ngtcp2 adds the time of all that was sent since the last call; modular arithmetic is meant.
      */
-    ngtcp2_conn_update_pkt_tx_time(c->ng, c->paced_ns - (uint64_t)((double)c->unpaced / rate));
+    ngtcp2_conn_update_pkt_tx_time(pxi_quic_ng(c),
+                                   c->paced_ns - (uint64_t)((double)c->unpaced / rate));
     c->unpaced = 0;
 }
 
@@ -659,8 +681,10 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out)
         pxi_quic_conn_end(c, w == NGTCP2_ERR_NOMEM ? PX_ERR_NOMEM : PX_ERR_PROTOCOL, true);
         return out->n > 0;
     }
-    if (out->n)
+    if (out->n) {
+        c->used_ns = c->q->timers->now_ns;
         pace(c, out->n);
+    }
     if (more)
         pxi_quic_conn_ready(c);
     else
@@ -680,14 +704,14 @@ static void say_close(struct pxi_quic_conn *c)
     ngtcp2_connection_close_error_default(&e);
     if (c->liberr == NGTCP2_ERR_CRYPTO)
         ngtcp2_connection_close_error_set_transport_error_tls_alert(
-            &e, ngtcp2_conn_get_tls_alert(c->ng), NULL, 0);
+            &e, ngtcp2_conn_get_tls_alert(pxi_quic_ng(c)), NULL, 0);
     else if (c->liberr)
         ngtcp2_connection_close_error_set_transport_error_liberr(&e, c->liberr, NULL, 0);
     else
         ngtcp2_connection_close_error_set_application_error(&e, 0, NULL, 0);
     ngtcp2_path_storage_zero(&ps);
-    ngtcp2_ssize n = ngtcp2_conn_write_connection_close(c->ng, &ps.path, &pi, buf, sizeof buf, &e,
-                                                        c->q->timers->now_ns);
+    ngtcp2_ssize n = ngtcp2_conn_write_connection_close(pxi_quic_ng(c), &ps.path, &pi, buf,
+                                                        sizeof buf, &e, c->q->timers->now_ns);
     if (n <= 0)
         return;
     pxi_quic_reply(c->q, &c->local, &c->remote, buf, (size_t)n);
@@ -719,14 +743,15 @@ void pxi_quic_conn_end(struct pxi_quic_conn *c, px_err why, bool say)
     c->announced = true;
     unproven_no_more(c);
     if (c->ng) {
-        linger = 3 * ngtcp2_conn_get_pto(c->ng);
+        linger = 3 * ngtcp2_conn_get_pto(pxi_quic_ng(c));
         if (say)
             say_close(c);
-        ngtcp2_conn *ng = c->ng;
+        ngtcp2_conn *ng = pxi_quic_ng(c);
         c->ng = NULL;
         end_streams(c, why);
         ngtcp2_conn_del(ng);
     }
+    pxi_quic_conn_mem_deinit(c);
     pxi_quic_tls_end(c);
     pxi_list_remove(&c->ready);
     if (was_announced)

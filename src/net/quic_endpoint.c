@@ -1,5 +1,4 @@
 #include "base/map.h"
-#include "base/math.h"
 #include "net/quic_impl.h"
 
 enum { BUCKETS_MIN = 64, VERSION_1 = NGTCP2_PROTO_VER_V1, INITIAL_MIN = 1200 };
@@ -425,61 +424,6 @@ void pxi_quic_poke(struct pxi_quic *q, const struct pxi_udp_addr *remote, size_t
 
 /* ------------------------------------------------------------- life times */
 
-/* A block of the reserve. NULL only when it is used up. */
-static void *reserve_take(struct pxi_quic *q, size_t n)
-{
-    q->starved = true;
-    for (unsigned i = 0; i < PXI_QUIC_RESERVES && n <= PXI_QUIC_RESERVE; i++)
-        if (!(q->reserve_used & 1u << i)) {
-            q->reserve_used |= 1u << i;
-            return q->reserve[i];
-        }
-    return NULL;
-}
-
-static void *mem_malloc(size_t n, void *user)
-{
-    void *p = pxi_realloc(NULL, n, 1);
-    return p ? p : reserve_take(user, n);
-}
-
-static void mem_free(void *p, void *user)
-{
-    struct pxi_quic *q = user;
-    for (unsigned i = 0; p && q->reserve_used && i < PXI_QUIC_RESERVES; i++)
-        if (q->reserve[i] == p) {
-            q->reserve_used &= ~(1u << i);
-            return;
-        }
-    pxi_free(p);
-}
-
-static void *mem_calloc(size_t n, size_t size, void *user)
-{
-    size_t bytes;
-    void *p = pxi_calloc(n, size);
-    if (p || !pxi_mul_size(n, size, &bytes) || !(p = reserve_take(user, bytes)))
-        return p;
-    return memset(p, 0, bytes);
-}
-
-static void *mem_realloc(void *p, size_t n, void *user)
-{
-    struct pxi_quic *q = user;
-    for (unsigned i = 0; p && q->reserve_used && i < PXI_QUIC_RESERVES; i++)
-        if (q->reserve[i] == p)
-            return n <= PXI_QUIC_RESERVE ? p : NULL;
-    return p ? pxi_realloc(p, n, 1) : mem_malloc(n, user);
-}
-
-static bool reserve_fill(struct pxi_quic *q)
-{
-    for (unsigned i = 0; i < PXI_QUIC_RESERVES; i++)
-        if (!(q->reserve[i] = pxi_realloc(NULL, PXI_QUIC_RESERVE, 1)))
-            return false;
-    return true;
-}
-
 px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out)
 {
     struct pxi_quic *q = pxi_calloc(1, sizeof *q);
@@ -508,14 +452,14 @@ px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out)
         memcpy(q->secret, o->secret, sizeof q->secret);
     else
         pxi_random_fill(q->random, q->secret, sizeof q->secret);
-    q->mem = (ngtcp2_mem){q, mem_malloc, mem_free, mem_calloc, mem_realloc};
+    q->pages = o->pages;
     q->work.fire = on_work;
     pxi_list_init(&q->conns);
     pxi_list_init(&q->ready);
     pxi_list_init(&q->due);
     pxi_list_init(&q->replies);
     pxi_list_init(&q->spare);
-    px_err err = reserve_fill(q) ? pxi_quic_tls_init(q, o->cert) : PX_ERR_NOMEM;
+    px_err err = pxi_quic_mem_init(q) ? pxi_quic_tls_init(q, o->cert) : PX_ERR_NOMEM;
     if (err) {
         pxi_quic_free(q);
         return err;
@@ -558,8 +502,7 @@ void pxi_quic_free(struct pxi_quic *q)
     }
     pxi_timer_disarm(q->timers, &q->work);
     pxi_quic_tls_deinit(q);
-    for (unsigned i = 0; i < PXI_QUIC_RESERVES; i++)
-        pxi_free(q->reserve[i]);
+    pxi_quic_mem_deinit(q);
     pxi_free(q->buckets);
     pxi_free(q);
 }

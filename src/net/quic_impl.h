@@ -7,6 +7,7 @@
 #include <ngtcp2/ngtcp2_crypto.h>
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
 
+#include "base/fold.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -20,7 +21,11 @@ enum {
     PXI_QUIC_SECRET = 32,
     PXI_QUIC_RESERVES = 8, /* blocks of reserve memory, and their size */
     PXI_QUIC_RESERVE = 24576,
+    PXI_QUIC_FOLDS = 16,
 };
+
+struct pxi_shake;
+struct pxi_shaker;
 
 /* A connection id under which datagrams reach a connection. */
 struct pxi_quic_cid {
@@ -51,9 +56,12 @@ struct pxi_quic {
     unsigned conns_max, retry_at;
     bool dial_only, shut, woken;
     uint8_t secret[PXI_QUIC_SECRET];
-    gnutls_certificate_credentials_t cred;
-    gnutls_priority_t priority;
-    ngtcp2_mem mem;
+    struct pxi_shaker *shaker;
+    const struct pxi_pages *pages;          /* NULL: connections do not fold */
+    struct pxi_fold *folds[PXI_QUIC_FOLDS]; /* empty ones to use again */
+    unsigned fold_count;
+    struct pxi_list awake; /* connections that could fold, pxi_quic_conn.awake */
+    struct pxi_timer rest; /* folds those that were silent for a while */
     /* What ngtcp2 gets when memory is out, since it aborts in places when it gets none; the
      * connection that needed it is closed. */
     void *reserve[PXI_QUIC_RESERVES];
@@ -81,9 +89,14 @@ enum pxi_quic_state { PXI_QUIC_HANDSHAKE, PXI_QUIC_UP, PXI_QUIC_LINGER };
 struct pxi_quic_conn {
     struct pxi_conn conn;
     struct pxi_quic *q;
-    ngtcp2_conn *ng; /* NULL once over: what is left only answers late packets */
-    gnutls_session_t tls;
-    ngtcp2_crypto_conn_ref ref;
+    ngtcp2_conn *ng; /* NULL once over: what is left only answers late packets. It may be folded:
+                      * pxi_quic_ng gives it to those who look inside. */
+    ngtcp2_mem mem;
+    struct pxi_fold *fold; /* where ngtcp2's blocks lie; NULL: in the heap */
+    struct pxi_list awake;
+    uint64_t used_ns;      /* when packets last came or went */
+    bool resting;          /* folded */
+    struct pxi_shake *tls; /* until it is done */
     struct pxi_list link, ready, due;
     struct pxi_list all;     /* streams, pxi_quic_stream.own */
     struct pxi_list sendq;   /* streams with bytes to send, pxi_quic_stream.send */
@@ -97,7 +110,9 @@ struct pxi_quic_conn {
     size_t payload;                    /* largest datagram that we send */
     uint64_t paced_ns;                 /* until when what was sent has used up the pace */
     size_t unpaced;                    /* bytes sent since ngtcp2 was told of the pace */
+    uint64_t unanswered_ns;            /* since when what was sent is probed for in vain, or 0 */
     int liberr;                        /* ngtcp2's error that ends it, or 0 */
+    int params_error;                  /* likewise, of the peer's transport parameters */
     px_err why;                        /* why it ends, when known before */
     uint8_t state;
     bool proven;           /* the peer's certificate was accepted */
@@ -124,6 +139,7 @@ struct pxi_quic_stream {
     struct pxi_queue out; /* sent but not acknowledged, then not sent */
     uint8_t *kept;        /* bytes that the owner did not take: kept[begin..end) */
     size_t begin, end, cap;
+    size_t dropped; /* bytes written since the peer stopped reading */
     uint8_t due;
     bool fin_want, fin_sent; /* our side */
     bool fin_seen, fin_told; /* the remote's side */
@@ -134,6 +150,24 @@ struct pxi_quic_stream {
     bool starved;            /* broken for want of memory */
     bool dead;               /* the owner has abandoned it */
 };
+
+/* ------------------------------------------------------------ quic_mem.c */
+
+bool pxi_quic_mem_init(struct pxi_quic *q); /* false: no memory */
+void pxi_quic_mem_deinit(struct pxi_quic *q);
+void pxi_quic_conn_mem_init(struct pxi_quic_conn *c);
+/* After ngtcp2 has freed what it had. */
+void pxi_quic_conn_mem_deinit(struct pxi_quic_conn *c);
+/* Open it, and fold it once it was silent for a while. */
+void pxi_quic_conn_wake(struct pxi_quic_conn *c);
+
+/* ngtcp2's connection, ready to be asked. */
+static inline ngtcp2_conn *pxi_quic_ng(struct pxi_quic_conn *c)
+{
+    if (c->resting)
+        pxi_quic_conn_wake(c);
+    return c->ng;
+}
 
 /* ------------------------------------------------------- quic_endpoint.c */
 
@@ -163,6 +197,8 @@ bool pxi_quic_conn_write(struct pxi_quic_conn *c, struct pxi_udp_out *out);
 /* Deliver pending events. */
 void pxi_quic_conn_settle(struct pxi_quic_conn *c);
 void pxi_quic_conn_ready(struct pxi_quic_conn *c);
+/* Its timer at ngtcp2's next deadline, exactly. */
+void pxi_quic_conn_rearm(struct pxi_quic_conn *c);
 /* The connection is over: tell the owner, forget ngtcp2's state, linger. say: tell the peer. */
 void pxi_quic_conn_end(struct pxi_quic_conn *c, px_err why, bool say);
 void pxi_quic_conn_free(struct pxi_quic_conn *c);
@@ -189,12 +225,16 @@ void pxi_quic_stream_due(struct pxi_quic_stream *s, uint8_t what);
 
 /* ------------------------------------------------------------ quic_tls.c */
 
-/* Credentials shared by all sessions of an endpoint. */
+/* What all handshakes of an endpoint share. */
 px_err pxi_quic_tls_init(struct pxi_quic *q, const struct pxi_cert *cert);
 void pxi_quic_tls_deinit(struct pxi_quic *q);
-/* The TLS session of a connection; 0, or -1. */
+/* The handshake of a connection; 0, or -1: no memory. */
 int pxi_quic_tls_start(struct pxi_quic_conn *c, bool server);
 /* TLS has done its part: give its memory back. */
 void pxi_quic_tls_end(struct pxi_quic_conn *c);
+/* Callbacks of ngtcp2: a client begins; messages came. */
+int pxi_quic_tls_client_initial(ngtcp2_conn *ng, void *user);
+int pxi_quic_tls_read(struct pxi_quic_conn *c, ngtcp2_crypto_level level, const uint8_t *data,
+                      size_t n);
 
 #endif

@@ -43,7 +43,7 @@ static size_t op_room(struct pxi_stream *ps)
     struct pxi_quic_stream *s = of(ps);
     size_t n = unsent(s);
     if (s->deaf || s->gone)
-        return PXI_LIMIT_NET_STREAM_QUEUE;
+        return PXI_LIMIT_NET_STREAM_QUEUE - s->dropped;
     return n < PXI_LIMIT_NET_STREAM_QUEUE ? PXI_LIMIT_NET_STREAM_QUEUE - n : 0;
 }
 
@@ -51,7 +51,15 @@ static size_t op_write(struct pxi_stream *ps, px_view bytes)
 {
     struct pxi_quic_stream *s = of(ps);
     size_t room = op_room(ps), n = bytes.n < room ? bytes.n : room;
-    if (s->deaf || s->gone || !n)
+    if (s->deaf || s->gone) {
+        s->dropped += n; /* what is under way may end in peace, not what has no end */
+        if (n < bytes.n) {
+            s->broken = true;
+            pxi_quic_stream_due(s, PXI_DUE_OVER);
+        }
+        return n;
+    }
+    if (!n)
         return n;
     s->out.max = s->out.n + n;
     size_t put = pxi_queue_put(&s->out, bytes.p, n);
@@ -132,16 +140,17 @@ struct pxi_stream *pxi_quic_stream_open(struct pxi_conn *pc)
 {
     struct pxi_quic_conn *c = PXI_OF(pc, struct pxi_quic_conn, conn);
     int64_t id;
-    if (c->state != PXI_QUIC_UP || c->close_want || !ngtcp2_conn_get_streams_bidi_left(c->ng))
+    if (c->state != PXI_QUIC_UP || c->close_want ||
+        !ngtcp2_conn_get_streams_bidi_left(pxi_quic_ng(c)))
         return NULL;
-    if (ngtcp2_conn_open_bidi_stream(c->ng, &id, NULL) != 0)
+    if (ngtcp2_conn_open_bidi_stream(pxi_quic_ng(c), &id, NULL) != 0)
         return NULL;
     struct pxi_quic_stream *s = pxi_quic_stream_new(c, id, true);
     if (!s) {
-        ngtcp2_conn_shutdown_stream(c->ng, id, 0);
+        ngtcp2_conn_shutdown_stream(pxi_quic_ng(c), id, 0);
         return NULL;
     }
-    ngtcp2_conn_set_stream_user_data(c->ng, id, s);
+    ngtcp2_conn_set_stream_user_data(pxi_quic_ng(c), id, s);
     return &s->s;
 }
 
@@ -153,8 +162,8 @@ static void credit(struct pxi_quic_stream *s, size_t n)
     if (!n || !s->c->ng)
         return;
     if (!s->gone)
-        ngtcp2_conn_extend_max_stream_offset(s->c->ng, s->id, n);
-    ngtcp2_conn_extend_max_offset(s->c->ng, n);
+        ngtcp2_conn_extend_max_stream_offset(pxi_quic_ng(s->c), s->id, n);
+    ngtcp2_conn_extend_max_offset(pxi_quic_ng(s->c), n);
     pxi_quic_conn_ready(s->c);
 }
 
@@ -185,7 +194,7 @@ static bool keep(struct pxi_quic_stream *s, const uint8_t *p, size_t n)
 static void forget_kept(struct pxi_quic_stream *s)
 {
     if (s->begin < s->end && s->c->ng)
-        ngtcp2_conn_extend_max_offset(s->c->ng, s->end - s->begin);
+        ngtcp2_conn_extend_max_offset(pxi_quic_ng(s->c), s->end - s->begin);
     pxi_free(s->kept);
     s->kept = NULL;
     s->begin = s->end = s->cap = 0;
@@ -292,7 +301,7 @@ static void tell_closed(struct pxi_quic_stream *s, px_err why)
     pxi_stream_on_closed(&s->s, why);
     forget_kept(s);
     if (!s->gone)
-        ngtcp2_conn_shutdown_stream(s->c->ng, s->id, 0);
+        ngtcp2_conn_shutdown_stream(pxi_quic_ng(s->c), s->id, 0);
 }
 
 void pxi_quic_stream_settle(struct pxi_quic_stream *s)
@@ -303,7 +312,7 @@ void pxi_quic_stream_settle(struct pxi_quic_stream *s)
     if (due & PXI_DUE_RESET) {
         forget_kept(s);
         if (!s->gone)
-            ngtcp2_conn_shutdown_stream(c->ng, s->id, 0);
+            ngtcp2_conn_shutdown_stream(pxi_quic_ng(c), s->id, 0);
         pxi_list_remove(&s->send);
         pxi_quic_conn_ready(c);
     }
@@ -317,7 +326,7 @@ void pxi_quic_stream_settle(struct pxi_quic_stream *s)
         tell_closed(s, s->deaf ? PX_ERR_RESET : PX_ERR_OK);
     if (s->dead && s->gone) {
         if (!s->s.outbound)
-            ngtcp2_conn_extend_max_streams_bidi(c->ng, 1);
+            ngtcp2_conn_extend_max_streams_bidi(pxi_quic_ng(c), 1);
         pxi_quic_conn_ready(c);
         pxi_quic_stream_free(s);
     }

@@ -1,14 +1,12 @@
-#include "crypto/cert.h"
+/*
+ * TLS 1.3 for QUIC (RFC 9001): crypto/shake does the handshake, ngtcp2 carries its messages, and
+ * ngtcp2's helper makes packet keys for the ciphers of GnuTLS out of the secrets. ChaCha20 is left
+ * out where the processor has AES: GnuTLS does it 14 times slower.
+ */
+#include "crypto/shake.h"
 #include "net/quic_impl.h"
 
-/*
- * TLS 1.3 for QUIC. The tweak of %DISABLE_TLS13_COMPAT_MODE is what RFC 9001 asks for (no fake
- * session ids). ChaCha20 is left out where the processor has AES: GnuTLS does it 14 times slower.
- */
-#define GROUPS   "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
-#define PROTOCOL "NORMAL:-VERS-ALL:+VERS-TLS1.3:%DISABLE_TLS13_COMPAT_MODE:%SERVER_PRECEDENCE:"
-#define CIPHERS  "-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM"
-#define ALPN     "libp2p"
+#define ALPN "libp2p"
 
 static bool has_aes(void)
 {
@@ -19,97 +17,151 @@ static bool has_aes(void)
 #endif
 }
 
-/* Exactly one certificate, that of the peer we want. */
-static int on_verify(gnutls_session_t tls)
+static ngtcp2_crypto_level level_of(enum pxi_shake_level level)
 {
-    ngtcp2_crypto_conn_ref *ref = gnutls_session_get_ptr(tls);
-    struct pxi_quic_conn *c = ref->user_data;
-    struct pxi_quic *q = c->q;
-    unsigned count = 0;
-    const gnutls_datum_t *certs = gnutls_certificate_get_peers(tls, &count);
-    uint8_t key[PXI_PUBKEY_MAX];
-    size_t n = 0;
-    if (count != 1)
-        return GNUTLS_E_CERTIFICATE_ERROR;
-    uint64_t wall_s = q->wall_s ? q->wall_s() : 0;
-    px_view der = px_view_of(certs[0].data, certs[0].size);
-    if (pxi_cert_verify(der, wall_s, key, &n, NULL) != PX_ERR_OK)
-        return GNUTLS_E_CERTIFICATE_ERROR;
-    c->conn.peer = pxi_peer_of_key(px_view_of(key, n));
-    if (c->wanted.n && !pxi_peer_equal(&c->wanted, &c->conn.peer)) {
-        c->why = PX_ERR_IDENTITY;
-        return GNUTLS_E_CERTIFICATE_ERROR;
-    }
+    return level == PXI_SHAKE_INITIAL     ? NGTCP2_CRYPTO_LEVEL_INITIAL
+           : level == PXI_SHAKE_HANDSHAKE ? NGTCP2_CRYPTO_LEVEL_HANDSHAKE
+                                          : NGTCP2_CRYPTO_LEVEL_APPLICATION;
+}
+
+/* ------------------------------------------------ what the handshake asks */
+
+static px_err on_send(void *ctx, enum pxi_shake_level level, px_view bytes)
+{
+    struct pxi_quic_conn *c = ctx;
+    return ngtcp2_conn_submit_crypto_data(pxi_quic_ng(c), level_of(level), bytes.p, bytes.n) == 0
+               ? PX_ERR_OK
+               : PX_ERR_NOMEM;
+}
+
+/* The ciphers, and how often one key of them may be used (RFC 9001 section 6.6). */
+static void use_suite(struct pxi_quic_conn *c, enum pxi_shake_suite suite)
+{
+    bool aes = suite == PXI_SUITE_AES_128_GCM;
+    ngtcp2_crypto_ctx ctx = {
+        .aead = {.native_handle = (void *)(intptr_t)(aes ? GNUTLS_CIPHER_AES_128_GCM
+                                                         : GNUTLS_CIPHER_CHACHA20_POLY1305),
+                 .max_overhead = 16},
+        .md = {.native_handle = (void *)GNUTLS_DIG_SHA256},
+        .hp = {.native_handle =
+                   (void *)(intptr_t)(aes ? GNUTLS_CIPHER_AES_128_CBC : GNUTLS_CIPHER_CHACHA20_32)},
+        .max_encryption = UINT64_C(1) << (aes ? 23 : 62),
+        .max_decryption_failure = UINT64_C(1) << (aes ? 52 : 36)};
+    ngtcp2_conn_set_crypto_ctx(pxi_quic_ng(c), &ctx);
+}
+
+static px_err on_keys(void *ctx, enum pxi_shake_level level, enum pxi_shake_suite suite,
+                      const uint8_t *rx, const uint8_t *tx)
+{
+    struct pxi_quic_conn *c = ctx;
+    ngtcp2_conn *ng = pxi_quic_ng(c);
+    ngtcp2_crypto_level l = level_of(level);
+    if (level == PXI_SHAKE_HANDSHAKE)
+        use_suite(c, suite);
+    if (rx && ngtcp2_crypto_derive_and_install_rx_key(ng, NULL, NULL, NULL, l, rx, PXI_DIGEST) != 0)
+        return PX_ERR_NOMEM;
+    if (tx && ngtcp2_crypto_derive_and_install_tx_key(ng, NULL, NULL, NULL, l, tx, PXI_DIGEST) != 0)
+        return PX_ERR_NOMEM;
+    return PX_ERR_OK;
+}
+
+static size_t on_own_params(void *ctx, uint8_t *out, size_t cap)
+{
+    ngtcp2_ssize n = ngtcp2_conn_encode_local_transport_params(pxi_quic_ng(ctx), out, cap);
+    return n > 0 ? (size_t)n : 0;
+}
+
+static px_err on_params(void *ctx, px_view bytes)
+{
+    struct pxi_quic_conn *c = ctx;
+    int rv = ngtcp2_conn_decode_remote_transport_params(pxi_quic_ng(c), bytes.p, bytes.n);
+    c->params_error = rv;
+    return rv == 0 ? PX_ERR_OK : rv == NGTCP2_ERR_NOMEM ? PX_ERR_NOMEM : PX_ERR_PROTOCOL;
+}
+
+/* The peer that we want, if we want a certain one. */
+static px_err on_peer(void *ctx, px_view key)
+{
+    struct pxi_quic_conn *c = ctx;
+    c->conn.peer = pxi_peer_of_key(key);
+    if (c->wanted.n && !pxi_peer_equal(&c->wanted, &c->conn.peer))
+        return PX_ERR_IDENTITY;
     c->conn.pubkey = pxi_peer_key(&c->conn.peer);
     if (!c->conn.pubkey.n) {
-        c->pubkey = pxi_realloc(c->pubkey, n, 1);
+        c->pubkey = pxi_realloc(c->pubkey, key.n, 1);
         if (!c->pubkey)
-            return GNUTLS_E_MEMORY_ERROR;
-        memcpy(c->pubkey, key, n);
-        c->conn.pubkey = px_view_of(c->pubkey, n);
+            return PX_ERR_NOMEM;
+        memcpy(c->pubkey, key.p, key.n);
+        c->conn.pubkey = px_view_of(c->pubkey, key.n);
     }
-    c->proven = true;
-    return 0;
+    c->proven = true; /* once the handshake is done */
+    return PX_ERR_OK;
 }
+
+static const struct pxi_shake_events events = {on_send, on_keys, on_own_params, on_params, on_peer};
+
+/* ------------------------------------------------------------- life times */
 
 px_err pxi_quic_tls_init(struct pxi_quic *q, const struct pxi_cert *cert)
 {
-    px_view der = pxi_cert_der(cert), key = pxi_cert_key_der(cert);
-    gnutls_datum_t c = {(uint8_t *)der.p, (unsigned)der.n};
-    gnutls_datum_t k = {(uint8_t *)key.p, (unsigned)key.n};
-    const char *priority =
-        has_aes() ? PROTOCOL GROUPS CIPHERS : PROTOCOL GROUPS CIPHERS ":+CHACHA20-POLY1305";
-    if (gnutls_priority_init(&q->priority, priority, NULL) != 0)
-        return PX_ERR_NOMEM;
-    if (gnutls_certificate_allocate_credentials(&q->cred) != 0)
-        return PX_ERR_NOMEM;
-    if (gnutls_certificate_set_x509_key_mem(q->cred, &c, &k, GNUTLS_X509_FMT_DER) != 0)
-        return PX_ERR_INVALID;
-    gnutls_certificate_set_verify_function(q->cred, on_verify);
-    return PX_ERR_OK;
+    struct pxi_shaker_options o = {
+        .cert = cert, .random = q->random, .alpn = ALPN, .only_aes = has_aes(), .on = &events};
+    return pxi_shaker_new(&o, &q->shaker);
 }
 
 void pxi_quic_tls_deinit(struct pxi_quic *q)
 {
-    if (q->cred)
-        gnutls_certificate_free_credentials(q->cred);
-    if (q->priority)
-        gnutls_priority_deinit(q->priority);
+    pxi_shaker_free(q->shaker);
 }
 
 int pxi_quic_tls_start(struct pxi_quic_conn *c, bool server)
 {
-    static const gnutls_datum_t alpn = {(uint8_t *)ALPN, sizeof ALPN - 1};
-    unsigned flags = GNUTLS_ENABLE_EARLY_DATA | GNUTLS_NO_END_OF_EARLY_DATA | GNUTLS_NO_TICKETS;
-    /* One key share: a second one costs a key of another curve for nothing. */
-    flags |=
-        server ? GNUTLS_SERVER : GNUTLS_CLIENT | GNUTLS_FORCE_CLIENT_CERT | GNUTLS_KEY_SHARE_TOP;
-    if (gnutls_init(&c->tls, flags) != 0)
-        return -1;
-    if (gnutls_priority_set(c->tls, c->q->priority) != 0)
-        return -1;
-    if ((server ? ngtcp2_crypto_gnutls_configure_server_session(c->tls)
-                : ngtcp2_crypto_gnutls_configure_client_session(c->tls)) != 0)
-        return -1;
-    gnutls_session_set_ptr(c->tls, &c->ref);
-    if (gnutls_credentials_set(c->tls, GNUTLS_CRD_CERTIFICATE, c->q->cred) != 0)
-        return -1;
-    if (gnutls_alpn_set_protocols(c->tls, &alpn, 1, GNUTLS_ALPN_MANDATORY) != 0)
-        return -1;
-    if (server) {
-        gnutls_certificate_server_set_request(c->tls, GNUTLS_CERT_REQUIRE);
-        gnutls_certificate_send_x509_rdn_sequence(c->tls, 1);
-    }
-    ngtcp2_conn_set_tls_native_handle(c->ng, c->tls);
-    return 0;
+    c->tls = pxi_shake_new(c->q->shaker, server, c);
+    return c->tls ? 0 : -1;
 }
 
 void pxi_quic_tls_end(struct pxi_quic_conn *c)
 {
-    if (!c->tls)
-        return;
-    if (c->ng)
-        ngtcp2_conn_set_tls_native_handle(c->ng, NULL);
-    gnutls_deinit(c->tls);
+    pxi_shake_free(c->tls);
     c->tls = NULL;
+}
+
+/* ------------------------------------------------------------ what ngtcp2 calls */
+
+/* What an error means to ngtcp2, which closes with the alert. */
+static int failed(struct pxi_quic_conn *c, px_err err)
+{
+    if (err == PX_ERR_NOMEM)
+        return NGTCP2_ERR_NOMEM;
+    if (c->params_error)
+        return c->params_error;
+    if (err == PX_ERR_IDENTITY)
+        c->why = err;
+    ngtcp2_conn_set_tls_alert(pxi_quic_ng(c), pxi_shake_alert(c->tls));
+    return NGTCP2_ERR_CRYPTO;
+}
+
+int pxi_quic_tls_client_initial(ngtcp2_conn *ng, void *user)
+{
+    struct pxi_quic_conn *c = user;
+    /* The helper's answer to a Retry makes the keys of Initial packets from an id: here, ours. */
+    ngtcp2_pkt_hd hd = {.scid = *ngtcp2_conn_get_dcid(ng)};
+    if (ngtcp2_crypto_recv_retry_cb(ng, &hd, user) != 0)
+        return NGTCP2_ERR_CALLBACK_FAILURE;
+    return pxi_shake_start(c->tls) == PX_ERR_OK ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
+int pxi_quic_tls_read(struct pxi_quic_conn *c, ngtcp2_crypto_level level, const uint8_t *data,
+                      size_t n)
+{
+    enum pxi_shake_level l = level == NGTCP2_CRYPTO_LEVEL_INITIAL     ? PXI_SHAKE_INITIAL
+                             : level == NGTCP2_CRYPTO_LEVEL_HANDSHAKE ? PXI_SHAKE_HANDSHAKE
+                                                                      : PXI_SHAKE_APPLICATION;
+    uint64_t now_s = c->q->wall_s ? c->q->wall_s() : 0;
+    px_err err = pxi_shake_feed(c->tls, l, px_view_of(data, n), now_s);
+    if (err)
+        return failed(c, err);
+    if (pxi_shake_done(c->tls))
+        ngtcp2_conn_handshake_completed(pxi_quic_ng(c));
+    return 0;
 }

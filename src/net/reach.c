@@ -3,107 +3,15 @@
  * after the other with a short head start each, in the manner of happy eyeballs (RFC 8305), until
  * one connects.
  */
-#include "net/host_impl.h"
+#include "net/reach_impl.h"
 
-enum { CANDIDATES = 32, ACTIVE = 8 };
+enum { ACTIVE = 8 };
 #define HEAD_START_NEAR (30 * PXI_MS) /* loopback and private networks */
 #define HEAD_START_FAR  (250 * PXI_MS)
-
-struct candidate {
-    struct pxi_maddr addr;
-    struct pxi_transport *transport;
-    uint32_t rank; /* lower is earlier */
-    bool far;
-};
-
-struct pxi_dialing {
-    struct pxi_host *host;
-    struct pxi_peer peer;
-    struct pxi_list link, wishes, dials;
-    struct candidate *candidates;
-    unsigned count, next, active;
-    struct pxi_timer timer; /* the next candidate's turn */
-    px_err err;             /* the most telling failure so far */
-    bool alone;             /* serves one wish only: a forced or an anonymous dial */
-    bool at_once, simultaneous_server, fresh_port; /* as the one wish says */
-};
 
 static struct pxi_timers *timers(struct pxi_host *h)
 {
     return h->o.timers;
-}
-
-/* ------------------------------------------------------------ candidates */
-
-static struct pxi_transport *transport_for(struct pxi_host *h, const struct pxi_endpoint *e)
-{
-    for (struct pxi_list *l = h->transports.next; l != &h->transports; l = l->next) {
-        struct pxi_transport *t = PXI_OF(l, struct pxi_transport, link);
-        if (t->can_dial(t, e))
-            return t;
-    }
-    return NULL;
-}
-
-static bool held_back(struct pxi_dialing *g, px_view addr)
-{
-    struct pxi_peer_entry *e = pxi_peer_find(g->host, &g->peer);
-    for (struct pxi_peer_addr *a = e ? e->addrs : NULL; a; a = a->next)
-        if (px_view_equal(px_view_of(a->b, a->n), addr))
-            return a->retry_ns > timers(g->host)->now_ns;
-    return false;
-}
-
-/* The address without the /p2p of the target, which the dial carries apart. */
-static px_view without_target(px_view addr, const struct pxi_endpoint *e)
-{
-    struct pxi_maddr_part part;
-    size_t at = 0, last = addr.n;
-    uint32_t code = 0;
-    while (pxi_maddr_next(addr, &at, &part)) {
-        code = part.code;
-        last = part.offset;
-    }
-    return code == PXI_MA_P2P && e->peer.n ? px_view_of(addr.p, last) : addr;
-}
-
-static void candidate_add(struct pxi_dialing *g, px_view addr, bool asked)
-{
-    struct pxi_endpoint e;
-    if (g->count >= CANDIDATES || addr.n > PXI_MADDR_MAX || pxi_endpoint_of(addr, &e) != PX_ERR_OK)
-        return;
-    if (e.peer.n && g->peer.n && !pxi_peer_equal(&e.peer, &g->peer))
-        return;
-    px_view to = without_target(addr, &e);
-    for (unsigned i = 0; i < g->count; i++)
-        if (px_view_equal(pxi_maddr_view(&g->candidates[i].addr), to))
-            return;
-    struct pxi_transport *t = transport_for(g->host, &e);
-    if (!t || (!asked && held_back(g, to)))
-        return;
-    if (!(g->count & (g->count - 1))) { /* most peers have few addresses */
-        unsigned room = g->count ? 2 * g->count : 1;
-        struct candidate *more = pxi_realloc(g->candidates, room, sizeof *more);
-        if (!more)
-            return;
-        g->candidates = more;
-    }
-    struct candidate *c = &g->candidates[g->count++];
-    c->transport = t;
-    c->addr.n = (uint16_t)to.n;
-    memcpy(c->addr.b, to.p, to.n);
-    c->far = pxi_ip_kind_of(&e) == PXI_IP_PUBLIC || e.relayed || e.dns.n;
-    c->rank = (e.relayed ? 1000u : 0) + (asked ? 0 : 100u) + (c->far ? 10u : 0) +
-              (e.via == PXI_VIA_QUIC  ? 0
-               : e.via == PXI_VIA_TCP ? 2u
-                                      : 4u) +
-              (e.family == 6 ? 0 : 1u);
-    for (unsigned i = g->count - 1;
-         i > g->next && g->candidates[i].rank < g->candidates[i - 1].rank; i--) {
-        struct candidate swap = g->candidates[i];
-        g->candidates[i] = g->candidates[i - 1];
-        g->candidates[i - 1] = swap;
-    }
 }
 
 /* ------------------------------------------------------------------ dialing */
@@ -165,7 +73,7 @@ static void dial_late(struct pxi_timer *t, uint64_t now_ns)
 
 static void start_one(struct pxi_dialing *g)
 {
-    struct candidate *c = &g->candidates[g->next++];
+    struct pxi_candidate *c = &g->candidates[g->next++];
     struct pxi_endpoint e;
     struct pxi_dial *d = pxi_calloc(1, sizeof *d);
     if (!d)
@@ -177,6 +85,7 @@ static void start_one(struct pxi_dialing *g)
     d->dialing = g;
     d->simultaneous_server = g->simultaneous_server;
     d->fresh_port = g->fresh_port;
+    d->depth = c->depth;
     d->timer.fire = dial_late;
     g->active++;
     pxi_list_add(&g->dials, &d->link);
@@ -259,6 +168,8 @@ void pxi_reach_start(struct pxi_reach *r, struct pxi_host *h, const px_view *add
     r->dialing = NULL;
     r->timer.fire = reach_fire;
     pxi_list_init(&r->link);
+    if (h->freeing) /* a wish begun from `done` would be answered and begun again without end */
+        return;
     pxi_list_add(&h->reaches, &r->link);
     if (!r->force_new && r->peer.n && pxi_host_conn(h, &r->peer, r->limited_ok)) {
         pxi_timer_after(timers(h), &r->timer, 0);
@@ -280,12 +191,12 @@ void pxi_reach_start(struct pxi_reach *r, struct pxi_host *h, const px_view *add
         g->fresh_port = r->fresh_port;
     }
     for (unsigned i = 0; i < count; i++)
-        candidate_add(g, addrs[i], true);
+        pxi_candidate_add(g, addrs[i], true, 0);
     px_view known[PXI_LIMIT_PEERSTORE_ADDRS];
     unsigned more =
         r->peer.n && !count ? pxi_peer_addrs(h, &r->peer, known, PXI_LIMIT_PEERSTORE_ADDRS) : 0;
     for (unsigned i = 0; i < more; i++)
-        candidate_add(g, known[i], false);
+        pxi_candidate_add(g, known[i], false, 0);
     r->dialing = g;
     pxi_list_remove(&r->link);
     pxi_list_add(&g->wishes, &r->link);
@@ -366,7 +277,8 @@ void pxi_dial_done(struct pxi_dial *d, struct pxi_conn *c, px_err err)
         c->scope = d->scope;
         d->scope = NULL;
     }
-    pxi_peer_addr_result(h, &g->peer, pxi_maddr_view(&d->addr), c != NULL);
+    if (c || err != PX_ERR_OK) /* an address that stood for others is neither good nor bad */
+        pxi_peer_addr_result(h, &g->peer, pxi_maddr_view(&d->addr), c != NULL);
     dial_free(d);
     bool alone = g->alone;
     if (c && alone && !pxi_list_empty(&g->wishes)) {
@@ -391,7 +303,7 @@ bool pxi_dial_pass(struct pxi_dial *d, px_view addr)
     struct pxi_endpoint e;
     if (addr.n > PXI_MADDR_MAX || pxi_endpoint_of(addr, &e) != PX_ERR_OK)
         return false;
-    struct pxi_transport *t = transport_for(d->host, &e);
+    struct pxi_transport *t = pxi_transport_for(d->host, &e);
     if (!t || t == d->transport)
         return false;
     d->addr.n = (uint16_t)addr.n;
@@ -401,12 +313,21 @@ bool pxi_dial_pass(struct pxi_dial *d, px_view addr)
     return true;
 }
 
+px_err pxi_dial_expand(struct pxi_dial *d, const px_view *addrs, unsigned n)
+{
+    struct pxi_dialing *g = d->dialing;
+    unsigned before = g->count;
+    for (unsigned i = 0; i < n && d->depth + 1 < PXI_LIMIT_DNSADDR_DEPTH; i++)
+        pxi_candidate_add(g, addrs[i], true, (uint8_t)(d->depth + 1));
+    return g->count > before ? PX_ERR_OK : PX_ERR_UNREACHABLE;
+}
+
 bool pxi_host_punch(struct pxi_host *h, px_view maddr)
 {
     struct pxi_endpoint e;
     if (pxi_endpoint_of(maddr, &e) != PX_ERR_OK)
         return false;
-    struct pxi_transport *t = transport_for(h, &e);
+    struct pxi_transport *t = pxi_transport_for(h, &e);
     if (!t || !t->punch)
         return false;
     t->punch(t, &e);

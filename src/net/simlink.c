@@ -35,10 +35,28 @@ struct pxi_simnet *pxi_simnet_new(const struct pxi_simnet_options *o)
     return n;
 }
 
+void *pxi_sim_take(struct pxi_simnet *n, enum sim_piece kind, size_t bytes)
+{
+    void *p = n->pools[kind].free;
+    if (!p)
+        return pxi_realloc(NULL, 1, bytes);
+    memcpy(&n->pools[kind].free, p, sizeof p);
+    return p;
+}
+
+void pxi_sim_give(struct pxi_simnet *n, enum sim_piece kind, void *p)
+{
+    memcpy(p, &n->pools[kind].free, sizeof p);
+    n->pools[kind].free = p;
+}
+
 void pxi_simnet_free(struct pxi_simnet *n)
 {
     if (!n)
         return;
+    for (unsigned i = 0; i < sizeof n->pools / sizeof *n->pools; i++)
+        while (n->pools[i].free)
+            pxi_free(pxi_sim_take(n, (enum sim_piece)i, 1));
     pxi_timer_disarm(timers(n), &n->look);
     pxi_free(n->chains);
     pxi_free(n);
@@ -100,7 +118,7 @@ static void conn_end(struct sim_conn *c, px_err why)
     pxi_list_remove(&c->of_port);
     pxi_list_remove(&c->rest);
     c->net->stats.conns_now--;
-    pxi_free(c);
+    pxi_sim_give(c->net, SIM_CONN, c);
 }
 
 void pxi_sim_conn_drop(struct sim_conn *c)
@@ -158,11 +176,22 @@ static void conn_close(struct pxi_conn *pc, px_err why)
     }
 }
 
+/* Zero all but the rooms for addresses, of which only as much as is filled is read. */
+static void conn_clear(struct sim_conn *c)
+{
+    uint8_t *local = c->c.local.b, *remote = c->c.remote.b, *p = (uint8_t *)c;
+    uint8_t *after = remote + sizeof c->c.remote.b;
+    memset(p, 0, (size_t)(local - p));
+    memset(local + sizeof c->c.local.b, 0, (size_t)(remote - local) - sizeof c->c.local.b);
+    memset(after, 0, sizeof *c - (size_t)(after - p));
+}
+
 static struct sim_conn *end_new(struct pxi_simport *port, struct pxi_simport *far, bool outbound)
 {
-    struct sim_conn *c = pxi_calloc(1, sizeof *c);
+    struct sim_conn *c = pxi_sim_take(port->net, SIM_CONN, sizeof *c);
     if (!c)
         return NULL;
+    conn_clear(c);
     pxi_conn_init(&c->c, &conn_ops, outbound);
     c->net = port->net;
     c->port = port;

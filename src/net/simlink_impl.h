@@ -5,8 +5,14 @@
 #include "net/limits.h"
 #include "net/simlink.h"
 
+/* Freed pieces of one size, the last one first: it is still in the processor's cache. */
+struct sim_pool {
+    void *free; /* each begins with the next */
+};
+
 struct pxi_simnet {
     struct pxi_simnet_options o;
+    struct sim_pool pools[4]; /* by enum sim_piece */
     struct pxi_rng rng;
     struct pxi_list *chains; /* ports by the hash of their address */
     unsigned mask, ports;
@@ -47,6 +53,8 @@ struct sim_chunk {
     uint8_t b[];
 };
 
+enum { SIM_CHUNK_BYTES = 232, SIM_LARGE_BYTES = 1920 }; /* of the chunks of the pools */
+
 /* One end of a stream; `in` is what is on its way to this end. */
 struct sim_stream {
     struct pxi_stream s;
@@ -62,6 +70,11 @@ struct sim_stream {
     bool dead;                 /* to be freed from the loop */
     bool roomy;                /* tell the owner that there is room again */
 };
+
+enum sim_piece { SIM_CONN, SIM_STREAM, SIM_CHUNK, SIM_LARGE };
+/* A piece of `bytes` bytes (always as many for one kind), not zeroed; NULL: no memory. */
+void *pxi_sim_take(struct pxi_simnet *n, enum sim_piece kind, size_t bytes);
+void pxi_sim_give(struct pxi_simnet *n, enum sim_piece kind, void *p);
 
 /* A pair of ends; the dialer's is returned, the other is offered to its host. NULL: refused. */
 struct sim_conn *pxi_sim_connect(struct pxi_simport *from, struct pxi_simport *to, px_err *err);

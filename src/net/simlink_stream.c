@@ -20,12 +20,28 @@ static void wake(struct sim_stream *s, uint64_t at_ns)
         pxi_timer_arm(timers(s), &s->timer, at_ns);
 }
 
+static struct sim_chunk *chunk_new(struct sim_stream *s, size_t cap)
+{
+    size_t bytes = sizeof(struct sim_chunk) + cap;
+    if (cap > SIM_LARGE_BYTES)
+        return pxi_realloc(NULL, 1, bytes);
+    return pxi_sim_take(s->conn->net, cap == SIM_CHUNK_BYTES ? SIM_CHUNK : SIM_LARGE, bytes);
+}
+
+static void chunk_free(struct sim_stream *s, struct sim_chunk *c)
+{
+    if (c->cap <= SIM_LARGE_BYTES)
+        pxi_sim_give(s->conn->net, c->cap == SIM_CHUNK_BYTES ? SIM_CHUNK : SIM_LARGE, c);
+    else
+        pxi_free(c);
+}
+
 static void chunks_free(struct sim_stream *s)
 {
     while (s->in) {
         struct sim_chunk *c = s->in;
         s->in = c->next;
-        pxi_free(c);
+        chunk_free(s, c);
     }
     s->in_last = NULL;
     s->in_bytes = 0;
@@ -38,7 +54,7 @@ void pxi_sim_stream_free(struct sim_stream *s)
         s->other->other = NULL;
     pxi_list_remove(&s->of_conn);
     chunks_free(s);
-    pxi_free(s);
+    pxi_sim_give(s->conn->net, SIM_STREAM, s);
 }
 
 /* ---------------------------------------------------------------- sending */
@@ -56,8 +72,9 @@ static bool append(struct sim_stream *o, const uint8_t *p, size_t n, uint64_t at
     if (c && c->at_ns > at_ns)
         at_ns = c->at_ns; /* never overtakes */
     if (!c || c->at_ns != at_ns || c->cap - c->n < n) {
-        size_t cap = n < 232 ? 232 : n;
-        c = pxi_realloc(NULL, 1, sizeof *c + cap);
+        size_t cap = n <= SIM_CHUNK_BYTES ? SIM_CHUNK_BYTES : n;
+        cap = n > SIM_CHUNK_BYTES && n < SIM_LARGE_BYTES ? SIM_LARGE_BYTES : cap;
+        c = chunk_new(o, cap);
         if (!c)
             return false;
         *c = (struct sim_chunk){.at_ns = at_ns, .cap = cap};
@@ -155,7 +172,7 @@ static bool deliver(struct sim_stream *s, uint64_t now_ns)
         s->in = c->next;
         if (!s->in)
             s->in_last = NULL;
-        pxi_free(c);
+        chunk_free(s, c);
     }
     return true;
 }
@@ -211,10 +228,10 @@ static void fire(struct pxi_timer *t, uint64_t now_ns)
 
 static struct sim_stream *end_new(struct sim_conn *c)
 {
-    struct sim_stream *s = pxi_calloc(1, sizeof *s);
+    struct sim_stream *s = pxi_sim_take(c->net, SIM_STREAM, sizeof *s);
     if (!s)
         return NULL;
-    s->conn = c;
+    *s = (struct sim_stream){.conn = c};
     s->timer.fire = fire;
     s->end_ns = s->reset_ns = PXI_NEVER;
     pxi_list_add(&c->streams, &s->of_conn);

@@ -97,6 +97,8 @@ static px_err adopt_sockets(px_node *n)
     for (unsigned i = 0; err == PX_ERR_OK && (fd = pxi_activated(i, &kind)) >= 0; i++) {
         if (kind == PXI_ACTIVATED_TCP)
             err = pxi_tcp_adopt(n->tcp, fd);
+        else if (kind == PXI_ACTIVATED_UDP && n->quic)
+            err = pxi_quic_io_adopt(n->quic, fd);
         else if (kind == PXI_ACTIVATED_LOCAL && !n->server)
             err = pxi_channel_adopt(n, fd);
     }

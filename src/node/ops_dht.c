@@ -86,6 +86,14 @@ static bool full_key(struct pxi_call *c, const char *key, struct pxi_buf *out)
     return pxi_buf_add(out, key, strlen(key));
 }
 
+/* Put, now and again before it expires, while the node runs. What is too much to be kept is put
+ * once. */
+static void put(struct pxi_call *c, px_view key, px_view value)
+{
+    pxi_kad_put_keep(c->node->kad, key, value);
+    started(c, pxi_kad_put(c->node->kad, key, value, put_done, c));
+}
+
 /* Put under our own id: sealed with the node's key, good for two days. */
 static void put_own(struct pxi_call *c, px_view key, px_view value)
 {
@@ -94,7 +102,7 @@ static void put_own(struct pxi_call *c, px_view key, px_view value)
     px_err err =
         pxi_kad_own_seal(pxi_host_key(c->node->host), key, now, now + 172800, value, &sealed);
     if (err == PX_ERR_OK)
-        started(c, pxi_kad_put(c->node->kad, key, px_view_of(sealed.p, sealed.n), put_done, c));
+        put(c, key, px_view_of(sealed.p, sealed.n));
     else
         pxi_call_fail(c, err, NULL);
     pxi_buf_deinit(&sealed);
@@ -116,7 +124,7 @@ static void op_put(struct pxi_call *c)
     if (ours)
         put_own(c, k, px_view_str(value));
     else
-        started(c, pxi_kad_put(c->node->kad, k, px_view_str(value), put_done, c));
+        put(c, k, px_view_str(value));
     pxi_buf_deinit(&key);
     pxi_buf_deinit(&own);
 }
@@ -175,6 +183,7 @@ static void op_provide(struct pxi_call *c)
     if (!dht(c) || !pxi_call_cid(c, &cid))
         return;
     px_view key = px_view_of(multihash, pxi_cid_multihash(&cid, multihash));
+    pxi_kad_provide_keep(c->node->kad, key);
     started(c, pxi_kad_provide(c->node->kad, key, provide_done, c));
 }
 
@@ -260,10 +269,10 @@ static void op_table(struct pxi_call *c)
     if (!dht(c))
         return;
     struct pxi_kad_stats s = pxi_kad_stats_of(c->node->kad);
-    pxi_call_ok(c, json_pack("{s:i, s:i, s:i, s:I, s:I, s:I}", "size", (int)s.table, "records",
-                             (int)s.records, "providers", (int)s.providers, "requests_in",
-                             (json_int_t)s.requests_in, "requests_out", (json_int_t)s.requests_out,
-                             "refused", (json_int_t)s.refused));
+    pxi_call_ok(c, json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:I}", "size", (int)s.table, "records",
+                             (int)s.records, "providers", (int)s.providers, "kept", (int)s.kept,
+                             "requests_in", (json_int_t)s.requests_in, "requests_out",
+                             (json_int_t)s.requests_out, "refused", (json_int_t)s.refused));
 }
 
 const struct pxi_op pxi_ops_dht[] = {

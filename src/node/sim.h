@@ -64,6 +64,7 @@ struct sim_world {
     struct pxi_kad_options kad;
     struct sim_node *node;
     unsigned n, cap, joined;
+    unsigned peers_max; /* that a host remembers; for hosts added from now on */
 };
 
 /* A world of up to `cap` peers; NULL: no memory. */

@@ -2,14 +2,23 @@
  * The attack table: Sybils, at random places or just around what is looked for, that know only each
  * other, keep nothing and deny everything. In each cell a world is built, values and provider
  * records are stored by honest peers, and other honest peers look for them; with the defences off
- * and on (disjoint paths, limits for peers of one network).
+ * and on (disjoint paths, limits for peers of one network). In an eclipse the Sybils rush to a few
+ * peers that have just begun, before those know many others, and it is these that look.
  */
 #include <stdio.h>
 
 #include "codec/messages.h"
 #include "node/sim.h"
 
-enum { TARGETS = 3, AIMS = 2 * TARGETS, HONEST = 400, POOL = 30000, ASKERS = 30, FEW = 3 };
+enum {
+    TARGETS = 3,
+    AIMS = 2 * TARGETS,
+    HONEST = 400,
+    POOL = 30000,
+    ASKERS = 30,
+    FEW = 3,
+    VICTIMS = 6
+};
 
 /* A key that an attacker may use: where it lies, and the seed that makes it. */
 struct forged {
@@ -29,6 +38,7 @@ struct cell {
     px_sim_attack row;
     struct sim_world *w;
     struct gang gang;
+    struct sim_node *victim[VICTIMS]; /* of an eclipse, else NULL */
     struct forged *pool;
     unsigned gets, got, finds, found, stored;
     double requests;
@@ -115,6 +125,25 @@ static bool add_sybils(struct cell *c)
     return true;
 }
 
+/* Peers that begin, with one honest peer that they know; all Sybils call on them at once. */
+static bool add_victims(struct cell *c)
+{
+    uint8_t seed[32];
+    for (unsigned i = 0; i < VICTIMS; i++) {
+        pxi_sim_seed(c->w, seed);
+        struct sim_node *v = pxi_sim_add(c->w, seed, 0, NULL), *by = pxi_sim_any(c->w);
+        if (!v || !by)
+            return false;
+        c->victim[i] = v;
+        px_view to = pxi_maddr_view(&by->addr), at = pxi_maddr_view(&v->addr);
+        pxi_kad_add(v->kad, pxi_host_self(by->host), &to, 1);
+        for (unsigned s = 0; s < c->gang.count; s++)
+            pxi_kad_add(c->w->node[c->gang.first + s].kad, pxi_host_self(v->host), &at, 1);
+        pxi_sim_join(v, 5 * PXI_SECOND);
+    }
+    return pxi_sim_pass(c->run, c->w, 40 * PXI_SECOND);
+}
+
 /* ------------------------------------------------------------------ the world */
 
 static bool join_honest(struct cell *c)
@@ -162,6 +191,12 @@ static px_view content_key(uint8_t out[34], unsigned target)
     return px_view_of(out, 34);
 }
 
+/* Who looks. */
+static struct sim_node *asker(struct cell *c, unsigned i)
+{
+    return c->victim[0] ? c->victim[i % VICTIMS] : pxi_sim_any(c->w);
+}
+
 /* Values and provider records; the Sybils sit around the keys of both. */
 static bool store_and_look(struct cell *c)
 {
@@ -179,7 +214,7 @@ static bool store_and_look(struct cell *c)
         return false;
     for (unsigned i = 0; i < TARGETS * ASKERS; i++) {
         px_view name = value_key(key, i % TARGETS);
-        struct sim_node *a = pxi_sim_any(c->w), *b = pxi_sim_any(c->w);
+        struct sim_node *a = asker(c, i), *b = asker(c, i);
         px_view content = content_key(hash, i % TARGETS);
         if (!a || !b || !pxi_kad_get(a->kad, name, 2, got, c) ||
             !pxi_kad_providers(b->kad, content, 1, found, c))
@@ -188,6 +223,20 @@ static bool store_and_look(struct cell *c)
             return false;
     }
     return pxi_sim_pass(c->run, c->w, 80 * PXI_SECOND);
+}
+
+/* What the defences must achieve. Half as many Sybils as honest peers, just around the keys and
+ * spread over many networks, are beyond them. */
+static void judge(struct cell *c)
+{
+    static const double target = 0.95;
+    const px_sim_attack *row = &c->row;
+    bool beyond = strcmp(row->networks, "many") == 0 && row->share > 0.2;
+    if (strcmp(row->defence, "on") != 0 || beyond)
+        return;
+    if (row->get < target || row->find < target)
+        pxi_sim_fail(c->run->r, "%.0f %% Sybils (%s, %s networks): get %.3f, find %.3f, below %.2f",
+                     100 * row->share, row->placement, row->networks, row->get, row->find, target);
 }
 
 static px_err run_cell(struct cell *c, uint64_t seed)
@@ -201,15 +250,20 @@ static px_err run_cell(struct cell *c, uint64_t seed)
     px_sim_result *r = c->run->r;
     c->gets = c->got = c->finds = c->found = 0;
     c->requests = 0;
+    memset(c->victim, 0, sizeof c->victim);
     c->w = pxi_sim_world_new(2 * HONEST, seed, &kad);
+    if (c->w)
+        c->w->peers_max = 0; /* as many as in production: more than there are Sybils */
     bool ok = c->w && join_honest(c) && add_sybils(c) &&
-              pxi_sim_pass(c->run, c->w, 40 * PXI_SECOND) && store_and_look(c);
+              pxi_sim_pass(c->run, c->w, 40 * PXI_SECOND) &&
+              (strcmp(c->row.placement, "eclipse") != 0 || add_victims(c)) && store_and_look(c);
     pxi_sim_world_free(c->w);
     if (!ok)
         return PX_ERR_NOMEM;
     c->row.get = c->gets ? (double)c->got / c->gets : 0;
     c->row.find = c->finds ? (double)c->found / c->finds : 0;
     c->row.messages = c->gets ? c->requests / c->gets : 0;
+    judge(c);
     if (r->attacks < SIM_ATTACKS)
         r->attack[r->attacks++] = c->row;
     pxi_sim_advance(c->run, "attacks", 1);
@@ -239,7 +293,8 @@ px_err pxi_sim_attacks(struct sim_run *run)
 {
     static const struct {
         const char *placement, *networks;
-    } kinds[] = {{"random", "few"}, {"targeted", "few"}, {"targeted", "many"}};
+    } kinds[] = {{"random", "few"}, {"targeted", "few"}, {"targeted", "many"}, {"eclipse", "few"}};
+    enum { KINDS = sizeof kinds / sizeof *kinds };
     const px_sim_options *o = run->o;
     struct cell c = {.run = run};
     char key[32];
@@ -249,8 +304,8 @@ px_err pxi_sim_attacks(struct sim_run *run)
         c.gang.aim[t] = pxi_kad_key_of(value_key(key, t));
         c.gang.aim[TARGETS + t] = pxi_kad_key_of(content_key(hash, t));
     }
-    run->total += 6 * o->sybil_count;
-    for (unsigned k = 0; k < 3; k++)
+    run->total += 2 * KINDS * o->sybil_count;
+    for (unsigned k = 0; k < KINDS; k++)
         for (unsigned s = 0; s < o->sybil_count; s++)
             for (unsigned on = 0; on < 2 && err == PX_ERR_OK; on++) {
                 c.row = (px_sim_attack){.placement = kinds[k].placement,

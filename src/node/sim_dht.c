@@ -222,6 +222,7 @@ static bool join_all(struct dht *d)
             pxi_sim_join(v, PXI_SECOND / 2 * i / batch);
             pxi_sim_advance(d->run, "joining", 1);
         }
+        pxi_mem_huge();
         if (!pxi_sim_pass(d->run, w, PXI_SECOND / 2))
             return false;
     }

@@ -21,6 +21,7 @@ struct sim_world *pxi_sim_world_new(unsigned cap, uint64_t seed, const struct px
     }
     w->node = node;
     w->cap = cap;
+    w->peers_max = PEERS_REMEMBERED;
     w->kad = *kad;
     w->random = pxi_random_seeded(seed);
     w->rng.state = seed ^ 0x73696d;
@@ -103,7 +104,7 @@ struct sim_node *pxi_sim_add(struct sim_world *w, const uint8_t seed[32], unsign
                                  .random = &w->random,
                                  .agent = "plexus-sim",
                                  .wall_s = wall,
-                                 .peers_max = PEERS_REMEMBERED,
+                                 .peers_max = w->peers_max,
                                  .simulated = true};
     v->host = v->key ? pxi_host_new(&o) : NULL;
     v->identify = v->host ? pxi_identify_new(v->host) : NULL;

@@ -252,7 +252,10 @@ static void on_broken(void *ctx, unsigned hop, px_err why, px_view text)
                 j->hops[i].helper = NULL;
         h->lost = !h->self;
     }
-    later(j, mend);
+    /* At once the first times, then slower and slower: the fault may be our own. */
+    uint64_t shift = j->routes < 4 ? 0 : j->routes < 12 ? j->routes - 3 : 9;
+    j->next = mend;
+    pxi_timer_after(timers(j), &j->timer, shift ? (PXI_MS << shift) * 4 : 0);
 }
 
 static const struct pxi_chain_events chain_events = {on_token, on_broken};

@@ -1,11 +1,13 @@
 """Floods hit a limit, not memory: strangers that never speak, speak nonsense, send datagrams, write to
 the control socket, or kill a peer, while an honest peer's ping is answered all the time."""
+import json
 import os
 import random
 import resource
 import select
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -26,6 +28,7 @@ class Scene:
         self.place = place
         ready, self.victim = place.up("--listen", "/ip4/127.0.0.1/udp/0/quic-v1")
         self.peer = ready["peer"]
+        self.addrs = ready["addrs"]
         self.tcp = next(int(a.split("/")[4]) for a in ready["addrs"] if "/tcp/" in a)
         self.udp = next(int(a.split("/")[4]) for a in ready["addrs"] if "/udp/" in a)
         tcp = next(a for a in ready["addrs"] if "/tcp/" in a)
@@ -44,10 +47,13 @@ class Scene:
             assert time.monotonic() < end, f"no ping: {r.out} {r.err}"
             time.sleep(0.1)
 
-    def bounded(self):
+    def addr(self, via):
+        return next(a for a in self.addrs if f"/{via}/" in a)
+
+    def bounded(self, bound=GROWTH):
         assert self.victim.poll() is None, "the victim ended"
         grown = rss(self.victim) - self.before
-        assert grown < GROWTH, f"memory grew by {grown >> 20} MiB"
+        assert grown < bound, f"memory grew by {grown >> 20} MiB"
         return grown
 
     def strangers(self, count, first=b""):
@@ -191,6 +197,62 @@ def test_junk_on_the_control_socket(place):
     assert victim.poll() is None, "the node ended"
     assert place.json("peers")["peers"] == []
     assert rss(victim) - before < GROWTH
+
+
+def flooded(place, mode, via, bound):
+    """A hostile process of its own (flooder.c) for some seconds; its last words. The growth is that
+    of the victim alone, and the honest peer is served all the time."""
+    flooder = os.environ.get("PLEXUS_FLOODER")
+    if not flooder:
+        raise harness.Skip("no PLEXUS_FLOODER")
+    scene = Scene(place)
+    p = subprocess.Popen([flooder, mode, scene.addr(via)], stdout=subprocess.PIPE, text=True)
+    place.nodes.append(p)
+    told, most = {}, 0
+    for _ in range(3):
+        told = json.loads(p.stdout.readline() or "{}")
+        assert told, f"the flooder ended: {p.wait(5)}"
+        scene.alive(5)
+        most = max(most, scene.bounded(bound))
+    print(f"# {mode} by {via}: {told}, memory grew by {most >> 20} MiB at most")
+    p.kill()
+    p.wait(10)
+    end = time.monotonic() + 60
+    while via == "tcp" and len(place.json("peers")["peers"]) != 1:  # by QUIC, silence takes 30 s
+        assert time.monotonic() < end, "the flooder is still counted"
+        time.sleep(0.2)
+    scene.alive(5)
+    return told
+
+
+def test_streams_without_end_by_tcp(place):
+    told = flooded(place, "streams", "tcp", GROWTH)
+    assert told["opened"] > 4000 and told["refused"] > 1000, told
+
+
+def test_streams_without_end_by_quic(place):
+    told = flooded(place, "streams", "udp", GROWTH)
+    assert told["opened"] > 4000 and told["refused"] > 1000, told
+
+
+def test_a_peer_that_never_reads_by_tcp(place):
+    told = flooded(place, "unread", "tcp", GROWTH)
+    assert told["written"] > 1 << 20, told
+
+
+def test_a_peer_that_never_reads_by_quic(place):
+    told = flooded(place, "unread", "udp", GROWTH)
+    assert told["written"] > 1 << 20, told
+
+
+def test_a_peer_that_never_identifies_by_tcp(place):
+    told = flooded(place, "silent", "tcp", 16 << 20)
+    assert told["asked"] >= 8, told
+
+
+def test_a_peer_that_never_identifies_by_quic(place):
+    told = flooded(place, "silent", "udp", 16 << 20)
+    assert told["asked"] >= 8, told
 
 
 def test_killed_peers_are_noticed_and_come_back(place):

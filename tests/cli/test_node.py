@@ -1,4 +1,5 @@
 """Nodes as their owners run them: found, trusted, ranked, started by a service manager."""
+import json
 import os
 import signal
 import socket
@@ -113,12 +114,19 @@ def test_a_service_manager_opens_the_sockets_and_hears_of_it(place):
     notify.bind(place.path("notify"))
     notify.settimeout(20)
     # The number of the process is only known in it: a shell tells, then becomes the node.
-    env = place.env(LISTEN_FDS="1", NOTIFY_SOCKET=place.path("notify"))
-    line = 'LISTEN_PID=$$ exec "$0" up --no-mdns --listen /ip4/127.0.0.1/tcp/0 3<&%d' % listener.fileno()
-    node = subprocess.Popen(["sh", "-c", line, place.program], env=env, stdout=subprocess.DEVNULL,
-                            pass_fds=[listener.fileno()])
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(("127.0.0.1", 0))
+    env = place.env(LISTEN_FDS="2", NOTIFY_SOCKET=place.path("notify"))
+    line = ('LISTEN_PID=$$ exec "$0" up --no-mdns --json-lines --listen /ip4/127.0.0.1/tcp/0 '
+            "3<&%d 4<&%d" % (listener.fileno(), datagrams.fileno()))
+    node = subprocess.Popen(["sh", "-c", line, place.program], env=env, stdout=subprocess.PIPE,
+                            text=True, pass_fds=[listener.fileno(), datagrams.fileno()])
     place.nodes.append(node)
     equal(notify.recv(100), b"READY=1")
+    addrs = json.loads(node.stdout.readline())["addrs"]
+    quic = "/ip4/127.0.0.1/udp/%d/quic-v1/" % datagrams.getsockname()[1]
+    place.up("--bootstrap", next(a for a in addrs if a.startswith(quic)), home=place.path("second"))
+    wait_for("a peer by QUIC", lambda: place.json("peers")["peers"])
     client = socket.create_connection(listener.getsockname(), 20)
     client.sendall(b"\x13/multistream/1.0.0\n")
     equal(client.recv(20, socket.MSG_WAITALL), b"\x13/multistream/1.0.0\n")

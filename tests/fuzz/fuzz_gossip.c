@@ -40,7 +40,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *p = data, *end = data + size;
     if (!size)
         return 0;
-    struct pxi_gossip_options o = {.policy =
+    struct pxi_gossip_score score = pxi_gossip_score_default();
+    score.px_threshold = 0;
+    struct pxi_gossip_options o = {.score = &score,
+                                   .peer_exchange = *p & 8,
+                                   .policy =
                                        *p & 1 ? PXI_GOSSIP_STRICT_SIGN : PXI_GOSSIP_STRICT_NO_SIGN,
                                    .idontwant_size = 16,
                                    .max_size = 4096,

@@ -12,8 +12,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import lab
 from peer import Failed
-from rows import Side, rows
+from rows import LACKS, Side, rows
 
 say_lock = threading.Lock()
 
@@ -44,6 +45,11 @@ def main():
     parser.add_argument("sides", nargs="+", metavar="NAME=COMMAND")
     o = parser.parse_args()
     sides = [Side(*s.split("=", 1)) for s in o.sides]
+    for name in dict.fromkeys(s.name for s in sides):
+        for what, why in LACKS.get(name, {}).items():
+            say(f"# left out, {name}: {what}: {why}")
+    if lab.missing():
+        say(f"# left out: rows in network namespaces: {lab.missing()}")
     wanted = rows(sides[0], sides[-1], o.only)
     with ThreadPoolExecutor(max(o.jobs, 1)) as pool:
         results = list(pool.map(check, wanted))

@@ -208,6 +208,79 @@ TEST(v2_success_without_the_nonce_is_a_lie)
     swarm_end(&w);
 }
 
+/* A server whose dial-backs come from another peer, as those of go-libp2p do. */
+struct twin {
+    struct node *client, *other;
+    struct pxi_stream *asked;
+};
+
+/* The client took the nonce: the answer to its question follows. */
+static size_t twin_back(struct pxi_stream *s, px_view bytes)
+{
+    struct pxi_msg_autonat2_response r = {PXI_AUTONAT2_OK, 0, PXI_AUTONAT2_DIAL_OK};
+    struct pxi_msg_autonat2 m = {.response = &r};
+    struct twin *t = s->user;
+    struct pxi_buf out = {.max = 64};
+    CHECK_EQ(pxi_pb_encode_framed(&pxi_pb_autonat2, &m, &out), PX_ERR_OK);
+    pxi_stream_write(t->asked, px_view_of(out.p, out.n));
+    pxi_buf_deinit(&out);
+    return bytes.n;
+}
+
+static const struct pxi_stream_events twin_back_events = {.data = twin_back};
+
+static size_t twin_asked(struct pxi_stream *s, px_view bytes)
+{
+    static const char *const protocol = PXI_AUTONAT2_BACK;
+    struct twin *t = s->user;
+    struct pxi_frame f = {.max = 4096};
+    struct pxi_arena arena;
+    struct pxi_msg_autonat2 m;
+    struct pxi_buf out = {.max = 64};
+    px_view in = bytes, message;
+    pxi_arena_init(&arena, 65536);
+    CHECK_EQ(pxi_frame_next(&f, &in, &message), PX_ERR_OK);
+    CHECK_EQ(pxi_pb_decode(&pxi_pb_autonat2, message, &arena, &m, NULL), PX_ERR_OK);
+    CHECK(m.request != NULL);
+    struct pxi_msg_autonat2_back back = {m.request->nonce};
+    CHECK_EQ(pxi_pb_encode_framed(&pxi_pb_autonat2_back, &back, &out), PX_ERR_OK);
+    struct pxi_conn *c = pxi_host_conn(t->other->host, world_id(t->client), false);
+    struct pxi_stream *to = pxi_host_open(c, &protocol, 1, &twin_back_events, t);
+    CHECK(to != NULL);
+    pxi_stream_write(to, px_view_of(out.p, out.n));
+    t->asked = s;
+    pxi_buf_deinit(&out);
+    pxi_arena_deinit(&arena);
+    pxi_frame_deinit(&f);
+    return bytes.n;
+}
+
+static const struct pxi_stream_events twin_events = {.data = twin_asked};
+
+static void twin_accept(void *ctx, struct pxi_stream *s)
+{
+    pxi_stream_own(s, &twin_events, ctx);
+}
+
+TEST(v2_dial_back_of_another_peer_counts)
+{
+    struct twin t[3] = {{0}};
+    struct swarm w;
+    swarm_begin(&w, NAT_NONE, 0, false, true);
+    struct node *other = world_add(NAT_NONE);
+    CHECK(world_connect(other, w.client) != NULL);
+    for (int i = 0; i < 3; i++) {
+        struct node *server = world_add(NAT_NONE);
+        t[i] = (struct twin){w.client, other, NULL};
+        pxi_host_handle(server->host, PXI_AUTONAT2_REQUEST, 0, twin_accept, &t[i]);
+        CHECK(world_connect(w.client, server) != NULL);
+    }
+    world_run(120 * PXI_SECOND);
+    CHECK_EQ(heard.last, PXI_REACH_PUBLIC);
+    CHECK_EQ(world_faults(w.client, PXI_FAULT_AUTONAT), 0);
+    swarm_end(&w);
+}
+
 TEST(v2_a_price_without_measure_is_refused)
 {
     struct pxi_msg_autonat2_data_request d = {0, UINT64_MAX};

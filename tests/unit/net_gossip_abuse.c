@@ -122,7 +122,7 @@ static void graft(px_view name)
 static void prune(uint64_t backoff_s)
 {
     struct pxi_buf c = {.max = 4096};
-    CHECK(pxi_rpc_put_prune(&c, topic, backoff_s));
+    CHECK(pxi_rpc_put_prune(&c, topic, backoff_s, px_view_of(NULL, 0)));
     send_control(&c);
     pxi_buf_deinit(&c);
 }
@@ -454,7 +454,8 @@ TEST(a_flood_of_grafts_and_prunes)
     start((struct pxi_gossip_options){0});
     struct pxi_buf c = {.max = 1 << 20};
     for (unsigned i = 0; i < 20000; i++)
-        CHECK(i % 2 ? pxi_rpc_put_prune(&c, topic, 1) : pxi_rpc_put_graft(&c, topic));
+        CHECK(i % 2 ? pxi_rpc_put_prune(&c, topic, 1, px_view_of(NULL, 0))
+                    : pxi_rpc_put_graft(&c, topic));
     subscribe(topic);
     send_control(&c);
     net_run(&A.net, 10);

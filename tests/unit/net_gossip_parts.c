@@ -42,8 +42,8 @@ static struct pxi_buf sample(void)
     CHECK(pxi_gossip_compose(&m, NULL, NULL, 0, topic, px_view_str("data")));
     CHECK(pxi_rpc_put_bytes(&rpc, PXI_RPC_PUBLISH, px_view_of(m.p, m.n)));
     CHECK(pxi_rpc_put_graft(&control, topic));
-    CHECK(pxi_rpc_put_prune(&control, topic, UINT64_MAX));
-    CHECK(pxi_rpc_put_prune(&control, topic, 0));
+    CHECK(pxi_rpc_put_prune(&control, topic, UINT64_MAX, px_view_of(NULL, 0)));
+    CHECK(pxi_rpc_put_prune(&control, topic, 0, px_view_of(NULL, 0)));
     CHECK(pxi_rpc_put_bytes(&rpc, PXI_RPC_CONTROL, px_view_of(control.p, control.n)));
     pxi_buf_deinit(&control);
     pxi_buf_deinit(&m);

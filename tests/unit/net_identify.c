@@ -260,7 +260,34 @@ TEST(who_neither_answers_nor_reads_holds_little)
         CHECK(pxi_host_open(&ab->c, name, 1, &deaf, NULL));
     net_run(&n, 200);
     CHECK_EQ(faults(1), 0);
+    CHECK_EQ(ab->other->c.stream_count, 1000);
+    net_run(&n, PXI_LIMIT_IDENTIFY_MS);
+    CHECK_EQ(ab->other->c.stream_count, 0);
     net_kill(&n, 0);
+    net_deinit(&n);
+}
+
+static void accept_silent(void *ctx, struct pxi_stream *s)
+{
+    static const struct pxi_stream_events deaf = {0};
+    pxi_stream_own(s, &deaf, NULL);
+}
+
+/* A peer that takes the question and never answers, and one that pushes and never says what. */
+TEST(silence_ends_the_stream_in_time)
+{
+    static const char *const push[] = {"/ipfs/id/push/1.0.0"};
+    static const struct pxi_stream_events deaf = {0};
+    net_init(&n, 2);
+    CHECK_EQ(pxi_host_handle(n.host[1], "/ipfs/id/1.0.0", 0, accept_silent, NULL), PX_ERR_OK);
+    struct net_conn *ab = net_connect(&n, 0, 1);
+    for (unsigned i = 0; i < 100; i++)
+        CHECK(pxi_host_open(&ab->other->c, push, 1, &deaf, NULL));
+    net_run(&n, PXI_LIMIT_IDENTIFY_MS - 100);
+    CHECK_EQ(ab->c.stream_count, 101);
+    net_run(&n, 200);
+    CHECK_EQ(ab->c.stream_count, 0);
+    CHECK_EQ(pxi_host_conn_count(n.host[0]), 1);
     net_deinit(&n);
 }
 

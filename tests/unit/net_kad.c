@@ -214,6 +214,97 @@ TEST(providers_are_found)
     end();
 }
 
+/* What is found of a value and of its provider from another peer. */
+static void look(struct outcome *value, struct outcome *provider, const char *name)
+{
+    memset(value, 0, sizeof *value);
+    memset(provider, 0, sizeof *provider);
+    CHECK(pxi_kad_get(world.node[11].kad, str(name), 0, keep, value) != NULL);
+    px_view key = px_view_of(multihash, sizeof multihash);
+    CHECK(pxi_kad_providers(world.node[12].kad, key, 1, keep, provider) != NULL);
+    run_for(90 * PXI_SECOND);
+}
+
+#define HOUR (3600 * PXI_SECOND)
+
+TEST(what_is_kept_outlives_its_time)
+{
+    static const struct pxi_kad_options o = {.quiet = true, .accept_all = true};
+    struct outcome value, provider;
+    px_view key = px_view_of(multihash, sizeof multihash);
+    swarm(16, &o);
+    struct pxi_kad *k = world.node[3].kad;
+    CHECK(pxi_kad_put(k, str("/v/kept"), str("good"), NULL, NULL) != NULL);
+    CHECK(pxi_kad_put(k, str("/v/once"), str("once"), NULL, NULL) != NULL);
+    CHECK(pxi_kad_provide(k, key, NULL, NULL) != NULL);
+    CHECK_EQ(pxi_kad_put_keep(k, str("/v/kept"), str("good")), PX_ERR_OK);
+    CHECK_EQ(pxi_kad_put_keep(k, str("/v/kept"), str("good")), PX_ERR_OK); /* in its place */
+    CHECK_EQ(pxi_kad_provide_keep(k, key), PX_ERR_OK);
+    CHECK_EQ(pxi_kad_stats_of(k).kept, 2);
+    run_for(47 * HOUR);
+    look(&value, &provider, "/v/once");
+    CHECK_EQ(value.err, PX_ERR_OK);
+    run_for(3 * HOUR);
+    look(&value, &provider, "/v/once");
+    CHECK_EQ(value.err, PX_ERR_NOT_FOUND); /* nobody renewed it */
+    look(&value, &provider, "/v/kept");
+    CHECK_EQ(value.err, PX_ERR_OK);
+    CHECK_EQ(provider.err, PX_ERR_OK);
+    pxi_kad_put_stop(k, str("/v/kept"));
+    pxi_kad_provide_stop(k, key);
+    CHECK_EQ(pxi_kad_stats_of(k).kept, 0);
+    run_for(50 * HOUR);
+    look(&value, &provider, "/v/kept");
+    CHECK_EQ(value.err, PX_ERR_NOT_FOUND);
+    CHECK_EQ(provider.err, PX_ERR_NOT_FOUND);
+    end();
+}
+
+TEST(own_records_are_signed_anew)
+{
+    struct pxi_buf key = {.max = 256}, sealed = {.max = PXI_LIMIT_KAD_VALUE_BYTES};
+    struct pxi_kad_own own;
+    swarm(10, NULL);
+    struct node *v = &world.node[3];
+    CHECK_EQ(pxi_kad_own_key(pxi_host_self(v->host), "x", &key), PX_ERR_OK);
+    px_view name = px_view_of(key.p, key.n);
+    CHECK_EQ(pxi_kad_own_seal(v->key, name, wall(), wall() + 172800, str("mine"), &sealed),
+             PX_ERR_OK);
+    px_view first = px_view_of(sealed.p, sealed.n);
+    CHECK(pxi_kad_put(v->kad, name, first, NULL, NULL) != NULL);
+    CHECK_EQ(pxi_kad_put_keep(v->kad, name, first), PX_ERR_OK);
+    CHECK_EQ(pxi_kad_put_keep(world.node[4].kad, name, first), PX_ERR_OK); /* a friend helps */
+    run_for(100 * HOUR);
+    const struct pxi_kad_record *r =
+        pxi_kad_store_get(&world.node[8].kad->store, name, world.timers.now_ns);
+    CHECK(r && pxi_kad_own_open(name, pxi_kad_record_value(r), &own) == PX_ERR_OK);
+    CHECK(px_view_is(own.value, "mine"));
+    CHECK(own.expires_s > wall());
+    CHECK_EQ(pxi_kad_stats_of(v->kad).kept, 1);
+    CHECK_EQ(pxi_kad_stats_of(world.node[4].kad).kept, 0); /* a better one was there by then */
+    pxi_buf_deinit(&key);
+    pxi_buf_deinit(&sealed);
+    end();
+}
+
+TEST(keeping_waits_for_the_network)
+{
+    static const struct pxi_kad_options o = {.quiet = true, .accept_all = true};
+    swarm(2, &o);
+    struct node *v = &world.node[1];
+    CHECK_EQ(pxi_kad_put_keep(v->kad, str("/v/a"), str("a")), PX_ERR_OK);
+    run_for(21 * HOUR);
+    drop(&world.node[0]);
+    run_for(3 * HOUR);
+    uint64_t before = pxi_kad_stats_of(v->kad).requests_out;
+    struct node *fresh = add(&o);
+    introduce(v, fresh);
+    run_for(HOUR / 2);
+    CHECK(pxi_kad_stats_of(v->kad).requests_out > before);
+    CHECK_EQ(pxi_kad_stats_of(fresh->kad).records, 1); /* tried again after ten minutes */
+    end();
+}
+
 TEST(peers_are_found_by_name)
 {
     struct outcome o = {0}, gone = {0};
@@ -271,6 +362,34 @@ TEST(a_lonely_host_says_so)
     CHECK(pxi_kad_closest(v->kad, str(""), keep, &o) == NULL);
     run_for(PXI_SECOND);
     CHECK_EQ(o.err, PX_ERR_UNREACHABLE);
+    end();
+}
+
+static px_err say_nothing(void *ctx, struct pxi_kad *k, const struct pxi_peer *from,
+                          const struct pxi_msg_kad *m, struct pxi_buf *out)
+{
+    return PX_ERR_REFUSED;
+}
+
+/* Whoever says that it serves the DHT is asked before it enters a table. */
+TEST(who_does_not_answer_stays_out_of_tables)
+{
+    struct pxi_kad_options mute = {.quiet = true, .answer = say_nothing};
+    swarm(10, NULL);
+    struct node *v = add(&mute);
+    struct pxi_kad_key at = pxi_kad_key_of(pxi_peer_view(pxi_host_self(v->host)));
+    for (unsigned i = 0; i < 10; i++) {
+        introduce(v, &world.node[i]);
+        introduce(&world.node[i], v);
+    }
+    run_for(30 * PXI_SECOND);
+    for (unsigned i = 0; i < 10; i++) {
+        struct pxi_kad *k = world.node[i].kad;
+        CHECK_EQ(pxi_peer_supports(world.node[i].host, pxi_host_self(v->host), PXI_KAD_PROTOCOL),
+                 1);
+        CHECK(pxi_kad_table_find(&k->table, &at) == NULL);
+        CHECK(pxi_kad_table_of(k)->count > 0);
+    }
     end();
 }
 

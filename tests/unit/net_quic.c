@@ -417,6 +417,40 @@ TEST(idle_connection_is_kept_alive)
     sim_free(&sim);
 }
 
+/* What rests is folded, and is there again when something comes or goes. */
+TEST(silent_connections_rest)
+{
+    struct pxi_quic_options o = {.pages = &sim_pages};
+    struct sink k = {.echo_end = true};
+    sim_init(&sim, px_seed);
+    sim_add(&sim, &o);
+    sim_add(&sim, &o);
+    CHECK_EQ(pxi_host_handle(sim.h[1].host, bulk[0], 0, sink_accept, &k), PX_ERR_OK);
+    struct pxi_conn *c = sim_connect(&sim, &sim.h[0], &sim.h[1]);
+    for (unsigned i = 0; i < 5; i++) {
+        struct source s = {0};
+        sim_run(&sim, PXI_SECOND, NULL);
+        for (unsigned h = 0; h < 2; h++)
+            CHECK_EQ(pxi_quic_stats_of(sim.h[h].q).resting, 1);
+        k.got = 0;
+        k.done = false;
+        source_open(&s, c, 300000, true);
+        CHECK_EQ(pxi_quic_stats_of(sim.h[0].q).resting, 0);
+        CHECK(sim_run(&sim, 10 * PXI_SECOND, &k.done));
+        CHECK_EQ(k.got, 300000);
+        sim_run(&sim, 7 * PXI_SECOND, NULL); /* pings come and go, and it rests again */
+    }
+    CHECK_EQ(pxi_quic_stats_of(sim.h[0].q).resting, 1);
+    CHECK(c->ops->rtt_ns(c) >= PXI_MS);
+    CHECK_EQ(pxi_quic_stats_of(sim.h[0].q).resting, 0);
+    sim_run(&sim, PXI_SECOND, NULL);
+    c->ops->close(c, PX_ERR_OK); /* from its rest */
+    sim_run(&sim, 10 * PXI_SECOND, NULL);
+    CHECK_EQ(pxi_quic_stats_of(sim.h[1].q).conns, 0);
+    CHECK_EQ(pxi_quic_stats_of(sim.h[1].q).resting, 0);
+    sim_free(&sim);
+}
+
 TEST(dead_peer_is_noticed)
 {
     struct sink k = {0};

@@ -450,6 +450,35 @@ TEST(the_end_of_the_host_answers_everybody)
     CHECK_EQ(a.err, PX_ERR_RESET);
 }
 
+static unsigned returned;
+static void begin_again(struct pxi_reach *r, struct pxi_conn *c, px_err err)
+{
+    if (++returned > 100)
+        PX_FAIL("the end of the host answers one wish again and again");
+    *r = (struct pxi_reach){.peer = peer, .done = begin_again, .force_new = returned & 1};
+    pxi_reach_start(r, host, NULL, 0);
+}
+
+/* A wish that is begun again whenever it fails, as those of a node for its friends are. */
+TEST(the_end_of_the_host_takes_no_new_wishes)
+{
+    for (int known = 0; known < 2; known++) {
+        setup();
+        if (known)
+            know(203, 1, PXI_VIA_TCP);
+        returned = 0;
+        struct pxi_reach a = {.peer = peer, .done = begin_again}, b = a;
+        pxi_reach_start(&a, host, NULL, 0);
+        pxi_reach_start(&b, host, NULL, 0);
+        pxi_host_close(host);
+        CHECK_EQ(returned, 2);
+        pxi_reach_cancel(&a);
+        pxi_reach_cancel(&b);
+        teardown();
+        CHECK_EQ(returned, 2);
+    }
+}
+
 TEST(memory_may_fail_anywhere)
 {
     for (unsigned n = 1; n < 12; n++) {

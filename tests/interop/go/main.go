@@ -39,6 +39,7 @@ type command struct {
 	Direct   bool   `json:"direct"`
 	Ms       int64  `json:"ms"`
 	Protocol string `json:"protocol"`
+	Version  int    `json:"version"`
 }
 
 type reply map[string]any
@@ -55,7 +56,7 @@ var operations = map[string]operation{
 	"wait-mesh": opWaitMesh, "wait-msg": opWaitMsg,
 	"cid": opCid, "addrs": opAddrs, "wait-addr": opWaitAddr, "conns": opConns,
 	"wait-conn": opWaitConn, "wait-only-direct": opWaitOnlyDirect,
-	"wait-discovered": opWaitDiscovered, "protocols": opProtocols, "hangup": opHangup,
+	"wait-discovered": opWaitDiscovered, "wait-reachable": opWaitReachable, "protocols": opProtocols, "hangup": opHangup,
 	"sleep": opSleep, "rss": opRss,
 }
 

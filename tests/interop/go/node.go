@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -18,11 +19,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	circuit "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
@@ -39,10 +42,12 @@ func (l *list) String() string     { return strings.Join(*l, ",") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
 type options struct {
-	listen, announce                        list
-	security, muxers, keyType, seed         string
-	dht, dhtProtocol, relay                 string
-	gossipsub, nosign, dcutr, autonat, mdns bool
+	listen, announce                list
+	security, muxers, keyType, seed string
+	dht, dhtProtocol, relay         string
+	psk                             string
+	gossipsub, nosign, dcutr, mdns  bool
+	autonat, autonat1, autonat2     bool
 }
 
 func parseOptions() (*options, error) {
@@ -53,16 +58,20 @@ func parseOptions() (*options, error) {
 	flag.StringVar(&o.muxers, "muxers", "yamux,mplex", "offered, in order; mplex is ignored")
 	flag.StringVar(&o.keyType, "key-type", "Ed25519", "kind of identity")
 	flag.StringVar(&o.seed, "seed", "", "fixed Ed25519 identity")
+	flag.StringVar(&o.psk, "psk", "", "file with the key of a private swarm")
 	flag.StringVar(&o.dht, "dht", "off", "off, server, client")
 	flag.StringVar(&o.dhtProtocol, "dht-protocol", "/ipfs/kad/1.0.0", "name of the protocol")
 	flag.StringVar(&o.relay, "relay", "off", "off, server, client")
 	flag.BoolVar(&o.gossipsub, "gossipsub", false, "")
 	flag.BoolVar(&o.nosign, "gossipsub-nosign", false, "")
 	flag.BoolVar(&o.dcutr, "dcutr", false, "")
-	flag.BoolVar(&o.autonat, "autonat", false, "")
+	flag.BoolVar(&o.autonat, "autonat", false, "AutoNAT of both versions")
+	flag.BoolVar(&o.autonat1, "autonat1", false, "")
+	flag.BoolVar(&o.autonat2, "autonat2", false, "")
 	flag.BoolVar(&o.mdns, "mdns", false, "")
 	flag.Int("mdns-interval", 1000, "taken and ignored")
 	flag.Parse()
+	o.autonat1, o.autonat2 = o.autonat1 || o.autonat, o.autonat2 || o.autonat
 	if flag.NArg() != 0 {
 		return nil, fmt.Errorf("unexpected %q", flag.Arg(0))
 	}
@@ -86,6 +95,7 @@ type node struct {
 	seen     map[peer.ID]bool
 	topics   map[string]*pubsub.Topic
 	subs     map[string]*pubsub.Subscription
+	autonat2 *autonatv2.AutoNAT
 	mesh     map[string]map[peer.ID]bool
 	inbox    map[string][]message
 }
@@ -124,8 +134,14 @@ func hostOptions(o *options) ([]libp2p.Option, error) {
 	opts := []libp2p.Option{libp2p.Identity(k), libp2p.UserAgent("interop-go/1"),
 		libp2p.DisableMetrics(), libp2p.ConnectionManager(manager),
 		libp2p.ResourceManager(resources), libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
-		libp2p.Transport(tcp.NewTCPTransport), libp2p.Transport(quic.NewTransport),
-		libp2p.Transport(websocket.New)}
+		libp2p.Transport(tcp.NewTCPTransport)}
+	if o.psk == "" { // a private swarm is over TCP
+		opts = append(opts, libp2p.Transport(quic.NewTransport), libp2p.Transport(websocket.New))
+	} else if swarm, err := privateSwarm(o.psk); err != nil {
+		return nil, err
+	} else {
+		opts = append(opts, swarm)
+	}
 	for _, s := range strings.Split(o.security, ",") {
 		switch s {
 		case "noise":
@@ -153,10 +169,20 @@ func hostOptions(o *options) ([]libp2p.Option, error) {
 	if o.dcutr {
 		opts = append(opts, libp2p.EnableHolePunching())
 	}
-	if o.autonat {
-		opts = append(opts, libp2p.EnableNATService(), libp2p.EnableAutoNATv2())
+	if o.autonat1 {
+		opts = append(opts, libp2p.EnableNATService())
 	}
 	return opts, nil
+}
+
+func privateSwarm(path string) (libp2p.Option, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	psk, err := pnet.DecodeV1PSK(file)
+	return libp2p.PrivateNetwork(psk), err
 }
 
 func addresses(o *options, n *node) (opts []libp2p.Option, relays []peer.AddrInfo, err error) {
@@ -256,6 +282,11 @@ func newNode(ctx context.Context, o *options) (*node, error) {
 			dht.V1ProtocolOverride(protocol.ID(o.dhtProtocol)),
 			dht.NamespacedValidator("v", greatest{}))
 		if err != nil {
+			return nil, err
+		}
+	}
+	if o.autonat2 {
+		if err := n.startAutonat2(); err != nil {
 			return nil, err
 		}
 	}
