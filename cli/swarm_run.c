@@ -63,6 +63,9 @@ static int take(struct session *s, json_t *r, int32_t *token, int *rc)
     if (stages) {
         json_decref(a->stages);
         a->stages = json_incref(stages);
+        if (!ok && opt_on(s->c, OPT_JSON_LINES))
+            line_print(json_pack("{s:s, s:O, s:O}", "event", "stages", "stages", stages, "epoch",
+                                 json_object_get(r, "epoch")));
     }
     if (json_object_get(r, "epoch")) {
         int64_t epoch = json_integer_value(json_object_get(r, "epoch"));

@@ -2,12 +2,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/sysinfo.h>
 
 #include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "io/memory.h"
 #include "io/team.h"
 #include "io/worker.h"
 
@@ -102,10 +102,8 @@ uint64_t pxi_pipeline_rate(const struct pxi_pipeline *p)
 
 uint64_t pxi_pipeline_memory(const struct pxi_pipeline *p)
 {
-    struct sysinfo s;
     (void)p;
-    /* Free and cached: weights are mapped, and live in the page cache. Half is left to others. */
-    return sysinfo(&s) == 0 ? (uint64_t)(s.freeram + s.bufferram) * s.mem_unit / 2 : 0;
+    return pxi_memory_available() / 2; /* half is left to others */
 }
 
 const char *pxi_pipeline_model(struct pxi_pipeline *p, const char *name)

@@ -13,6 +13,7 @@ struct helper {
     struct pxi_peer peer;
     uint64_t memory, rate;
     bool self, fit, lost; /* it answered and has the model; it failed in this job */
+    bool unheeded;        /* slow or silent: asked, but not waited for */
 };
 
 struct hop {
@@ -296,6 +297,10 @@ static void plan(struct pxi_swarm_job *j)
     struct helper *of[PXI_LIMIT_PLAN_PEERS];
     struct pxi_plan_model m = model_of(j);
     unsigned n = 0;
+    for (unsigned i = 0; i < j->helper_count; i++) {
+        pxi_asking_cancel(&j->helpers[i].ask);
+        j->helpers[i].ask.done = load_done;
+    }
     for (unsigned i = 0; i < j->helper_count && n < PXI_LIMIT_PLAN_PEERS; i++)
         if (j->helpers[i].fit) {
             of[n] = &j->helpers[i];
@@ -330,8 +335,7 @@ static void query_done(struct pxi_asking *a, px_err err, const struct pxi_msg_of
         h->memory = r->memory;
         h->rate = r->rate;
     }
-    h->ask.done = load_done;
-    if (--h->job->waiting == 0)
+    if (!h->unheeded && --h->job->waiting == 0)
         later(h->job, plan);
 }
 
@@ -359,12 +363,15 @@ static unsigned candidates(struct pxi_swarm_job *j, struct pxi_peer *out, unsign
 static void query(struct pxi_swarm_job *j)
 {
     struct pxi_msg_offer m = {.kind = PXI_OFFER_QUERY, .model = px_view_str(j->id)};
+    const px_node *n = pxi_pipeline_node(j->pipeline);
     j->waiting = 1;
     for (unsigned i = 0; i < j->helper_count; i++) {
         struct helper *h = &j->helpers[i];
         if (h->self)
             continue;
-        j->waiting++;
+        h->unheeded = n->heartbeat &&
+                      pxi_heartbeat_state(n->heartbeat, &h->peer, NULL) < PXI_PEER_NEW;
+        j->waiting += !h->unheeded;
         pxi_offer_ask(pxi_pipeline_offers(j->pipeline), &h->ask, &h->peer, &m,
                       (uint64_t)ASK_MS * PXI_MS);
     }
