@@ -108,6 +108,8 @@ const char *layers_path(enum origin layer); /* path of the system or user file, 
 const char *origin_name(enum origin o);
 /* A file in the state directory (created), such as the history of chat; NULL when there is none. */
 char *state_path(const char *name);
+/* The same in the data directory: the store of models. */
+char *data_path(const char *name);
 
 /* suggest.c: the nearest name within two edits of a candidate list, or NULL. */
 struct suggest {

@@ -67,9 +67,9 @@ const char *layers_path(enum origin layer)
     return user;
 }
 
-char *state_path(const char *name)
+/* A name in a folder that is made, with those above it. */
+static char *made_path(char *dir, const char *name)
 {
-    char *dir = home_dir("XDG_STATE_HOME", ".local/state");
     if (!dir)
         return NULL;
     for (char *p = dir + 1; *p; p++)
@@ -82,6 +82,16 @@ char *state_path(const char *name)
     char *out = path_join(dir, name);
     free(dir);
     return out;
+}
+
+char *state_path(const char *name)
+{
+    return made_path(home_dir("XDG_STATE_HOME", ".local/state"), name);
+}
+
+char *data_path(const char *name)
+{
+    return made_path(home_dir("XDG_DATA_HOME", ".local/share"), name);
 }
 
 static const char *blanks(const char *p)

@@ -32,8 +32,20 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"no-mdns", "PLEXUS_NO_MDNS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"portmap", "PLEXUS_PORTMAP", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"slow-ms", "PLEXUS_SLOW_MS", 0, TYPE_UINT, "500", NULL, NULL, .umin = 1u, .umax = 60000u},
+    {"api", "PLEXUS_API", 0, TYPE_TEXT, "127.0.0.1:7878", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"api-token", "PLEXUS_API_TOKEN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"api-host", "PLEXUS_API_HOST", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"model", "PLEXUS_MODEL", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"parallel", "PLEXUS_PARALLEL", 0, TYPE_UINT, "4", NULL, NULL, .umin = 1u, .umax = 64u},
     {"count", "PLEXUS_PING_COUNT", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 1000000u},
     {"timeout", "PLEXUS_TIMEOUT", 0, TYPE_UINT, "20000", NULL, NULL, .umin = 1u, .umax = 3600000u},
+    {"name", "PLEXUS_NAME", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"no-pin", "PLEXUS_NO_PIN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"pin", "PLEXUS_PIN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"off", "PLEXUS_OFF", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"sha256", "PLEXUS_SHA256", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"store-quota", "PLEXUS_STORE_QUOTA", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 9007199254740992u},
+    {"blocks", "PLEXUS_BLOCKS", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"data", "PLEXUS_DATA", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"hash", "PLEXUS_HASH", 0, TYPE_CHOICE, "blake3", NULL, "sha256 blake3", .umin = 0u, .umax = 0u},
     {"run-server", "PLEXUS_RUN_SERVER", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -163,6 +175,22 @@ static const struct cli_verb_opt opts_chat[] = {
     {OPT_HELP, NULL},
 };
 
+static const struct cli_verb_opt opts_serve[] = {
+    {OPT_API, "127.0.0.1:7878"},
+    {OPT_API_TOKEN, NULL},
+    {OPT_API_HOST, NULL},
+    {OPT_PARALLEL, "4"},
+    {OPT_CTX, "0"},
+    {OPT_THREADS, "0"},
+    {OPT_KV_TYPE, "f16"},
+    {OPT_CPU, "auto"},
+    {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
 static const struct cli_verb_opt opts_tokenize[] = {
     {OPT_FILE, NULL},
     {OPT_NO_BOS, NULL},
@@ -175,6 +203,55 @@ static const struct cli_verb_opt opts_tokenize[] = {
 
 static const struct cli_verb_opt opts_detokenize[] = {
     {OPT_TOKENS, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_push[] = {
+    {OPT_NAME, NULL},
+    {OPT_NO_PIN, NULL},
+    {OPT_SHA256, NULL},
+    {OPT_STORE_QUOTA, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_pull[] = {
+    {OPT_BLOCKS, NULL},
+    {OPT_PIN, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_list[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_show[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_pin[] = {
+    {OPT_OFF, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_rm[] = {
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -355,6 +432,15 @@ static const struct cli_verb_opt opts_up[] = {
     {OPT_PORTMAP, NULL},
     {OPT_GOSSIPSUB, NULL},
     {OPT_SLOW_MS, "500"},
+    {OPT_STORE_QUOTA, "0"},
+    {OPT_SHA256, NULL},
+    {OPT_API, "127.0.0.1:7878"},
+    {OPT_API_TOKEN, NULL},
+    {OPT_API_HOST, NULL},
+    {OPT_MODEL, NULL},
+    {OPT_PARALLEL, "4"},
+    {OPT_CTX, "0"},
+    {OPT_THREADS, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -563,9 +649,10 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "usage: plexus run [options] MODEL [PROMPT...]\n"
     "\n"
-    "MODEL is the path of a GGUF file (any part of a split one), or \"tiny\", the model\n"
-    "that plexus carries inside. The text is written as it is generated. Without a\n"
-    "PROMPT the prompt is read from standard input, if that is not a terminal.\n"
+    "MODEL is the path of a GGUF file (any part of a split one), \"tiny\", the model\n"
+    "that plexus carries inside, or the CID or the name of a model in the store. The\n"
+    "text is written as it is generated. Without a PROMPT the prompt is read from\n"
+    "standard input, if that is not a terminal.\n"
     "\n"
     "The prompt is given to the model as it is; --chat-template asks it as a question\n"
     "instead.\n"
@@ -716,6 +803,58 @@ const struct cli_verb cli_verbs[] = {
     "  echo \"Once there was a bird\" | plexus chat tiny -n 30\n"
     "      One message from a pipe.\n",
     opts_chat, sizeof opts_chat / sizeof *opts_chat, 1, 1, verb_chat},
+    {"serve", "answer for a model over HTTP", "plexus serve [options] MODEL",
+    "plexus serve: answer for a model over HTTP\n"
+    "\n"
+    "usage: plexus serve [options] MODEL\n"
+    "\n"
+    "Serves OpenAI's and ollama's routes at --api, for one model and without a swarm;\n"
+    "plexus up --model does it beside one. Every answer in flight has a sequence of\n"
+    "--ctx tokens; a conversation that goes on reads only what is new.\n"
+    "docs/http-api.md lists the routes.\n"
+    "\n"
+    "The API is for this machine only unless --api names another address; clients\n"
+    "must then send the token that lies in api.token in the home. The end is Ctrl-C\n"
+    "or SIGTERM.\n"
+    "\n"
+    "options:\n"
+    "      --api ADDR:PORT     Where the HTTP API is served; off for nowhere. Others\n"
+    "                          than loopback ask for the token. [127.0.0.1:7878]\n"
+    "      --api-token FILE    File of the API's bearer token, made when missing;\n"
+    "                          given, loopback asks for it too.\n"
+    "      --api-host NAME     A name that clients may give in the Host header,\n"
+    "                          besides addresses; may be repeated.\n"
+    "      --parallel N        Answers that grow at the same time; each has a KV\n"
+    "                          cache of its own. [4]\n"
+    "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"
+    "                          most 4096. [0]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --kv-type f16|f32|i8\n"
+    "                          Number type of the KV cache. [f16]\n"
+    "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
+    "                          avx512vnni, neon, dotprod; bf16, never automatic,\n"
+    "                          multiplies F16 and BF16 weights faster and less\n"
+    "                          exactly. [auto]\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.serve/1):\n"
+    "  event         ready\n"
+    "  http          where the API is\n"
+    "  model         name of the model\n"
+    "\n"
+    "examples:\n"
+    "  plexus serve tiny\n"
+    "      The model inside, at http://127.0.0.1:7878.\n"
+    "  plexus serve model.gguf --api 0.0.0.0:8080 --parallel 8\n"
+    "      For other machines, which need the token.\n",
+    opts_serve, sizeof opts_serve / sizeof *opts_serve, 1, 1, verb_serve},
     {"tokenize", "text to tokens", "plexus tokenize [options] MODEL [TEXT...]",
     "plexus tokenize: text to tokens\n"
     "\n"
@@ -777,6 +916,203 @@ const struct cli_verb cli_verbs[] = {
     "  plexus detokenize tiny --tokens 1,5,9\n"
     "      The text of three tokens.\n",
     opts_detokenize, sizeof opts_detokenize / sizeof *opts_detokenize, 1, 1, verb_detokenize},
+    {"push", "put a model into the store, cut into shards", "plexus push [options] FILE",
+    "plexus push: put a model into the store, cut into shards\n"
+    "\n"
+    "usage: plexus push [options] FILE\n"
+    "\n"
+    "The GGUF file (any part of a split one, or \"tiny\") is cut by the role of its\n"
+    "tensors: metadata, token embedding, each block, output. Every shard is named by\n"
+    "its BLAKE3 hash, and a manifest, signed with the identity of this home, lists\n"
+    "them; its CID, which is printed, names the model for everybody. The same model\n"
+    "gives the same shards wherever it is pushed, so nothing is stored twice.\n"
+    "\n"
+    "A running node does it, and announces the model; without one the store is\n"
+    "written directly, with --store-quota as its limit. The file itself is not needed\n"
+    "afterwards.\n"
+    "\n"
+    "options:\n"
+    "      --name NAME         Name of the model for people, instead of the one in\n"
+    "                          the file.\n"
+    "      --no-pin            Leave it to garbage collection when the quota is\n"
+    "                          reached.\n"
+    "      --sha256            Announce SHA-256 keys in the DHT beside those of\n"
+    "                          BLAKE3.\n"
+    "      --store-quota BYTES\n"
+    "                          Most bytes of models on the disk; the least recently\n"
+    "                          used go first. 0: no limit. [0]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.push/1):\n"
+    "  cid           names the model\n"
+    "  name          for people\n"
+    "  bytes         of all shards\n"
+    "  bytes_got     0\n"
+    "  shards        0 without a node\n"
+    "  ms            how long it took\n"
+    "\n"
+    "examples:\n"
+    "  plexus push tiny --name tiny\n"
+    "      Store the model that plexus carries.\n",
+    opts_push, sizeof opts_push / sizeof *opts_push, 1, 1, verb_push},
+    {"pull", "fetch a model from whoever has it", "plexus pull [options] CID",
+    "plexus pull: fetch a model from whoever has it\n"
+    "\n"
+    "usage: plexus pull [options] CID\n"
+    "\n"
+    "The running node asks the peers that it is connected to and those of whom the\n"
+    "DHT knows, all at once. Every 64 KiB are checked on arrival; a peer that sends a\n"
+    "wrong byte is dropped, one that stops is passed over. Ctrl-C stops it; the next\n"
+    "pull goes on where it ended, after a kill too. With --blocks only what those\n"
+    "blocks need is fetched.\n"
+    "\n"
+    "options:\n"
+    "      --blocks FIRST-LAST\n"
+    "                          Only the shards of these blocks (and the metadata),\n"
+    "                          counted from 0.\n"
+    "      --pin               Keep it when the quota is reached.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.pull/1):\n"
+    "  cid           of the model\n"
+    "  name          for people\n"
+    "  bytes         of the shards that were wanted\n"
+    "  bytes_got     that came over the network\n"
+    "  shards        that were wanted\n"
+    "  ms            how long it took\n"
+    "\n"
+    "examples:\n"
+    "  plexus pull CID --blocks 0-7\n"
+    "      The metadata and the first eight blocks.\n",
+    opts_pull, sizeof opts_pull / sizeof *opts_pull, 1, 1, verb_pull},
+    {"list", "models in the store", "plexus list [options]",
+    "plexus list: models in the store\n"
+    "\n"
+    "usage: plexus list [options]\n"
+    "\n"
+    "Each model with its kind, its bytes, how many of its shards are here if not all,\n"
+    "whether it is pinned, and its name. Give any verb the beginning of a CID (8\n"
+    "letters or more) or the name.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.list/1):\n"
+    "  models        cid, name, architecture, type, blocks, parameters, bytes,\n"
+    "                bytes_here, shards, shards_here, pinned, signer\n"
+    "  used_bytes    on the disk\n"
+    "  quota_bytes   the limit, 0 for none\n"
+    "  blobs         shards on the disk\n"
+    "  root          where\n"
+    "\n"
+    "examples:\n"
+    "  plexus list\n"
+    "      What is here.\n",
+    opts_list, sizeof opts_list / sizeof *opts_list, 0, 0, verb_list},
+    {"show", "one model of the store, shard by shard", "plexus show [options] MODEL",
+    "plexus show: one model of the store, shard by shard\n"
+    "\n"
+    "usage: plexus show [options] MODEL\n"
+    "\n"
+    "MODEL is a CID, the beginning of one, or a name.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.show/1):\n"
+    "  cid           of the model\n"
+    "  name          for people\n"
+    "  architecture  of the model\n"
+    "  type          tensor type that takes the most bytes\n"
+    "  blocks        transformer blocks\n"
+    "  embd          width\n"
+    "  ffn           width inside the feed-forward layer\n"
+    "  heads         attention heads\n"
+    "  kv_heads      heads of keys and values\n"
+    "  vocab         tokens\n"
+    "  context       trained context\n"
+    "  parameters    elements of all tensors\n"
+    "  tied          the output uses the token embedding\n"
+    "  bytes         of all shards\n"
+    "  bytes_here    of those that are here\n"
+    "  shards        number of shards\n"
+    "  shards_here   of them here\n"
+    "  pinned        kept when the quota is reached\n"
+    "  signer        peer id that signed the manifest\n"
+    "  shard_list    no, role, block, cid, bytes, tensors, here\n"
+    "\n"
+    "examples:\n"
+    "  plexus show MODEL\n"
+    "      The shards of a model, by its CID or its name.\n",
+    opts_show, sizeof opts_show / sizeof *opts_show, 1, 1, verb_show},
+    {"pin", "keep a model when the quota is reached", "plexus pin [options] MODEL",
+    "plexus pin: keep a model when the quota is reached\n"
+    "\n"
+    "usage: plexus pin [options] MODEL\n"
+    "\n"
+    "What is pushed is pinned already, what is pulled is not.\n"
+    "\n"
+    "options:\n"
+    "      --off               No longer.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.pin/1):\n"
+    "  cid           of the model\n"
+    "  name          for people\n"
+    "  pinned        now\n"
+    "\n"
+    "examples:\n"
+    "  plexus pin MODEL --off\n"
+    "      Let it go when room is needed.\n",
+    opts_pin, sizeof opts_pin / sizeof *opts_pin, 1, 1, verb_pin},
+    {"rm", "remove a model and the shards that no other model needs", "plexus rm [options] MODEL",
+    "plexus rm: remove a model and the shards that no other model needs\n"
+    "\n"
+    "usage: plexus rm [options] MODEL\n"
+    "\n"
+    "A model that is being fetched, or that a stage serves, is refused.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.rm/1):\n"
+    "  cid           of the model\n"
+    "  freed_bytes   on the disk\n"
+    "\n"
+    "examples:\n"
+    "  plexus rm MODEL\n"
+    "      Remove it.\n",
+    opts_rm, sizeof opts_rm / sizeof *opts_rm, 1, 1, verb_rm},
     {"inspect", "what a model file holds and needs", "plexus inspect [options] FILE",
     "plexus inspect: what a model file holds and needs\n"
     "\n"
@@ -1315,6 +1651,12 @@ const struct cli_verb cli_verbs[] = {
     "too. PLEXUS_HOME moves every file and socket, so that several nodes live on one\n"
     "machine.\n"
     "\n"
+    "It serves an HTTP API for programs at --api: OpenAI's and ollama's routes,\n"
+    "answered by --model, and health, metrics and events. When the default port is\n"
+    "taken it takes another and says so. The API is for this machine only unless\n"
+    "--api names another address; clients must then send the token that lies in\n"
+    "api.token in the home.\n"
+    "\n"
     "Under systemd it takes sockets that were opened for it and tells when it is\n"
     "ready (Type=notify). The end is Ctrl-C or SIGTERM.\n"
     "\n"
@@ -1355,6 +1697,24 @@ const struct cli_verb cli_verbs[] = {
     "      --gossipsub         Take part in gossipsub.\n"
     "      --slow-ms MS        Peers that answer a heartbeat later than this are\n"
     "                          ranked below the others. [500]\n"
+    "      --store-quota BYTES\n"
+    "                          Most bytes of models on the disk; the least recently\n"
+    "                          used go first. 0: no limit. [0]\n"
+    "      --sha256            Announce SHA-256 keys in the DHT beside those of\n"
+    "                          BLAKE3.\n"
+    "      --api ADDR:PORT     Where the HTTP API is served; off for nowhere. Others\n"
+    "                          than loopback ask for the token. [127.0.0.1:7878]\n"
+    "      --api-token FILE    File of the API's bearer token, made when missing;\n"
+    "                          given, loopback asks for it too.\n"
+    "      --api-host NAME     A name that clients may give in the Host header,\n"
+    "                          besides addresses; may be repeated.\n"
+    "      --model MODEL       Answer for this model over the HTTP API.\n"
+    "      --parallel N        Answers that grow at the same time; each has a KV\n"
+    "                          cache of its own. [4]\n"
+    "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"
+    "                          most 4096. [0]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -1369,10 +1729,13 @@ const struct cli_verb cli_verbs[] = {
     "  addrs         where we listen\n"
     "  notes         what is missing on this machine and what serves instead\n"
     "  api           path of the control socket\n"
+    "  http          where the HTTP API is; null when it is off\n"
     "\n"
     "examples:\n"
     "  plexus up --port 4001\n"
-    "      Listen at port 4001 until Ctrl-C.\n",
+    "      Listen at port 4001 until Ctrl-C.\n"
+    "  plexus up --model tiny\n"
+    "      Serve the model inside over HTTP too.\n",
     opts_up, sizeof opts_up / sizeof *opts_up, 0, 0, verb_up},
     {"id", "who the running node is", "plexus id [options]",
     "plexus id: who the running node is\n"
@@ -1826,7 +2189,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 38;
+const unsigned cli_verb_count = 45;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -1852,9 +2215,13 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_ALL                 --all\n"
     "  PLEXUS_ALLOW               --allow PEER\n"
     "  PLEXUS_ANNOUNCE            --announce MULTIADDR\n"
+    "  PLEXUS_API                 --api ADDR:PORT\n"
+    "  PLEXUS_API_HOST            --api-host NAME\n"
+    "  PLEXUS_API_TOKEN           --api-token FILE\n"
     "  PLEXUS_AUTONAT             --autonat\n"
     "  PLEXUS_BESIDE              --beside M\n"
     "  PLEXUS_BIAS                --bias TOKEN=B\n"
+    "  PLEXUS_BLOCKS              --blocks FIRST-LAST\n"
     "  PLEXUS_BOOTSTRAP           --bootstrap MULTIADDR\n"
     "  PLEXUS_BYTES               --bytes N\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
@@ -1892,14 +2259,20 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_MDNS                --mdns\n"
     "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
     "  PLEXUS_MIN_P               --min-p P\n"
+    "  PLEXUS_MODEL               --model MODEL\n"
     "  PLEXUS_MUXERS              --muxers LIST\n"
+    "  PLEXUS_NAME                --name NAME\n"
     "  PLEXUS_NO_BOS              --no-bos\n"
     "  PLEXUS_NO_MDNS             --no-mdns\n"
+    "  PLEXUS_NO_PIN              --no-pin\n"
     "  PLEXUS_NO_SPECIAL          --no-special\n"
     "  PLEXUS_NODES               --nodes N\n"
+    "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PEER                --peer PATH\n"
+    "  PLEXUS_PIN                 --pin\n"
     "  PLEXUS_PORT                --port N\n"
     "  PLEXUS_PORTMAP             --portmap\n"
     "  PLEXUS_PRESENCE_PENALTY    --presence-penalty X\n"
@@ -1918,10 +2291,12 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SEED                --seed S\n"
     "  PLEXUS_SEQUENCES           --sequences LIST\n"
     "  PLEXUS_SERVER_ADDRESS      --server-address ADDR\n"
+    "  PLEXUS_SHA256              --sha256\n"
     "  PLEXUS_SHAPE               --shape NAME\n"
     "  PLEXUS_SLOW_MS             --slow-ms MS\n"
     "  PLEXUS_STAGES              --stages N\n"
     "  PLEXUS_STOP                --stop TEXT\n"
+    "  PLEXUS_STORE_QUOTA         --store-quota BYTES\n"
     "  PLEXUS_STORIES             --stories N\n"
     "  PLEXUS_SWARM               --swarm\n"
     "  PLEXUS_SYBILS              --sybils F\n"
@@ -2026,7 +2401,15 @@ const struct cli_topic cli_topics[] = {
     "Models that speak\n"
     "  run         continue a prompt with a model\n"
     "  chat        talk with a model\n"
+    "  serve       answer for a model over HTTP\n"
     "  demo        the life of a model, in acts\n"
+    "Models as content\n"
+    "  push        put a model into the store, cut into shards\n"
+    "  pull        fetch a model from whoever has it\n"
+    "  list        models in the store\n"
+    "  show        one model of the store, shard by shard\n"
+    "  pin         keep a model when the quota is reached\n"
+    "  rm          remove a model and the shards that no other model needs\n"
     "Looking inside\n"
     "  tokenize    text to tokens\n"
     "  detokenize  tokens to text\n"

@@ -35,8 +35,20 @@ enum {
     OPT_NO_MDNS,
     OPT_PORTMAP,
     OPT_SLOW_MS,
+    OPT_API,
+    OPT_API_TOKEN,
+    OPT_API_HOST,
+    OPT_MODEL,
+    OPT_PARALLEL,
     OPT_PING_COUNT,
     OPT_TIMEOUT,
+    OPT_NAME,
+    OPT_NO_PIN,
+    OPT_PIN,
+    OPT_OFF,
+    OPT_SHA256,
+    OPT_STORE_QUOTA,
+    OPT_BLOCKS,
     OPT_DATA,
     OPT_HASH,
     OPT_RUN_SERVER,
@@ -101,8 +113,15 @@ int verb_ps(struct cli *c);
 int verb_plan(struct cli *c);
 int verb_run(struct cli *c);
 int verb_chat(struct cli *c);
+int verb_serve(struct cli *c);
 int verb_tokenize(struct cli *c);
 int verb_detokenize(struct cli *c);
+int verb_push(struct cli *c);
+int verb_pull(struct cli *c);
+int verb_list(struct cli *c);
+int verb_show(struct cli *c);
+int verb_pin(struct cli *c);
+int verb_rm(struct cli *c);
 int verb_inspect(struct cli *c);
 int verb_check(struct cli *c);
 int verb_eval_perplexity(struct cli *c);

@@ -44,12 +44,26 @@ int session_fail(struct session *s, px_err e)
     return fail(e, s->path, NULL);
 }
 
+/* No such file: perhaps a model of the store. */
+static px_err open_stored(const char *name, struct session *s, px_diag *d)
+{
+    char *root = data_path("store"), *path = NULL;
+    px_err e = root ? px_store_model_path(root, name, &path) : PX_ERR_NOT_FOUND;
+    free(root);
+    if (e == PX_ERR_OK)
+        e = px_model_open(path, &s->model, d);
+    px_node_text_free(path);
+    return e == PX_ERR_OK || s->model ? e : PX_ERR_NOT_FOUND;
+}
+
 int session_open(struct cli *c, const char *path, struct session *s)
 {
     px_diag d = {0};
     double start = now_s();
     *s = (struct session){.c = c, .path = path};
     px_err e = px_model_open(path, &s->model, &d);
+    if (e == PX_ERR_NOT_FOUND)
+        e = open_stored(path, s, &d);
     if (e)
         return fail(e, path, &d);
     s->tok = px_model_tokenizer(s->model);

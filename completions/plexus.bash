@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -66,8 +66,16 @@ _plexus()
     --allow) return ;;
     --port) return ;;
     --slow-ms) return ;;
+    --api) return ;;
+    --api-token) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --api-host) return ;;
+    --model) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --parallel) return ;;
     --count) return ;;
     --timeout) return ;;
+    --name) return ;;
+    --store-quota) return ;;
+    --blocks) return ;;
     --data) return ;;
     --hash) COMPREPLY=($(compgen -W "sha256 blake3" -- "$cur")); return ;;
     --server-address) return ;;
@@ -141,6 +149,12 @@ _plexus()
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
+    "serve")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--api --api-token --api-host --parallel --ctx -t --threads --kv-type --cpu --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
     "tokenize")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "-f --file --no-bos --no-special --json --color -q --quiet -h --help" -- "$cur"))
@@ -150,6 +164,42 @@ _plexus()
     "detokenize")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--tokens --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "push")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--name --no-pin --sha256 --store-quota --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -f -- "$cur"))
+        fi ;;
+    "pull")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--blocks --pin --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "list")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "show")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "pin")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--off --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "rm")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
@@ -235,7 +285,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -245,7 +295,7 @@ _plexus()
         fi ;;
     "up")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -343,7 +393,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat tokenize detokenize inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

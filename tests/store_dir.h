@@ -33,7 +33,7 @@ static inline void dir_close(struct dir *d)
 
 static inline void dir_remove(struct dir *d)
 {
-    char cmd[128];
+    char cmd[512];
     snprintf(cmd, sizeof cmd, "rm -rf %s", d->root);
     CHECK_EQ(system(cmd), 0);
 }
@@ -41,7 +41,7 @@ static inline void dir_remove(struct dir *d)
 /* Files in a folder of the store. */
 static inline unsigned dir_count(const struct dir *d, const char *folder)
 {
-    char path[128];
+    char path[512];
     unsigned n = 0;
     snprintf(path, sizeof path, "%s/%s", d->root, folder);
     DIR *dir = opendir(path);

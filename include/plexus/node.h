@@ -6,7 +6,7 @@
 #ifndef PLEXUS_NODE_H
 #define PLEXUS_NODE_H
 
-#include "plexus/err.h"
+#include "plexus/model.h"
 
 PX_BEGIN_DECLS
 
@@ -33,12 +33,21 @@ typedef struct px_node_options {
     int public_;              /* with no `listen`: every address */
     uint16_t port;            /* for both of them; 0 picks one */
     int gossipsub, gossipsub_nosign, dcutr, autonat, mdns, portmap;
+    const char *store;         /* folder of the store of models; NULL: none */
+    uint64_t store_quota;      /* most bytes in it; 0: no limit */
+    int store_sha256;          /* announce SHA-256 keys in the DHT beside those of BLAKE3 */
     int activated;             /* take sockets of systemd, tell it when ready */
     int heartbeat;             /* ping every peer each second and rank them */
     int serve;                 /* load slices of models for peers, and compute them */
     int interop;               /* serve the test protocols: echo, perf, request-response */
     uint32_t mdns_interval_ms; /* 0: 10,000 */
     uint32_t slow_ms;          /* a peer slower than this is ranked below others; 0: 500 */
+    const char *http;          /* ADDRESS:PORT of the HTTP API, or a port of loopback; NULL: none */
+    int http_any_port;         /* when that port is taken, serve at another and say so */
+    int http_token;            /* ask for the token on loopback too */
+    const char *http_token_file;   /* made with mode 0600 when missing and needed */
+    const char *const *http_hosts; /* names that a Host header may give, besides addresses */
+    unsigned http_host_count;
 } px_node_options;
 
 typedef struct px_node px_node;
@@ -62,6 +71,18 @@ PX_API PX_NODISCARD px_err px_node_speak(px_node *n, int in, int out);
  * its replies (perf tells its progress), each one JSON object; the last one has "ok". */
 PX_API PX_NODISCARD px_err px_node_do(px_node *n, const char *command,
                                       void (*reply)(void *ctx, const char *text), void *ctx);
+
+/*
+ * Answer for a model over the HTTP API, by this machine: a thread of its own evaluates up to
+ * context->sequences answers (0: 4) at a time. context may be NULL; file_bytes is only shown. The
+ * model must outlive the node. PX_ERR_INVALID: the node has no HTTP API; else as px_context_new.
+ */
+PX_API PX_NODISCARD px_err px_node_serve(px_node *n, const px_model *m, const char *name,
+                                         const px_context_options *context, uint64_t file_bytes,
+                                         px_diag *diag);
+
+/* Where the HTTP API is, such as "http://127.0.0.1:7878"; NULL when there is none. Borrowed. */
+PX_API const char *px_node_http(const px_node *n);
 
 /* Serve until px_node_stop, `quit`, or the end of the input of px_node_speak. */
 PX_API void px_node_run(px_node *n);

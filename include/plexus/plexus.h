@@ -12,6 +12,7 @@
 #include "plexus/node.h"
 #include "plexus/sampler.h"
 #include "plexus/sim.h"
+#include "plexus/store.h"
 #include "plexus/template.h"
 #include "plexus/tensor.h"
 #include "plexus/tokenizer.h"

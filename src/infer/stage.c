@@ -12,7 +12,7 @@ enum { MICRO_BATCH = 64 }; /* rows of one session in one evaluation, so that sta
 
 struct pxi_stages {
     struct pxi_host *host;
-    struct pxi_worker *worker;
+    struct pxi_compute *worker;
     struct pxi_list stages, entries, chains;
     bool stopped;
 };
@@ -107,7 +107,7 @@ static void accept(void *ctx, struct pxi_stream *s)
 
 /* ---------------------------------------------------------------------- the service */
 
-struct pxi_stages *pxi_stages_new(struct pxi_host *h, struct pxi_worker *w)
+struct pxi_stages *pxi_stages_new(struct pxi_host *h, struct pxi_compute *w)
 {
     struct pxi_stages *s = pxi_calloc(1, sizeof *s);
     if (!s)
@@ -231,7 +231,7 @@ static void sample(struct pxi_run *r, uint32_t position, const struct pxi_step *
 }
 
 /* On the worker's thread. */
-static void compute(struct pxi_work *w)
+static void compute(struct pxi_job *w)
 {
     struct pxi_stage *s = PXI_OF(w, struct pxi_stage, work);
     size_t wanted = 0, cols = s->session->model->config.embd;
@@ -247,7 +247,7 @@ static void compute(struct pxi_work *w)
     }
 }
 
-static void computed(struct pxi_work *w)
+static void computed(struct pxi_job *w)
 {
     struct pxi_stage *s = PXI_OF(w, struct pxi_stage, work);
     struct pxi_run *before = NULL;
@@ -325,7 +325,7 @@ px_err pxi_stages_add(struct pxi_stages *s, const char *model, struct pxi_sessio
     pxi_list_add(&s->stages, &stage->link);
     stage->service = s;
     stage->session = session;
-    stage->work = (struct pxi_work){.run = compute, .done = computed};
+    stage->work = (struct pxi_job){.run = compute, .done = computed};
     pxi_list_init(&stage->work.link);
     stage->model = pxi_strdup_view(px_view_str(model));
     stage->slots = pxi_calloc(session->kv.sequences, sizeof *stage->slots);

@@ -7,7 +7,7 @@
 #ifndef PXI_INFER_STAGE_H
 #define PXI_INFER_STAGE_H
 
-#include "base/worker.h"
+#include "base/compute.h"
 #include "infer/hop.h"
 #include "infer/session.h"
 
@@ -16,7 +16,7 @@ struct pxi_stage;
 struct pxi_chain;
 
 /* The service. Borrows host and worker, whose thread must be ended before pxi_stages_free. */
-struct pxi_stages *pxi_stages_new(struct pxi_host *h, struct pxi_worker *w);
+struct pxi_stages *pxi_stages_new(struct pxi_host *h, struct pxi_compute *w);
 void pxi_stages_free(struct pxi_stages *s);
 /* Give nothing more to the worker: its thread is about to end. */
 void pxi_stages_stop(struct pxi_stages *s);

@@ -7,6 +7,9 @@
 #include "crypto/check.h"
 #include "model/check.h"
 #include "plexus/gguf.h"
+#ifdef PXI_NET
+#include "store/manifest.h"
+#endif
 
 static px_err check_gguf(px_view bytes, px_diag *diag)
 {
@@ -28,6 +31,7 @@ static const struct {
 #ifdef PXI_NET
     {"cid", pxi_check_cid},
     {"kad", pxi_check_kad},
+    {"manifest", pxi_manifest_check},
     {"msgpack", pxi_check_msgpack},
     {"multiaddr", pxi_check_maddr},
     {"multiaddr-bin", pxi_check_maddr_bin},

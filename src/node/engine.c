@@ -140,6 +140,12 @@ static px_err refuse_lone_part(const px_model *m, px_diag *diag)
                         (unsigned long long)count);
 }
 
+px_err pxi_engine_open_files(px_model *m, const char *path, px_diag *diag)
+{
+    px_err err = open_files(m, path, diag);
+    return err == PX_ERR_OK ? refuse_lone_part(m, diag) : err;
+}
+
 px_err px_model_open(const char *path, px_model **out, px_diag *diag)
 {
     *out = NULL;
@@ -150,9 +156,7 @@ px_err px_model_open(const char *path, px_model **out, px_diag *diag)
     px_model *m = pxi_calloc(1, sizeof *m);
     if (!m)
         return PX_ERR_NOMEM;
-    px_err err = open_files(m, path, diag);
-    if (err == PX_ERR_OK)
-        err = refuse_lone_part(m, diag);
+    px_err err = pxi_engine_open_files(m, path, diag);
     return result(m, err == PX_ERR_OK ? finish(m, diag) : err, out);
 }
 

@@ -1,6 +1,7 @@
 /* The public interface of the node in a build without the network: everything says so. */
 #include "base/diag.h"
 #include "plexus/node.h"
+#include "plexus/store.h"
 
 px_err px_node_open(const px_node_options *o, px_node **out, px_diag *diag)
 {
@@ -22,6 +23,15 @@ px_err px_node_do(px_node *n, const char *command, void (*reply)(void *ctx, cons
                   void *ctx)
 {
     return PX_ERR_UNSUPPORTED;
+}
+px_err px_node_serve(px_node *n, const px_model *m, const char *name,
+                     const px_context_options *context, uint64_t file_bytes, px_diag *diag)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+const char *px_node_http(const px_node *n)
+{
+    return NULL;
 }
 void px_node_run(px_node *n) {}
 void px_node_stop(px_node *n) {}
@@ -45,3 +55,14 @@ px_err px_control_next(px_control *c, uint64_t timeout_ms, char **line)
 void px_control_close(px_control *c) {}
 
 void px_node_text_free(char *text) {}
+
+px_err px_store_do(const px_store_options *o, const char *command,
+                   void (*reply)(void *ctx, const char *text), void *ctx)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+px_err px_store_model_path(const char *root, const char *model, char **path)
+{
+    *path = NULL;
+    return PX_ERR_UNSUPPORTED;
+}

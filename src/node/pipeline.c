@@ -9,7 +9,7 @@
 #include "crypto/hash.h"
 #include "io/memory.h"
 #include "io/team.h"
-#include "io/worker.h"
+#include "io/compute.h"
 
 enum { RATE_BYTES = 64 << 20, NAME_HASH = 8, BATCH = 256 };
 
@@ -25,7 +25,7 @@ struct loaded {
 
 struct pxi_pipeline {
     px_node *node;
-    struct pxi_worker *worker;
+    struct pxi_compute *worker;
     struct pxi_team *team;
     struct pxi_kernels kernels;
     struct pxi_stages *stages;
@@ -33,7 +33,7 @@ struct pxi_pipeline {
     struct pxi_list loaded;
     char tiny[sizeof "tiny-" + 2 * NAME_HASH];
     px_model *whole; /* the embedded model, opened when it is first asked for */
-    struct pxi_work measuring;
+    struct pxi_job measuring;
     uint64_t rate;
     bool measured;
 };
@@ -71,7 +71,7 @@ static void read_part(void *arg, unsigned rank, unsigned size)
 }
 
 /* Decoding reads every weight once a token: memory is the bound, so it is what is measured. */
-static void measure(struct pxi_work *w)
+static void measure(struct pxi_job *w)
 {
     struct pxi_pipeline *p = PXI_OF(w, struct pxi_pipeline, measuring);
     uint64_t *bytes = malloc(RATE_BYTES);
@@ -90,7 +90,7 @@ static void measure(struct pxi_work *w)
     free(bytes);
 }
 
-static void measure_done(struct pxi_work *w)
+static void measure_done(struct pxi_job *w)
 {
     PXI_OF(w, struct pxi_pipeline, measuring)->measured = true;
 }
@@ -259,14 +259,14 @@ struct pxi_pipeline *pxi_pipeline_new(px_node *n)
     pxi_kernels_init(&p->kernels, pxi_cpu_mask(getenv("PLEXUS_CPU")));
     name_tiny(p);
     p->team = pxi_team_new(0);
-    p->worker = p->team ? pxi_worker_new(n->loop) : NULL;
+    p->worker = p->team ? pxi_compute_new(n->loop) : NULL;
     p->stages = p->worker ? pxi_stages_new(n->host, p->worker) : NULL;
     p->offers = p->stages ? pxi_offers_new(n->host, serve, p) : NULL;
     if (!p->offers) {
         pxi_pipeline_free(p);
         return NULL;
     }
-    p->measuring = (struct pxi_work){.run = measure, .done = measure_done};
+    p->measuring = (struct pxi_job){.run = measure, .done = measure_done};
     pxi_list_init(&p->measuring.link);
     p->worker->submit(p->worker, &p->measuring);
     return p;
@@ -278,7 +278,7 @@ void pxi_pipeline_free(struct pxi_pipeline *p)
         return;
     pxi_offers_free(p->offers);
     pxi_stages_stop(p->stages);
-    pxi_worker_free(p->worker);
+    pxi_compute_free(p->worker);
     pxi_stages_free(p->stages);
     while (!pxi_list_empty(&p->loaded))
         unload(PXI_OF(p->loaded.next, struct loaded, link));

@@ -13,6 +13,7 @@
 #include "node/pipeline.h"
 #include "node/pubsub.h"
 #include "node/reachable.h"
+#include "node/stored.h"
 #include "swarm/heartbeat.h"
 
 static px_err listen_at(px_node *n, px_view addr, px_diag *d)
@@ -173,6 +174,8 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
     if (err == PX_ERR_OK)
         err = start_dht(n, o);
     if (err == PX_ERR_OK)
+        err = pxi_stored_open(n, o, d);
+    if (err == PX_ERR_OK)
         err = start_swarm(n, o, d);
     for (unsigned i = 0; i < o->listen_count && err == PX_ERR_OK; i++)
         err = listen_text(n, o->listen[i], d);
@@ -192,6 +195,7 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
 void pxi_services_stop(px_node *n)
 {
     pxi_pipeline_free(n->pipeline);
+    pxi_stored_close(n);
     pxi_portmap_free(n->portmap);
     pxi_io_mdns_close(n->mdns);
     pxi_bootstrap_free(n->bootstrap);

@@ -379,7 +379,7 @@ static void found_tree(void *ctx, const struct pxi_file_info *i)
     struct pxi_store *s = ctx;
     char path[PXI_STORE_PATH];
     uint8_t hash[PXI_DIGEST];
-    if (hash_of(i->name, hash) && blob_at(s, hash) < 0)
+    if (hash_of(i->name, hash) && blob_at(s, hash) < 0 && !is_named(s, hash))
         (void)s->files->ops->remove(s->files, pxi_store_path(path, "trees", hash, ""));
 }
 
@@ -404,6 +404,8 @@ uint64_t pxi_store_sweep(struct pxi_store *s)
     for (uint32_t i = s->blob_count; i-- > 0;)
         if (!is_named(s, s->blobs[i].hash))
             freed += remove_blob(s, i);
+    if (s->writers)
+        return freed;
     (void)s->files->ops->list(s->files, "trees", found_tree, s);
     (void)s->files->ops->list(s->files, "partial", found_rest, s);
     return freed;

@@ -31,8 +31,9 @@ struct pxi_store {
     struct pxi_store_blob *blobs;
     struct pxi_store_model **models;
     uint32_t blob_count, blob_cap, model_count;
-    uint32_t skipped; /* files of models/ that are no manifest */
-    uint32_t written; /* numbers the files of pxi_sink */
+    uint32_t skipped;         /* files of models/ that are no manifest */
+    uint32_t writers;         /* pushes under way: what they wrote has no entry yet */
+    _Atomic uint32_t written; /* numbers the files of pxi_sink */
 };
 
 /* Read a folder; readonly: change nothing in it, even if it is empty. The files are borrowed, and

@@ -12,7 +12,7 @@ static const char MODEL[] = "model";
 
 /* A worker without a thread: work is done when its timer fires. */
 struct lazy {
-    struct pxi_worker base;
+    struct pxi_compute base;
     struct pxi_timers *timers;
     struct pxi_timer timer;
     struct pxi_list work;
@@ -24,13 +24,13 @@ static void lazy_fire(struct pxi_timer *t, uint64_t now)
     struct lazy *l = PXI_OF(t, struct lazy, timer);
     if (pxi_list_empty(&l->work))
         return;
-    struct pxi_work *w = PXI_OF(l->work.next, struct pxi_work, link);
+    struct pxi_job *w = PXI_OF(l->work.next, struct pxi_job, link);
     pxi_list_remove(&w->link);
     w->run(w);
     w->done(w);
 }
 
-static void lazy_submit(struct pxi_worker *base, struct pxi_work *w)
+static void lazy_submit(struct pxi_compute *base, struct pxi_job *w)
 {
     struct lazy *l = PXI_OF(base, struct lazy, base);
     pxi_list_add(&l->work, &w->link);

@@ -1,0 +1,451 @@
+#include "store/pull.h"
+
+#include "base/mem.h"
+#include "net/host_impl.h"
+#include "store/pull_impl.h"
+
+enum { RETRY_MS = 2000 };
+
+static struct pxi_timers *timers_of(const struct pxi_pull *p)
+{
+    return pxi_host_timers(p->o.host);
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static void job_free(struct pxi_job *j)
+{
+    if (!j)
+        return;
+    pxi_partial_close(&j->partial);
+    pxi_free(j->asked);
+    pxi_free(j);
+}
+
+static void pull_free(struct pxi_pull *p)
+{
+    pxi_timer_disarm(timers_of(p), &p->soon);
+    pxi_sources_free(p);
+    for (uint32_t i = 0; i < PXI_LIMIT_STORE_SHARDS; i++)
+        job_free(p->jobs[i]);
+    pxi_free((void *)p->o.peers);
+    pxi_free(p);
+}
+
+/* Leave the network; what runs on other threads keeps the memory until it is back. */
+static void leave(struct pxi_pull *p)
+{
+    if (p->cancelled)
+        return;
+    p->cancelled = true;
+    pxi_host_unwatch(&p->watch);
+    if (p->lookup)
+        pxi_kad_cancel(p->lookup);
+    p->lookup = NULL;
+    for (unsigned i = 0; i < p->sources; i++)
+        pxi_source_drop(p->source[i], PXI_SOURCE_DROPPED);
+    if (p->model)
+        p->model->held--;
+}
+
+void pxi_pull_cancel(struct pxi_pull *p)
+{
+    leave(p);
+    pxi_timer_disarm(timers_of(p), &p->soon);
+    if (!p->works)
+        pull_free(p);
+}
+
+void pxi_pull_end(struct pxi_pull *p, px_err err)
+{
+    if (p->ending)
+        return;
+    p->ending = true;
+    p->err = err;
+    pxi_timer_after(timers_of(p), &p->soon, 0);
+}
+
+/* ------------------------------------------------------------------ looking for providers */
+
+static void on_providers(void *ctx, const struct pxi_kad_result *r)
+{
+    struct pxi_pull *p = ctx;
+    p->lookup = NULL;
+    for (unsigned i = 0; i < r->peer_count; i++)
+        pxi_source_add(p, &r->peers[i].peer, r->peers[i].addrs, r->peers[i].addr_count);
+    pxi_pull_check(p);
+}
+
+/* A shard that is wanted and not here. */
+static bool some_shard(const struct pxi_pull *p, uint8_t hash[PXI_DIGEST])
+{
+    for (uint32_t i = 0; p->model && i < p->model->m.count; i++)
+        if (pxi_want_shard(&p->o.want, &p->model->m, i) &&
+            !pxi_store_has(p->o.store, p->model->m.shards[i].hash, NULL)) {
+            memcpy(hash, p->model->m.shards[i].hash, PXI_DIGEST);
+            return true;
+        }
+    return false;
+}
+
+/* Those who are connected, those who are named, and those of whom the DHT knows: of the model
+ * first, then of a shard that is missing. */
+static void look(struct pxi_pull *p)
+{
+    uint8_t multihash[PXI_CID_MAX], shard[PXI_DIGEST];
+    struct pxi_list *conns = pxi_host_conns(p->o.host);
+    for (unsigned i = 0; i < p->o.peer_count; i++)
+        pxi_source_add(p, &p->o.peers[i], NULL, 0);
+    for (struct pxi_list *l = conns->next; l != conns; l = l->next) {
+        struct pxi_conn *c = PXI_OF(l, struct pxi_conn, link);
+        if (!c->closing && pxi_peer_supports(p->o.host, &c->peer, PXI_SHARD_PROTOCOL) == 1)
+            pxi_source_add(p, &c->peer, NULL, 0);
+    }
+    if (!p->o.kad || p->lookup)
+        return;
+    struct pxi_cid cid = p->o.model;
+    if (p->rounds % 2 && some_shard(p, shard))
+        cid = pxi_cid_raw(PXI_HASH_BLAKE3, shard);
+    px_view key = px_view_of(multihash, pxi_cid_multihash(&cid, multihash));
+    p->lookup = pxi_kad_providers(p->o.kad, key, PXI_LIMIT_SHARD_SOURCES, on_providers, p);
+}
+
+static void on_identified(struct pxi_watch *w, const struct pxi_peer *peer, struct pxi_conn *c)
+{
+    struct pxi_pull *p = PXI_OF(w, struct pxi_pull, watch);
+    if (pxi_peer_supports(p->o.host, peer, PXI_SHARD_PROTOCOL) == 1)
+        pxi_source_add(p, peer, NULL, 0);
+}
+
+/* ------------------------------------------------------------------ what is wanted */
+
+static void open_jobs(struct pxi_pull *p);
+
+static void resumed(struct pxi_work *w)
+{
+    struct pxi_job *j = PXI_OF(w, struct pxi_job, work);
+    struct pxi_pull *p = j->pull;
+    p->works--;
+    if (p->cancelled) {
+        if (!p->works)
+            pull_free(p);
+        return;
+    }
+    j->state = PXI_JOB_ACTIVE;
+    for (uint64_t i = 0; i < j->partial.groups; i++)
+        if (pxi_partial_has(&j->partial, i))
+            p->bytes_here += pxi_tree_group_bytes(j->partial.bytes, i);
+    pxi_pull_check(p);
+}
+
+static void resume(struct pxi_work *w)
+{
+    pxi_partial_resume(&PXI_OF(w, struct pxi_job, work)->partial);
+}
+
+static void finish(struct pxi_work *w)
+{
+    pxi_partial_finish(&PXI_OF(w, struct pxi_job, work)->partial);
+}
+
+static void start_work(struct pxi_job *j, void (*run)(struct pxi_work *w),
+                       void (*done)(struct pxi_work *w))
+{
+    j->work.run = run;
+    j->work.done = done;
+    j->pull->works++;
+    j->pull->o.store->files->ops->work(j->pull->o.store->files, &j->work);
+}
+
+static void finished(struct pxi_work *w)
+{
+    struct pxi_job *j = PXI_OF(w, struct pxi_job, work);
+    struct pxi_pull *p = j->pull;
+    px_err err = pxi_partial_done(&j->partial);
+    p->works--;
+    if (p->cancelled) {
+        if (!p->works)
+            pull_free(p);
+        return;
+    }
+    if (err == PX_ERR_CORRUPT) { /* the disk gave back something else: once more */
+        p->bytes_here -= j->partial.bytes;
+        memset(j->asked, 0, j->pieces);
+        j->next = 0;
+        j->state = PXI_JOB_ACTIVE;
+    } else if (err != PX_ERR_OK) {
+        pxi_pull_end(p, err);
+        return;
+    } else {
+        pxi_partial_close(&j->partial);
+        j->state = PXI_JOB_DONE;
+        p->open--;
+        p->here++;
+        open_jobs(p);
+    }
+    pxi_pull_check(p);
+}
+
+static px_err open_job(struct pxi_pull *p, uint32_t i)
+{
+    const struct pxi_manifest_shard *row = &p->model->m.shards[i];
+    struct pxi_job *j = pxi_calloc(1, sizeof *j);
+    if (!j)
+        return PX_ERR_NOMEM;
+    px_err err = pxi_partial_open(p->o.store, row->hash, row->bytes, &j->partial);
+    j->pull = p;
+    j->shard = i;
+    j->pieces = (uint32_t)((j->partial.groups + PXI_PIECE - 1) / PXI_PIECE);
+    j->asked = err == PX_ERR_OK ? pxi_calloc(j->pieces, 1) : NULL;
+    if (!j->asked) {
+        job_free(j);
+        return err == PX_ERR_OK ? PX_ERR_NOMEM : err;
+    }
+    p->jobs[i] = j;
+    p->open++;
+    if (j->partial.claimed)
+        start_work(j, resume, resumed);
+    else
+        j->state = PXI_JOB_ACTIVE;
+    return PX_ERR_OK;
+}
+
+/* A few shards at a time. */
+static void open_jobs(struct pxi_pull *p)
+{
+    px_err err = PX_ERR_OK;
+    for (; p->next_shard < p->model->m.count && p->open < PXI_LIMIT_SHARD_OPEN && !err;
+         p->next_shard++) {
+        uint32_t i = p->next_shard;
+        if (pxi_want_shard(&p->o.want, &p->model->m, i) &&
+            !pxi_store_has(p->o.store, p->model->m.shards[i].hash, NULL))
+            err = open_job(p, i);
+    }
+    if (err != PX_ERR_OK)
+        pxi_pull_end(p, err);
+}
+
+/* The manifest is here: make room, and begin with the shards. */
+static void begin_shards(struct pxi_pull *p)
+{
+    const struct pxi_manifest *m = &p->model->m;
+    p->model->held++;
+    if (!p->o.part)
+        p->o.want = pxi_want_all(m);
+    struct pxi_store_state st = pxi_store_state_of(p->o.store, p->model, &p->o.want);
+    p->wanted = st.shards;
+    p->here = st.here;
+    p->bytes = st.bytes;
+    p->bytes_here = st.bytes_here;
+    uint64_t need = st.bytes - st.bytes_here;
+    px_err err = pxi_store_room(p->o.store, need + need / 512);
+    if (p->o.want.first > p->o.want.last || p->o.want.last > m->blocks)
+        err = PX_ERR_INVALID;
+    if (err != PX_ERR_OK)
+        pxi_pull_end(p, err);
+    else
+        open_jobs(p);
+}
+
+bool pxi_pull_manifest(struct pxi_pull *p, px_view bytes)
+{
+    uint8_t digest[PXI_DIGEST];
+    if (p->model)
+        return true;
+    if (p->o.model.hash == PXI_HASH_SHA2_256)
+        pxi_sha256(bytes, digest);
+    else
+        pxi_blake3(bytes, digest);
+    if (memcmp(digest, p->o.model.digest, PXI_DIGEST) != 0)
+        return false;
+    px_err err = pxi_store_add(p->o.store, bytes, &p->model, NULL);
+    if (err != PX_ERR_OK)
+        pxi_pull_end(p, err); /* it is what was asked for, and it is no good */
+    else
+        begin_shards(p);
+    return true;
+}
+
+/* ------------------------------------------------------------------ pieces */
+
+/* The groups of a piece that are missing, from the first to the last; false: none. */
+static bool missing(const struct pxi_job *j, uint32_t piece, struct pxi_ask *a)
+{
+    uint64_t from = (uint64_t)piece * PXI_PIECE, to = from + PXI_PIECE;
+    if (to > j->partial.groups)
+        to = j->partial.groups;
+    while (from < to && pxi_partial_has(&j->partial, from))
+        from++;
+    while (to > from && pxi_partial_has(&j->partial, to - 1))
+        to--;
+    *a = (struct pxi_ask){.shard = j->shard, .piece = piece, .first = from, .count = to - from};
+    return from < to;
+}
+
+/* A piece that nobody owes. */
+static bool free_piece(struct pxi_job *j, struct pxi_ask *a)
+{
+    for (; j->next < j->pieces; j->next++)
+        if (!j->asked[j->next] && missing(j, j->next, a)) {
+            j->asked[j->next++] = 1;
+            return true;
+        }
+    return false;
+}
+
+static bool owes(const struct pxi_source *s, uint32_t shard, uint32_t piece)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct pxi_ask *a = &s->asks[(s->head + i) % PXI_ASKS];
+        if (a->shard == shard && a->piece == piece)
+            return true;
+    }
+    return false;
+}
+
+/* A piece that one other owes: near the end, whoever is idle takes part in it. */
+static bool owed_piece(struct pxi_job *j, const struct pxi_source *s, struct pxi_ask *a)
+{
+    for (uint32_t i = 0; i < j->pieces; i++)
+        if (j->asked[i] == 1 && !owes(s, j->shard, i) && missing(j, i, a)) {
+            j->asked[i] = 2;
+            return true;
+        }
+    return false;
+}
+
+bool pxi_pull_next(struct pxi_pull *p, struct pxi_source *s, struct pxi_ask *out)
+{
+    if (p->ending || p->cancelled)
+        return false;
+    if (!p->model) {
+        *out = (struct pxi_ask){.shard = PXI_OF_MANIFEST, .count = 1};
+        return s->count == 0;
+    }
+    for (int owed = 0; owed < 2 && (!owed || !s->count); owed++)
+        for (uint32_t i = 0; i < p->next_shard; i++) {
+            struct pxi_job *j = p->jobs[i];
+            if (!j || j->state != PXI_JOB_ACTIVE || (s->lacks[i / 8] >> (i % 8) & 1))
+                continue;
+            if (owed ? owed_piece(j, s, out) : free_piece(j, out))
+                return true;
+        }
+    return false;
+}
+
+void pxi_pull_over(struct pxi_pull *p, const struct pxi_ask *a)
+{
+    if (a->shard == PXI_OF_MANIFEST)
+        return;
+    struct pxi_job *j = p->jobs[a->shard];
+    if (j->asked[a->piece])
+        j->asked[a->piece]--;
+    if (a->piece < j->next)
+        j->next = a->piece;
+}
+
+void pxi_pull_group(struct pxi_pull *p, uint32_t shard, uint64_t group, px_view bytes,
+                    const uint8_t hash[PXI_DIGEST])
+{
+    struct pxi_job *j = p->jobs[shard];
+    p->rounds = 0;
+    p->bytes_got += bytes.n;
+    if (j->state != PXI_JOB_ACTIVE || pxi_partial_has(&j->partial, group) || p->ending)
+        return;
+    px_err err = pxi_partial_put(&j->partial, group, bytes, hash);
+    if (err != PX_ERR_OK) {
+        pxi_pull_end(p, err);
+        return;
+    }
+    p->bytes_here += bytes.n;
+}
+
+/* ------------------------------------------------------------------ going on */
+
+/* Shards whose last group has arrived. */
+static void finish_jobs(struct pxi_pull *p)
+{
+    for (uint32_t i = 0; i < p->next_shard; i++) {
+        struct pxi_job *j = p->jobs[i];
+        if (!j || j->state != PXI_JOB_ACTIVE || j->partial.missing)
+            continue;
+        j->state = PXI_JOB_FINISHING;
+        start_work(j, finish, finished);
+    }
+}
+
+void pxi_pull_check(struct pxi_pull *p)
+{
+    if (p->ending || p->cancelled)
+        return;
+    if (p->model)
+        finish_jobs(p);
+    if (p->model && p->here == p->wanted) {
+        pxi_pull_end(p, PX_ERR_OK);
+        return;
+    }
+    pxi_sources_ask(p);
+    if (p->works || p->lookup || p->soon.armed || pxi_sources_busy(p))
+        return;
+    if (p->rounds >= PXI_LIMIT_SHARD_ROUNDS)
+        pxi_pull_end(p, PX_ERR_NOT_FOUND);
+    else
+        pxi_timer_after(timers_of(p), &p->soon, p->rounds ? RETRY_MS * PXI_MS : 0);
+}
+
+static void on_soon(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_pull *p = PXI_OF(t, struct pxi_pull, soon);
+    if (p->ending) {
+        void (*done)(void *ctx, px_err err, struct pxi_store_model *m) = p->o.done;
+        void *ctx = p->o.ctx;
+        px_err err = p->err;
+        struct pxi_store_model *m = p->model;
+        leave(p);
+        done(ctx, err, err == PX_ERR_OK ? m : NULL);
+        if (!p->works)
+            pull_free(p);
+        return;
+    }
+    p->rounds++;
+    look(p);
+    pxi_pull_check(p);
+}
+
+struct pxi_pull *pxi_pull_start(const struct pxi_pull_options *o)
+{
+    struct pxi_pull *p = pxi_calloc(1, sizeof *p);
+    struct pxi_peer *peers = pxi_calloc(o->peer_count + 1, sizeof *peers);
+    if (!p || !peers) {
+        pxi_free(p);
+        pxi_free(peers);
+        return NULL;
+    }
+    p->o = *o;
+    for (unsigned i = 0; i < o->peer_count; i++)
+        peers[i] = o->peers[i];
+    p->o.peers = peers;
+    p->soon.fire = on_soon;
+    p->watch.identified = on_identified;
+    pxi_host_watch(o->host, &p->watch);
+    if (o->model.hash == PXI_HASH_BLAKE3)
+        p->model = pxi_store_model(o->store, o->model.digest);
+    if (p->model)
+        begin_shards(p);
+    if (p->model && p->here == p->wanted)
+        pxi_pull_end(p, PX_ERR_OK);
+    if (!p->ending)
+        pxi_timer_after(timers_of(p), &p->soon, 0);
+    return p;
+}
+
+struct pxi_pull_status pxi_pull_status_of(const struct pxi_pull *p)
+{
+    return (struct pxi_pull_status){.model = p->model,
+                                    .bytes = p->bytes,
+                                    .bytes_here = p->bytes_here,
+                                    .bytes_got = p->bytes_got,
+                                    .shards = p->wanted,
+                                    .shards_here = p->here,
+                                    .sources = p->sources};
+}

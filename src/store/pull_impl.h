@@ -1,0 +1,106 @@
+/* What the two halves of a fetch share: pull.c knows what is wanted, pull_source.c whom to ask. */
+#ifndef PXI_STORE_PULL_IMPL_H
+#define PXI_STORE_PULL_IMPL_H
+
+#include "base/limits.h"
+#include "net/frame.h"
+#include "store/pull.h"
+
+enum {
+    PXI_PIECE = 16, /* groups that are asked for at once: 1 MiB */
+    PXI_ASKS = PXI_LIMIT_SHARD_WINDOW / (PXI_PIECE * PXI_GROUP),
+    PXI_OF_MANIFEST = UINT32_MAX, /* in the place of a shard */
+};
+
+enum pxi_job_state { PXI_JOB_RESUMING, PXI_JOB_ACTIVE, PXI_JOB_FINISHING, PXI_JOB_DONE };
+
+/* One shard that is being fetched. */
+struct pxi_job {
+    struct pxi_pull *pull;
+    uint32_t shard;
+    enum pxi_job_state state;
+    struct pxi_partial partial;
+    struct pxi_work work;
+    uint8_t *asked;        /* a piece: how many providers owe it */
+    uint32_t pieces, next; /* pieces before `next` are asked for, or here */
+};
+
+/* Something that a provider owes. */
+struct pxi_ask {
+    uint32_t shard, piece;
+    uint64_t first, count, at_ns; /* groups; when it was asked for */
+};
+
+enum pxi_source_state {
+    PXI_SOURCE_DIALLING,
+    PXI_SOURCE_OPEN,
+    PXI_SOURCE_DROPPED,
+    PXI_SOURCE_WRONG
+};
+
+/* One provider. Dropped ones stay, so that they are known. */
+struct pxi_source {
+    struct pxi_pull *pull;
+    struct pxi_peer peer;
+    enum pxi_source_state state;
+    struct pxi_reach reach;
+    struct pxi_stream *stream;
+    struct pxi_frame frame;
+    struct pxi_timer stall;
+    struct pxi_ask asks[PXI_ASKS]; /* a ring: answers come in this order */
+    uint32_t head, count;
+    uint64_t window, owed, got;                /* bytes */
+    uint8_t lacks[PXI_LIMIT_STORE_SHARDS / 8]; /* shards that it does not have */
+    bool body;                                 /* an answer was read, its slice comes */
+    struct pxi_bao slice;
+    uint8_t *part; /* what came of the next node or group: PXI_GROUP bytes */
+    size_t part_n, part_want;
+};
+
+struct pxi_pull {
+    struct pxi_pull_options o;
+    struct pxi_store_model *model;
+    struct pxi_source *source[PXI_LIMIT_SHARD_SOURCES];
+    unsigned sources;
+    struct pxi_job *jobs[PXI_LIMIT_STORE_SHARDS];
+    uint32_t open, wanted, here; /* jobs that are not done; shards */
+    uint32_t next_shard;
+    unsigned works, rounds; /* works under way; lookups since the last group */
+    struct pxi_kad_op *lookup;
+    struct pxi_watch watch;
+    struct pxi_timer soon; /* what must not happen inside an event: end, look further */
+    px_err err;
+    bool ending, cancelled;
+    uint64_t bytes, bytes_here, bytes_got;
+};
+
+/* ------------------------------------------------------------------ pull_source.c */
+
+/* Try a provider, unless it is known. */
+void pxi_source_add(struct pxi_pull *p, const struct pxi_peer *peer, const px_view *addrs,
+                    unsigned count);
+/* Ask all of them for as much as they have room for. */
+void pxi_sources_ask(struct pxi_pull *p);
+/* Forget a provider; what it owed is free again. */
+void pxi_source_drop(struct pxi_source *s, enum pxi_source_state how);
+void pxi_sources_free(struct pxi_pull *p);
+/* Providers that dial or owe something. */
+unsigned pxi_sources_busy(const struct pxi_pull *p);
+
+/* ------------------------------------------------------------------ pull.c */
+
+/* Something for a provider to do; false: nothing. */
+bool pxi_pull_next(struct pxi_pull *p, struct pxi_source *s, struct pxi_ask *out);
+/* An ask is over: answered, or given up. */
+void pxi_pull_over(struct pxi_pull *p, const struct pxi_ask *a);
+/* A group arrived and was verified. PX_ERR_OK, or the disk failed and the pull ends. */
+void pxi_pull_group(struct pxi_pull *p, uint32_t shard, uint64_t group, px_view bytes,
+                    const uint8_t hash[PXI_DIGEST]);
+/* Bytes that claim to be the manifest; false: they are not. */
+bool pxi_pull_manifest(struct pxi_pull *p, px_view bytes);
+/* End it, soon. */
+void pxi_pull_end(struct pxi_pull *p, px_err err);
+/* Look whether there is anything left to wait for; called after whatever happens. */
+void pxi_pull_check(struct pxi_pull *p);
+
+#endif
