@@ -45,17 +45,13 @@ int verb_up(struct cli *c)
     o.serve = 1;
     o.activated = 1;
     o.control = node_socket();
-<<<<<<< HEAD
     api_options(c, &o);
     if (opt_text(c, OPT_MODEL) && !o.http)
         return usage("leave --api off away", "--model is answered for over the HTTP API");
-    static char *key; /* kept to the end */
-=======
     static char *key, *store; /* kept to the end */
     o.store = store = data_path("store");
     o.store_quota = opt_uint(c, OPT_STORE_QUOTA);
     o.store_sha256 = opt_on(c, OPT_SHA256);
->>>>>>> main
     if (!o.key_file)
         o.key_file = key = state_path("identity.key");
     files_raise();
