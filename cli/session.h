@@ -59,8 +59,8 @@ uint64_t random_seed(void);
 px_kv_type session_kv_type(const struct cli *c);
 int has_option(const struct cli *c, int id);
 
-/* swarm_run.c: the answer of a model over the peers of the running node. Begin with the prompt; take
- * one token after the other: *token is PX_TOKEN_NONE at the end. */
+/* swarm_run.c: the answer of a model over the peers of the running node. Begin with the prompt;
+ * take one token after the other: *token is PX_TOKEN_NONE at the end. */
 int swarm_begin(struct session *s, const struct ids *prompt, uint64_t max);
 int swarm_next(struct session *s, int32_t *token);
 void swarm_end(struct session *s);

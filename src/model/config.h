@@ -25,7 +25,8 @@ struct pxi_config {
  */
 px_err pxi_config_read(struct pxi_config *c, const px_gguf *g, px_diag *diag);
 
-/* The part of a model that one peer computes: consecutive blocks, and the ends that go with them. */
+/* The part of a model that one peer computes: consecutive blocks, and the ends that go with them.
+ */
 struct pxi_slice {
     uint32_t first, last; /* blocks [first, last) */
     bool embed;           /* begins with tokens: has the embedding */

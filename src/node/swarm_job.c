@@ -369,8 +369,8 @@ static void query(struct pxi_swarm_job *j)
         struct helper *h = &j->helpers[i];
         if (h->self)
             continue;
-        h->unheeded = n->heartbeat &&
-                      pxi_heartbeat_state(n->heartbeat, &h->peer, NULL) < PXI_PEER_NEW;
+        h->unheeded =
+            n->heartbeat && pxi_heartbeat_state(n->heartbeat, &h->peer, NULL) < PXI_PEER_NEW;
         j->waiting += !h->unheeded;
         pxi_offer_ask(pxi_pipeline_offers(j->pipeline), &h->ask, &h->peer, &m,
                       (uint64_t)ASK_MS * PXI_MS);
