@@ -67,6 +67,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"ignore-eos", "PLEXUS_IGNORE_EOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"ctx", "PLEXUS_CTX", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4294967295u},
     {"threads", "PLEXUS_THREADS", 't', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
+    {"swarm", "PLEXUS_SWARM", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"stages", "PLEXUS_STAGES", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 16u},
     {"kv-type", "PLEXUS_KV_TYPE", 0, TYPE_CHOICE, "f16", NULL, "f16 f32 i8", .umin = 0u, .umax = 0u},
     {"cpu", "PLEXUS_CPU", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"no-bos", "PLEXUS_NO_BOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -104,6 +106,21 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"stories", "PLEXUS_STORIES", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 100u},
 };
 
+static const struct cli_verb_opt opts_ps[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_plan[] = {
+    {OPT_STAGES, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
 static const struct cli_verb_opt opts_run[] = {
     {OPT_MAX_TOKENS, "256"},
     {OPT_TEMP, "0.8"},
@@ -125,6 +142,8 @@ static const struct cli_verb_opt opts_run[] = {
     {OPT_RAW, NULL},
     {OPT_CHAT_TEMPLATE, NULL},
     {OPT_SYSTEM, NULL},
+    {OPT_SWARM, NULL},
+    {OPT_STAGES, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -585,6 +604,56 @@ static const struct cli_verb_opt opts_help[] = {
 };
 
 const struct cli_verb cli_verbs[] = {
+    {"ps", "the parts of models that this node serves", "plexus ps [options]",
+    "plexus ps: the parts of models that this node serves\n"
+    "\n"
+    "usage: plexus ps [options]\n"
+    "\n"
+    "Every slice with its blocks, the sessions that use it and the tokens that it\n"
+    "computed.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.ps/1):\n"
+    "  stages        model, first, last (blocks), sessions, slots, tokens, compute_ms\n"
+    "\n"
+    "examples:\n"
+    "  plexus ps\n"
+    "      A table.\n",
+    opts_ps, sizeof opts_ps / sizeof *opts_ps, 0, 0, verb_ps},
+    {"plan", "who would compute which blocks of a model", "plexus plan [options] MODEL",
+    "plexus plan: who would compute which blocks of a model\n"
+    "\n"
+    "usage: plexus plan [options] MODEL\n"
+    "\n"
+    "Asks the connected peers what memory and speed they have, and shows how MODEL\n"
+    "would be shared out: the slowest stage is made as fast as can be, because it\n"
+    "bounds the tokens a second.\n"
+    "\n"
+    "options:\n"
+    "      --stages N          At least so many peers share the model; 0: all of\n"
+    "                          them. [0]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.plan/1):\n"
+    "  stages        peer, first, last (blocks), memory (bytes offered), rate (bytes\n"
+    "                a second), seconds (a token)\n"
+    "\n"
+    "examples:\n"
+    "  plexus plan tiny\n"
+    "      A table.\n",
+    opts_plan, sizeof opts_plan / sizeof *opts_plan, 1, 1, verb_plan},
     {"run", "continue a prompt with a model", "plexus run [options] MODEL [PROMPT...]",
     "plexus run: continue a prompt with a model\n"
     "\n"
@@ -597,6 +666,11 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "The prompt is given to the model as it is; --chat-template asks it as a question\n"
     "instead.\n"
+    "\n"
+    "With --swarm the blocks of the model are shared out among the peers of the node\n"
+    "that runs here: each loads its part, hidden states travel from one to the next,\n"
+    "and when one is lost another takes its place and the answer goes on. The words\n"
+    "are those of one machine.\n"
     "\n"
     "Architectures that run: llama (2, 3 and later), mistral, qwen2, qwen3.\n"
     "\n"
@@ -640,6 +714,10 @@ const struct cli_verb cli_verbs[] = {
     "                          Put the prompt in a chat template: the model's own, or\n"
     "                          that of FILE.\n"
     "      --system TEXT       System message for the chat template.\n"
+    "      --swarm             Compute over the peers of the running node (plexus\n"
+    "                          up), each a part of the model.\n"
+    "      --stages N          At least so many peers share the model; 0: all of\n"
+    "                          them. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -650,6 +728,10 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "fields of --json (schema plexus.run/1):\n"
     "  text           what was generated\n"
+    "  stages         with --swarm: peer, first, last (blocks), memory, rate, seconds\n"
+    "                 of each\n"
+    "  epochs         with --swarm: how often the chain was opened; 1: no peer was\n"
+    "                 lost\n"
     "  prompt_tokens  token ids of the prompt\n"
     "  tokens         token ids that were generated, with the one that ended the text\n"
     "  stopped        why it ended: end, length, stop, context, interrupted\n"
@@ -2147,7 +2229,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 44;
+const unsigned cli_verb_count = 46;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -2253,9 +2335,11 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SHA256              --sha256\n"
     "  PLEXUS_SHAPE               --shape NAME\n"
     "  PLEXUS_SLOW_MS             --slow-ms MS\n"
+    "  PLEXUS_STAGES              --stages N\n"
     "  PLEXUS_STOP                --stop TEXT\n"
     "  PLEXUS_STORE_QUOTA         --store-quota BYTES\n"
     "  PLEXUS_STORIES             --stories N\n"
+    "  PLEXUS_SWARM               --swarm\n"
     "  PLEXUS_SYBILS              --sybils F\n"
     "  PLEXUS_SYSTEM              --system TEXT\n"
     "  PLEXUS_TEMP                --temp T\n"
@@ -2381,6 +2465,8 @@ const struct cli_topic cli_topics[] = {
     "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"
+    "  ps          the parts of models that this node serves\n"
+    "  plan        who would compute which blocks of a model\n"
     "  up          run a node in the foreground\n"
     "  id          who the running node is\n"
     "  peers       connected peers, best for work first\n"

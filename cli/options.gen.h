@@ -70,6 +70,8 @@ enum {
     OPT_IGNORE_EOS,
     OPT_CTX,
     OPT_THREADS,
+    OPT_SWARM,
+    OPT_STAGES,
     OPT_KV_TYPE,
     OPT_CPU,
     OPT_NO_BOS,
@@ -108,6 +110,8 @@ enum {
     OPT_COUNT
 };
 
+int verb_ps(struct cli *c);
+int verb_plan(struct cli *c);
 int verb_run(struct cli *c);
 int verb_chat(struct cli *c);
 int verb_serve(struct cli *c);

@@ -42,6 +42,7 @@ int verb_up(struct cli *c)
     o.portmap = opt_on(c, OPT_PORTMAP);
     o.slow_ms = (uint32_t)opt_uint(c, OPT_SLOW_MS);
     o.heartbeat = 1;
+    o.serve = 1;
     o.activated = 1;
     o.control = node_socket();
     api_options(c, &o);

@@ -38,6 +38,7 @@ typedef struct px_node_options {
     int store_sha256;          /* announce SHA-256 keys in the DHT beside those of BLAKE3 */
     int activated;             /* take sockets of systemd, tell it when ready */
     int heartbeat;             /* ping every peer each second and rank them */
+    int serve;                 /* load slices of models for peers, and compute them */
     int interop;               /* serve the test protocols: echo, perf, request-response */
     uint32_t mdns_interval_ms; /* 0: 10,000 */
     uint32_t slow_ms;          /* a peer slower than this is ranked below others; 0: 500 */
@@ -93,6 +94,14 @@ PX_API void px_node_stop(px_node *n);
  * PX_ERR_UNREACHABLE: no node runs there. */
 PX_API PX_NODISCARD px_err px_control_ask(const char *path, const char *command,
                                           uint64_t timeout_ms, char **reply);
+
+/* The same for commands that answer with more than one line (generate, perf): send it, then take
+ * line by line (px_node_text_free) until the one that has "ok". Closing it ends the command. */
+typedef struct px_control px_control;
+PX_API PX_NODISCARD px_err px_control_open(const char *path, const char *command, px_control **out);
+/* PX_ERR_TIMEOUT, PX_ERR_INTERRUPTED (a signal came; call again), PX_ERR_RESET. */
+PX_API PX_NODISCARD px_err px_control_next(px_control *c, uint64_t timeout_ms, char **line);
+PX_API void px_control_close(px_control *c);
 
 /* Free text that the functions above gave. NULL is allowed. */
 PX_API void px_node_text_free(char *text);

@@ -42,6 +42,18 @@ px_err px_control_ask(const char *path, const char *command, uint64_t timeout_ms
     return PX_ERR_UNSUPPORTED;
 }
 
+px_err px_control_open(const char *path, const char *command, px_control **out)
+{
+    *out = NULL;
+    return PX_ERR_UNSUPPORTED;
+}
+px_err px_control_next(px_control *c, uint64_t timeout_ms, char **line)
+{
+    *line = NULL;
+    return PX_ERR_UNSUPPORTED;
+}
+void px_control_close(px_control *c) {}
+
 void px_node_text_free(char *text) {}
 
 px_err px_store_do(const px_store_options *o, const char *command,
