@@ -33,8 +33,8 @@ struct pxi_api_options {
     struct pxi_random *random;
     uint64_t (*wall_s)(void);
     uint64_t (*clock_ns)(void); /* the clock of tokens; NULL: their delay is not measured */
-    const char *token;        /* a bearer token that every request must bring; NULL: none */
-    const char *const *hosts; /* names that a Host header may give, besides addresses */
+    const char *token;          /* a bearer token that every request must bring; NULL: none */
+    const char *const *hosts;   /* names that a Host header may give, besides addresses */
     unsigned host_count;
     struct pxi_api_source source;
 };
