@@ -32,6 +32,11 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"no-mdns", "PLEXUS_NO_MDNS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"portmap", "PLEXUS_PORTMAP", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"slow-ms", "PLEXUS_SLOW_MS", 0, TYPE_UINT, "500", NULL, NULL, .umin = 1u, .umax = 60000u},
+    {"api", "PLEXUS_API", 0, TYPE_TEXT, "127.0.0.1:7878", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"api-token", "PLEXUS_API_TOKEN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"api-host", "PLEXUS_API_HOST", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"model", "PLEXUS_MODEL", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"parallel", "PLEXUS_PARALLEL", 0, TYPE_UINT, "4", NULL, NULL, .umin = 1u, .umax = 64u},
     {"count", "PLEXUS_PING_COUNT", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 1000000u},
     {"timeout", "PLEXUS_TIMEOUT", 0, TYPE_UINT, "20000", NULL, NULL, .umin = 1u, .umax = 3600000u},
     {"name", "PLEXUS_NAME", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -62,6 +67,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"ignore-eos", "PLEXUS_IGNORE_EOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"ctx", "PLEXUS_CTX", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4294967295u},
     {"threads", "PLEXUS_THREADS", 't', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
+    {"swarm", "PLEXUS_SWARM", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"stages", "PLEXUS_STAGES", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 16u},
     {"kv-type", "PLEXUS_KV_TYPE", 0, TYPE_CHOICE, "f16", NULL, "f16 f32 i8", .umin = 0u, .umax = 0u},
     {"cpu", "PLEXUS_CPU", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"no-bos", "PLEXUS_NO_BOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -98,6 +105,21 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"stories", "PLEXUS_STORIES", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 100u},
 };
 
+static const struct cli_verb_opt opts_ps[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_plan[] = {
+    {OPT_STAGES, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
 static const struct cli_verb_opt opts_run[] = {
     {OPT_MAX_TOKENS, "256"},
     {OPT_TEMP, "0.8"},
@@ -119,6 +141,8 @@ static const struct cli_verb_opt opts_run[] = {
     {OPT_RAW, NULL},
     {OPT_CHAT_TEMPLATE, NULL},
     {OPT_SYSTEM, NULL},
+    {OPT_SWARM, NULL},
+    {OPT_STAGES, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -144,6 +168,22 @@ static const struct cli_verb_opt opts_chat[] = {
     {OPT_CPU, "auto"},
     {OPT_CHAT_TEMPLATE, NULL},
     {OPT_SYSTEM, NULL},
+    {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_serve[] = {
+    {OPT_API, "127.0.0.1:7878"},
+    {OPT_API_TOKEN, NULL},
+    {OPT_API_HOST, NULL},
+    {OPT_PARALLEL, "4"},
+    {OPT_CTX, "0"},
+    {OPT_THREADS, "0"},
+    {OPT_KV_TYPE, "f16"},
+    {OPT_CPU, "auto"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -394,6 +434,13 @@ static const struct cli_verb_opt opts_up[] = {
     {OPT_SLOW_MS, "500"},
     {OPT_STORE_QUOTA, "0"},
     {OPT_SHA256, NULL},
+    {OPT_API, "127.0.0.1:7878"},
+    {OPT_API_TOKEN, NULL},
+    {OPT_API_HOST, NULL},
+    {OPT_MODEL, NULL},
+    {OPT_PARALLEL, "4"},
+    {OPT_CTX, "0"},
+    {OPT_THREADS, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -547,6 +594,56 @@ static const struct cli_verb_opt opts_help[] = {
 };
 
 const struct cli_verb cli_verbs[] = {
+    {"ps", "the parts of models that this node serves", "plexus ps [options]",
+    "plexus ps: the parts of models that this node serves\n"
+    "\n"
+    "usage: plexus ps [options]\n"
+    "\n"
+    "Every slice with its blocks, the sessions that use it and the tokens that it\n"
+    "computed.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.ps/1):\n"
+    "  stages        model, first, last (blocks), sessions, slots, tokens, compute_ms\n"
+    "\n"
+    "examples:\n"
+    "  plexus ps\n"
+    "      A table.\n",
+    opts_ps, sizeof opts_ps / sizeof *opts_ps, 0, 0, verb_ps},
+    {"plan", "who would compute which blocks of a model", "plexus plan [options] MODEL",
+    "plexus plan: who would compute which blocks of a model\n"
+    "\n"
+    "usage: plexus plan [options] MODEL\n"
+    "\n"
+    "Asks the connected peers what memory and speed they have, and shows how MODEL\n"
+    "would be shared out: the slowest stage is made as fast as can be, because it\n"
+    "bounds the tokens a second.\n"
+    "\n"
+    "options:\n"
+    "      --stages N          At least so many peers share the model; 0: all of\n"
+    "                          them. [0]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.plan/1):\n"
+    "  stages        peer, first, last (blocks), memory (bytes offered), rate (bytes\n"
+    "                a second), seconds (a token)\n"
+    "\n"
+    "examples:\n"
+    "  plexus plan tiny\n"
+    "      A table.\n",
+    opts_plan, sizeof opts_plan / sizeof *opts_plan, 1, 1, verb_plan},
     {"run", "continue a prompt with a model", "plexus run [options] MODEL [PROMPT...]",
     "plexus run: continue a prompt with a model\n"
     "\n"
@@ -559,6 +656,11 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "The prompt is given to the model as it is; --chat-template asks it as a question\n"
     "instead.\n"
+    "\n"
+    "With --swarm the blocks of the model are shared out among the peers of the node\n"
+    "that runs here: each loads its part, hidden states travel from one to the next,\n"
+    "and when one is lost another takes its place and the answer goes on. The words\n"
+    "are those of one machine.\n"
     "\n"
     "Architectures that run: llama (2, 3 and later), mistral, qwen2, qwen3.\n"
     "\n"
@@ -602,6 +704,10 @@ const struct cli_verb cli_verbs[] = {
     "                          Put the prompt in a chat template: the model's own, or\n"
     "                          that of FILE.\n"
     "      --system TEXT       System message for the chat template.\n"
+    "      --swarm             Compute over the peers of the running node (plexus\n"
+    "                          up), each a part of the model.\n"
+    "      --stages N          At least so many peers share the model; 0: all of\n"
+    "                          them. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -612,6 +718,10 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "fields of --json (schema plexus.run/1):\n"
     "  text           what was generated\n"
+    "  stages         with --swarm: peer, first, last (blocks), memory, rate, seconds\n"
+    "                 of each\n"
+    "  epochs         with --swarm: how often the chain was opened; 1: no peer was\n"
+    "                 lost\n"
     "  prompt_tokens  token ids of the prompt\n"
     "  tokens         token ids that were generated, with the one that ended the text\n"
     "  stopped        why it ended: end, length, stop, context, interrupted\n"
@@ -693,6 +803,58 @@ const struct cli_verb cli_verbs[] = {
     "  echo \"Once there was a bird\" | plexus chat tiny -n 30\n"
     "      One message from a pipe.\n",
     opts_chat, sizeof opts_chat / sizeof *opts_chat, 1, 1, verb_chat},
+    {"serve", "answer for a model over HTTP", "plexus serve [options] MODEL",
+    "plexus serve: answer for a model over HTTP\n"
+    "\n"
+    "usage: plexus serve [options] MODEL\n"
+    "\n"
+    "Serves OpenAI's and ollama's routes at --api, for one model and without a swarm;\n"
+    "plexus up --model does it beside one. Every answer in flight has a sequence of\n"
+    "--ctx tokens; a conversation that goes on reads only what is new.\n"
+    "docs/http-api.md lists the routes.\n"
+    "\n"
+    "The API is for this machine only unless --api names another address; clients\n"
+    "must then send the token that lies in api.token in the home. The end is Ctrl-C\n"
+    "or SIGTERM.\n"
+    "\n"
+    "options:\n"
+    "      --api ADDR:PORT     Where the HTTP API is served; off for nowhere. Others\n"
+    "                          than loopback ask for the token. [127.0.0.1:7878]\n"
+    "      --api-token FILE    File of the API's bearer token, made when missing;\n"
+    "                          given, loopback asks for it too.\n"
+    "      --api-host NAME     A name that clients may give in the Host header,\n"
+    "                          besides addresses; may be repeated.\n"
+    "      --parallel N        Answers that grow at the same time; each has a KV\n"
+    "                          cache of its own. [4]\n"
+    "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"
+    "                          most 4096. [0]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --kv-type f16|f32|i8\n"
+    "                          Number type of the KV cache. [f16]\n"
+    "      --cpu MASK          Instruction sets to use: auto, scalar, avx2, avx512,\n"
+    "                          avx512vnni, neon, dotprod; bf16, never automatic,\n"
+    "                          multiplies F16 and BF16 weights faster and less\n"
+    "                          exactly. [auto]\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.serve/1):\n"
+    "  event         ready\n"
+    "  http          where the API is\n"
+    "  model         name of the model\n"
+    "\n"
+    "examples:\n"
+    "  plexus serve tiny\n"
+    "      The model inside, at http://127.0.0.1:7878.\n"
+    "  plexus serve model.gguf --api 0.0.0.0:8080 --parallel 8\n"
+    "      For other machines, which need the token.\n",
+    opts_serve, sizeof opts_serve / sizeof *opts_serve, 1, 1, verb_serve},
     {"tokenize", "text to tokens", "plexus tokenize [options] MODEL [TEXT...]",
     "plexus tokenize: text to tokens\n"
     "\n"
@@ -1489,6 +1651,12 @@ const struct cli_verb cli_verbs[] = {
     "too. PLEXUS_HOME moves every file and socket, so that several nodes live on one\n"
     "machine.\n"
     "\n"
+    "It serves an HTTP API for programs at --api: OpenAI's and ollama's routes,\n"
+    "answered by --model, and health, metrics and events. When the default port is\n"
+    "taken it takes another and says so. The API is for this machine only unless\n"
+    "--api names another address; clients must then send the token that lies in\n"
+    "api.token in the home.\n"
+    "\n"
     "Under systemd it takes sockets that were opened for it and tells when it is\n"
     "ready (Type=notify). The end is Ctrl-C or SIGTERM.\n"
     "\n"
@@ -1534,6 +1702,19 @@ const struct cli_verb cli_verbs[] = {
     "                          used go first. 0: no limit. [0]\n"
     "      --sha256            Announce SHA-256 keys in the DHT beside those of\n"
     "                          BLAKE3.\n"
+    "      --api ADDR:PORT     Where the HTTP API is served; off for nowhere. Others\n"
+    "                          than loopback ask for the token. [127.0.0.1:7878]\n"
+    "      --api-token FILE    File of the API's bearer token, made when missing;\n"
+    "                          given, loopback asks for it too.\n"
+    "      --api-host NAME     A name that clients may give in the Host header,\n"
+    "                          besides addresses; may be repeated.\n"
+    "      --model MODEL       Answer for this model over the HTTP API.\n"
+    "      --parallel N        Answers that grow at the same time; each has a KV\n"
+    "                          cache of its own. [4]\n"
+    "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"
+    "                          most 4096. [0]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -1548,10 +1729,13 @@ const struct cli_verb cli_verbs[] = {
     "  addrs         where we listen\n"
     "  notes         what is missing on this machine and what serves instead\n"
     "  api           path of the control socket\n"
+    "  http          where the HTTP API is; null when it is off\n"
     "\n"
     "examples:\n"
     "  plexus up --port 4001\n"
-    "      Listen at port 4001 until Ctrl-C.\n",
+    "      Listen at port 4001 until Ctrl-C.\n"
+    "  plexus up --model tiny\n"
+    "      Serve the model inside over HTTP too.\n",
     opts_up, sizeof opts_up / sizeof *opts_up, 0, 0, verb_up},
     {"id", "who the running node is", "plexus id [options]",
     "plexus id: who the running node is\n"
@@ -2005,7 +2189,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 42;
+const unsigned cli_verb_count = 45;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -2031,6 +2215,9 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_ALL                 --all\n"
     "  PLEXUS_ALLOW               --allow PEER\n"
     "  PLEXUS_ANNOUNCE            --announce MULTIADDR\n"
+    "  PLEXUS_API                 --api ADDR:PORT\n"
+    "  PLEXUS_API_HOST            --api-host NAME\n"
+    "  PLEXUS_API_TOKEN           --api-token FILE\n"
     "  PLEXUS_AUTONAT             --autonat\n"
     "  PLEXUS_BESIDE              --beside M\n"
     "  PLEXUS_BIAS                --bias TOKEN=B\n"
@@ -2072,6 +2259,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_MDNS                --mdns\n"
     "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
     "  PLEXUS_MIN_P               --min-p P\n"
+    "  PLEXUS_MODEL               --model MODEL\n"
     "  PLEXUS_MUXERS              --muxers LIST\n"
     "  PLEXUS_NAME                --name NAME\n"
     "  PLEXUS_NO_BOS              --no-bos\n"
@@ -2081,6 +2269,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NODES               --nodes N\n"
     "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PEER                --peer PATH\n"
     "  PLEXUS_PIN                 --pin\n"
@@ -2105,9 +2294,11 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SHA256              --sha256\n"
     "  PLEXUS_SHAPE               --shape NAME\n"
     "  PLEXUS_SLOW_MS             --slow-ms MS\n"
+    "  PLEXUS_STAGES              --stages N\n"
     "  PLEXUS_STOP                --stop TEXT\n"
     "  PLEXUS_STORE_QUOTA         --store-quota BYTES\n"
     "  PLEXUS_STORIES             --stories N\n"
+    "  PLEXUS_SWARM               --swarm\n"
     "  PLEXUS_SYBILS              --sybils F\n"
     "  PLEXUS_SYSTEM              --system TEXT\n"
     "  PLEXUS_TEMP                --temp T\n"
@@ -2210,6 +2401,7 @@ const struct cli_topic cli_topics[] = {
     "Models that speak\n"
     "  run         continue a prompt with a model\n"
     "  chat        talk with a model\n"
+    "  serve       answer for a model over HTTP\n"
     "  demo        the life of a model, in acts\n"
     "Models as content\n"
     "  push        put a model into the store, cut into shards\n"
@@ -2230,6 +2422,8 @@ const struct cli_topic cli_topics[] = {
     "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"
+    "  ps          the parts of models that this node serves\n"
+    "  plan        who would compute which blocks of a model\n"
     "  up          run a node in the foreground\n"
     "  id          who the running node is\n"
     "  peers       connected peers, best for work first\n"

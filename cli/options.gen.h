@@ -35,6 +35,11 @@ enum {
     OPT_NO_MDNS,
     OPT_PORTMAP,
     OPT_SLOW_MS,
+    OPT_API,
+    OPT_API_TOKEN,
+    OPT_API_HOST,
+    OPT_MODEL,
+    OPT_PARALLEL,
     OPT_PING_COUNT,
     OPT_TIMEOUT,
     OPT_NAME,
@@ -65,6 +70,8 @@ enum {
     OPT_IGNORE_EOS,
     OPT_CTX,
     OPT_THREADS,
+    OPT_SWARM,
+    OPT_STAGES,
     OPT_KV_TYPE,
     OPT_CPU,
     OPT_NO_BOS,
@@ -102,8 +109,11 @@ enum {
     OPT_COUNT
 };
 
+int verb_ps(struct cli *c);
+int verb_plan(struct cli *c);
 int verb_run(struct cli *c);
 int verb_chat(struct cli *c);
+int verb_serve(struct cli *c);
 int verb_tokenize(struct cli *c);
 int verb_detokenize(struct cli *c);
 int verb_push(struct cli *c);

@@ -67,7 +67,12 @@ static json_t *document(const struct session *s, json_t *doc, const struct ids *
     json_object_set_new(doc, "tokens", json_ids(g->tokens.p, g->tokens.n));
     json_object_set_new(doc, "stopped", json_text(stopped_name(g->stopped)));
     json_object_set_new(doc, "seed", json_u64(s->seed));
-    json_object_set_new(doc, "threads", json_integer(px_context_threads(s->ctx)));
+    if (s->ctx)
+        json_object_set_new(doc, "threads", json_integer(px_context_threads(s->ctx)));
+    if (s->swarm) {
+        json_object_set(doc, "stages", swarm_stages(s));
+        json_object_set_new(doc, "epochs", json_integer(swarm_epochs(s)));
+    }
     json_object_set_new(doc, "timings", timings_json(s));
     return doc;
 }
@@ -102,9 +107,10 @@ static int speak(struct session *s, const struct text *prompt)
                            .ignore_end = opt_on(c, OPT_IGNORE_EOS)};
     g.emit = opt_on(c, OPT_JSON) ? NULL : opt_on(c, OPT_JSON_LINES) ? write_line : write_text;
     int rc = encode(s, prompt, &ids);
-    if (rc == 0)
+    int swarm = opt_on(c, OPT_SWARM);
+    if (rc == 0 && !swarm)
         rc = session_context(s, 1, opt_uint(c, OPT_CTX));
-    if (rc == 0)
+    if (rc == 0 && !swarm)
         rc = session_sampler(s);
     if (rc == 0 && !opt_on(c, OPT_JSON) && !opt_on(c, OPT_JSON_LINES) && term_out() &&
         !opt_text(c, OPT_CHAT_TEMPLATE)) {
@@ -114,7 +120,7 @@ static int speak(struct session *s, const struct text *prompt)
         fflush(stdout);
     }
     if (rc == 0)
-        rc = session_prefill(s, ids.p, ids.n);
+        rc = swarm ? swarm_begin(s, &ids, g.max) : session_prefill(s, ids.p, ids.n);
     if (rc == 0)
         rc = session_generate(s, &g);
     if (rc == 0) {

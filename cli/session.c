@@ -239,9 +239,24 @@ static int add_text(struct generation *g, struct pending *w, int32_t token, cons
     return done;
 }
 
+/* The next token. */
+static int choose(struct session *s, struct generation *g, int32_t *token)
+{
+    if (!s->swarm) {
+        *token = px_sampler_next(s->sampler, px_context_logits(s->ctx, 0));
+        return 0;
+    }
+    int rc = swarm_next(s, token);
+    if (rc == 0 && *token == PX_TOKEN_NONE)
+        g->stopped = interrupted() ? STOP_INTERRUPTED : STOP_CONTEXT;
+    return rc;
+}
+
 /* Evaluate the chosen token so that the next can be chosen. */
 static int advance(struct session *s, struct generation *g, int32_t token)
 {
+    if (s->swarm)
+        return 0;
     px_batch_token one = {token, 0, 1};
     px_err e = px_context_eval(s->ctx, &one, 1);
     if (e == PX_ERR_CONTEXT_FULL)
@@ -261,7 +276,10 @@ int session_generate(struct session *s, struct generation *g)
     g->stopped = STOP_LENGTH;
     while (rc == 0 && going && g->tokens.n < g->max) {
         size_t n = 0;
-        int32_t t = px_sampler_next(s->sampler, px_context_logits(s->ctx, 0));
+        int32_t t;
+        rc = choose(s, g, &t);
+        if (rc || g->stopped != STOP_LENGTH)
+            break;
         if (!g->tokens.n)
             s->first_s = now_s() - start;
         ids_add(&g->tokens, t);
@@ -299,6 +317,7 @@ void generation_free(struct generation *g)
 
 void session_close(struct session *s)
 {
+    swarm_end(s);
     px_sampler_free(s->sampler);
     px_context_free(s->ctx);
     px_model_close(s->model);

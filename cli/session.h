@@ -16,6 +16,7 @@ struct session {
     const px_tokenizer *tok;
     px_context *ctx;
     px_sampler *sampler;
+    struct swarm_answer *swarm; /* tokens come from the peers of a node */
     uint64_t seed;
     double load_s, prefill_s, decode_s, first_s;
     size_t prefilled, decoded;
@@ -57,6 +58,15 @@ json_t *timings_json(const struct session *s);
 uint64_t random_seed(void);
 px_kv_type session_kv_type(const struct cli *c);
 int has_option(const struct cli *c, int id);
+
+/* swarm_run.c: the answer of a model over the peers of the running node. Begin with the prompt;
+ * take one token after the other: *token is PX_TOKEN_NONE at the end. */
+int swarm_begin(struct session *s, const struct ids *prompt, uint64_t max);
+int swarm_next(struct session *s, int32_t *token);
+void swarm_end(struct session *s);
+/* Who computed what, as the node told (borrowed); and how often the chain was opened. */
+json_t *swarm_stages(const struct session *s);
+int64_t swarm_epochs(const struct session *s);
 
 /* template.c: the text of a conversation through the model's template or that of a file. */
 int chat_open(struct session *s, const char *which, px_template **out);

@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -66,6 +66,11 @@ _plexus()
     --allow) return ;;
     --port) return ;;
     --slow-ms) return ;;
+    --api) return ;;
+    --api-token) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --api-host) return ;;
+    --model) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --parallel) return ;;
     --count) return ;;
     --timeout) return ;;
     --name) return ;;
@@ -90,6 +95,7 @@ _plexus()
     --stop) return ;;
     --ctx) return ;;
     --threads|-t) return ;;
+    --stages) return ;;
     --kv-type) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$cur")); return ;;
     --cpu) return ;;
     --chat-template) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -119,15 +125,33 @@ _plexus()
     --stories) return ;;
     esac
     case "$verb" in
+    "ps")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "plan")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--stages --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
     "run")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ignore-eos --ctx -t --threads --kv-type --cpu --no-bos --raw --chat-template --system --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ignore-eos --ctx -t --threads --kv-type --cpu --no-bos --raw --chat-template --system --swarm --stages --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
     "chat")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --chat-template --system --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "serve")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--api --api-token --api-host --parallel --ctx -t --threads --kv-type --cpu --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
@@ -261,7 +285,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -271,7 +295,7 @@ _plexus()
         fi ;;
     "up")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -369,7 +393,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "run chat tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

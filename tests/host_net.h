@@ -20,7 +20,7 @@ struct net_stream {
     struct net *net;
     struct pxi_queue in; /* bytes that come to this end */
     struct pxi_timer timer;
-    bool announced, end_in, end_told, reset_in, dead, starved, stalled;
+    bool announced, end_in, end_told, reset_in, dead, starved, stalled, frozen;
 };
 
 struct net_conn {
@@ -58,7 +58,7 @@ static inline struct net_stream *net_of(struct pxi_stream *s)
 static inline size_t net_write(struct pxi_stream *s, px_view v)
 {
     struct net_stream *n = net_of(s);
-    size_t took = pxi_queue_put(&n->other->in, v.p, v.n);
+    size_t took = n->frozen ? v.n : pxi_queue_put(&n->other->in, v.p, v.n);
     n->starved = took < v.n;
     net_poke(n->other);
     return took;
@@ -113,7 +113,7 @@ static inline void net_data(struct net_stream *n)
 static inline void net_stream_fire(struct pxi_timer *t, uint64_t now)
 {
     struct net_stream *n = PXI_OF(t, struct net_stream, timer);
-    if (n->dead)
+    if (n->dead || n->frozen)
         return;
     if (n->reset_in && !n->announced) {
         n->dead = true;
@@ -245,6 +245,14 @@ static inline void net_run(struct net *n, uint64_t ms)
     while (pxi_timers_next(&n->timers) <= end)
         pxi_timers_run(&n->timers, pxi_timers_next(&n->timers));
     pxi_timers_run(&n->timers, end);
+}
+
+/* Host i does nothing any more, but its connections stay. */
+static inline void net_freeze(struct net *n, unsigned i)
+{
+    for (struct net_stream *s = n->streams; s; s = s->next_all)
+        if (s->s.conn && s->s.conn->host == n->host[i])
+            s->frozen = true;
 }
 
 /* Host i goes away with all its connections. */

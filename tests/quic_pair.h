@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "crypto/cert.h"
 #include "net/host.h"
+#include "net/limits.h"
 #include "net/quic.h"
 #include "net/quic_transport.h"
 #include "px_test.h"
@@ -113,6 +114,9 @@ static const struct pxi_pages sim_pages = {sim_reserve, sim_discard, sim_release
 static struct pxi_key *sim_keys[SIM_HOSTS + 1];
 static struct pxi_cert *sim_certs[SIM_HOSTS + 1];
 
+/* Of hosts that are added now; NULL: the usual ones. */
+static const struct pxi_net_limits *sim_limits;
+
 /* The i-th host; options may change what they like before. The connections of every other host
  * fold. */
 static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_options *more)
@@ -130,7 +134,8 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     h->key = sim_keys[s->count];
     h->cert = sim_certs[s->count];
     h->addr = (struct pxi_udp_addr){.family = 4, .ip = {10, 0, 0, (uint8_t)s->count}, .port = 4001};
-    struct pxi_host_options ho = {.key = h->key, .timers = &s->timers, .random = &h->random};
+    struct pxi_host_options ho = {
+        .key = h->key, .timers = &s->timers, .random = &h->random, .limits = sim_limits};
     h->host = pxi_host_new(&ho);
     CHECK(h->host);
     struct pxi_quic_options o = {0};

@@ -6,7 +6,7 @@
 #ifndef PLEXUS_NODE_H
 #define PLEXUS_NODE_H
 
-#include "plexus/err.h"
+#include "plexus/model.h"
 
 PX_BEGIN_DECLS
 
@@ -38,9 +38,16 @@ typedef struct px_node_options {
     int store_sha256;          /* announce SHA-256 keys in the DHT beside those of BLAKE3 */
     int activated;             /* take sockets of systemd, tell it when ready */
     int heartbeat;             /* ping every peer each second and rank them */
+    int serve;                 /* load slices of models for peers, and compute them */
     int interop;               /* serve the test protocols: echo, perf, request-response */
     uint32_t mdns_interval_ms; /* 0: 10,000 */
     uint32_t slow_ms;          /* a peer slower than this is ranked below others; 0: 500 */
+    const char *http;          /* ADDRESS:PORT of the HTTP API, or a port of loopback; NULL: none */
+    int http_any_port;         /* when that port is taken, serve at another and say so */
+    int http_token;            /* ask for the token on loopback too */
+    const char *http_token_file;   /* made with mode 0600 when missing and needed */
+    const char *const *http_hosts; /* names that a Host header may give, besides addresses */
+    unsigned http_host_count;
 } px_node_options;
 
 typedef struct px_node px_node;
@@ -65,6 +72,18 @@ PX_API PX_NODISCARD px_err px_node_speak(px_node *n, int in, int out);
 PX_API PX_NODISCARD px_err px_node_do(px_node *n, const char *command,
                                       void (*reply)(void *ctx, const char *text), void *ctx);
 
+/*
+ * Answer for a model over the HTTP API, by this machine: a thread of its own evaluates up to
+ * context->sequences answers (0: 4) at a time. context may be NULL; file_bytes is only shown. The
+ * model must outlive the node. PX_ERR_INVALID: the node has no HTTP API; else as px_context_new.
+ */
+PX_API PX_NODISCARD px_err px_node_serve(px_node *n, const px_model *m, const char *name,
+                                         const px_context_options *context, uint64_t file_bytes,
+                                         px_diag *diag);
+
+/* Where the HTTP API is, such as "http://127.0.0.1:7878"; NULL when there is none. Borrowed. */
+PX_API const char *px_node_http(const px_node *n);
+
 /* Serve until px_node_stop, `quit`, or the end of the input of px_node_speak. */
 PX_API void px_node_run(px_node *n);
 
@@ -75,6 +94,14 @@ PX_API void px_node_stop(px_node *n);
  * PX_ERR_UNREACHABLE: no node runs there. */
 PX_API PX_NODISCARD px_err px_control_ask(const char *path, const char *command,
                                           uint64_t timeout_ms, char **reply);
+
+/* The same for commands that answer with more than one line (generate, perf): send it, then take
+ * line by line (px_node_text_free) until the one that has "ok". Closing it ends the command. */
+typedef struct px_control px_control;
+PX_API PX_NODISCARD px_err px_control_open(const char *path, const char *command, px_control **out);
+/* PX_ERR_TIMEOUT, PX_ERR_INTERRUPTED (a signal came; call again), PX_ERR_RESET. */
+PX_API PX_NODISCARD px_err px_control_next(px_control *c, uint64_t timeout_ms, char **line);
+PX_API void px_control_close(px_control *c);
 
 /* Free text that the functions above gave. NULL is allowed. */
 PX_API void px_node_text_free(char *text);

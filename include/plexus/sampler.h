@@ -40,6 +40,10 @@ PX_API void px_sampler_free(px_sampler *s);
 /* Tell the sampler of a token that is already in the text (prompt or chosen elsewhere). */
 PX_API void px_sampler_accept(px_sampler *s, int32_t token);
 
+/* Tell a sampler of a token that another one with the same options and history chose: afterwards
+ * its state is that of the other one. */
+PX_API void px_sampler_replay(px_sampler *s, int32_t token);
+
 /* Choose from vocab_size logits (unchanged) and accept the choice. Ties go to the lower id. */
 PX_API int32_t px_sampler_next(px_sampler *s, const float *logits);
 

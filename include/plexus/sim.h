@@ -20,6 +20,7 @@ typedef struct px_sim_options {
     /* Shares of attackers (0 to 0.9) of the attack table; none: no table. */
     const double *sybils;
     unsigned sybil_count;
+    uint32_t attacked; /* honest peers of each row of the attack table: 400 */
 } px_sim_options;
 
 /* Called now and then; `total` may grow. Not 0: stop with PX_ERR_INTERRUPTED. */

@@ -70,22 +70,31 @@ void pxi_session_deinit(struct pxi_session *s)
     *s = (struct pxi_session){0};
 }
 
-/* Lengths as if all tokens were appended, or the error that forbids it; lengths are unchanged. */
+static void remember_lengths(struct pxi_session *s)
+{
+    memcpy(s->before, s->kv.length, s->kv.sequences * sizeof *s->before);
+}
+
+/* Count one more token of a sequence in `before`. */
+static px_err check_one(struct pxi_session *s, int32_t token, uint32_t seq)
+{
+    if (token < 0 || (uint32_t)token >= s->model->config.vocab || seq >= s->kv.sequences)
+        return PX_ERR_INVALID;
+    return s->before[seq]++ < s->kv.positions ? PX_ERR_OK : PX_ERR_CONTEXT_FULL;
+}
+
+/* PX_ERR_OK if all tokens could be appended, or the error that forbids it. */
 static px_err check(struct pxi_session *s, const px_batch_token *tokens, size_t n, size_t *wanted)
 {
+    px_err err = PX_ERR_OK;
     *wanted = 0;
-    memcpy(s->before, s->kv.length, s->kv.sequences * sizeof *s->before);
-    for (size_t i = 0; i < n; i++) {
-        const px_batch_token *t = &tokens[i];
-        if (t->token < 0 || (uint32_t)t->token >= s->model->config.vocab ||
-            t->seq >= s->kv.sequences)
-            return PX_ERR_INVALID;
-        if (s->before[t->seq]++ >= s->kv.positions)
-            return PX_ERR_CONTEXT_FULL;
-        *wanted += t->want != 0;
+    remember_lengths(s);
+    for (size_t i = 0; i < n && err == PX_ERR_OK; i++) {
+        err = check_one(s, tokens[i].token, tokens[i].seq);
+        *wanted += tokens[i].want != 0;
     }
-    memcpy(s->before, s->kv.length, s->kv.sequences * sizeof *s->before);
-    return PX_ERR_OK;
+    remember_lengths(s);
+    return err;
 }
 
 static void run(struct pxi_session *s, const px_batch_token *tokens, size_t n)
@@ -93,13 +102,56 @@ static void run(struct pxi_session *s, const px_batch_token *tokens, size_t n)
     size_t wanted = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t seq = tokens[i].seq;
-        s->rows[i] = (struct pxi_row){tokens[i].token, s->kv.length[seq]++,
-                                      pxi_kv_slab(&s->kv, seq), tokens[i].want};
+        s->rows[i] = (struct pxi_row){.token = tokens[i].token,
+                                      .position = s->kv.length[seq]++,
+                                      .slab = pxi_kv_slab(&s->kv, seq),
+                                      .want = tokens[i].want};
         wanted += tokens[i].want != 0;
     }
     float *logits = s->logits + s->logits_n * s->model->config.vocab;
     pxi_forward_run(s->forward, s->rows, n, logits);
     s->logits_n += wanted;
+}
+
+/* PX_ERR_CHANGED, and the tokens forgotten, when the weights changed under the evaluation. */
+static px_err settle(struct pxi_session *s)
+{
+    if (!s->changed || !s->changed(s->changed_arg))
+        return PX_ERR_OK;
+    memcpy(s->kv.length, s->before, s->kv.sequences * sizeof *s->before);
+    s->logits_n = 0;
+    return PX_ERR_CHANGED;
+}
+
+px_err pxi_session_step(struct pxi_session *s, const struct pxi_step *steps, size_t n)
+{
+    const struct pxi_slice *slice = &s->model->slice;
+    px_err err = n && n <= s->batch ? PX_ERR_OK : PX_ERR_INVALID;
+    size_t wanted = 0;
+    remember_lengths(s);
+    for (size_t i = 0; i < n && err == PX_ERR_OK; i++) {
+        err = check_one(s, steps[i].token, steps[i].seq);
+        if (!steps[i].hidden && !slice->embed)
+            err = PX_ERR_INVALID;
+        wanted += steps[i].want && slice->output;
+    }
+    remember_lengths(s);
+    if (err != PX_ERR_OK || (err = logits_reserve(s, wanted)))
+        return err;
+    for (size_t i = 0; i < n; i++)
+        s->rows[i] = (struct pxi_row){.token = steps[i].token,
+                                      .hidden = steps[i].hidden,
+                                      .position = s->kv.length[steps[i].seq]++,
+                                      .slab = pxi_kv_slab(&s->kv, steps[i].seq),
+                                      .want = steps[i].want};
+    pxi_forward_run(s->forward, s->rows, n, s->logits);
+    s->logits_n = wanted;
+    return settle(s);
+}
+
+const float *pxi_session_hidden(const struct pxi_session *s, size_t i)
+{
+    return pxi_forward_hidden(s->forward, i);
 }
 
 px_err pxi_session_eval(struct pxi_session *s, const px_batch_token *tokens, size_t n)
@@ -111,11 +163,7 @@ px_err pxi_session_eval(struct pxi_session *s, const px_batch_token *tokens, siz
     s->logits_n = 0;
     for (size_t at = 0; at < n; at += s->batch)
         run(s, tokens + at, pxi_min(s->batch, n - at));
-    if (!s->changed || !s->changed(s->changed_arg))
-        return PX_ERR_OK;
-    memcpy(s->kv.length, s->before, s->kv.sequences * sizeof *s->before);
-    s->logits_n = 0;
-    return PX_ERR_CHANGED;
+    return settle(s);
 }
 
 const float *pxi_session_logits(const struct pxi_session *s, size_t i)

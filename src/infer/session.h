@@ -37,6 +37,19 @@ px_err pxi_session_init(struct pxi_session *s, const struct pxi_model *m,
                         const struct pxi_session_options *o);
 void pxi_session_deinit(struct pxi_session *s);
 
+/* One token of a stage: with the hidden state that the stage before made of it, or without. */
+struct pxi_step {
+    int32_t token;
+    uint32_t seq, want;
+    const float *hidden; /* embd floats; NULL in a slice that embeds */
+};
+
+/* Evaluate n steps, at most a batch, of a slice; as px_context_eval in all else. Afterwards logits
+ * are those of the wanted steps, hidden states those of all. */
+px_err pxi_session_step(struct pxi_session *s, const struct pxi_step *steps, size_t n);
+/* Of the i-th step of the last pxi_session_step: embd floats, borrowed until the next. */
+const float *pxi_session_hidden(const struct pxi_session *s, size_t i);
+
 /* As px_context_eval, _logits and _copy. */
 px_err pxi_session_eval(struct pxi_session *s, const px_batch_token *tokens, size_t n);
 const float *pxi_session_logits(const struct pxi_session *s, size_t i);

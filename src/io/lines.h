@@ -39,6 +39,14 @@ px_err pxi_lines_adopt(struct pxi_loop *l, int fd, void (*accept)(void *ctx, int
                        struct pxi_lines_server **out);
 void pxi_lines_server_close(struct pxi_lines_server *s);
 
+/* A client that reads as many lines as come. */
+struct pxi_lines_client;
+/* Connect and send one line. PX_ERR_UNREACHABLE: nobody listens. */
+px_err pxi_lines_dial(const char *path, const char *line, struct pxi_lines_client **out);
+/* The next line, freed by the caller with pxi_free. PX_ERR_TIMEOUT, PX_ERR_RESET. */
+px_err pxi_lines_next(struct pxi_lines_client *c, uint64_t timeout_ms, char **line);
+void pxi_lines_hangup(struct pxi_lines_client *c);
+
 /* Ask a server one line and wait for one line, which the caller frees with pxi_free.
  * PX_ERR_UNREACHABLE: nobody listens. PX_ERR_TIMEOUT. */
 px_err pxi_lines_ask(const char *path, const char *line, uint64_t timeout_ms, char **reply);

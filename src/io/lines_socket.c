@@ -127,44 +127,85 @@ static bool send_all(int fd, const char *p, size_t n)
     return true;
 }
 
-/* Read up to a newline, within the time. */
-static px_err receive(int fd, uint64_t until_ns, struct pxi_buf *b)
+struct pxi_lines_client {
+    int fd;
+    struct pxi_buf in;
+};
+
+px_err pxi_lines_dial(const char *path, const char *line, struct pxi_lines_client **out)
+{
+    struct sockaddr_un a;
+    *out = NULL;
+    int fd = address(path, &a) ? connected(&a) : -1;
+    if (fd < 0)
+        return errno == EACCES ? PX_ERR_PERMISSION : PX_ERR_UNREACHABLE;
+    struct pxi_lines_client *c = pxi_calloc(1, sizeof *c);
+    if (c && send_all(fd, line, strlen(line)) && send_all(fd, "\n", 1)) {
+        *c = (struct pxi_lines_client){.fd = fd, .in.max = 16 * (size_t)PXI_LINES_MAX};
+        *out = c;
+        return PX_ERR_OK;
+    }
+    close(fd);
+    px_err err = c ? PX_ERR_RESET : PX_ERR_NOMEM;
+    pxi_free(c);
+    return err;
+}
+
+/* Take the first whole line out of what came; NULL: there is none. */
+static px_err take_line(struct pxi_lines_client *c, char **line)
+{
+    const char *nl = c->in.n ? memchr(c->in.p, '\n', c->in.n) : NULL;
+    if (!nl)
+        return PX_ERR_TRUNCATED;
+    size_t n = (size_t)(nl - (const char *)c->in.p);
+    *line = pxi_strdup_view(px_view_of(c->in.p, n));
+    c->in.n -= n + 1;
+    memmove(c->in.p, nl + 1, c->in.n);
+    return *line ? PX_ERR_OK : PX_ERR_NOMEM;
+}
+
+px_err pxi_lines_next(struct pxi_lines_client *c, uint64_t timeout_ms, char **line)
 {
     char part[16384];
-    for (;;) {
+    uint64_t until_ns = pxi_clock_ns() + timeout_ms * PXI_MS;
+    px_err err;
+    *line = NULL;
+    while ((err = take_line(c, line)) == PX_ERR_TRUNCATED) {
         uint64_t now = pxi_clock_ns();
-        struct pollfd p = {.fd = fd, .events = POLLIN};
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
         if (now >= until_ns)
             return PX_ERR_TIMEOUT;
-        if (poll(&p, 1, (int)((until_ns - now) / PXI_MS % 3600000 + 1)) <= 0)
+        if (poll(&p, 1, (int)((until_ns - now) / PXI_MS % 3600000 + 1)) < 0)
+            return PX_ERR_INTERRUPTED;
+        if (!p.revents)
             continue;
-        ssize_t n = recv(fd, part, sizeof part, 0);
+        ssize_t n = recv(c->fd, part, sizeof part, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return PX_ERR_RESET;
-        const char *nl = memchr(part, '\n', (size_t)n);
-        if (!pxi_buf_add(b, part, nl ? (size_t)(nl - part) : (size_t)n))
+        if (!pxi_buf_add(&c->in, part, (size_t)n))
             return PX_ERR_LIMIT;
-        if (nl)
-            return pxi_buf_add(b, "", 1) ? PX_ERR_OK : PX_ERR_LIMIT;
     }
+    return err;
+}
+
+void pxi_lines_hangup(struct pxi_lines_client *c)
+{
+    if (!c)
+        return;
+    close(c->fd);
+    pxi_buf_deinit(&c->in);
+    pxi_free(c);
 }
 
 px_err pxi_lines_ask(const char *path, const char *line, uint64_t timeout_ms, char **reply)
 {
-    struct sockaddr_un a;
-    struct pxi_buf b = {.max = 16 * PXI_LINES_MAX};
+    struct pxi_lines_client *c;
     *reply = NULL;
-    int fd = address(path, &a) ? connected(&a) : -1;
-    if (fd < 0)
-        return errno == EACCES ? PX_ERR_PERMISSION : PX_ERR_UNREACHABLE;
-    px_err err = PX_ERR_RESET;
-    if (send_all(fd, line, strlen(line)) && send_all(fd, "\n", 1))
-        err = receive(fd, pxi_clock_ns() + timeout_ms * PXI_MS, &b);
-    close(fd);
-    if (err != PX_ERR_OK)
-        pxi_buf_deinit(&b);
-    *reply = (char *)b.p;
+    px_err err = pxi_lines_dial(path, line, &c);
+    if (err == PX_ERR_OK)
+        err = pxi_lines_next(c, timeout_ms, reply);
+    pxi_lines_hangup(c);
     return err;
 }

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "io/socket.h"
 
-enum { REFRESH_MS = 30000, DATAGRAM = 9216, TTL = 255, ROUNDS = 64 };
+enum { REFRESH_MS = 2000, DATAGRAM = 9216, TTL = 255, ROUNDS = 64 };
 
 static const uint8_t group4[4] = {224, 0, 0, 251};
 static const uint8_t group6[16] = {0xff, 0x02, [15] = 0xfb};

@@ -189,26 +189,22 @@ static void port_close(struct port *p)
 
 /* --------------------------------------------------------------- transport */
 
-/* Can what is bound here reach that? A socket on loopback reaches nothing else, and the other way
- * round. */
-static bool reaches(const struct port *p, const struct pxi_udp_addr *to)
+/* Does what is bound here send from the address that leads there? */
+static bool reaches(const struct port *p, const struct pxi_endpoint *source)
 {
-    static const uint8_t any[16];
-    struct pxi_endpoint near = {.family = p->udp.local.family}, far = {.family = to->family};
-    if (near.family != far.family)
-        return false;
+    struct pxi_endpoint near = {.family = p->udp.local.family};
     memcpy(near.ip, p->udp.local.ip, sizeof near.ip);
-    memcpy(far.ip, to->ip, sizeof far.ip);
-    if (memcmp(near.ip, any, sizeof any) == 0)
-        return true;
-    return (pxi_ip_kind_of(&near) == PXI_IP_LOOPBACK) == (pxi_ip_kind_of(&far) == PXI_IP_LOOPBACK);
+    return pxi_endpoint_sends(&near, source);
 }
 
 static struct port *port_for(struct pxi_quic_io *io, const struct pxi_udp_addr *to, bool fresh)
 {
+    struct pxi_endpoint far = {.family = to->family, .port = 1};
+    memcpy(far.ip, to->ip, sizeof far.ip);
+    struct pxi_endpoint source = pxi_socket_source(&far);
     for (struct pxi_list *l = io->ports.next; l != &io->ports; l = l->next) {
         struct port *p = PXI_OF(l, struct port, place);
-        if ((p->dial_only || !fresh) && reaches(p, to))
+        if ((p->dial_only || !fresh) && reaches(p, &source))
             return p;
     }
     return NULL;

@@ -3,6 +3,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 socklen_t pxi_sockaddr_of(const struct pxi_endpoint *e, struct sockaddr_storage *out)
 {
@@ -61,6 +62,26 @@ struct pxi_endpoint pxi_socket_remote(int fd)
     socklen_t n = sizeof a;
     getpeername(fd, (struct sockaddr *)&a, &n);
     return pxi_endpoint_of_sockaddr((struct sockaddr *)&a);
+}
+
+struct pxi_endpoint pxi_socket_source(const struct pxi_endpoint *e)
+{
+    struct pxi_endpoint near = {0};
+    struct sockaddr_storage sa;
+    socklen_t len = pxi_sockaddr_of(e, &sa);
+    int fd = len ? socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+    if (fd < 0)
+        return near;
+    if (connect(fd, (struct sockaddr *)&sa, len) == 0) /* sends nothing */
+        near = pxi_socket_local(fd);
+    close(fd);
+    return near;
+}
+
+bool pxi_endpoint_sends(const struct pxi_endpoint *near, const struct pxi_endpoint *source)
+{
+    return near->family == source->family &&
+           (pxi_endpoint_any(near) || memcmp(near->ip, source->ip, sizeof near->ip) == 0);
 }
 
 bool pxi_endpoint_any(const struct pxi_endpoint *e)

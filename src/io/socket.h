@@ -13,6 +13,12 @@ struct pxi_endpoint pxi_endpoint_of_sockaddr(const struct sockaddr *sa);
 /* Endpoint of the near or far end of a socket. */
 struct pxi_endpoint pxi_socket_local(int fd);
 struct pxi_endpoint pxi_socket_remote(int fd);
+/* The address from which this machine sends to `e`: on a machine with several networks a socket
+ * that is bound to another one sends packets whose answers get lost. family 0: there is no route.
+ */
+struct pxi_endpoint pxi_socket_source(const struct pxi_endpoint *e);
+/* May a socket bound at `near` send to what is reached from `source`? */
+bool pxi_endpoint_sends(const struct pxi_endpoint *near, const struct pxi_endpoint *source);
 /* True for 0.0.0.0 and ::. */
 bool pxi_endpoint_any(const struct pxi_endpoint *e);
 /* Call fn for each address that others can reach a listener at `e` by: e itself, or, when it is

@@ -321,11 +321,13 @@ static void on_connected(uv_poll_t *p, int status, int events)
  * fresh port is wanted. */
 static int dial_socket(struct pxi_tcp *t, const struct pxi_endpoint *e, bool fresh)
 {
-    if (!fresh && pxi_ip_kind_of(e) != PXI_IP_LOOPBACK)
+    bool beyond = !fresh && pxi_ip_kind_of(e) != PXI_IP_LOOPBACK;
+    struct pxi_endpoint source = beyond ? pxi_socket_source(e) : *e;
+    if (beyond)
         for (struct pxi_list *i = t->listeners.next; i != &t->listeners; i = i->next) {
             struct listener *l = PXI_OF(i, struct listener, place);
             struct sockaddr_storage sa;
-            if (l->at.family != e->family || pxi_ip_kind_of(&l->at) == PXI_IP_LOOPBACK)
+            if (!pxi_endpoint_sends(&l->at, &source))
                 continue;
             int fd = bound_socket(&sa, pxi_sockaddr_of(&l->at, &sa));
             if (fd >= 0)

@@ -7,6 +7,7 @@
 
 struct reader {
     const px_gguf *g;
+    const struct pxi_slice *slice; /* NULL: all of the model */
     px_diag *diag;
     const char *arch;
     char key[96];
@@ -104,7 +105,7 @@ static px_err read_sizes(struct reader *r, struct pxi_config *c)
         (err = count_of(r, "context_length", 0, &c->context_train)) ||
         (err = count_of(r, "block_count", 0, &c->blocks)))
         return err;
-    if (c->blocks > px_gguf_tensor_count(r->g))
+    if (!r->slice && c->blocks > px_gguf_tensor_count(r->g))
         return fault(r, PX_ERR_CORRUPT, "no more blocks than the file has tensors", c->blocks);
     return real_of(r, "attention.layer_norm_rms_epsilon", __builtin_nanf(""), 0, 1, &c->norm_eps);
 }
@@ -176,11 +177,25 @@ static px_err read_rope(struct reader *r, struct pxi_config *c)
     return read_scaling(r, c);
 }
 
+/* Without the embedding and the output there are only the tokens of the metadata to go by. */
+static px_err vocab_of_tokens(struct reader *r, struct pxi_config *c)
+{
+    const px_gguf_kv *tokens = px_gguf_kv_find(r->g, "tokenizer.ggml.tokens");
+    uint64_t n = tokens ? tokens->count : 0;
+    return count_of(r, "vocab_size", (uint32_t)(n <= INT32_MAX ? n : 0), &c->vocab);
+}
+
 /* The embedding decides the vocabulary; what the metadata say must agree. */
 static px_err read_vocab(struct reader *r, struct pxi_config *c)
 {
     const px_gguf_tensor *t = px_gguf_tensor_find(r->g, "token_embd.weight");
     pxi_diag_field(r->diag, "token_embd.weight");
+    if (!t && r->slice && !r->slice->embed) {
+        t = px_gguf_tensor_find(r->g, "output.weight");
+        if (!t)
+            return vocab_of_tokens(r, c);
+        pxi_diag_field(r->diag, "output.weight");
+    }
     if (!t)
         return pxi_diag_set(r->diag, PX_ERR_CORRUPT, 0, "a tensor of this name", "no such tensor");
     if (t->n_dims != 2 || t->dims[1] > INT32_MAX)
@@ -203,7 +218,13 @@ static px_err read_vocab(struct reader *r, struct pxi_config *c)
 
 px_err pxi_config_read(struct pxi_config *c, const px_gguf *g, px_diag *diag)
 {
-    struct reader r = {.g = g, .diag = diag};
+    return pxi_config_read_slice(c, g, NULL, diag);
+}
+
+px_err pxi_config_read_slice(struct pxi_config *c, const px_gguf *g, const struct pxi_slice *s,
+                             px_diag *diag)
+{
+    struct reader r = {.g = g, .slice = s, .diag = diag};
     px_err err;
     *c = (struct pxi_config){0};
     if ((err = read_arch(&r, c)) || (err = read_variants(&r)) || (err = read_sizes(&r, c)) ||

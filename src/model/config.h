@@ -2,6 +2,8 @@
 #ifndef PXI_MODEL_CONFIG_H
 #define PXI_MODEL_CONFIG_H
 
+#include <stdbool.h>
+
 #include "model/arch.h"
 #include "plexus/gguf.h"
 
@@ -22,5 +24,18 @@ struct pxi_config {
  * PX_ERR_CORRUPT, PX_ERR_UNSUPPORTED, with field and offset in the diagnosis.
  */
 px_err pxi_config_read(struct pxi_config *c, const px_gguf *g, px_diag *diag);
+
+/* The part of a model that one peer computes: consecutive blocks, and the ends that go with them.
+ */
+struct pxi_slice {
+    uint32_t first, last; /* blocks [first, last) */
+    bool embed;           /* begins with tokens: has the embedding */
+    bool output;          /* ends with logits */
+};
+
+/* The same for the tensors of a slice: those of other slices may be missing. `blocks` is still that
+ * of the whole model. */
+px_err pxi_config_read_slice(struct pxi_config *c, const px_gguf *g, const struct pxi_slice *s,
+                             px_diag *diag);
 
 #endif

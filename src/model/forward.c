@@ -1,4 +1,6 @@
 /* The stages of the forward pass, in order. */
+#include <string.h>
+
 #include "model/attention.h"
 #include "model/rope.h"
 #include "model/work.h"
@@ -104,8 +106,13 @@ static void embed(struct pxi_forward *f, size_t t)
 {
     const struct pxi_matrix *e = &f->model->embd;
     uint32_t dim = f->model->config.rope_dim;
-    const uint8_t *row = (const uint8_t *)e->data + (size_t)f->rows[t].token * e->row_bytes;
-    f->kn->dequant[e->type](f->x + t * f->embd, row, f->embd);
+    const struct pxi_row *row = &f->rows[t];
+    float *x = f->x + t * f->embd;
+    if (row->hidden)
+        memcpy(x, row->hidden, f->embd * sizeof *x);
+    else
+        f->kn->dequant[e->type](x, (const uint8_t *)e->data + (size_t)row->token * e->row_bytes,
+                                f->embd);
     pxi_rope_angles(f->cs + t * dim, f->speed, dim / 2, f->rows[t].position);
 }
 
@@ -148,7 +155,7 @@ void pxi_forward_run(struct pxi_forward *f, const struct pxi_row *rows, size_t n
     f->logits = logits;
     f->n_wanted = 0;
     for (uint32_t t = 0; t < n; t++)
-        if (rows[t].want)
+        if (rows[t].want && f->model->slice.output)
             f->wanted[f->n_wanted++] = t;
     pxi_attention_plan(f);
     for (size_t i = 0; i < stages; i++)
@@ -156,4 +163,9 @@ void pxi_forward_run(struct pxi_forward *f, const struct pxi_row *rows, size_t n
     for (size_t t = 0; t < n && n <= PXI_ALONE_TOKENS; t++)
         embed(f, t);
     pxi_team_run(f->team, pass, f);
+}
+
+const float *pxi_forward_hidden(const struct pxi_forward *f, size_t i)
+{
+    return f->x + i * f->embd;
 }

@@ -18,6 +18,7 @@
 /* One token of a pass. Tokens of one sequence come in order of position. */
 struct pxi_row {
     int32_t token;
+    const float *hidden; /* what the stage before made of the token (embd floats); NULL: embed it */
     uint32_t position;
     void *slab; /* of its sequence */
     uint32_t want;
@@ -37,8 +38,12 @@ void pxi_forward_free(struct pxi_forward *f);
 
 /*
  * Evaluate n rows (1 to batch); keys and values are stored at their positions. Logits of the wanted
- * rows go to `logits`, vocab floats each, in the order of the rows.
+ * rows go to `logits`, vocab floats each, in the order of the rows; a slice without the output
+ * makes none.
  */
 void pxi_forward_run(struct pxi_forward *f, const struct pxi_row *rows, size_t n, float *logits);
+
+/* The hidden state of the i-th row of the last run, embd floats, as the next stage wants it. */
+const float *pxi_forward_hidden(const struct pxi_forward *f, size_t i);
 
 #endif

@@ -111,6 +111,13 @@ void px_sampler_accept(px_sampler *s, int32_t token)
     s->seen++;
 }
 
+void px_sampler_replay(px_sampler *s, int32_t token)
+{
+    if (s->o.temperature > 0)
+        (void)pxi_rng_u64(&s->rng); /* the draw */
+    px_sampler_accept(s, token);
+}
+
 static bool penalised(const px_sampler_options *o)
 {
     return (o->repeat_penalty != 0 && o->repeat_penalty != 1) || o->presence_penalty != 0 ||

@@ -148,39 +148,77 @@ static px_err check_rope_freqs(struct binder *b, const struct pxi_model *m)
 static px_err bind_ends(struct binder *b, struct pxi_model *m)
 {
     const struct pxi_config *c = &m->config;
-    const struct pxi_arch *a = c->arch;
-    px_err err;
-    if ((err = bind_matrix(top(b, "token_embd.weight"), PXI_HAS, c->embd, c->vocab, &m->embd)) ||
-        (err = bind_vector(top(b, "output_norm.weight"), PXI_HAS, c->embd, &m->output_norm)) ||
-        (err = bind_matrix(top(b, "output.weight"), a->output, c->embd, c->vocab, &m->output)) ||
-        (err = bind_vector(top(b, "rope_freqs.weight"), a->rope_freqs, c->rope_dim / 2,
-                           &m->rope_freqs)))
-        return err;
-    if (!m->output.data)
+    const struct pxi_slice *s = &m->slice;
+    enum pxi_has output = c->arch->output;
+    px_err err = bind_vector(top(b, "rope_freqs.weight"), c->arch->rope_freqs, c->rope_dim / 2,
+                             &m->rope_freqs);
+    if (err == PX_ERR_OK)
+        err = check_rope_freqs(b, m);
+    if (err == PX_ERR_OK && s->output &&
+        !(err = bind_vector(top(b, "output_norm.weight"), PXI_HAS, c->embd, &m->output_norm)))
+        err = bind_matrix(top(b, "output.weight"), output, c->embd, c->vocab, &m->output);
+    /* Without an output of its own a model uses the embedding at both ends. */
+    if (err == PX_ERR_OK && (s->embed || (s->output && !m->output.data)))
+        err = bind_matrix(top(b, "token_embd.weight"), PXI_HAS, c->embd, c->vocab, &m->embd);
+    if (s->output && !m->output.data)
         m->output = m->embd;
-    return check_rope_freqs(b, m);
+    return err;
 }
 
-px_err pxi_model_init(struct pxi_model *m, const px_gguf *g, px_diag *diag)
+static px_err bind_blocks(struct binder *b, struct pxi_model *m)
 {
-    struct binder b = {.g = g, .diag = diag, .m = m};
-    *m = (struct pxi_model){0};
-    px_err err = pxi_config_read(&m->config, g, diag);
-    if (err != PX_ERR_OK || (err = bind_ends(&b, m)))
-        return err;
-    uint32_t possible = (uint32_t)(px_gguf_tensor_count(g) / BLOCK_TENSORS_MIN) + 1;
+    px_err err = PX_ERR_OK;
+    uint32_t possible = (uint32_t)(px_gguf_tensor_count(b->g) / BLOCK_TENSORS_MIN) + 1;
     m->blocks =
         pxi_calloc(m->config.blocks < possible ? m->config.blocks : possible, sizeof *m->blocks);
     if (!m->blocks)
         return PX_ERR_NOMEM;
-    for (b.block = 0; b.block < m->config.blocks && err == PX_ERR_OK; b.block++) {
-        err = bind_attention(&b, &m->config, &m->blocks[b.block]);
+    for (uint32_t i = 0; i < m->config.blocks && err == PX_ERR_OK; i++) {
+        b->block = m->slice.first + i;
+        err = bind_attention(b, &m->config, &m->blocks[i]);
         if (err == PX_ERR_OK)
-            err = bind_ffn(&b, &m->config, &m->blocks[b.block]);
+            err = bind_ffn(b, &m->config, &m->blocks[i]);
     }
+    return err;
+}
+
+static px_err bind(struct pxi_model *m, const px_gguf *g, px_diag *diag)
+{
+    struct binder b = {.g = g, .diag = diag, .m = m};
+    px_err err = bind_ends(&b, m);
+    if (err == PX_ERR_OK)
+        err = bind_blocks(&b, m);
     if (err != PX_ERR_OK)
         pxi_model_deinit(m);
     return err;
+}
+
+px_err pxi_model_init(struct pxi_model *m, const px_gguf *g, px_diag *diag)
+{
+    *m = (struct pxi_model){0};
+    px_err err = pxi_config_read(&m->config, g, diag);
+    if (err != PX_ERR_OK)
+        return err;
+    m->blocks_total = m->config.blocks;
+    m->slice = (struct pxi_slice){0, m->config.blocks, true, true};
+    return bind(m, g, diag);
+}
+
+px_err pxi_model_init_slice(struct pxi_model *m, const px_gguf *g, const struct pxi_slice *s,
+                            px_diag *diag)
+{
+    *m = (struct pxi_model){.slice = *s};
+    px_err err = pxi_config_read_slice(&m->config, g, s, diag);
+    if (err != PX_ERR_OK)
+        return err;
+    m->blocks_total = m->config.blocks;
+    if (s->first >= s->last || s->last > m->blocks_total) {
+        pxi_diag_field(diag, "slice");
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "blocks of the model", "[%u, %u) of %u",
+                            s->first, s->last, m->blocks_total);
+    }
+    m->config.blocks = s->last - s->first;
+    return bind(m, g, diag);
 }
 
 void pxi_model_deinit(struct pxi_model *m)

@@ -21,8 +21,10 @@ struct pxi_block {
 };
 
 struct pxi_model {
-    struct pxi_config config;
-    struct pxi_matrix embd, output; /* output.data == embd.data when tied */
+    struct pxi_config config; /* blocks: those of the slice */
+    struct pxi_slice slice;   /* of a whole model: all of it */
+    uint32_t blocks_total;
+    struct pxi_matrix embd, output; /* output.data == embd.data when tied; of the ends only */
     const float *output_norm;
     const float *rope_freqs; /* rope_dim / 2 divisors, or NULL */
     struct pxi_block *blocks;
@@ -35,6 +37,10 @@ struct pxi_model {
  * pxi_config_read, PX_ERR_TENSOR_TYPE, PX_ERR_UNSUPPORTED (unaligned data), PX_ERR_NOMEM.
  */
 px_err pxi_model_init(struct pxi_model *m, const px_gguf *g, px_diag *diag);
+/* The same for a slice: binds its own tensors only, touches no other, misses no other. Blocks count
+ * from 0 in m. PX_ERR_INVALID when the slice is empty or beyond the model. */
+px_err pxi_model_init_slice(struct pxi_model *m, const px_gguf *g, const struct pxi_slice *s,
+                            px_diag *diag);
 void pxi_model_deinit(struct pxi_model *m);
 
 /* 1 when products with w take quantised activations, 0 when they take floats. */

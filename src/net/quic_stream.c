@@ -1,4 +1,5 @@
 #include "base/math.h"
+#include "net/limits.h"
 #include "net/quic_impl.h"
 
 enum { STREAM_SPARE = 256, KEPT_MIN = 4096 };
@@ -120,6 +121,16 @@ struct pxi_quic_stream *pxi_quic_stream_new(struct pxi_quic_conn *c, int64_t id,
     return s;
 }
 
+/* The bytes that the owner did not take are gone, and count no more. */
+static void drop_kept(struct pxi_quic_stream *s)
+{
+    if (s->cap && s->c->conn.scope)
+        pxi_scope_memory(s->c->conn.scope, -(int64_t)s->cap);
+    pxi_free(s->kept);
+    s->kept = NULL;
+    s->begin = s->end = s->cap = 0;
+}
+
 void pxi_quic_stream_free(struct pxi_quic_stream *s)
 {
     struct pxi_quic *q = s->c->q;
@@ -127,7 +138,7 @@ void pxi_quic_stream_free(struct pxi_quic_stream *s)
     pxi_list_remove(&s->event);
     pxi_list_remove(&s->own);
     pxi_queue_clear(&s->out);
-    pxi_free(s->kept);
+    drop_kept(s);
     if (q->spare_count >= STREAM_SPARE) {
         pxi_free(s);
         return;
@@ -167,6 +178,25 @@ static void credit(struct pxi_quic_stream *s, size_t n)
     pxi_quic_conn_ready(s->c);
 }
 
+/* Room for so many bytes that the owner did not take: they count against the connection, its peer
+ * and all peers together. */
+static bool keep_room(struct pxi_quic_stream *s, size_t cap)
+{
+    struct pxi_scope_conn *scope = s->c->conn.scope;
+    size_t more = cap - s->cap;
+    if (scope && pxi_scope_memory(scope, (int64_t)more) != PX_ERR_OK)
+        return false;
+    uint8_t *kept = pxi_realloc(s->kept, cap, 1);
+    if (!kept) {
+        if (scope)
+            pxi_scope_memory(scope, -(int64_t)more);
+        return false;
+    }
+    s->kept = kept;
+    s->cap = cap;
+    return true;
+}
+
 /* Keep what the owner did not take, in one piece. The window that we gave bounds it. */
 static bool keep(struct pxi_quic_stream *s, const uint8_t *p, size_t n)
 {
@@ -179,11 +209,8 @@ static bool keep(struct pxi_quic_stream *s, const uint8_t *p, size_t n)
         size_t cap = pxi_max(KEPT_MIN, s->cap);
         while (cap < s->end + n)
             cap *= 2;
-        uint8_t *kept = pxi_realloc(s->kept, cap, 1);
-        if (!kept)
+        if (!keep_room(s, cap))
             return false;
-        s->kept = kept;
-        s->cap = cap;
     }
     memcpy(s->kept + s->end, p, n);
     s->end += n;
@@ -195,9 +222,7 @@ static void forget_kept(struct pxi_quic_stream *s)
 {
     if (s->begin < s->end && s->c->ng)
         ngtcp2_conn_extend_max_offset(pxi_quic_ng(s->c), s->end - s->begin);
-    pxi_free(s->kept);
-    s->kept = NULL;
-    s->begin = s->end = s->cap = 0;
+    drop_kept(s);
 }
 
 /* The remote's end, once everything before it was taken. */

@@ -110,6 +110,24 @@ px_err px_control_ask(const char *path, const char *command, uint64_t timeout_ms
     return pxi_lines_ask(path, command, timeout_ms, reply);
 }
 
+px_err px_control_open(const char *path, const char *command, px_control **out)
+{
+    struct pxi_lines_client *c;
+    px_err err = pxi_lines_dial(path, command, &c);
+    *out = (px_control *)c;
+    return err;
+}
+
+px_err px_control_next(px_control *c, uint64_t timeout_ms, char **line)
+{
+    return pxi_lines_next((struct pxi_lines_client *)c, timeout_ms, line);
+}
+
+void px_control_close(px_control *c)
+{
+    pxi_lines_hangup((struct pxi_lines_client *)c);
+}
+
 void px_node_text_free(char *text)
 {
     pxi_free(text);

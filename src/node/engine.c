@@ -64,6 +64,17 @@ px_err px_model_open_memory(px_view file, px_model **out, px_diag *diag)
     return result(m, err == PX_ERR_OK ? finish(m, diag) : err, out);
 }
 
+px_err pxi_model_open_slice(px_view file, const struct pxi_slice *s, px_model **out, px_diag *diag)
+{
+    px_model *m = *out = pxi_calloc(1, sizeof *m);
+    if (!m)
+        return PX_ERR_NOMEM;
+    px_err err = px_gguf_parse(file, &m->gguf, diag);
+    if (err == PX_ERR_OK)
+        err = pxi_model_init_slice(&m->model, m->gguf, s, diag);
+    return result(m, err == PX_ERR_OK ? describe(m) : err, out);
+}
+
 static px_err open_parts(px_model *m, char *path, size_t stem, uint32_t parts, px_diag *diag)
 {
     px_view *views = pxi_calloc(parts, sizeof *views);

@@ -23,6 +23,8 @@ struct px_context {
     struct pxi_session session;
 };
 
+/* A slice of a model whose file lies in memory that outlives it: no tokenizer, no other tensors. */
+px_err pxi_model_open_slice(px_view file, const struct pxi_slice *s, px_model **out, px_diag *diag);
 /* Map the file of a path, or all files of a split model, and parse: files and gguf of m are set. A
  * part without the others is refused. On failure too, px_model_close frees what there is. */
 px_err pxi_engine_open_files(px_model *m, const char *path, px_diag *diag);

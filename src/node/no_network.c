@@ -24,6 +24,15 @@ px_err px_node_do(px_node *n, const char *command, void (*reply)(void *ctx, cons
 {
     return PX_ERR_UNSUPPORTED;
 }
+px_err px_node_serve(px_node *n, const px_model *m, const char *name,
+                     const px_context_options *context, uint64_t file_bytes, px_diag *diag)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+const char *px_node_http(const px_node *n)
+{
+    return NULL;
+}
 void px_node_run(px_node *n) {}
 void px_node_stop(px_node *n) {}
 
@@ -32,6 +41,18 @@ px_err px_control_ask(const char *path, const char *command, uint64_t timeout_ms
     *reply = NULL;
     return PX_ERR_UNSUPPORTED;
 }
+
+px_err px_control_open(const char *path, const char *command, px_control **out)
+{
+    *out = NULL;
+    return PX_ERR_UNSUPPORTED;
+}
+px_err px_control_next(px_control *c, uint64_t timeout_ms, char **line)
+{
+    *line = NULL;
+    return PX_ERR_UNSUPPORTED;
+}
+void px_control_close(px_control *c) {}
 
 void px_node_text_free(char *text) {}
 

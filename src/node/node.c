@@ -8,6 +8,7 @@
 #include "io/systemd.h"
 #include "net/limits.h"
 #include "node/call.h"
+#include "node/http_serve.h"
 #include "plexus/version.h"
 
 void pxi_node_note(px_node *n, const char *text)
@@ -132,6 +133,8 @@ px_err px_node_open(const px_node_options *o, px_node **out, px_diag *d)
         n->control = pxi_strdup_view(px_view_str(o->control));
         err = n->control ? pxi_channel_listen(n, o->control, d) : PX_ERR_NOMEM;
     }
+    if (err == PX_ERR_OK)
+        err = pxi_http_serve_open(n, o, d);
     n->activated = o->activated;
     if (err == PX_ERR_OK)
         *out = n;
@@ -147,6 +150,7 @@ void px_node_close(px_node *n)
     n->stopping = true;
     while (!pxi_list_empty(&n->calls))
         pxi_call_end(PXI_OF(n->calls.next, struct pxi_call, link));
+    pxi_http_serve_close(n->http);
     pxi_channels_close(n);
     if (n->host)
         pxi_services_stop(n);

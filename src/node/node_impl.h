@@ -43,9 +43,11 @@ struct px_node {
     struct pxi_reachable *reachable;
     struct pxi_portmap *portmap;
     struct pxi_pubsub *pubsub;
-    struct pxi_stored *stored; /* NULL: no store */
+    struct pxi_pipeline *pipeline; /* NULL: this node computes nothing for others */
+    struct pxi_stored *stored;     /* NULL: no store */
     struct pxi_io_mdns *mdns;
     struct pxi_lines_server *server;
+    struct pxi_http_serve *http; /* NULL: no HTTP API */
     struct pxi_list channels, calls;
     uv_async_t stop;
     char *agent, *control;

@@ -32,6 +32,8 @@ json_t *pxi_json_ready(px_node *n)
     json_object_set_new(doc, "protocols", own_protocols(n));
     json_object_set(doc, "notes", n->notes);
     json_object_set_new(doc, "api", n->control ? json_string(n->control) : json_null());
+    const char *http = px_node_http(n);
+    json_object_set_new(doc, "http", http ? json_string(http) : json_null());
     return doc;
 }
 

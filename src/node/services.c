@@ -10,6 +10,7 @@
 #include "node/discovered.h"
 #include "node/node_impl.h"
 #include "node/peering.h"
+#include "node/pipeline.h"
 #include "node/pubsub.h"
 #include "node/reachable.h"
 #include "node/stored.h"
@@ -186,11 +187,14 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
         pxi_node_note(n, "no UDP segmentation or receive offload: QUIC moves datagrams one by one");
     if (err == PX_ERR_OK && o->portmap && !(n->portmap = pxi_portmap_new(n->loop, n->host)))
         err = PX_ERR_NOMEM;
+    if (err == PX_ERR_OK && o->serve && !(n->pipeline = pxi_pipeline_new(n)))
+        err = PX_ERR_NOMEM;
     return err == PX_ERR_OK ? start_mdns(n, o, d) : err;
 }
 
 void pxi_services_stop(px_node *n)
 {
+    pxi_pipeline_free(n->pipeline);
     pxi_stored_close(n);
     pxi_portmap_free(n->portmap);
     pxi_io_mdns_close(n->mdns);

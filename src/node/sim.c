@@ -60,7 +60,8 @@ static bool sane(const px_sim_options *o)
     for (unsigned i = 0; i < o->sybil_count; i++)
         if (!(o->sybils[i] > 0 && o->sybils[i] <= 0.9))
             return false;
-    return o->churn >= 0 && o->churn <= 0.9 && o->nodes >= 32 && o->nodes <= 60000 && o->lookups;
+    return o->churn >= 0 && o->churn <= 0.9 && o->nodes >= 32 && o->nodes <= 60000 && o->lookups &&
+           o->attacked >= 100 && o->attacked <= 10000;
 }
 
 px_err px_sim_run(const px_sim_options *given, px_sim_progress *progress, void *ctx,
@@ -70,6 +71,7 @@ px_err px_sim_run(const px_sim_options *given, px_sim_progress *progress, void *
     memcpy(&o, given, given->size && given->size < sizeof o ? given->size : sizeof o);
     o.nodes = o.nodes ? o.nodes : 1000;
     o.lookups = o.lookups ? o.lookups : 300;
+    o.attacked = o.attacked ? o.attacked : 400;
     *out = NULL;
     if (!sane(&o))
         return PX_ERR_INVALID;

@@ -10,15 +10,8 @@
 #include "codec/messages.h"
 #include "node/sim.h"
 
-enum {
-    TARGETS = 3,
-    AIMS = 2 * TARGETS,
-    HONEST = 400,
-    POOL = 30000,
-    ASKERS = 30,
-    FEW = 3,
-    VICTIMS = 6
-};
+/* POOL: keys that attackers choose from, for each honest peer */
+enum { TARGETS = 3, AIMS = 2 * TARGETS, POOL = 75, ASKERS = 30, FEW = 3, VICTIMS = 6 };
 
 /* A key that an attacker may use: where it lies, and the seed that makes it. */
 struct forged {
@@ -90,7 +83,7 @@ static px_err lie(void *ctx, struct pxi_kad *k, const struct pxi_peer *from,
 static struct forged *forge(struct cell *c, const struct pxi_kad_key *target)
 {
     struct forged *best = NULL;
-    for (unsigned i = 0; i < POOL; i++)
+    for (unsigned i = 0; i < POOL * c->run->o->attacked; i++)
         if (!c->pool[i].used && (!best || pxi_kad_nearer(target, &c->pool[i].at, &best->at) < 0))
             best = &c->pool[i];
     if (best)
@@ -108,9 +101,9 @@ static bool add_sybils(struct cell *c)
     c->gang.w = c->w;
     c->gang.first = c->w->n;
     c->gang.count = 0;
-    for (unsigned i = 0; i < POOL; i++)
+    for (unsigned i = 0; i < POOL * c->run->o->attacked; i++)
         c->pool[i].used = false;
-    unsigned count = (unsigned)(c->row.share * HONEST);
+    unsigned count = (unsigned)(c->row.share * c->run->o->attacked);
     for (unsigned i = 0; i < count; i++) {
         struct forged *f = targeted ? forge(c, &c->gang.aim[i % AIMS]) : NULL;
         pxi_sim_seed(c->w, seed);
@@ -149,7 +142,7 @@ static bool add_victims(struct cell *c)
 static bool join_honest(struct cell *c)
 {
     uint8_t seed[32];
-    for (unsigned i = 0; i < HONEST; i++) {
+    for (unsigned i = 0; i < c->run->o->attacked; i++) {
         pxi_sim_seed(c->w, seed);
         struct sim_node *v = pxi_sim_add(c->w, seed, 0, NULL);
         if (!v)
@@ -251,7 +244,7 @@ static px_err run_cell(struct cell *c, uint64_t seed)
     c->gets = c->got = c->finds = c->found = 0;
     c->requests = 0;
     memset(c->victim, 0, sizeof c->victim);
-    c->w = pxi_sim_world_new(2 * HONEST, seed, &kad);
+    c->w = pxi_sim_world_new(2 * c->run->o->attacked + VICTIMS, seed, &kad);
     if (c->w)
         c->w->peers_max = 0; /* as many as in production: more than there are Sybils */
     bool ok = c->w && join_honest(c) && add_sybils(c) &&
@@ -275,8 +268,8 @@ static px_err run_cell(struct cell *c, uint64_t seed)
 static bool fill_pool(struct cell *c, uint64_t seed)
 {
     struct pxi_random random = pxi_random_seeded(seed ^ 0x737962);
-    c->pool = pxi_calloc(POOL, sizeof *c->pool);
-    for (unsigned i = 0; c->pool && i < POOL; i++) {
+    c->pool = pxi_calloc(POOL * (size_t)c->run->o->attacked, sizeof *c->pool);
+    for (unsigned i = 0; c->pool && i < POOL * c->run->o->attacked; i++) {
         struct forged *f = &c->pool[i];
         pxi_random_fill(&random, f->seed, sizeof f->seed);
         struct pxi_key *k = pxi_key_from_seed(f->seed);

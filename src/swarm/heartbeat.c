@@ -11,6 +11,7 @@ struct beat {
     struct pxi_heartbeat *of;
     struct pxi_peer peer;
     struct pxi_ping *ping; /* NULL: no stream at the moment */
+    struct pxi_conn *conn; /* that it is on */
     struct pxi_timer next, late;
     uint64_t rtt_ns, sent_ns;
     unsigned good, missed;
@@ -82,6 +83,21 @@ static void on_late(struct pxi_timer *timer, uint64_t now_ns)
     answered_late(PXI_OF(timer, struct beat, late));
 }
 
+/* A peer that was started anew connects again while its old connection still looks alive: when that
+ * one does not answer, it goes, and the next beat is on the other. */
+static void drop_for_another(struct beat *t)
+{
+    struct pxi_list *conns = pxi_host_conns(t->of->host);
+    for (struct pxi_list *l = conns->next; l != conns && t->ping; l = l->next) {
+        const struct pxi_conn *c = PXI_OF(l, struct pxi_conn, link);
+        if (c == t->conn || c->closing || !pxi_peer_equal(&c->peer, &t->peer))
+            continue;
+        t->conn->closing = true;
+        t->conn->ops->close(t->conn, PX_ERR_TIMEOUT);
+        return;
+    }
+}
+
 static void on_beat(struct pxi_timer *timer, uint64_t now_ns)
 {
     struct beat *t = PXI_OF(timer, struct beat, next);
@@ -90,11 +106,14 @@ static void on_beat(struct pxi_timer *timer, uint64_t now_ns)
     if (t->waiting) { /* the last one is not answered yet */
         t->missed++;
         answered_late(t);
+        drop_for_another(t);
         return;
     }
     struct pxi_conn *c = t->ping ? NULL : pxi_host_conn(b->host, &t->peer, true);
-    if (c)
+    if (c) {
+        t->conn = c;
         t->ping = pxi_ping_open(c, pong, t);
+    }
     if (!t->ping)
         return;
     t->waiting = true;

@@ -47,7 +47,7 @@ def usable(command, needs):
     if command.removeprefix("plexus ") in needs:
         return False
     first = re.sub(r"^.*?\bplexus ", "", re.sub(r'"[^"]*"', '""', command))
-    return not PLACEHOLDER.search(first) and not first.startswith(("up", "join"))
+    return not PLACEHOLDER.search(first) and not first.startswith(("up", "join", "serve"))
 
 
 def shell(place, command, interpreter="sh"):

@@ -75,8 +75,8 @@ def test_every_verb_prints_one_document_with_its_fields(place):
     _, other = place.swarm()
     words = {"peer": other["peer"], "addr": other["addrs"][0], "perf": perf_server(place)}
     for v in verbs(place):
-        if v["name"] == "up":
-            continue  # never ends by itself: the next test
+        if v["name"] in ("up", "serve"):
+            continue  # never end by themselves: other tests
         call = [a.format(**words) for a in CALLS[v["name"]]]
         doc = place.json(*call, input=b"Once\n" if v["name"] == "chat" else b"")
         equal(doc["schema"], f"plexus.{v['name'].split()[0]}/1", v["name"])

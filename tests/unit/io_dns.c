@@ -2,6 +2,7 @@
  * Names on real threads: questions go to a name server of our own on loopback, from the workers of
  * libuv, while the loop goes on; and the worker that asks routers, whose answer is made up here.
  */
+#include "base/limits.h"
 #include "base/rng.h"
 #include "io/dns.h"
 #include "io/portmap.h"
@@ -219,6 +220,24 @@ TEST(names_that_lead_to_names_without_end)
     CHECK_EQ(why, PX_ERR_UNREACHABLE);
     printf("# %u questions\n", server.asked);
     CHECK(server.asked >= 4 && server.asked <= 32);
+    teardown();
+}
+
+static void another(struct pxi_dns_writer *w, const struct pxi_dns_record *q)
+{
+    char nested[200], id[PXI_PEER_TEXT];
+    pxi_peer_text(pxi_host_self(b.host), id);
+    snprintf(nested, sizeof nested, "/dnsaddr/n%u.test/p2p/%s", server.asked, id);
+    put(w, q, nested);
+}
+
+TEST(names_are_followed_so_deep)
+{
+    setup();
+    server.answer = another;
+    dial_and_wait("/dnsaddr/one.test");
+    CHECK_EQ(why, PX_ERR_UNREACHABLE);
+    CHECK_EQ(server.asked, PXI_LIMIT_DNSADDR_DEPTH);
     teardown();
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "net/host_impl.h"
 #include "net/ping.h"
 
 /* ------------------------------------------------- a protocol that counts */
@@ -285,6 +286,11 @@ TEST(bad_server_certificate)
 
 /* ------------------------------------------------------------------ streams */
 
+static uint64_t held(unsigned i)
+{
+    return pxi_limiter_use(sim.h[i].host->limiter).memory;
+}
+
 TEST(backpressure_holds_the_sender)
 {
     struct sink k = {.stop = true, .echo_end = true};
@@ -296,6 +302,7 @@ TEST(backpressure_holds_the_sender)
     sim_run(&sim, 5 * PXI_SECOND, NULL);
     CHECK(o.sent <= PXI_LIMIT_QUIC_STREAM_WINDOW + 2 * PXI_LIMIT_NET_STREAM_QUEUE);
     CHECK(o.sent >= PXI_LIMIT_QUIC_STREAM_WINDOW);
+    CHECK(held(1) >= PXI_LIMIT_QUIC_STREAM_WINDOW); /* what is kept counts against the peer */
     k.stop = false;
     k.take = 70001; /* and now in pieces of its own */
     while (!o.done && k.stream) {
@@ -305,6 +312,30 @@ TEST(backpressure_holds_the_sender)
     sim_run(&sim, 5 * PXI_SECOND, &o.done);
     CHECK_EQ(k.got, TOTAL);
     CHECK_EQ(o.why, PX_ERR_OK);
+    CHECK_EQ(held(1), 0);
+    sim_free(&sim);
+}
+
+/* So many streams that nobody takes that a limit is met: the connection ends, and nothing of it
+ * counts any more. */
+TEST(kept_bytes_meet_a_limit)
+{
+    struct sink k = {.stop = true};
+    struct source o;
+    struct pxi_net_limits limits = pxi_net_limits_default();
+    limits.memory_conn = 1 << 20;
+    sim_init(&sim, px_seed);
+    sim_limits = &limits;
+    sim_add(&sim, NULL);
+    sim_add(&sim, NULL);
+    sim_limits = NULL;
+    CHECK_EQ(pxi_host_handle(sim.h[1].host, bulk[0], 0, sink_accept, &k), PX_ERR_OK);
+    struct pxi_conn *c = sim_connect(&sim, &sim.h[0], &sim.h[1]);
+    source_open(&o, c, 5000000, true);
+    sim_run(&sim, 5 * PXI_SECOND, NULL);
+    CHECK_EQ(k.closed, 1);
+    CHECK_EQ(pxi_host_conn_count(sim.h[1].host), 0);
+    CHECK_EQ(held(1), 0);
     sim_free(&sim);
 }
 

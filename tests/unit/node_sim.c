@@ -54,15 +54,20 @@ static void defended(const px_sim_result *r, const char *placement)
 
 TEST(defences_hold_against_sybils_and_eclipses)
 {
-    static const double share = 0.35; /* of 400 honest peers */
+    static const double share = 0.8; /* enough to take every place around a key */
     px_sim_options o = {.size = sizeof o,
                         .name = "dht",
                         .nodes = 32,
                         .lookups = 5,
                         .seed = 1,
                         .sybils = &share,
-                        .sybil_count = 1};
+                        .sybil_count = 1,
+                        .attacked = 150};
     px_sim_result *r = run(&o);
+    const px_sim_attack *a;
+    for (unsigned i = 0; (a = px_sim_attack_at(r, i)); i++)
+        printf("# %s %s %s: get %.2f find %.2f, %.0f requests\n", a->placement, a->networks,
+               a->defence, a->get, a->find, a->messages);
     CHECK(px_sim_ok(r)); /* every target of the table is met */
     CHECK(row(r, "random", "few", "on")->get >= 0.95);
     defended(r, "targeted");

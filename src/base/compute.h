@@ -1,0 +1,21 @@
+/*
+ * A thread that computes, as an interface: protocol machines give it work and hear, on their own
+ * thread, that it is done. src/io/compute.c implements it with a real thread.
+ */
+#ifndef PXI_BASE_COMPUTE_H
+#define PXI_BASE_COMPUTE_H
+
+#include "base/list.h"
+
+/* One piece of work; embedded in its owner, who leaves it and what it uses alone until `done`. */
+struct pxi_job {
+    void (*run)(struct pxi_job *w);  /* on the worker's thread */
+    void (*done)(struct pxi_job *w); /* on the owner's thread, never from inside submit */
+    struct pxi_list link;
+};
+
+struct pxi_compute {
+    void (*submit)(struct pxi_compute *c, struct pxi_job *w); /* in order, one at a time */
+};
+
+#endif

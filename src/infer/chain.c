@@ -1,0 +1,338 @@
+#include "infer/chain.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/math.h"
+#include "base/mem.h"
+#include "infer/run.h"
+
+enum { MESSAGE_ROWS = 64, OWN_ADDRS = 8 };
+
+struct pxi_chain {
+    struct pxi_list link;
+    struct pxi_stages *service;
+    const struct pxi_chain_events *on;
+    void *ctx;
+    char *model;
+    px_sampler_options sampling;
+    uint64_t id;
+    uint8_t key[PXI_STAGE_KEY];
+    uint32_t epoch;
+    struct pxi_hop first;    /* to the first stage */
+    struct pxi_peer last;    /* who may bring tokens */
+    struct pxi_stream *back; /* from the last stage */
+    struct pxi_wire_in in;
+    struct pxi_wire_out out;
+    struct pxi_buf order; /* the OPEN of this epoch */
+    uint32_t *words, known, prompt, positions, sent;
+    unsigned hops;
+    bool ready, broken;
+    uint32_t arrived[MESSAGE_ROWS]; /* tokens on their way in */
+};
+
+static struct pxi_host *host(struct pxi_chain *c)
+{
+    return pxi_stages_host(c->service);
+}
+
+static void leave_back(struct pxi_chain *c)
+{
+    if (c->back)
+        pxi_stream_leave(c->back);
+    c->back = NULL;
+    pxi_wire_in_deinit(&c->in);
+    pxi_wire_out_deinit(&c->out);
+}
+
+static void fail(struct pxi_chain *c, unsigned hop, px_err why, px_view text)
+{
+    if (c->broken)
+        return;
+    c->broken = true;
+    c->ready = false;
+    c->on->broken(c->ctx, hop, why, text);
+}
+
+/* ---------------------------------------------------------------- to the first stage */
+
+static void send_tokens(struct pxi_chain *c)
+{
+    while (c->ready && c->first.up && c->sent < c->known) {
+        uint32_t rows = (uint32_t)pxi_min(c->known - c->sent, MESSAGE_ROWS);
+        struct pxi_stage_head h = {.kind = PXI_STAGE_INPUT,
+                                   .session = c->id,
+                                   .epoch = c->epoch,
+                                   .position = c->sent,
+                                   .rows = rows};
+        if (!pxi_wire_send(&c->first.out, &h, px_view_of(c->words + c->sent, rows * 4)))
+            return; /* goes on when it is writable */
+        c->sent += rows;
+    }
+}
+
+static struct pxi_chain *of(struct pxi_hop *h)
+{
+    return PXI_OF(h, struct pxi_chain, first);
+}
+
+static void send_open(struct pxi_chain *c)
+{
+    struct pxi_stage_head h = {.kind = PXI_STAGE_OPEN, .session = c->id, .epoch = c->epoch};
+    pxi_wire_send(&c->first.out, &h, px_view_of(c->order.p, c->order.n));
+}
+
+static void on_opened(struct pxi_hop *h)
+{
+    send_open(of(h));
+}
+
+static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_view payload)
+{
+    struct pxi_chain *c = of(h);
+    if (m->epoch != c->epoch)
+        return;
+    if (m->kind == PXI_STAGE_ERROR) {
+        fail(c, m->hop, (px_err)(int32_t)m->position, payload);
+    } else if (m->kind == PXI_STAGE_READY && m->position <= c->known) {
+        c->ready = true;
+        c->sent = m->position;
+        send_tokens(c);
+    }
+}
+
+static void on_writable(struct pxi_hop *h)
+{
+    send_tokens(of(h));
+}
+
+static void on_lost(struct pxi_hop *h, px_err why)
+{
+    fail(of(h), 0, why, px_view_str(px_err_text(why)));
+}
+
+/* -------------------------------------------------------------- from the last stage */
+
+static enum pxi_wire_verdict begin(void *ctx, const struct pxi_stage_head *h, void **place)
+{
+    struct pxi_chain *c = ctx;
+    if (h->session != c->id)
+        return PXI_WIRE_BAD;
+    if (h->kind == PXI_STAGE_TOKENS && h->epoch != c->epoch)
+        return PXI_WIRE_DROP;
+    if (h->kind == PXI_STAGE_TOKENS && h->rows <= MESSAGE_ROWS) {
+        *place = c->arrived;
+        return PXI_WIRE_TAKE;
+    }
+    bool other = h->kind == PXI_STAGE_PING || h->kind == PXI_STAGE_READY ||
+                 h->kind == PXI_STAGE_CLOSE || h->kind == PXI_STAGE_PONG;
+    return other ? PXI_WIRE_TAKE : PXI_WIRE_BAD;
+}
+
+static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
+{
+    struct pxi_chain *c = ctx;
+    struct pxi_stage_head pong = {.kind = PXI_STAGE_PONG, .session = c->id};
+    (void)payload;
+    if (h->kind == PXI_STAGE_PING)
+        return pxi_wire_send(&c->out, &pong, px_view_of(NULL, 0));
+    if (h->kind != PXI_STAGE_TOKENS || c->broken)
+        return true;
+    uint32_t epoch = c->epoch;
+    for (uint32_t i = 0; i < h->rows; i++)
+        if (h->position + i == c->known && c->epoch == epoch && !c->broken)
+            c->on->token(c->ctx, c->known, (int32_t)(c->arrived[i] & ~PXI_STAGE_WANT));
+    return c->back != NULL;
+}
+
+static size_t on_data(struct pxi_stream *s, px_view bytes)
+{
+    static const struct pxi_wire_events events = {begin, message};
+    struct pxi_chain *c = s->user;
+    size_t took;
+    px_err err = pxi_wire_read(&c->in, bytes, &events, c, &took);
+    if (err == PX_ERR_OK)
+        return took;
+    if (err != PX_ERR_RESET) {
+        leave_back(c);
+        fail(c, c->hops - 1, PX_ERR_PROTOCOL, px_view_str("malformed tokens"));
+    }
+    return bytes.n;
+}
+
+/* The way back is the business of the last stage: it tells when it loses us. */
+static void on_closed(struct pxi_stream *s, px_err why)
+{
+    struct pxi_chain *c = s->user;
+    (void)why;
+    c->back = NULL;
+    leave_back(c);
+}
+
+static void on_ended(struct pxi_stream *s)
+{
+    leave_back(s->user);
+}
+
+static void on_back_writable(struct pxi_stream *s)
+{
+    struct pxi_chain *c = s->user;
+    pxi_wire_flush(&c->out);
+}
+
+bool pxi_chain_adopt(struct pxi_chain *c, struct pxi_stream *s)
+{
+    static const struct pxi_stream_events events = {
+        .data = on_data, .ended = on_ended, .writable = on_back_writable, .closed = on_closed};
+    if (!pxi_peer_equal(&s->conn->peer, &c->last)) {
+        pxi_stream_reset(s);
+        return false;
+    }
+    leave_back(c);
+    c->back = c->out.stream = s;
+    pxi_stream_own(s, &events, c);
+    return true;
+}
+
+struct pxi_chain *pxi_stages_chain(struct pxi_stages *s, uint64_t session)
+{
+    struct pxi_list *chains = pxi_stages_chains(s);
+    for (struct pxi_list *l = chains->next; l != chains; l = l->next)
+        if (PXI_OF(l, struct pxi_chain, link)->id == session)
+            return PXI_OF(l, struct pxi_chain, link);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------- the session */
+
+struct pxi_chain *pxi_chain_new(struct pxi_stages *s, const struct pxi_chain_options *o)
+{
+    struct pxi_chain *c = pxi_calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->service = s;
+    c->on = o->on;
+    c->ctx = o->ctx;
+    c->positions = (uint32_t)pxi_min(o->positions, PXI_LIMIT_CONTEXT_POSITIONS);
+    c->order.max = (size_t)PXI_LIMIT_STAGE_OPEN_BYTES;
+    if (o->sampling)
+        memcpy(&c->sampling, o->sampling, pxi_min(o->sampling->size, sizeof c->sampling));
+    c->id = pxi_random_u64(pxi_host_random(pxi_stages_host(s)));
+    pxi_random_fill(pxi_host_random(pxi_stages_host(s)), c->key, sizeof c->key);
+    pxi_list_init(&c->link);
+    pxi_list_add(pxi_stages_chains(s), &c->link);
+    c->model = pxi_strdup_view(px_view_str(o->model));
+    c->words = pxi_calloc(c->positions, sizeof *c->words);
+    if (c->model && c->words)
+        return c;
+    pxi_chain_free(c);
+    return NULL;
+}
+
+void pxi_chain_free(struct pxi_chain *c)
+{
+    if (!c)
+        return;
+    struct pxi_stage_head over = {.kind = PXI_STAGE_CLOSE, .session = c->id, .epoch = c->epoch};
+    if (c->first.up && pxi_wire_send(&c->first.out, &over, px_view_of(NULL, 0)) &&
+        !c->first.out.waiting.n) {
+        pxi_stream_leave(c->first.stream);
+        c->first.stream = NULL;
+    }
+    pxi_hop_close(&c->first);
+    leave_back(c);
+    pxi_list_remove(&c->link);
+    pxi_buf_deinit(&c->order);
+    pxi_free(c->model);
+    pxi_free(c->words);
+    pxi_free(c);
+}
+
+static uint64_t bits(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+/* Write the OPEN: the hops, and ourselves at their end. */
+static px_err write_order(struct pxi_chain *c, const struct pxi_chain_hop *hops, unsigned count)
+{
+    struct pxi_msg_stage_hop list[PXI_LIMIT_STAGE_HOPS] = {{.first = 0}};
+    px_view own[OWN_ADDRS];
+    unsigned n_own = 0;
+    const struct pxi_peer *self = pxi_host_self(host(c));
+    const px_sampler_options *o = &c->sampling;
+    struct pxi_msg_stage_sampling sampling = {bits(o->temperature),
+                                              o->top_k,
+                                              bits(o->top_p),
+                                              bits(o->min_p),
+                                              bits(o->repeat_penalty),
+                                              bits(o->presence_penalty),
+                                              bits(o->frequency_penalty),
+                                              o->penalty_window,
+                                              o->seed};
+    while (n_own < OWN_ADDRS && (own[n_own] = pxi_host_addr(host(c), n_own)).n)
+        n_own++;
+    for (unsigned i = 0; i < count; i++)
+        list[i] = (struct pxi_msg_stage_hop){
+            .peer = pxi_peer_view(&hops[i].peer),
+            .addrs = {(void *)hops[i].addrs, pxi_min(hops[i].addr_count, PXI_LIMIT_STAGE_ADDRS)},
+            .first = hops[i].first,
+            .last = hops[i].last};
+    list[count] = (struct pxi_msg_stage_hop){.peer = pxi_peer_view(self), .addrs = {own, n_own}};
+    struct pxi_msg_stage_open m = {.model = px_view_str(c->model),
+                                   .key = px_view_of(c->key, sizeof c->key),
+                                   .known = c->known,
+                                   .prompt = c->prompt,
+                                   .hops = {list, count + 1},
+                                   .sampling = &sampling};
+    c->order.n = 0;
+    return pxi_pb_encode(&pxi_pb_stage_open, &m, &c->order);
+}
+
+px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, unsigned count)
+{
+    static const struct pxi_hop_events events = {on_opened, on_message, on_writable, on_lost};
+    struct pxi_hop_self self = pxi_stages_self(c->service);
+    if (!count || count >= PXI_LIMIT_STAGE_HOPS || !c->known)
+        return PX_ERR_INVALID;
+    px_err err = write_order(c, hops, count);
+    if (err != PX_ERR_OK)
+        return err;
+    c->epoch++;
+    c->hops = count;
+    c->last = hops[count - 1].peer;
+    c->ready = c->broken = false;
+    c->first.session = c->id;
+    c->first.on = &events;
+    if (c->first.up && pxi_peer_equal(&c->first.peer, &hops[0].peer))
+        send_open(c);
+    else
+        pxi_hop_open(&c->first, host(c), &hops[0].peer, hops[0].addrs, hops[0].addr_count, &self);
+    return PX_ERR_OK;
+}
+
+px_err pxi_chain_push(struct pxi_chain *c, const int32_t *tokens, size_t n)
+{
+    if (!n || n > c->positions - c->known)
+        return PX_ERR_CONTEXT_FULL;
+    for (size_t i = 0; i < n; i++)
+        c->words[c->known + i] = (uint32_t)tokens[i] & ~PXI_STAGE_WANT;
+    c->known += (uint32_t)n;
+    c->words[c->known - 1] |= PXI_STAGE_WANT;
+    if (!c->prompt)
+        c->prompt = c->known;
+    send_tokens(c);
+    return PX_ERR_OK;
+}
+
+uint32_t pxi_chain_length(const struct pxi_chain *c)
+{
+    return c->known;
+}
+
+uint32_t pxi_chain_epoch(const struct pxi_chain *c)
+{
+    return c->epoch;
+}

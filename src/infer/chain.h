@@ -1,0 +1,53 @@
+/*
+ * The client of a pipeline: it opens a chain of stages, gives tokens to the first one, hears tokens
+ * from the last one, and opens it anew, with another peer in it, when one is lost. Sans-I/O but for
+ * the host whose streams it uses.
+ */
+#ifndef PXI_INFER_CHAIN_H
+#define PXI_INFER_CHAIN_H
+
+#include "infer/stage.h"
+#include "plexus/sampler.h"
+
+struct pxi_chain;
+
+/* One stage: who, where, which blocks. Views are borrowed during the call only. */
+struct pxi_chain_hop {
+    struct pxi_peer peer;
+    const px_view *addrs; /* binary multiaddrs; those of the peerstore are tried too */
+    unsigned addr_count;
+    uint32_t first, last;
+};
+
+struct pxi_chain_events {
+    /* The token of this index was sampled. To go on, push it; from inside is allowed. */
+    void (*token)(void *ctx, uint32_t index, int32_t token);
+    /* Hop `hop` failed (its number may be that of hops: the way back to us). Nothing more comes
+     * until pxi_chain_route is called, now or later. */
+    void (*broken)(void *ctx, unsigned hop, px_err why, px_view text);
+};
+
+struct pxi_chain_options {
+    const char *model;
+    const px_sampler_options *sampling; /* bias lists are not carried */
+    const struct pxi_chain_events *on;
+    void *ctx;
+    uint32_t positions; /* most tokens of the session */
+};
+
+/* A session that goes nowhere yet. NULL without memory. */
+struct pxi_chain *pxi_chain_new(struct pxi_stages *s, const struct pxi_chain_options *o);
+/* Ends the session; stages free what they hold. NULL is allowed. */
+void pxi_chain_free(struct pxi_chain *c);
+
+/* Open the chain through these hops, or anew through others. PX_ERR_INVALID, PX_ERR_NOMEM,
+ * PX_ERR_LIMIT. There must be tokens. */
+px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, unsigned count);
+/* Tokens that follow; a token is sampled after the last of them. The first push is the prompt.
+ * PX_ERR_CONTEXT_FULL. */
+px_err pxi_chain_push(struct pxi_chain *c, const int32_t *tokens, size_t n);
+
+uint32_t pxi_chain_length(const struct pxi_chain *c);
+uint32_t pxi_chain_epoch(const struct pxi_chain *c); /* how often it was opened */
+
+#endif

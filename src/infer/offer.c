@@ -1,0 +1,248 @@
+#include "infer/offer.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "net/message.h"
+
+static const char PROTOCOL[] = "/plexus/offer/1";
+
+#define FIELD(s, member, num, k, ...)                                                              \
+    {                                                                                              \
+        .name = #member, .number = (num), .kind = PXI_PB_##k,                                      \
+        .offset = offsetof(struct s, member), __VA_ARGS__                                          \
+    }
+
+static const struct pxi_pb_field offer_fields[] = {
+    FIELD(pxi_msg_offer, kind, 1, UINT, .max = 0),
+    FIELD(pxi_msg_offer, model, 2, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
+    FIELD(pxi_msg_offer, first, 3, UINT, .max = 0),
+    FIELD(pxi_msg_offer, last, 4, UINT, .max = 0),
+    FIELD(pxi_msg_offer, embed, 5, BOOL, .max = 0),
+    FIELD(pxi_msg_offer, output, 6, BOOL, .max = 0),
+    FIELD(pxi_msg_offer, positions, 7, UINT, .max = 0),
+    FIELD(pxi_msg_offer, slots, 8, UINT, .max = 0),
+};
+const struct pxi_pb_message pxi_pb_offer = {"offer", offer_fields, 8, sizeof(struct pxi_msg_offer)};
+
+static const struct pxi_pb_field reply_fields[] = {
+    FIELD(pxi_msg_offer_reply, err, 1, UINT, .max = 0),
+    FIELD(pxi_msg_offer_reply, text, 2, STRING, .max = PXI_LIMIT_STAGE_ERROR_BYTES),
+    FIELD(pxi_msg_offer_reply, memory, 3, UINT, .max = 0),
+    FIELD(pxi_msg_offer_reply, rate, 4, UINT, .max = 0),
+    FIELD(pxi_msg_offer_reply, has, 5, BOOL, .max = 0),
+};
+const struct pxi_pb_message pxi_pb_offer_reply = {"offer_reply", reply_fields, 5,
+                                                  sizeof(struct pxi_msg_offer_reply)};
+
+struct pxi_offers {
+    struct pxi_host *host;
+    void (*serve)(void *ctx, struct pxi_offer_call *c);
+    void *ctx;
+    struct pxi_list calls;
+    unsigned count;
+};
+
+/* One message arrives in pieces: PX_ERR_OK when it is whole, PX_ERR_TRUNCATED before. */
+static px_err collect(struct pxi_buf *b, px_view bytes, px_view *message)
+{
+    struct pxi_frame f = {.max = (size_t)PXI_LIMIT_OFFER_BYTES};
+    b->max = (size_t)PXI_LIMIT_OFFER_BYTES + 8;
+    if (!pxi_buf_add(b, bytes.p, bytes.n))
+        return PX_ERR_LIMIT;
+    px_view in = px_view_of(b->p, b->n);
+    px_err err = pxi_frame_next(&f, &in, message);
+    pxi_frame_deinit(&f);
+    return err;
+}
+
+/* ------------------------------------------------------------------------ answering */
+
+/* A call, and the bytes of it that came. */
+struct call {
+    struct pxi_offer_call c;
+    struct pxi_buf in;
+    bool served;
+};
+
+static void call_free(struct pxi_offer_call *c)
+{
+    struct call *k = PXI_OF(c, struct call, c);
+    pxi_list_remove(&c->link);
+    c->offers->count--;
+    pxi_buf_deinit(&k->in);
+    pxi_free(k);
+}
+
+void pxi_offer_reply(struct pxi_offer_call *c, const struct pxi_msg_offer_reply *r)
+{
+    if (c->stream &&
+        pxi_message_write(c->stream, &pxi_pb_offer_reply, r, (size_t)PXI_LIMIT_OFFER_BYTES))
+        pxi_stream_leave(c->stream);
+    else if (c->stream)
+        pxi_stream_reset(c->stream);
+    call_free(c);
+}
+
+static size_t call_data(struct pxi_stream *s, px_view bytes)
+{
+    struct call *k = s->user;
+    struct pxi_arena arena;
+    px_view message;
+    px_err err = k->served ? PX_ERR_TRUNCATED : collect(&k->in, bytes, &message);
+    if (err == PX_ERR_TRUNCATED)
+        return bytes.n;
+    pxi_arena_init(&arena, 4 * (size_t)PXI_LIMIT_OFFER_BYTES);
+    if (err == PX_ERR_OK)
+        err = pxi_pb_decode(&pxi_pb_offer, message, &arena, &k->c.in, NULL);
+    k->served = true;
+    if (err != PX_ERR_OK) {
+        pxi_stream_reset(s);
+        call_free(&k->c);
+    } else {
+        k->c.offers->serve(k->c.offers->ctx, &k->c);
+    }
+    pxi_arena_deinit(&arena);
+    return bytes.n;
+}
+
+static void call_closed(struct pxi_stream *s, px_err why)
+{
+    struct call *k = s->user;
+    (void)why;
+    k->c.stream = NULL;
+    if (!k->served)
+        call_free(&k->c);
+}
+
+static void accept(void *ctx, struct pxi_stream *s)
+{
+    static const struct pxi_stream_events events = {.data = call_data, .closed = call_closed};
+    struct pxi_offers *o = ctx;
+    struct call *k = o->serve && o->count < PXI_LIMIT_OFFER_CALLS ? pxi_calloc(1, sizeof *k) : NULL;
+    if (!k) {
+        pxi_stream_reset(s);
+        return;
+    }
+    k->c.offers = o;
+    k->c.stream = s;
+    k->c.peer = s->conn->peer;
+    pxi_list_add(&o->calls, &k->c.link);
+    o->count++;
+    pxi_stream_own(s, &events, k);
+}
+
+struct pxi_offers *pxi_offers_new(struct pxi_host *h,
+                                  void (*serve)(void *ctx, struct pxi_offer_call *c), void *ctx)
+{
+    struct pxi_offers *o = pxi_calloc(1, sizeof *o);
+    if (!o)
+        return NULL;
+    *o = (struct pxi_offers){.host = h, .serve = serve, .ctx = ctx};
+    pxi_list_init(&o->calls);
+    if (pxi_host_handle(h, PROTOCOL, PXI_HANDLE_LIMITED, accept, o) == PX_ERR_OK)
+        return o;
+    pxi_free(o);
+    return NULL;
+}
+
+void pxi_offers_free(struct pxi_offers *o)
+{
+    if (!o)
+        return;
+    pxi_host_unhandle(o->host, PROTOCOL);
+    while (!pxi_list_empty(&o->calls)) {
+        struct pxi_offer_call *c = PXI_OF(o->calls.next, struct pxi_offer_call, link);
+        if (c->stream)
+            pxi_stream_reset(c->stream);
+        call_free(c);
+    }
+    pxi_free(o);
+}
+
+/* --------------------------------------------------------------------------- asking */
+
+void pxi_asking_cancel(struct pxi_asking *a)
+{
+    if (!a->busy)
+        return;
+    a->busy = false;
+    pxi_timer_disarm(pxi_host_timers(a->offers->host), &a->timer);
+    pxi_reach_cancel(&a->reach);
+    if (a->stream)
+        pxi_stream_reset(a->stream);
+    a->stream = NULL;
+    pxi_buf_deinit(&a->in);
+    pxi_buf_deinit(&a->out);
+}
+
+static void over(struct pxi_asking *a, px_err err)
+{
+    pxi_asking_cancel(a);
+    a->done(a, err, NULL);
+}
+
+static size_t ask_data(struct pxi_stream *s, px_view bytes)
+{
+    struct pxi_asking *a = s->user;
+    struct pxi_msg_offer_reply r;
+    struct pxi_arena arena;
+    px_view message;
+    px_err err = collect(&a->in, bytes, &message);
+    if (err == PX_ERR_TRUNCATED)
+        return bytes.n;
+    struct pxi_buf kept = a->in; /* the reply points into it */
+    a->in = (struct pxi_buf){0};
+    pxi_arena_init(&arena, 4 * (size_t)PXI_LIMIT_OFFER_BYTES);
+    if (err == PX_ERR_OK)
+        err = pxi_pb_decode(&pxi_pb_offer_reply, message, &arena, &r, NULL);
+    pxi_asking_cancel(a);
+    a->done(a, err, err == PX_ERR_OK ? &r : NULL);
+    pxi_arena_deinit(&arena);
+    pxi_buf_deinit(&kept);
+    return bytes.n;
+}
+
+static void ask_closed(struct pxi_stream *s, px_err why)
+{
+    struct pxi_asking *a = s->user;
+    a->stream = NULL;
+    over(a, why ? why : PX_ERR_RESET);
+}
+
+static void ask_ended(struct pxi_stream *s)
+{
+    over(s->user, PX_ERR_RESET);
+}
+
+static void reached(struct pxi_reach *r, struct pxi_conn *c, px_err err)
+{
+    static const struct pxi_stream_events events = {
+        .data = ask_data, .ended = ask_ended, .closed = ask_closed};
+    static const char *const proposal[] = {PROTOCOL};
+    struct pxi_asking *a = PXI_OF(r, struct pxi_asking, reach);
+    if (c)
+        a->stream = pxi_host_open(c, proposal, 1, &events, a);
+    px_view m = px_view_of(a->out.p, a->out.n);
+    if (!a->stream || pxi_stream_write(a->stream, m) < m.n)
+        over(a, err != PX_ERR_OK ? err : PX_ERR_LIMIT);
+}
+
+static void late(struct pxi_timer *t, uint64_t now_ns)
+{
+    (void)now_ns;
+    over(PXI_OF(t, struct pxi_asking, timer), PX_ERR_TIMEOUT);
+}
+
+void pxi_offer_ask(struct pxi_offers *o, struct pxi_asking *a, const struct pxi_peer *p,
+                   const struct pxi_msg_offer *m, uint64_t timeout_ns)
+{
+    a->offers = o;
+    a->busy = true;
+    a->timer.fire = late;
+    a->out = (struct pxi_buf){.max = (size_t)PXI_LIMIT_OFFER_BYTES + 8};
+    bool ok = pxi_pb_encode_framed(&pxi_pb_offer, m, &a->out) == PX_ERR_OK;
+    pxi_timer_after(pxi_host_timers(o->host), &a->timer, ok ? timeout_ns : 0);
+    a->reach = (struct pxi_reach){.peer = *p, .done = reached, .limited_ok = true};
+    if (ok)
+        pxi_reach_start(&a->reach, o->host, NULL, 0);
+}

@@ -1,0 +1,407 @@
+/* Sessions of a stage: opened, fed by their predecessor, freed. */
+#include "infer/run.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+static struct pxi_timers *timers(struct pxi_run *r)
+{
+    return pxi_host_timers(pxi_stages_host(r->stage->service));
+}
+
+/* ------------------------------------------------------------------------- the end */
+
+static void drop_rows(struct pxi_run *r)
+{
+    pxi_free(r->coming);
+    r->coming = NULL;
+    while (!pxi_list_empty(&r->waiting)) {
+        struct pxi_rows *rows = PXI_OF(r->waiting.next, struct pxi_rows, link);
+        pxi_list_remove(&rows->link);
+        pxi_free(rows);
+    }
+}
+
+static void leave_up(struct pxi_run *r)
+{
+    if (r->up)
+        pxi_stream_leave(r->up);
+    r->up = NULL;
+    pxi_free(r->coming);
+    r->coming = NULL;
+    pxi_wire_in_deinit(&r->up_in);
+    pxi_wire_out_deinit(&r->up_out);
+}
+
+/* The session speaks no more; what the worker uses stays until it is done. */
+static void fall_silent(struct pxi_run *r)
+{
+    struct pxi_stage_head over = {.kind = PXI_STAGE_CLOSE, .session = r->id, .epoch = r->epoch};
+    r->dead = true;
+    pxi_timer_disarm(timers(r), &r->orphan);
+    leave_up(r);
+    if (r->down.up && pxi_wire_send(&r->down.out, &over, px_view_of(NULL, 0)) &&
+        !r->down.out.busy && !r->down.out.waiting.n) {
+        pxi_stream_leave(r->down.stream);
+        r->down.stream = NULL;
+    }
+    pxi_hop_close(&r->down);
+}
+
+void pxi_run_end(struct pxi_run *r)
+{
+    if (!r->dead)
+        fall_silent(r);
+    if (r->busy)
+        return;
+    pxi_list_remove(&r->link);
+    drop_rows(r);
+    pxi_kv_truncate(&r->stage->session->kv, r->slot, 0);
+    r->stage->slots[r->slot] = 0;
+    px_sampler_free(r->sampler);
+    pxi_record_deinit(&r->record);
+    pxi_buf_deinit(&r->order);
+    pxi_free(r->words);
+    pxi_free(r->chosen);
+    pxi_free(r);
+}
+
+static void orphaned(struct pxi_timer *t, uint64_t now_ns)
+{
+    (void)now_ns;
+    pxi_run_end(PXI_OF(t, struct pxi_run, orphan));
+}
+
+/* The predecessor is gone: another one may come with the next epoch. */
+static void lose_up(struct pxi_run *r)
+{
+    r->up = NULL;
+    leave_up(r);
+    r->orphan.fire = orphaned;
+    pxi_timer_after(timers(r), &r->orphan, (uint64_t)PXI_LIMIT_STAGE_ORPHAN_MS * PXI_MS);
+}
+
+/* ------------------------------------------------------------------------- what comes */
+
+static uint32_t rows_waiting(const struct pxi_run *r)
+{
+    return r->n_in - r->computed;
+}
+
+static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stage_head *h,
+                                        void **place)
+{
+    const struct pxi_model *m = r->stage->session->model;
+    uint32_t cols = m->slice.embed ? 0 : m->config.embd;
+    if (h->epoch != r->epoch)
+        return PXI_WIRE_DROP;
+    if (h->cols != cols || h->position != r->n_in ||
+        h->rows > r->stage->session->kv.positions - r->n_in)
+        return PXI_WIRE_BAD;
+    if (rows_waiting(r) && rows_waiting(r) + h->rows > PXI_LIMIT_STAGE_WAITING) {
+        r->held = true;
+        return PXI_WIRE_WAIT;
+    }
+    struct pxi_rows *rows = pxi_calloc(1, sizeof *rows + h->bytes);
+    if (!rows)
+        return PXI_WIRE_BAD;
+    pxi_list_init(&rows->link);
+    rows->position = h->position;
+    rows->count = h->rows;
+    rows->words = (uint32_t *)(void *)(rows + 1);
+    rows->hidden = cols ? (float *)(void *)(rows->words + h->rows) : NULL;
+    *place = rows->words;
+    pxi_free(r->coming);
+    r->coming = rows;
+    return PXI_WIRE_TAKE;
+}
+
+static enum pxi_wire_verdict begin(void *ctx, const struct pxi_stage_head *h, void **place)
+{
+    struct pxi_run *r = ctx;
+    if (h->session != r->id)
+        return PXI_WIRE_BAD;
+    switch (h->kind) {
+    case PXI_STAGE_INPUT: return begin_rows(r, h, place);
+    case PXI_STAGE_OPEN:
+    case PXI_STAGE_PING:
+    case PXI_STAGE_PONG:
+    case PXI_STAGE_CLOSE: return PXI_WIRE_TAKE;
+    default: return PXI_WIRE_BAD;
+    }
+}
+
+static bool take_rows(struct pxi_run *r)
+{
+    struct pxi_rows *rows = r->coming;
+    uint32_t vocab = r->stage->session->model->config.vocab;
+    r->coming = NULL;
+    for (uint32_t i = 0; i < rows->count; i++)
+        if ((rows->words[i] & ~PXI_STAGE_WANT) >= vocab) {
+            pxi_free(rows);
+            pxi_run_error(r, r->hop, PX_ERR_PROTOCOL, "a token beyond the vocabulary");
+            pxi_run_end(r);
+            return false;
+        }
+    memcpy(r->words + rows->position, rows->words, rows->count * sizeof *rows->words);
+    r->n_in += rows->count;
+    pxi_list_add(&r->waiting, &rows->link);
+    pxi_stage_pump(r->stage);
+    return true;
+}
+
+static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
+{
+    struct pxi_run *r = ctx;
+    struct pxi_stage_head pong = {.kind = PXI_STAGE_PONG, .session = r->id};
+    switch (h->kind) {
+    case PXI_STAGE_INPUT: return take_rows(r);
+    case PXI_STAGE_OPEN:
+        if (pxi_run_open(r->stage->service, r->up, h, payload))
+            return true;
+        r->up = NULL; /* it was answered and left */
+        lose_up(r);
+        return false;
+    case PXI_STAGE_PING:
+        if (pxi_wire_send(&r->up_out, &pong, px_view_of(NULL, 0)))
+            return true;
+        pxi_stream_reset(r->up);
+        lose_up(r);
+        return false;
+    case PXI_STAGE_CLOSE: pxi_run_end(r); return false;
+    default: return true;
+    }
+}
+
+static size_t on_data(struct pxi_stream *s, px_view bytes)
+{
+    static const struct pxi_wire_events events = {begin, message};
+    struct pxi_run *r = s->user;
+    size_t took;
+    px_err err = pxi_wire_read(&r->up_in, bytes, &events, r, &took);
+    if (err == PX_ERR_RESET) /* the run may be gone */
+        return bytes.n;
+    if (err != PX_ERR_OK) {
+        pxi_run_error(r, r->hop, PX_ERR_PROTOCOL, "a message that does not fit the session");
+        pxi_run_end(r);
+        return bytes.n;
+    }
+    return took;
+}
+
+static void on_ended(struct pxi_stream *s)
+{
+    struct pxi_run *r = s->user;
+    pxi_stream_leave(s);
+    lose_up(r);
+}
+
+static void on_closed(struct pxi_stream *s, px_err why)
+{
+    (void)why;
+    lose_up(s->user);
+}
+
+static void on_writable(struct pxi_stream *s)
+{
+    struct pxi_run *r = s->user;
+    pxi_wire_flush(&r->up_out);
+}
+
+static void take_up(struct pxi_run *r, struct pxi_stream *s)
+{
+    static const struct pxi_stream_events events = {
+        .data = on_data, .ended = on_ended, .writable = on_writable, .closed = on_closed};
+    if (r->up == s)
+        return;
+    leave_up(r);
+    pxi_timer_disarm(timers(r), &r->orphan);
+    r->up = s;
+    r->up_out.stream = s;
+    pxi_stream_own(s, &events, r);
+}
+
+/* ------------------------------------------------------------------------- OPEN */
+
+static float float_of(uint64_t bits)
+{
+    uint32_t u = (uint32_t)bits;
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+static px_err make_sampler(struct pxi_run *r, const struct pxi_msg_stage_sampling *m)
+{
+    static const struct pxi_msg_stage_sampling greedy;
+    m = m ? m : &greedy;
+    px_sampler_options o = {.size = sizeof o,
+                            .temperature = float_of(m->temperature),
+                            .top_k = (uint32_t)m->top_k,
+                            .top_p = float_of(m->top_p),
+                            .min_p = float_of(m->min_p),
+                            .repeat_penalty = float_of(m->repeat),
+                            .presence_penalty = float_of(m->presence),
+                            .frequency_penalty = float_of(m->frequency),
+                            .penalty_window = (uint32_t)m->window,
+                            .seed = m->seed};
+    return px_sampler_new(&o, r->stage->session->model->config.vocab, &r->sampler);
+}
+
+static px_err make(struct pxi_stage *stage, const struct pxi_stage_head *h,
+                   const struct pxi_msg_stage_open *m, struct pxi_run **out)
+{
+    const struct pxi_session *s = stage->session;
+    uint32_t slot = 0;
+    while (slot < s->kv.sequences && stage->slots[slot])
+        slot++;
+    struct pxi_run *r = slot < s->kv.sequences ? pxi_calloc(1, sizeof *r) : NULL;
+    if (!r)
+        return slot < s->kv.sequences ? PX_ERR_NOMEM : PX_ERR_LIMIT;
+    r->stage = stage;
+    r->id = h->session;
+    r->slot = slot;
+    r->last = s->model->slice.output;
+    memcpy(r->key, m->key.p, PXI_STAGE_KEY);
+    r->order.max = (size_t)PXI_LIMIT_STAGE_OPEN_BYTES;
+    pxi_list_init(&r->waiting);
+    pxi_list_init(&r->link);
+    pxi_list_add(&stage->runs, &r->link);
+    stage->slots[slot] = 1;
+    r->words = pxi_calloc(s->kv.positions, sizeof *r->words);
+    r->chosen = pxi_calloc((size_t)s->kv.positions + 1, sizeof *r->chosen);
+    px_err err = r->words && r->chosen ? PX_ERR_OK : PX_ERR_NOMEM;
+    if (err == PX_ERR_OK && r->last)
+        err = make_sampler(r, m->sampling);
+    else if (err == PX_ERR_OK &&
+             !pxi_record_init(&r->record, s->kv.positions, s->model->config.embd))
+        err = PX_ERR_NOMEM;
+    if (err != PX_ERR_OK)
+        pxi_run_end(r);
+    *out = r;
+    return err;
+}
+
+static struct pxi_run *find(struct pxi_stage *stage, uint64_t id)
+{
+    for (struct pxi_list *l = stage->runs.next; l != &stage->runs; l = l->next) {
+        struct pxi_run *r = PXI_OF(l, struct pxi_run, link);
+        if (r->id == id && !r->dead)
+            return r;
+    }
+    return NULL;
+}
+
+/* Keys are compared in full, so that the time tells nothing. */
+static bool same_key(const uint8_t *a, const uint8_t *b)
+{
+    uint8_t differ = 0;
+    for (unsigned i = 0; i < PXI_STAGE_KEY; i++)
+        differ |= a[i] ^ b[i];
+    return !differ;
+}
+
+static bool plausible(const struct pxi_stage_head *h, const struct pxi_msg_stage_open *m,
+                      const struct pxi_stage *stage)
+{
+    uint32_t positions = stage->session->kv.positions;
+    const struct pxi_slice *slice = &stage->session->model->slice;
+    bool last = (size_t)h->hop + 2 == m->hops.n;
+    return m->key.n == PXI_STAGE_KEY && h->epoch && m->prompt && m->prompt <= m->known &&
+           m->known <= positions && slice->output == last && slice->embed == (h->hop == 0);
+}
+
+static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct pxi_stage_head *h,
+                    px_view payload, const struct pxi_msg_stage_open *m)
+{
+    if ((size_t)h->hop + 2 > m->hops.n)
+        return PX_ERR_PROTOCOL;
+    const struct pxi_msg_stage_hop *hop = PXI_PB_AT(m->hops, struct pxi_msg_stage_hop, h->hop);
+    struct pxi_stage *stage =
+        hop->first < hop->last && hop->last <= UINT32_MAX
+            ? pxi_stages_find(s, m->model, (uint32_t)hop->first, (uint32_t)hop->last)
+            : NULL;
+    if (!stage)
+        return PX_ERR_NOT_FOUND;
+    if (!plausible(h, m, stage))
+        return PX_ERR_PROTOCOL;
+    struct pxi_run *r = find(stage, h->session);
+    if (r && (!same_key(r->key, m->key.p) || h->epoch <= r->epoch))
+        return PX_ERR_REFUSED;
+    px_err err = r ? PX_ERR_OK : make(stage, h, m, &r);
+    if (err != PX_ERR_OK)
+        return err;
+    bool fresh = !r->epoch;
+    take_up(r, up);
+    if (fresh)
+        r->prompt = (uint32_t)m->prompt; /* the worker reads it: it never changes */
+    r->epoch = h->epoch;
+    r->hop = h->hop;
+    r->known = (uint32_t)m->known;
+    r->order.n = 0;
+    struct pxi_stage_head ready = {
+        .kind = PXI_STAGE_READY, .session = r->id, .epoch = r->epoch, .position = r->n_in};
+    if (!pxi_buf_add(&r->order, payload.p, payload.n) ||
+        !pxi_wire_send(&r->up_out, &ready, px_view_of(NULL, 0))) {
+        if (fresh)
+            pxi_run_end(r);
+        return PX_ERR_NOMEM;
+    }
+    pxi_run_connect(r, m);
+    return PX_ERR_OK;
+}
+
+bool pxi_run_open(struct pxi_stages *s, struct pxi_stream *up, const struct pxi_stage_head *h,
+                  px_view payload)
+{
+    struct pxi_msg_stage_open m;
+    struct pxi_arena arena;
+    pxi_arena_init(&arena, 4 * (size_t)PXI_LIMIT_STAGE_OPEN_BYTES);
+    px_err err = pxi_pb_decode(&pxi_pb_stage_open, payload, &arena, &m, NULL);
+    if (err == PX_ERR_OK)
+        err = adopt(s, up, h, payload, &m);
+    pxi_arena_deinit(&arena);
+    if (err == PX_ERR_OK)
+        return true;
+    struct pxi_wire_out out = {.stream = up};
+    struct pxi_stage_head no = {.kind = PXI_STAGE_ERROR,
+                                .session = h->session,
+                                .epoch = h->epoch,
+                                .hop = h->hop,
+                                .position = (uint32_t)err};
+    pxi_wire_send(&out, &no, px_view_str(px_err_text(err)));
+    pxi_wire_out_deinit(&out);
+    pxi_stream_leave(up);
+    return false;
+}
+
+/* ------------------------------------------------------------------------- computed */
+
+void pxi_run_computed(struct pxi_run *r, px_err err)
+{
+    if (r->dead) {
+        pxi_run_end(r);
+        return;
+    }
+    if (err != PX_ERR_OK) {
+        pxi_run_error(r, r->hop, err, px_err_text(err));
+        pxi_run_end(r);
+        return;
+    }
+    r->computed = r->stage->session->kv.length[r->slot];
+    r->chosen_n = r->sampled;
+    while (!pxi_list_empty(&r->waiting)) {
+        struct pxi_rows *rows = PXI_OF(r->waiting.next, struct pxi_rows, link);
+        if (rows->done < rows->count)
+            break;
+        pxi_list_remove(&rows->link);
+        pxi_free(rows);
+    }
+    if (r->held && r->up) {
+        r->held = false;
+        pxi_stream_resume(r->up);
+    }
+    pxi_run_send(r);
+}

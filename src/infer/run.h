@@ -1,0 +1,98 @@
+/* One session in one stage: what came in, what was computed, what goes out. For src/infer only. */
+#ifndef PXI_INFER_RUN_H
+#define PXI_INFER_RUN_H
+
+#include "codec/messages.h"
+#include "infer/record.h"
+#include "infer/stage.h"
+#include "net/message.h"
+#include "plexus/sampler.h"
+
+/* Rows of one message that wait for the worker. */
+struct pxi_rows {
+    struct pxi_list link;
+    uint32_t position, count, done; /* rows handed to the worker already */
+    uint32_t *words;                /* behind the structure: words, then hidden states */
+    float *hidden;                  /* NULL: tokens only */
+};
+
+struct pxi_run {
+    struct pxi_list link; /* in stage->runs */
+    struct pxi_stage *stage;
+    uint64_t id;
+    uint8_t key[PXI_STAGE_KEY];
+    uint32_t epoch, hop, slot;
+    uint32_t known, prompt; /* of the last OPEN */
+
+    struct pxi_stream *up; /* from the predecessor; NULL while it is lost */
+    struct pxi_wire_in up_in;
+    struct pxi_wire_out up_out;
+    struct pxi_timer orphan;
+    struct pxi_rows *coming; /* the message that is being read */
+    struct pxi_list waiting; /* struct pxi_rows */
+    uint32_t n_in;           /* positions received */
+    bool held;               /* the stream waits until rows were evaluated */
+
+    uint32_t *words;   /* [positions] of the context: tokens with their want bit */
+    uint32_t *chosen;  /* [positions + 1]: tokens that the last stage sampled, by index */
+    uint32_t computed; /* positions evaluated */
+    struct pxi_record record;
+    px_sampler *sampler;  /* of the last stage */
+    uint32_t sampled;     /* tokens that the sampler has seen; the worker's while it is busy */
+    uint32_t chosen_n;    /* the same, for the loop */
+    struct pxi_buf order; /* the OPEN that came, to be passed on */
+
+    struct pxi_hop down; /* to the next stage, or from the last one to the client */
+    struct pxi_peer next;
+    bool ready;    /* the next stage told what it holds */
+    uint32_t sent; /* positions that it was sent, or tokens that the client was */
+    struct pxi_stage_head out;
+    size_t out_at;   /* of the message that is half written */
+    bool busy, dead; /* the worker computes for it; to be freed when it is done */
+    bool last;
+};
+
+struct pxi_stage {
+    struct pxi_list link;
+    struct pxi_stages *service;
+    struct pxi_session *session;
+    char *model;
+    struct pxi_list runs;
+    uint32_t *slots; /* taken by which session: 1 taken */
+    struct pxi_job work;
+    bool busy, removed;
+    struct pxi_step *steps;  /* [batch]: what the worker evaluates */
+    struct pxi_run **owners; /* [batch] */
+    uint32_t *positions;     /* [batch] */
+    uint32_t n;
+    px_err result;
+    uint64_t tokens, compute_ns, began_ns;
+    struct pxi_run *turn; /* whose turn it is next */
+};
+
+/* A stream on which a peer said OPEN. Takes it over; false: refused (it was answered). */
+bool pxi_run_open(struct pxi_stages *s, struct pxi_stream *up, const struct pxi_stage_head *h,
+                  px_view payload);
+/* The worker evaluated rows of this run, or failed to. Frees it when it was ended meanwhile. */
+void pxi_run_computed(struct pxi_run *r, px_err err);
+/* End a session: free, now or when the worker is done with it. */
+void pxi_run_end(struct pxi_run *r);
+/* Give the worker what waits, unless it is busy. */
+void pxi_stage_pump(struct pxi_stage *s);
+struct pxi_host *pxi_stages_host(struct pxi_stages *s);
+struct pxi_stage *pxi_stages_find(struct pxi_stages *s, px_view model, uint32_t first,
+                                  uint32_t last);
+
+/* run_out.c: to the next stage or the client. */
+void pxi_run_connect(struct pxi_run *r, const struct pxi_msg_stage_open *m);
+void pxi_run_send(struct pxi_run *r);
+/* Tell the predecessor (and so the client) that hop `hop` failed. */
+void pxi_run_error(struct pxi_run *r, uint32_t hop, px_err err, const char *text);
+
+struct pxi_list *pxi_stages_chains(struct pxi_stages *s);
+
+/* chain.c: a stream on which TOKENS came first; the chain takes it over. NULL: nobody waits. */
+struct pxi_chain *pxi_stages_chain(struct pxi_stages *s, uint64_t session);
+bool pxi_chain_adopt(struct pxi_chain *c, struct pxi_stream *s);
+
+#endif

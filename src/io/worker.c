@@ -1,0 +1,168 @@
+/* A thread and its two mailboxes: a lock for each, a condition for the thread, an async handle for
+ * the loop. */
+#include "io/worker.h"
+
+#include "base/mem.h"
+#include "io/loop.h"
+
+struct box {
+    uv_mutex_t lock;
+    struct pxi_list mails;
+};
+
+struct pxi_worker {
+    const struct pxi_worker_events *on;
+    void *ctx;
+    struct pxi_loop *loop;
+    uv_thread_t thread;
+    uv_async_t wake;
+    uv_cond_t come;
+    struct box in, out;
+    bool stop; /* under in.lock */
+};
+
+static void box_put(struct box *b, struct pxi_mail *m)
+{
+    uv_mutex_lock(&b->lock);
+    pxi_list_add(&b->mails, &m->link);
+    uv_mutex_unlock(&b->lock);
+}
+
+/* The first message, or NULL; the lock is held. */
+static struct pxi_mail *first(struct box *b)
+{
+    if (pxi_list_empty(&b->mails))
+        return NULL;
+    struct pxi_mail *m = PXI_OF(b->mails.next, struct pxi_mail, link);
+    pxi_list_remove(&m->link);
+    return m;
+}
+
+static void hear(struct pxi_worker *w)
+{
+    for (;;) {
+        uv_mutex_lock(&w->out.lock);
+        struct pxi_mail *m = first(&w->out);
+        uv_mutex_unlock(&w->out.lock);
+        if (!m)
+            return;
+        w->on->heard(w->ctx, m);
+    }
+}
+
+static void on_wake(uv_async_t *a)
+{
+    struct pxi_worker *w = a->data;
+    pxi_loop_now(w->loop);
+    hear(w);
+}
+
+static void thread_main(void *arg)
+{
+    struct pxi_worker *w = arg;
+    w->on->main(w->ctx, w);
+}
+
+static bool locks(struct pxi_worker *w)
+{
+    if (uv_mutex_init(&w->in.lock))
+        return false;
+    if (uv_mutex_init(&w->out.lock) == 0) {
+        if (uv_cond_init(&w->come) == 0)
+            return true;
+        uv_mutex_destroy(&w->out.lock);
+    }
+    uv_mutex_destroy(&w->in.lock);
+    return false;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    pxi_free(h->data);
+}
+
+/* Everything but the thread. */
+static void take_apart(struct pxi_worker *w)
+{
+    uv_cond_destroy(&w->come);
+    uv_mutex_destroy(&w->in.lock);
+    uv_mutex_destroy(&w->out.lock);
+    uv_close((uv_handle_t *)&w->wake, on_closed);
+}
+
+px_err pxi_worker_open(struct pxi_loop *l, const struct pxi_worker_events *on, void *ctx,
+                       struct pxi_worker **out)
+{
+    struct pxi_worker *w = *out = pxi_calloc(1, sizeof *w);
+    if (!w)
+        return PX_ERR_NOMEM;
+    *w = (struct pxi_worker){.on = on, .ctx = ctx, .loop = l};
+    pxi_list_init(&w->in.mails);
+    pxi_list_init(&w->out.mails);
+    *out = NULL;
+    if (!locks(w)) {
+        pxi_free(w);
+        return PX_ERR_IO;
+    }
+    w->wake.data = w;
+    if (uv_async_init(pxi_loop_uv(l), &w->wake, on_wake)) {
+        uv_cond_destroy(&w->come);
+        uv_mutex_destroy(&w->in.lock);
+        uv_mutex_destroy(&w->out.lock);
+        pxi_free(w);
+        return PX_ERR_IO;
+    }
+    if (uv_thread_create(&w->thread, thread_main, w)) {
+        take_apart(w);
+        return PX_ERR_IO;
+    }
+    *out = w;
+    return PX_ERR_OK;
+}
+
+void pxi_worker_send(struct pxi_worker *w, struct pxi_mail *m)
+{
+    uv_mutex_lock(&w->in.lock);
+    pxi_list_add(&w->in.mails, &m->link);
+    uv_cond_signal(&w->come);
+    uv_mutex_unlock(&w->in.lock);
+}
+
+struct pxi_mail *pxi_worker_take(struct pxi_worker *w, bool wait)
+{
+    uv_mutex_lock(&w->in.lock);
+    while (wait && !w->stop && pxi_list_empty(&w->in.mails))
+        uv_cond_wait(&w->come, &w->in.lock);
+    struct pxi_mail *m = w->stop ? NULL : first(&w->in);
+    uv_mutex_unlock(&w->in.lock);
+    return m;
+}
+
+bool pxi_worker_stopping(struct pxi_worker *w)
+{
+    uv_mutex_lock(&w->in.lock);
+    bool stop = w->stop;
+    uv_mutex_unlock(&w->in.lock);
+    return stop;
+}
+
+void pxi_worker_tell(struct pxi_worker *w, struct pxi_mail *m)
+{
+    box_put(&w->out, m);
+    uv_async_send(&w->wake);
+}
+
+void pxi_worker_close(struct pxi_worker *w, void (*drop)(void *ctx, struct pxi_mail *m))
+{
+    if (!w)
+        return;
+    uv_mutex_lock(&w->in.lock);
+    w->stop = true;
+    uv_cond_signal(&w->come);
+    uv_mutex_unlock(&w->in.lock);
+    uv_thread_join(&w->thread);
+    hear(w);
+    for (struct pxi_mail *m; (m = first(&w->in));)
+        drop(w->ctx, m);
+    take_apart(w);
+}

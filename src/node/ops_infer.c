@@ -1,0 +1,174 @@
+/* Operations on models over several peers: generate, plan, stages. */
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "base/math.h"
+#include "base/mem.h"
+#include "node/call.h"
+#include "node/pipeline.h"
+
+/* ------------------------------------------------------------------------ generate, plan */
+
+static json_t *stages_of(const struct pxi_swarm_job *j)
+{
+    struct pxi_swarm_stage s;
+    json_t *list = json_array();
+    for (unsigned i = 0; pxi_swarm_stage_at(j, i, &s); i++)
+        json_array_append_new(list,
+                              json_pack("{s:o, s:I, s:I, s:I, s:I, s:f}", "peer",
+                                        pxi_json_peer(&s.peer), "first", (json_int_t)s.first,
+                                        "last", (json_int_t)s.last, "memory", (json_int_t)s.memory,
+                                        "rate", (json_int_t)s.rate, "seconds", s.seconds));
+    return list;
+}
+
+struct answer {
+    struct pxi_swarm_job *job;
+    int32_t *tokens; /* of the prompt */
+    uint64_t made, first_ns, began_ns;
+    uint32_t epoch;
+    json_t *plan;
+};
+
+static void answer_drop(struct pxi_call *c)
+{
+    struct answer *a = c->state;
+    pxi_swarm_cancel(a->job);
+    json_decref(a->plan);
+    pxi_free(a->tokens);
+    pxi_free(a);
+}
+
+static void on_planned(void *ctx, struct pxi_swarm_job *j)
+{
+    struct pxi_call *c = ctx;
+    struct answer *a = c->state;
+    json_decref(a->plan);
+    a->plan = stages_of(j);
+    a->epoch = pxi_swarm_epoch(j);
+    if (a->tokens)
+        pxi_call_progress(
+            c, json_pack("{s:O, s:I}", "stages", a->plan, "epoch", (json_int_t)a->epoch));
+}
+
+static void on_token(void *ctx, int32_t token)
+{
+    struct pxi_call *c = ctx;
+    struct answer *a = c->state;
+    if (!a->made++)
+        a->first_ns = pxi_loop_now(c->node->loop);
+    if (c->channel)
+        pxi_call_progress(c, json_pack("{s:i}", "token", (int)token));
+    else
+        pxi_call_end(c); /* whoever asked has gone */
+}
+
+static void on_over(void *ctx, px_err err, const char *why)
+{
+    struct pxi_call *c = ctx;
+    struct answer *a = c->state;
+    a->job = NULL; /* it frees itself */
+    if (err != PX_ERR_OK) {
+        pxi_call_fail(c, err, why);
+        return;
+    }
+    uint64_t now = pxi_loop_now(c->node->loop);
+    pxi_call_ok(c, json_pack("{s:O, s:I, s:I, s:f, s:f}", "stages", a->plan, "made",
+                             (json_int_t)a->made, "epochs", (json_int_t)a->epoch, "firstMs",
+                             a->made ? (double)(a->first_ns - a->began_ns) / 1e6 : 0.0, "decodeMs",
+                             a->made ? (double)(now - a->first_ns) / 1e6 : 0.0));
+}
+
+static double real(const struct pxi_call *c, const char *name)
+{
+    return json_number_value(json_object_get(c->in, name));
+}
+
+static px_sampler_options sampling(const struct pxi_call *c)
+{
+    return (px_sampler_options){
+        .size = sizeof(px_sampler_options),
+        .temperature = (float)real(c, "temp"),
+        .top_k = (uint32_t)pxi_call_uint(c, "top_k", 0),
+        .top_p = (float)real(c, "top_p"),
+        .min_p = (float)real(c, "min_p"),
+        .repeat_penalty = (float)real(c, "repeat_penalty"),
+        .presence_penalty = (float)real(c, "presence_penalty"),
+        .frequency_penalty = (float)real(c, "frequency_penalty"),
+        .penalty_window = (uint32_t)pxi_call_uint(c, "window", 0),
+        /* as text: JSON numbers lose bits of it */
+        .seed = pxi_call_text(c, "seed") ? strtoull(pxi_call_text(c, "seed"), NULL, 10) : 0};
+}
+
+/* The ids of "tokens"; NULL when there are none. */
+static int32_t *tokens_of(const struct pxi_call *c, size_t *n)
+{
+    json_t *list = json_object_get(c->in, "tokens");
+    *n = json_array_size(list);
+    int32_t *ids = *n && *n <= PXI_LIMIT_CONTEXT_POSITIONS ? pxi_calloc(*n, sizeof *ids) : NULL;
+    for (size_t i = 0; ids && i < *n; i++)
+        ids[i] = (int32_t)json_integer_value(json_array_get(list, i));
+    return ids;
+}
+
+static void begin(struct pxi_call *c, bool generate)
+{
+    static const struct pxi_swarm_events events = {on_planned, on_token, on_over};
+    struct answer *a = c->node->pipeline ? pxi_calloc(1, sizeof *a) : NULL;
+    if (!a) {
+        pxi_call_fail(c, c->node->pipeline ? PX_ERR_NOMEM : PX_ERR_UNSUPPORTED,
+                      c->node->pipeline ? NULL : "this node computes nothing");
+        return;
+    }
+    c->state = a;
+    c->drop = answer_drop;
+    a->began_ns = c->started_ns;
+    struct pxi_swarm_options o = {
+        .model = pxi_call_text(c, "model"),
+        .max_tokens = generate ? (uint32_t)pxi_min(pxi_call_uint(c, "max", 128), UINT32_MAX) : 0,
+        .positions = (uint32_t)pxi_min(pxi_call_uint(c, "positions", 0), UINT32_MAX),
+        .stages_min = (unsigned)pxi_min(pxi_call_uint(c, "stages", 0), PXI_LIMIT_PLAN_PEERS),
+        .sampling = sampling(c),
+        .on = &events,
+        .ctx = c};
+    if (generate && !(o.tokens = a->tokens = tokens_of(c, &o.token_count))) {
+        pxi_call_fail(c, PX_ERR_INVALID, "tokens: a list of token ids is missing");
+        return;
+    }
+    a->job = pxi_swarm_start(c->node->pipeline, &o);
+    if (!a->job)
+        pxi_call_fail(c, PX_ERR_NOMEM, NULL);
+}
+
+static void op_generate(struct pxi_call *c)
+{
+    begin(c, true);
+}
+
+static void op_plan(struct pxi_call *c)
+{
+    begin(c, false);
+}
+
+/* ------------------------------------------------------------------------------ stages */
+
+static void op_stages(struct pxi_call *c)
+{
+    struct pxi_stage_status s;
+    json_t *list = json_array();
+    struct pxi_stages *stages = c->node->pipeline ? pxi_pipeline_stages(c->node->pipeline) : NULL;
+    for (unsigned i = 0; stages && pxi_stages_status(stages, i, &s); i++)
+        json_array_append_new(
+            list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "model", s.model, "first",
+                            (json_int_t)s.slice.first, "last", (json_int_t)s.slice.last, "sessions",
+                            (json_int_t)s.sessions, "slots", (json_int_t)s.slots, "tokens",
+                            (json_int_t)s.tokens, "compute_ms", (double)s.compute_ns / 1e6));
+    pxi_call_ok(c, json_pack("{s:o}", "stages", list));
+}
+
+const struct pxi_op pxi_ops_infer[] = {
+    {"generate", op_generate},
+    {"plan", op_plan},
+    {"stages", op_stages},
+    {NULL, NULL},
+};

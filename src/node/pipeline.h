@@ -1,0 +1,77 @@
+/*
+ * This node's part in models over several peers: slices that it serves to others, and answers that
+ * it has others compute. The machines are src/infer; what they stand on (threads, files, memory,
+ * who is out there) comes from here.
+ */
+#ifndef PXI_NODE_PIPELINE_H
+#define PXI_NODE_PIPELINE_H
+
+#include "infer/chain.h"
+#include "infer/offer.h"
+#include "infer/plan.h"
+#include "node/engine.h"
+#include "node/node_impl.h"
+
+struct pxi_pipeline;
+
+/* Serve slices to whoever may connect. NULL: no memory, or no thread. */
+struct pxi_pipeline *pxi_pipeline_new(px_node *n);
+void pxi_pipeline_free(struct pxi_pipeline *p);
+
+/* The name by which peers know a model: of the embedded one its hash, so that two versions do not
+ * mix. NULL: it is not known here. Borrowed for the life of the pipeline. */
+const char *pxi_pipeline_model(struct pxi_pipeline *p, const char *name);
+/* The model of that name, opened as a whole (nothing is read before it is used). Borrowed. */
+const px_model *pxi_pipeline_open(struct pxi_pipeline *p, const char *id, px_err *err);
+
+/* Load a slice here, or find it loaded. Errors: those of px_model_open, PX_ERR_LIMIT. */
+px_err pxi_pipeline_load(struct pxi_pipeline *p, const char *id, const struct pxi_slice *s,
+                         uint32_t positions, uint32_t slots);
+/* What this node offers to others. */
+uint64_t pxi_pipeline_memory(const struct pxi_pipeline *p);
+uint64_t pxi_pipeline_rate(const struct pxi_pipeline *p);
+
+px_node *pxi_pipeline_node(struct pxi_pipeline *p);
+struct pxi_stages *pxi_pipeline_stages(struct pxi_pipeline *p);
+struct pxi_offers *pxi_pipeline_offers(struct pxi_pipeline *p);
+
+/* ---------------------------------------------------------------------- answers (swarm_job.c) */
+
+struct pxi_swarm_job;
+
+struct pxi_swarm_events {
+    void (*planned)(void *ctx, struct pxi_swarm_job *j); /* also after a peer was replaced */
+    void (*token)(void *ctx, int32_t token);
+    /* Once; the job is freed after it. PX_ERR_OK: as many tokens as asked for. */
+    void (*over)(void *ctx, px_err err, const char *why);
+};
+
+struct pxi_swarm_options {
+    const char *model;     /* as pxi_pipeline_model names it */
+    const int32_t *tokens; /* the prompt */
+    size_t token_count;
+    uint32_t max_tokens; /* sampled at most; 0: none, only a plan is made */
+    uint32_t positions;  /* 0: enough for prompt and answer */
+    unsigned stages_min; /* 0: as the plan finds best */
+    px_sampler_options sampling;
+    const struct pxi_swarm_events *on;
+    void *ctx;
+};
+
+/* Begin: ask peers, plan, load, run. NULL: no memory. Nothing is told from inside. */
+struct pxi_swarm_job *pxi_swarm_start(struct pxi_pipeline *p, const struct pxi_swarm_options *o);
+/* End without an event. */
+void pxi_swarm_cancel(struct pxi_swarm_job *j);
+
+/* The i-th stage of the plan: who, which blocks, seconds a token, why; false past the end. */
+struct pxi_swarm_stage {
+    struct pxi_peer peer;
+    uint32_t first, last;
+    uint64_t memory, rate;
+    double seconds;
+};
+bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_swarm_stage *out);
+/* How often the chain was opened: 1 when no peer was lost. */
+uint32_t pxi_swarm_epoch(const struct pxi_swarm_job *j);
+
+#endif

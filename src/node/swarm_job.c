@@ -1,0 +1,449 @@
+/* One answer of a model over several peers: who helps, who computes what, and who replaces whom. */
+#include "base/limits.h"
+#include "base/math.h"
+#include "base/mem.h"
+#include "node/pipeline.h"
+#include "swarm/heartbeat.h"
+
+enum { ASK_MS = 1500, LOAD_MS = 30000, SLOTS = 8, ROUTES_MAX = 64 };
+
+struct helper {
+    struct pxi_asking ask;
+    struct pxi_swarm_job *job;
+    struct pxi_peer peer;
+    uint64_t memory, rate;
+    bool self, fit, lost; /* it answered and has the model; it failed in this job */
+    bool unheeded;        /* slow or silent: asked, but not waited for */
+};
+
+struct hop {
+    struct helper *helper;
+    struct pxi_slice slice;
+    double seconds;
+};
+
+struct pxi_swarm_job {
+    struct pxi_pipeline *pipeline;
+    const struct pxi_swarm_events *on;
+    void *ctx;
+    const px_model *model;
+    char *id;
+    struct pxi_chain *chain;
+    struct helper *helpers;
+    unsigned helper_count, waiting; /* answers that are still to come */
+    struct hop hops[PXI_LIMIT_PLAN_PEERS];
+    unsigned hop_count, mending, routes;
+    uint32_t max_tokens, made, positions, stages_min;
+    struct pxi_timer timer; /* events are never told from inside a call */
+    void (*next)(struct pxi_swarm_job *j);
+    px_err err;
+    char why[128];
+    bool planned, over;
+    bool telling, cancelled; /* in an event of the owner; who cancelled from inside it */
+};
+
+static struct pxi_timers *timers(struct pxi_swarm_job *j)
+{
+    return pxi_loop_timers(pxi_pipeline_node(j->pipeline)->loop);
+}
+
+static void later(struct pxi_swarm_job *j, void (*next)(struct pxi_swarm_job *j));
+
+void pxi_swarm_cancel(struct pxi_swarm_job *j)
+{
+    if (!j)
+        return;
+    if (j->telling) { /* the chain is still busy with the event */
+        j->over = j->cancelled = true;
+        later(j, pxi_swarm_cancel);
+        return;
+    }
+    pxi_timer_disarm(timers(j), &j->timer);
+    for (unsigned i = 0; i < j->helper_count; i++)
+        pxi_asking_cancel(&j->helpers[i].ask);
+    pxi_chain_free(j->chain);
+    pxi_free(j->helpers);
+    pxi_free(j->id);
+    pxi_free(j);
+}
+
+static void fire(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_swarm_job *j = PXI_OF(t, struct pxi_swarm_job, timer);
+    (void)now_ns;
+    j->next(j);
+}
+
+static void later(struct pxi_swarm_job *j, void (*next)(struct pxi_swarm_job *j))
+{
+    j->next = next;
+    pxi_timer_after(timers(j), &j->timer, 0);
+}
+
+static void tell_over(struct pxi_swarm_job *j)
+{
+    j->on->over(j->ctx, j->err, j->why[0] ? j->why : NULL);
+    pxi_swarm_cancel(j);
+}
+
+static void end(struct pxi_swarm_job *j, px_err err, const char *why)
+{
+    if (j->over || j->cancelled)
+        return;
+    j->over = true;
+    j->err = err;
+    snprintf(j->why, sizeof j->why, "%s", why ? why : "");
+    later(j, tell_over);
+}
+
+static void tell_plan(struct pxi_swarm_job *j)
+{
+    j->telling = true;
+    j->on->planned(j->ctx, j);
+    j->telling = false;
+}
+
+/* ------------------------------------------------------------------------ the chain */
+
+static void on_token(void *ctx, uint32_t index, int32_t token)
+{
+    struct pxi_swarm_job *j = ctx;
+    (void)index;
+    if (j->over)
+        return;
+    j->made++;
+    if (j->made < j->max_tokens && pxi_chain_push(j->chain, &token, 1) != PX_ERR_OK)
+        j->max_tokens = j->made; /* the context is full */
+    j->telling = true;
+    j->on->token(j->ctx, token);
+    j->telling = false;
+    if (j->made >= j->max_tokens)
+        end(j, PX_ERR_OK, NULL);
+}
+
+static void open_chain(struct pxi_swarm_job *j)
+{
+    struct pxi_chain_hop hops[PXI_LIMIT_PLAN_PEERS];
+    for (unsigned i = 0; i < j->hop_count; i++)
+        hops[i] = (struct pxi_chain_hop){.peer = j->hops[i].helper->peer,
+                                         .first = j->hops[i].slice.first,
+                                         .last = j->hops[i].slice.last};
+    px_err err =
+        ++j->routes > ROUTES_MAX ? PX_ERR_LIMIT : pxi_chain_route(j->chain, hops, j->hop_count);
+    if (err != PX_ERR_OK) {
+        end(j, err, "the chain cannot be opened");
+        return;
+    }
+    tell_plan(j);
+}
+
+/* ------------------------------------------------------------------------ loading */
+
+static void mend(struct pxi_swarm_job *j);
+
+/* The slice of hop i is loaded, or is not. */
+static void loaded(struct pxi_swarm_job *j, unsigned i, px_err err, px_view text)
+{
+    if (err != PX_ERR_OK) {
+        j->hops[i].helper->lost = true;
+        j->hops[i].helper = NULL;
+        j->err = err;
+        snprintf(j->why, sizeof j->why, "%.*s", (int)pxi_min(text.n, sizeof j->why - 1), text.p);
+    }
+    if (--j->waiting == 0)
+        later(j, mend);
+}
+
+static void load_done(struct pxi_asking *a, px_err err, const struct pxi_msg_offer_reply *r)
+{
+    struct helper *h = PXI_OF(a, struct helper, ask);
+    struct pxi_swarm_job *j = h->job;
+    px_view text = px_view_str(px_err_text(err));
+    if (err == PX_ERR_OK && r->err) {
+        err = (px_err) - (int64_t)pxi_min(r->err, 1000);
+        text = r->text;
+    }
+    for (unsigned i = 0; i < j->hop_count; i++)
+        if (j->hops[i].helper == h && (j->mending >> i & 1)) {
+            j->mending &= ~(1u << i);
+            loaded(j, i, err, text);
+            return;
+        }
+}
+
+static void load(struct pxi_swarm_job *j, unsigned i)
+{
+    struct hop *hop = &j->hops[i];
+    struct pxi_msg_offer m = {.kind = PXI_OFFER_LOAD,
+                              .model = px_view_str(j->id),
+                              .first = hop->slice.first,
+                              .last = hop->slice.last,
+                              .embed = hop->slice.embed,
+                              .output = hop->slice.output,
+                              .positions = j->positions,
+                              .slots = SLOTS};
+    if (hop->helper->self) {
+        px_err err = pxi_pipeline_load(j->pipeline, j->id, &hop->slice, j->positions, SLOTS);
+        loaded(j, i, err, px_view_str(px_err_text(err)));
+        return;
+    }
+    j->mending |= 1u << i;
+    pxi_offer_ask(pxi_pipeline_offers(j->pipeline), &hop->helper->ask, &hop->helper->peer, &m,
+                  (uint64_t)LOAD_MS * PXI_MS);
+}
+
+/* Who takes over a hop: a peer that does nothing yet, then the one with the least to do. */
+static struct helper *replacement(struct pxi_swarm_job *j)
+{
+    struct helper *best = NULL;
+    unsigned least = UINT32_MAX;
+    for (unsigned i = 0; i < j->helper_count; i++) {
+        struct helper *h = &j->helpers[i];
+        unsigned has = 0;
+        for (unsigned k = 0; k < j->hop_count; k++)
+            has += j->hops[k].helper == h;
+        if (h->fit && !h->lost && !h->ask.busy && has < least) {
+            least = has;
+            best = h;
+        }
+    }
+    return best;
+}
+
+/* Fill the hops that have nobody, then open the chain. */
+static void mend(struct pxi_swarm_job *j)
+{
+    unsigned empty = 0;
+    for (unsigned i = 0; i < j->hop_count; i++)
+        empty += !j->hops[i].helper;
+    if (!empty) {
+        open_chain(j);
+        return;
+    }
+    j->waiting = 1; /* this function itself, so that it is not done too early */
+    for (unsigned i = 0; i < j->hop_count; i++) {
+        if (j->hops[i].helper)
+            continue;
+        j->hops[i].helper = replacement(j);
+        if (!j->hops[i].helper && j->waiting == 1) {
+            end(j, j->err != PX_ERR_OK ? j->err : PX_ERR_NOT_FOUND,
+                j->why[0] ? j->why : "no peer is left for some blocks");
+            return;
+        }
+        if (j->hops[i].helper) {
+            j->waiting++;
+            load(j, i);
+        }
+    }
+    if (--j->waiting == 0)
+        later(j, mend);
+}
+
+static void on_broken(void *ctx, unsigned hop, px_err why, px_view text)
+{
+    struct pxi_swarm_job *j = ctx;
+    if (j->over)
+        return;
+    j->err = why;
+    snprintf(j->why, sizeof j->why, "%.*s", (int)pxi_min(text.n, sizeof j->why - 1), text.p);
+    if (hop < j->hop_count) {
+        struct helper *h = j->hops[hop].helper;
+        for (unsigned i = 0; i < j->hop_count; i++)
+            if (j->hops[i].helper == h && !h->self)
+                j->hops[i].helper = NULL;
+        h->lost = !h->self;
+    }
+    /* At once the first times, then slower and slower: the fault may be our own. */
+    uint64_t shift = j->routes < 4 ? 0 : j->routes < 12 ? j->routes - 3 : 9;
+    j->next = mend;
+    pxi_timer_after(timers(j), &j->timer, shift ? (PXI_MS << shift) * 4 : 0);
+}
+
+static const struct pxi_chain_events chain_events = {on_token, on_broken};
+
+/* ------------------------------------------------------------------------ planning */
+
+static void loads(struct pxi_swarm_job *j)
+{
+    j->waiting = 1;
+    for (unsigned i = 0; i < j->hop_count; i++) {
+        j->waiting++;
+        load(j, i);
+    }
+    if (--j->waiting == 0)
+        later(j, mend);
+}
+
+static struct pxi_plan_model model_of(const struct pxi_swarm_job *j)
+{
+    const struct pxi_model *m = &j->model->model;
+    struct pxi_kv_layout l = {0};
+    uint64_t kv = 0, ends = m->embd.rows * m->embd.row_bytes;
+    uint64_t output = m->output.data == m->embd.data ? ends : m->output.rows * m->output.row_bytes;
+    uint64_t all = m->weight_bytes - ends - (m->output.data == m->embd.data ? 0 : output);
+    if (pxi_kv_layout_init(&l, &m->config, PX_KV_F16, j->positions))
+        kv = l.slab_bytes / m->config.blocks * SLOTS;
+    return (struct pxi_plan_model){.blocks = m->config.blocks,
+                                   .block_bytes = all / m->config.blocks,
+                                   .block_memory = all / m->config.blocks + kv,
+                                   .embed_memory = ends,
+                                   .output_bytes = output,
+                                   .stages_min = j->stages_min};
+}
+
+static void plan(struct pxi_swarm_job *j)
+{
+    struct pxi_plan_peer peers[PXI_LIMIT_PLAN_PEERS];
+    struct helper *of[PXI_LIMIT_PLAN_PEERS];
+    struct pxi_plan_model m = model_of(j);
+    unsigned n = 0;
+    for (unsigned i = 0; i < j->helper_count; i++) {
+        pxi_asking_cancel(&j->helpers[i].ask);
+        j->helpers[i].ask.done = load_done;
+    }
+    for (unsigned i = 0; i < j->helper_count && n < PXI_LIMIT_PLAN_PEERS; i++)
+        if (j->helpers[i].fit) {
+            of[n] = &j->helpers[i];
+            peers[n++] = (struct pxi_plan_peer){j->helpers[i].memory, j->helpers[i].rate, 0, 0, 0};
+        }
+    if (!j->stages_min)
+        m.stages_min = n; /* every machine of the swarm helps */
+    px_err err = pxi_plan(&m, peers, n);
+    if (err != PX_ERR_OK) {
+        end(j, err, "the peers together have too little memory for this model");
+        return;
+    }
+    for (unsigned i = 0; i < n && peers[i].last > peers[i].first; i++)
+        j->hops[j->hop_count++] = (struct hop){
+            .helper = of[i],
+            .slice = {peers[i].first, peers[i].last, i == 0, peers[i].last == m.blocks},
+            .seconds = peers[i].seconds};
+    j->planned = true;
+    if (!j->max_tokens) {
+        tell_plan(j);
+        end(j, PX_ERR_OK, NULL);
+        return;
+    }
+    loads(j);
+}
+
+static void query_done(struct pxi_asking *a, px_err err, const struct pxi_msg_offer_reply *r)
+{
+    struct helper *h = PXI_OF(a, struct helper, ask);
+    h->fit = err == PX_ERR_OK && !r->err && r->has;
+    if (h->fit) {
+        h->memory = r->memory;
+        h->rate = r->rate;
+    }
+    if (!h->unheeded && --h->job->waiting == 0)
+        later(h->job, plan);
+}
+
+/* ------------------------------------------------------------------------ the beginning */
+
+/* Peers that are connected, the fittest first; we ourselves stand before them. */
+static unsigned candidates(struct pxi_swarm_job *j, struct pxi_peer *out, unsigned cap)
+{
+    px_node *n = pxi_pipeline_node(j->pipeline);
+    struct pxi_list *conns = pxi_host_conns(n->host);
+    unsigned count = 0;
+    for (struct pxi_list *l = conns->next; l != conns && count < cap; l = l->next) {
+        const struct pxi_conn *c = PXI_OF(l, struct pxi_conn, link);
+        bool known = c->closing;
+        for (unsigned i = 0; i < count && !known; i++)
+            known = pxi_peer_equal(&out[i], &c->peer);
+        if (!known)
+            out[count++] = c->peer;
+    }
+    if (n->heartbeat)
+        pxi_heartbeat_rank(n->heartbeat, out, count);
+    return count;
+}
+
+static void query(struct pxi_swarm_job *j)
+{
+    struct pxi_msg_offer m = {.kind = PXI_OFFER_QUERY, .model = px_view_str(j->id)};
+    const px_node *n = pxi_pipeline_node(j->pipeline);
+    j->waiting = 1;
+    for (unsigned i = 0; i < j->helper_count; i++) {
+        struct helper *h = &j->helpers[i];
+        if (h->self)
+            continue;
+        h->unheeded =
+            n->heartbeat && pxi_heartbeat_state(n->heartbeat, &h->peer, NULL) < PXI_PEER_NEW;
+        j->waiting += !h->unheeded;
+        pxi_offer_ask(pxi_pipeline_offers(j->pipeline), &h->ask, &h->peer, &m,
+                      (uint64_t)ASK_MS * PXI_MS);
+    }
+    if (--j->waiting == 0)
+        plan(j);
+}
+
+static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o)
+{
+    struct pxi_peer peers[PXI_LIMIT_PLAN_PEERS - 1];
+    px_err err;
+    const char *id = pxi_pipeline_model(j->pipeline, o->model);
+    j->model = id ? pxi_pipeline_open(j->pipeline, id, &err) : NULL;
+    if (!j->model)
+        return id ? err : PX_ERR_NOT_FOUND;
+    j->id = pxi_strdup_view(px_view_str(id));
+    uint64_t want = o->positions ? o->positions : o->token_count + o->max_tokens;
+    j->positions = (uint32_t)pxi_min(pxi_max(want, 1), j->model->info.context_train);
+    unsigned n = candidates(j, peers, PXI_LIMIT_PLAN_PEERS - 1);
+    j->helpers = pxi_calloc(n + 1, sizeof *j->helpers);
+    if (!j->id || !j->helpers)
+        return PX_ERR_NOMEM;
+    j->helper_count = n + 1;
+    for (unsigned i = 0; i <= n; i++)
+        j->helpers[i] = (struct helper){.ask.done = query_done, .job = j};
+    j->helpers[0].self = j->helpers[0].fit = true;
+    j->helpers[0].peer = *pxi_host_self(pxi_pipeline_node(j->pipeline)->host);
+    j->helpers[0].memory = pxi_pipeline_memory(j->pipeline);
+    j->helpers[0].rate = pxi_pipeline_rate(j->pipeline);
+    for (unsigned i = 0; i < n; i++)
+        j->helpers[i + 1].peer = peers[i];
+    struct pxi_chain_options co = {.model = j->id,
+                                   .sampling = &o->sampling,
+                                   .on = &chain_events,
+                                   .ctx = j,
+                                   .positions = j->positions};
+    j->chain = pxi_chain_new(pxi_pipeline_stages(j->pipeline), &co);
+    if (!j->chain)
+        return PX_ERR_NOMEM;
+    return o->token_count ? pxi_chain_push(j->chain, o->tokens, o->token_count) : PX_ERR_OK;
+}
+
+struct pxi_swarm_job *pxi_swarm_start(struct pxi_pipeline *p, const struct pxi_swarm_options *o)
+{
+    struct pxi_swarm_job *j = pxi_calloc(1, sizeof *j);
+    if (!j)
+        return NULL;
+    j->pipeline = p;
+    j->on = o->on;
+    j->ctx = o->ctx;
+    j->timer.fire = fire;
+    j->max_tokens = o->max_tokens;
+    j->stages_min = o->stages_min;
+    px_err err = prepare(j, o);
+    if (err != PX_ERR_OK)
+        end(j, err, err == PX_ERR_NOT_FOUND ? "no peer knows this model" : NULL);
+    else
+        later(j, query);
+    return j;
+}
+
+bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_swarm_stage *out)
+{
+    if (i >= j->hop_count || !j->hops[i].helper)
+        return false;
+    const struct hop *h = &j->hops[i];
+    *out = (struct pxi_swarm_stage){h->helper->peer,   h->slice.first,  h->slice.last,
+                                    h->helper->memory, h->helper->rate, h->seconds};
+    return true;
+}
+
+uint32_t pxi_swarm_epoch(const struct pxi_swarm_job *j)
+{
+    return j->chain ? pxi_chain_epoch(j->chain) : 0;
+}

@@ -1,0 +1,200 @@
+"""One model over three nodes in three network namespaces that find each other by mDNS: the words are
+those of one machine, also when the middle stage is killed or frozen in the midst of an answer.
+
+Usage: stages.py PLEXUS [RUNS]. Prints TAP. Needs CAP_NET_ADMIN and ip; says so and skips without
+them. Every pair of nodes has a cable of its own, because not every kernel has a bridge.
+"""
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+PREFIX = f"ps{os.getpid() % 10000}"
+NAMES = ("a", "b", "c")
+TOKENS = 400
+PROMPT = "Once upon a time"
+
+
+def sh(*args):
+    return subprocess.run(args, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def mesh():
+    for name in NAMES:
+        sh("ip", "netns", "add", PREFIX + name)
+        sh("ip", "-n", PREFIX + name, "link", "set", "lo", "up")
+    for net, (x, y) in enumerate((("a", "b"), ("b", "c"), ("a", "c"))):
+        sh("ip", "link", "add", "to" + y, "netns", PREFIX + x, "type", "veth", "peer", "name",
+           "to" + x, "netns", PREFIX + y)
+        for host, (me, other) in enumerate(((x, y), (y, x))):
+            sh("ip", "-n", PREFIX + me, "addr", "add", f"10.78.{net}.{host + 1}/24", "dev",
+               "to" + other)
+            sh("ip", "-n", PREFIX + me, "link", "set", "to" + other, "up")
+
+
+class Swarm:
+    def __init__(self, program):
+        self.program = program
+        self.home = tempfile.mkdtemp(prefix="plexus-stages-")
+        self.nodes = {}
+        self.names = {}
+
+    def inside(self, name, *args, **kw):
+        env = {**os.environ, "PLEXUS_HOME": os.path.join(self.home, name)}
+        return subprocess.Popen(["ip", "netns", "exec", PREFIX + name, self.program, *args],
+                                env=env, stdout=subprocess.PIPE, text=True, **kw)
+
+    def up(self, name):
+        p = self.inside(name, "up", "--json-lines", "--mdns-interval", "1000",
+                        stderr=subprocess.DEVNULL)
+        self.nodes[name] = p
+        self.names = {k: v for k, v in self.names.items() if v != name}
+        self.names[json.loads(p.stdout.readline())["peer"]] = name
+
+    def peers(self, name):
+        out, _ = self.inside(name, "peers", "--json", stderr=subprocess.DEVNULL).communicate()
+        return [p["peer"] for p in json.loads(out or '{"peers":[]}')["peers"]]
+
+    def wait_for_all(self, seconds=20):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            others = {n: {p for p, name in self.names.items() if name != n} for n in NAMES}
+            if all(set(self.peers(n)) == others[n] for n in NAMES):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def answer(self, at=None, how=None, seed=None):
+        """Tokens of one answer; before token `at`, `how` is done to the node of the middle stage."""
+        args = ["run", "tiny", PROMPT, "-n", str(TOKENS), "--swarm", "--json-lines", *sampling(seed)]
+        p = self.inside("a", *args, stderr=subprocess.PIPE)
+        tokens, done, middle = [], {}, None
+        for line in p.stdout:
+            event = json.loads(line)
+            if event["event"] == "done":
+                done = event
+            elif event["event"] == "stages":
+                middle = self.names[event["stages"][1]["peer"]] if event["stages"][1:] else None
+            elif event["id"] is not None:
+                tokens.append(event["id"])
+            if at is not None and len(tokens) == at:
+                at = None
+                how(middle)
+        why = p.stderr.read()
+        return done.get("tokens"), done, p.wait(), why
+
+    def kill(self, name):
+        self.nodes[name].kill()
+        self.nodes[name].wait()
+
+    def freeze(self, name):
+        os.kill(self.pid(name), signal.SIGSTOP)
+
+    def thaw(self, name):
+        os.kill(self.pid(name), signal.SIGCONT)
+
+    def pid(self, name):
+        return self.nodes[name].pid
+
+    def close(self):
+        for p in self.nodes.values():
+            if p.poll() is None:
+                p.send_signal(signal.SIGCONT)
+                p.kill()
+                p.wait()
+        for name in NAMES:
+            subprocess.run(["ip", "netns", "del", PREFIX + name], stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.home)
+
+
+def sampling(seed):
+    return ["--temp", "0"] if seed is None else ["--temp", "0.8", "--seed", str(seed)]
+
+
+def alone(program, seed=None):
+    out = sh(program, "run", "tiny", PROMPT, "-n", str(TOKENS), "--json", *sampling(seed)).stdout
+    return json.loads(out)["tokens"]
+
+
+class Tap:
+    def __init__(self, plan):
+        self.n, self.failed = 0, 0
+        print(f"TAP version 13\n1..{plan}", flush=True)
+
+    def case(self, name, ok, why=""):
+        self.n += 1
+        self.failed += not ok
+        if not ok:
+            print(f"# {why}")
+        print(f"{'ok' if ok else 'not ok'} {self.n} - {name}", flush=True)
+
+
+def fault_runs(swarm, tap, runs, kind, rng):
+    program = swarm.program
+    lost = 0
+    for i in range(runs):
+        seed = None if i % 2 else 100 + i
+        at = rng.randrange(1, TOKENS // 2)
+        hit = []
+
+        def how(name):
+            if not name:
+                print("# nobody else was ready to help")
+                return
+            hit.append(name)
+            swarm.kill(name) if kind == "killed" else swarm.freeze(name)
+        tokens, done, rc, why = swarm.answer(at, how, seed)
+        expected = alone(program, seed)
+        lost += done.get("epochs", 1) > 1
+        tap.case(f"middle stage {kind} at token {at}{'' if seed is None else ', sampled'}",
+                 rc == 0 and tokens == expected,
+                 f"exit {rc}, {len(tokens or [])} tokens of {len(expected)}: {why}")
+        for name in hit:
+            if kind == "killed":
+                swarm.up(name)
+            else:
+                swarm.thaw(name)
+        if not swarm.wait_for_all():
+            print("# the peers did not find each other again")
+    return lost
+
+
+def main():
+    program = os.path.abspath(sys.argv[1])
+    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    if not shutil.which("ip") or subprocess.run(["ip", "netns", "add", PREFIX + "t"],
+                                                stderr=subprocess.DEVNULL).returncode:
+        print("1..0 # SKIP network namespaces need root (CAP_NET_ADMIN) and ip")
+        return 0
+    subprocess.run(["ip", "netns", "del", PREFIX + "t"], check=True)
+    swarm = Swarm(program)
+    rng = random.Random(1)
+    tap = Tap(5 + 2 * runs)
+    try:
+        mesh()
+        start = time.monotonic()
+        for name in NAMES:
+            swarm.up(name)
+        found = swarm.wait_for_all()
+        print(f"# all three know each other after {time.monotonic() - start:.2f} s")
+        tap.case("three nodes find each other by mDNS", found)
+        tokens, done, rc, why = swarm.answer()
+        tap.case("the words of one machine", rc == 0 and tokens == alone(program), why)
+        tap.case("every node is a stage", len(done.get("stages", [])) == 3, str(done.get("stages")))
+        tokens, done, rc, why = swarm.answer(seed=7)
+        tap.case("sampled too", rc == 0 and tokens == alone(program, 7), why)
+        lost = fault_runs(swarm, tap, runs, "killed", rng)
+        lost += fault_runs(swarm, tap, runs, "frozen", rng)
+        tap.case("most faults met an answer under way", lost * 2 >= runs, f"{lost} of {2 * runs}")
+    finally:
+        swarm.close()
+    return 1 if tap.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
