@@ -1,7 +1,8 @@
 /*
  * A folder of files, as rooms that do no I/O see it: io/files.c implements it on a directory. Names
  * are relative, with "/" between parts, and never contain "..". Functions may be called from the
- * thread of the owner and from within `work`; two threads never use one file at once.
+ * thread of the owner and from within `work`; two threads may read and write one file at once, at
+ * different places.
  */
 #ifndef PXI_BASE_FILES_H
 #define PXI_BASE_FILES_H

@@ -23,7 +23,7 @@ static px_err wrong(px_diag *d, size_t at, const char *field, const char *expect
 /* A varint at *at, which moves behind it. */
 static px_err take(px_view in, size_t *at, const char *field, uint64_t *v, px_diag *d)
 {
-    int n = pxi_varint_get(px_view_of(in.p + *at, in.n - *at), v);
+    int n = *at < in.n ? pxi_varint_get(px_view_of(in.p + *at, in.n - *at), v) : 0;
     if (n > 0) {
         *at += (size_t)n;
         return PX_ERR_OK;

@@ -81,7 +81,14 @@ static LANES_TARGET size_t LANES_NAME(many)(const uint8_t *in, size_t count, siz
             LANES_NAME(load)(m, 16, in + done * bytes + at, bytes);
             LANES_NAME(compress)(h, m, n, flags);
         }
+#if LANES == 16
+        WORDS rows[16] = {h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]};
+        LANES_NAME(transpose)(rows);
+        for (unsigned i = 0; i < LANES; i++)
+            memcpy(out + (done + i) * PXI_DIGEST, &rows[i], PXI_DIGEST);
+#else
         LANES_NAME(store)(h, 8, out + done * PXI_DIGEST, PXI_DIGEST);
+#endif
     }
     return done;
 }

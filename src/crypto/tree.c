@@ -133,6 +133,11 @@ static void descend(struct pxi_bao *s, const uint8_t *pair)
     push(s, n.first, left, pair);
 }
 
+const uint8_t *pxi_bao_expect(const struct pxi_bao *s)
+{
+    return s->stack[s->depth - 1].hash;
+}
+
 void pxi_bao_pass(struct pxi_bao *s)
 {
     if (s->depth)

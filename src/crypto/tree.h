@@ -66,6 +66,8 @@ px_err pxi_bao_begin(struct pxi_bao *s, const uint8_t root[PXI_DIGEST], uint64_t
  * one leaf of no bytes: check it (done is 1). */
 size_t pxi_bao_next(const struct pxi_bao *s, struct pxi_tree_at *at);
 int pxi_bao_done(const struct pxi_bao *s);
+/* The hash that the next part must have; for those who check leaves elsewhere and then pass. */
+const uint8_t *pxi_bao_expect(const struct pxi_bao *s);
 /* The sender has sent it. */
 void pxi_bao_pass(struct pxi_bao *s);
 /* It has arrived: PX_ERR_CORRUPT when it is not what the hash says, and nothing moves. Of a leaf,

@@ -195,19 +195,42 @@ void pxi_partial_resume(struct pxi_partial *p)
     pxi_free(buf);
 }
 
+void pxi_partial_promise(struct pxi_partial *p, uint64_t group)
+{
+    p->have[group / 8] |= (uint8_t)(1u << (group % 8));
+}
+
+void pxi_partial_settle(struct pxi_partial *p, uint64_t group, bool kept)
+{
+    if (kept)
+        p->missing--;
+    else
+        p->have[group / 8] &= (uint8_t) ~(1u << (group % 8));
+}
+
+px_err pxi_partial_write(const struct pxi_partial *p, uint64_t group, px_view bytes,
+                         const uint8_t hash[PXI_DIGEST])
+{
+    const struct pxi_files_ops *ops = p->store->files->ops;
+    uint8_t got[PXI_DIGEST];
+    hash_group(p->groups, group, bytes, got);
+    if (memcmp(got, hash, sizeof got) != 0)
+        return PX_ERR_CORRUPT;
+    px_err err = ops->write(p->file, group * PXI_GROUP, bytes);
+    return err == PX_ERR_OK ? ops->write(p->tree, group * PXI_DIGEST, px_view_of(hash, PXI_DIGEST))
+                            : err;
+}
+
 px_err pxi_partial_put(struct pxi_partial *p, uint64_t group, px_view bytes,
                        const uint8_t hash[PXI_DIGEST])
 {
-    const struct pxi_files_ops *ops = p->store->files->ops;
     if (group >= p->groups || bytes.n != pxi_tree_group_bytes(p->bytes, group))
         return PX_ERR_INVALID;
     if (pxi_partial_has(p, group))
         return PX_ERR_OK;
-    px_err err = ops->write(p->file, group * PXI_GROUP, bytes);
-    if (err == PX_ERR_OK)
-        err = ops->write(p->tree, group * PXI_DIGEST, px_view_of(hash, PXI_DIGEST));
-    if (err == PX_ERR_OK)
-        mark(p, group);
+    pxi_partial_promise(p, group);
+    px_err err = pxi_partial_write(p, group, bytes, hash);
+    pxi_partial_settle(p, group, err == PX_ERR_OK);
     return err;
 }
 

@@ -28,6 +28,8 @@ static void pull_free(struct pxi_pull *p)
     pxi_sources_free(p);
     for (uint32_t i = 0; i < PXI_LIMIT_STORE_SHARDS; i++)
         job_free(p->jobs[i]);
+    for (unsigned i = 0; i < PXI_BATCHES; i++)
+        pxi_free(p->batch[i].bytes);
     pxi_free((void *)p->o.peers);
     pxi_free(p);
 }
@@ -344,20 +346,108 @@ void pxi_pull_over(struct pxi_pull *p, const struct pxi_ask *a)
         j->next = a->piece;
 }
 
-void pxi_pull_group(struct pxi_pull *p, uint32_t shard, uint64_t group, px_view bytes,
-                    const uint8_t hash[PXI_DIGEST])
+/* ------------------------------------------------------------------ groups */
+
+/* What became of a group that was promised; false: its provider lied. */
+static bool settle(struct pxi_pull *p, const struct pxi_batch_item *i)
 {
-    struct pxi_job *j = p->jobs[shard];
-    p->rounds = 0;
-    p->bytes_got += bytes.n;
-    if (j->state != PXI_JOB_ACTIVE || pxi_partial_has(&j->partial, group) || p->ending)
-        return;
-    px_err err = pxi_partial_put(&j->partial, group, bytes, hash);
-    if (err != PX_ERR_OK) {
-        pxi_pull_end(p, err);
+    struct pxi_job *j = p->jobs[i->shard];
+    pxi_partial_settle(&j->partial, i->group, i->err == PX_ERR_OK);
+    if (i->err == PX_ERR_OK) {
+        p->rounds = 0;
+        p->bytes_here += i->bytes;
+        return true;
+    }
+    if (i->group / PXI_PIECE < j->next)
+        j->next = (uint32_t)(i->group / PXI_PIECE);
+    if (i->err != PX_ERR_CORRUPT)
+        pxi_pull_end(p, i->err);
+    return i->err != PX_ERR_CORRUPT;
+}
+
+static void write_batch(struct pxi_work *w)
+{
+    struct pxi_batch *b = PXI_OF(w, struct pxi_batch, work);
+    for (unsigned k = 0; k < b->n; k++) {
+        struct pxi_batch_item *i = &b->item[k];
+        i->err = pxi_partial_write(&b->pull->jobs[i->shard]->partial, i->group,
+                                   px_view_of(b->bytes + k * PXI_GROUP, i->bytes), i->hash);
+    }
+}
+
+static void batch_written(struct pxi_work *w)
+{
+    struct pxi_batch *b = PXI_OF(w, struct pxi_batch, work);
+    struct pxi_pull *p = b->pull;
+    unsigned n = b->n;
+    p->works--;
+    b->n = 0;
+    if (p->cancelled) {
+        if (!p->works)
+            pull_free(p);
         return;
     }
-    p->bytes_here += bytes.n;
+    for (unsigned k = 0; k < n; k++)
+        if (!settle(p, &b->item[k]) && pxi_peer_equal(&b->item[k].peer, &b->item[k].source->peer))
+            pxi_source_lose(b->item[k].source, PXI_SOURCE_WRONG);
+    pxi_pull_flush(p);
+    pxi_pull_check(p);
+}
+
+static void start_batch(struct pxi_pull *p)
+{
+    struct pxi_batch *b = p->filling;
+    p->filling = NULL;
+    p->works++;
+    b->work.run = write_batch;
+    b->work.done = batch_written;
+    p->o.store->files->ops->work(p->o.store->files, &b->work);
+}
+
+void pxi_pull_flush(struct pxi_pull *p)
+{
+    bool busy = false;
+    for (unsigned i = 0; i < PXI_BATCHES; i++)
+        busy |= p->batch[i].work.busy;
+    if (p->filling && !busy && !p->cancelled)
+        start_batch(p);
+}
+
+/* A batch with room, or NULL: all are at work, or there is no memory. */
+static struct pxi_batch *filling(struct pxi_pull *p)
+{
+    for (unsigned i = 0; i < PXI_BATCHES && !p->filling; i++) {
+        struct pxi_batch *b = &p->batch[i];
+        b->pull = p;
+        if (!b->bytes)
+            b->bytes = pxi_calloc(PXI_BATCH, PXI_GROUP);
+        if (!b->work.busy && b->bytes)
+            p->filling = b;
+    }
+    return p->filling;
+}
+
+bool pxi_pull_group(struct pxi_pull *p, struct pxi_source *s, uint32_t shard, uint64_t group,
+                    px_view bytes, const uint8_t hash[PXI_DIGEST])
+{
+    struct pxi_job *j = p->jobs[shard];
+    struct pxi_batch_item i = {
+        .source = s, .peer = s->peer, .shard = shard, .group = group, .bytes = bytes.n};
+    p->bytes_got += bytes.n;
+    if (j->state != PXI_JOB_ACTIVE || pxi_partial_has(&j->partial, group) || p->ending)
+        return true;
+    memcpy(i.hash, hash, PXI_DIGEST);
+    pxi_partial_promise(&j->partial, group);
+    struct pxi_batch *b = filling(p);
+    if (!b) {
+        i.err = pxi_partial_write(&j->partial, group, bytes, hash);
+        return settle(p, &i);
+    }
+    memcpy(b->bytes + b->n * PXI_GROUP, bytes.p, bytes.n);
+    b->item[b->n++] = i;
+    if (b->n == PXI_BATCH)
+        start_batch(p);
+    return true;
 }
 
 /* ------------------------------------------------------------------ going on */

@@ -25,6 +25,24 @@ struct pxi_job {
     uint32_t pieces, next; /* pieces before `next` are asked for, or here */
 };
 
+/* Groups that a worker thread checks and writes. */
+enum { PXI_BATCH = 16, PXI_BATCHES = 6 };
+struct pxi_batch {
+    struct pxi_pull *pull;
+    struct pxi_work work;
+    unsigned n;
+    uint8_t *bytes; /* PXI_BATCH groups */
+    struct pxi_batch_item {
+        struct pxi_source *source;
+        struct pxi_peer peer; /* who was in that place */
+        uint32_t shard;
+        uint64_t group;
+        size_t bytes;
+        uint8_t hash[PXI_DIGEST];
+        px_err err;
+    } item[PXI_BATCH];
+};
+
 /* Something that a provider owes. */
 struct pxi_ask {
     uint32_t shard, piece;
@@ -66,6 +84,7 @@ struct pxi_pull {
     uint32_t open, wanted, here; /* jobs that are not done; shards */
     uint32_t next_shard;
     unsigned works, rounds; /* works under way; lookups since the last group */
+    struct pxi_batch batch[PXI_BATCHES], *filling; /* filling: not yet at work, may be NULL */
     struct pxi_kad_op *lookup;
     struct pxi_watch watch;
     struct pxi_timer soon; /* what must not happen inside an event: end, look further */
@@ -93,9 +112,14 @@ unsigned pxi_sources_busy(const struct pxi_pull *p);
 bool pxi_pull_next(struct pxi_pull *p, struct pxi_source *s, struct pxi_ask *out);
 /* An ask is over: answered, or given up. */
 void pxi_pull_over(struct pxi_pull *p, const struct pxi_ask *a);
-/* A group arrived and was verified. PX_ERR_OK, or the disk failed and the pull ends. */
-void pxi_pull_group(struct pxi_pull *p, uint32_t shard, uint64_t group, px_view bytes,
-                    const uint8_t hash[PXI_DIGEST]);
+/* A group arrived, and this hash was proved to be its own: it is checked and written, now or by a
+ * worker soon. False: it is not of that hash; when that is found later, the provider is dropped. */
+bool pxi_pull_group(struct pxi_pull *p, struct pxi_source *s, uint32_t shard, uint64_t group,
+                    px_view bytes, const uint8_t hash[PXI_DIGEST]);
+/* No more is coming now: groups that wait go to a worker if one is idle. */
+void pxi_pull_flush(struct pxi_pull *p);
+/* It broke its word; others go on. */
+void pxi_source_lose(struct pxi_source *s, enum pxi_source_state how);
 /* Bytes that claim to be the manifest; false: they are not. */
 bool pxi_pull_manifest(struct pxi_pull *p, px_view bytes);
 /* End it, soon. */

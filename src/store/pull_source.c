@@ -61,19 +61,21 @@ unsigned pxi_sources_busy(const struct pxi_pull *p)
     return n;
 }
 
-/* It broke its word; others go on. */
-static void lose(struct pxi_source *s, enum pxi_source_state how)
+void pxi_source_lose(struct pxi_source *s, enum pxi_source_state how)
 {
     struct pxi_pull *p = s->pull;
+    if (s->state == PXI_SOURCE_WRONG)
+        return;
     if (how == PXI_SOURCE_WRONG)
         pxi_host_faults(p->o.host)->n[PXI_FAULT_SHARD]++;
     pxi_source_drop(s, how);
+    s->state = how; /* a lie may come to light after it was dropped */
     pxi_pull_check(p);
 }
 
 static void on_stall(struct pxi_timer *t, uint64_t now_ns)
 {
-    lose(PXI_OF(t, struct pxi_source, stall), PXI_SOURCE_DROPPED);
+    pxi_source_lose(PXI_OF(t, struct pxi_source, stall), PXI_SOURCE_DROPPED);
 }
 
 /* ------------------------------------------------------------------ asking */
@@ -186,7 +188,6 @@ static enum pxi_source_state take_answer(struct pxi_source *s, px_view message)
 /* A whole node or group, or the manifest. */
 static enum pxi_source_state take_part(struct pxi_source *s, px_view v)
 {
-    uint8_t hash[PXI_DIGEST];
     struct pxi_tree_at at;
     uint32_t shard = s->asks[s->head].shard;
     s->part_n = 0;
@@ -197,11 +198,13 @@ static enum pxi_source_state take_part(struct pxi_source *s, px_view v)
         return good ? PXI_SOURCE_OPEN : PXI_SOURCE_WRONG;
     }
     pxi_bao_next(&s->slice, &at);
-    if (pxi_bao_check(&s->slice, v, hash) != PX_ERR_OK)
+    if (!at.leaf && pxi_bao_check(&s->slice, v, NULL) != PX_ERR_OK)
         return PXI_SOURCE_WRONG;
     if (at.leaf) {
+        if (!pxi_pull_group(s->pull, s, shard, at.first, v, pxi_bao_expect(&s->slice)))
+            return PXI_SOURCE_WRONG;
+        pxi_bao_pass(&s->slice);
         s->got += v.n;
-        pxi_pull_group(s->pull, shard, at.first, v, hash);
         watch_stall(s);
     }
     if (pxi_bao_done(&s->slice))
@@ -246,8 +249,9 @@ static size_t on_data(struct pxi_stream *st, px_view bytes)
         }
         over |= s->count != before;
     }
+    pxi_pull_flush(p);
     if (now != PXI_SOURCE_OPEN)
-        lose(s, now);
+        pxi_source_lose(s, now);
     else if (over)
         pxi_pull_check(p);
     return bytes.n;
@@ -255,14 +259,14 @@ static size_t on_data(struct pxi_stream *st, px_view bytes)
 
 static void on_gone(struct pxi_stream *st)
 {
-    lose(st->user, PXI_SOURCE_DROPPED);
+    pxi_source_lose(st->user, PXI_SOURCE_DROPPED);
 }
 
 static void on_closed(struct pxi_stream *st, px_err why)
 {
     struct pxi_source *s = st->user;
     s->stream = NULL;
-    lose(s, PXI_SOURCE_DROPPED);
+    pxi_source_lose(s, PXI_SOURCE_DROPPED);
 }
 
 static void on_writable(struct pxi_stream *st)
@@ -281,7 +285,7 @@ static void on_reached(struct pxi_reach *r, struct pxi_conn *c, px_err err)
     if (c && (s->part = pxi_calloc(1, PXI_GROUP)))
         s->stream = pxi_host_open(c, proposal, 1, &on, s);
     if (!s->stream) {
-        lose(s, PXI_SOURCE_DROPPED);
+        pxi_source_lose(s, PXI_SOURCE_DROPPED);
         return;
     }
     s->state = PXI_SOURCE_OPEN;

@@ -120,6 +120,13 @@ bool pxi_partial_has(const struct pxi_partial *p, uint64_t group);
 /* A verified group and its hash (pxi_bao_check). A second time nothing happens. */
 px_err pxi_partial_put(struct pxi_partial *p, uint64_t group, px_view bytes,
                        const uint8_t hash[PXI_DIGEST]);
+/* The same in three steps. Promise a group: from then on it counts as being here, but stays
+ * missing. Check it against its hash and write it (any thread; PX_ERR_CORRUPT: it differs, nothing
+ * was written). Then keep the promise, or take it back. */
+void pxi_partial_promise(struct pxi_partial *p, uint64_t group);
+px_err pxi_partial_write(const struct pxi_partial *p, uint64_t group, px_view bytes,
+                         const uint8_t hash[PXI_DIGEST]);
+void pxi_partial_settle(struct pxi_partial *p, uint64_t group, bool kept);
 /* All groups are here: build the tree, compare with the hash, bring it to the disk, give the blob
  * its name (from a worker thread). The result is in p->err: PX_ERR_CORRUPT starts over. */
 void pxi_partial_finish(struct pxi_partial *p);

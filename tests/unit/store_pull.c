@@ -13,18 +13,17 @@ static struct dir d[HOSTS];
 static struct pxi_shard_server *server[HOSTS];
 static struct pxi_store_model *model; /* of host 1 */
 static px_gguf *g;
+static struct pxi_buf file;
 static unsigned dones;
 static px_err last;
-
-/* A model whose blocks have several groups: 3 blocks, embedding and output of their own. */
-static px_gguf *large(struct pxi_buf *file);
 
 static int collect(void *ctx, const void *p, size_t bytes)
 {
     return !pxi_buf_add(ctx, p, bytes);
 }
 
-static px_gguf *large(struct pxi_buf *file)
+/* A model whose blocks have several groups: three blocks, an embedding, and a norm. */
+static px_gguf *large(struct pxi_buf *to)
 {
     static const char *const names[] = {"output_norm.weight", "blk.1.ffn_up.weight",
                                         "blk.0.ffn_up.weight", "token_embd.weight",
@@ -33,13 +32,13 @@ static px_gguf *large(struct pxi_buf *file)
     px_gguf *out;
     struct pxi_rng rng = {px_seed + 5};
     px_gguf_writer *w = px_gguf_writer_new(0);
-    file->max = SIZE_MAX / 2;
+    to->max = SIZE_MAX / 2;
     CHECK_EQ(px_gguf_put_str(w, "general.architecture", px_view_str("llama")), PX_ERR_OK);
     for (unsigned i = 0; i < 5; i++) {
         uint64_t dims[2] = {1024, i ? 700 + 100 * i : 1};
         CHECK_EQ(px_gguf_put_tensor(w, px_view_str(names[i]), 0, 2, dims), PX_ERR_OK);
     }
-    CHECK_EQ(px_gguf_write_header(w, collect, file), PX_ERR_OK);
+    CHECK_EQ(px_gguf_write_header(w, collect, to), PX_ERR_OK);
     for (unsigned i = 0; i < 5; i++)
         for (unsigned r = 0; r < (i ? 700 + 100 * i : 1); r++) {
             for (unsigned j = 0; j < 1024; j++)
@@ -48,14 +47,13 @@ static px_gguf *large(struct pxi_buf *file)
         }
     CHECK_EQ(px_gguf_write_finish(w), PX_ERR_OK);
     px_gguf_writer_free(w);
-    CHECK_EQ(px_gguf_parse(px_view_of(file->p, file->n), &out, NULL), PX_ERR_OK);
+    CHECK_EQ(px_gguf_parse(px_view_of(to->p, to->n), &out, NULL), PX_ERR_OK);
     return out;
 }
 
 /* Host 0 fetches; hosts 1 .. providers have all of it; the others are free for a test. */
 static void setup(unsigned providers, bool pieces)
 {
-    static struct pxi_buf file;
     dones = 0;
     net_init(&n, HOSTS);
     n.pieces = pieces;
@@ -77,6 +75,9 @@ static void setup(unsigned providers, bool pieces)
 
 static void teardown(void)
 {
+    px_gguf_free(g);
+    pxi_buf_deinit(&file);
+    file = (struct pxi_buf){0};
     for (unsigned i = 0; i < HOSTS; i++) {
         pxi_shard_server_free(server[i]);
         server[i] = NULL;

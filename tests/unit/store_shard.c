@@ -136,6 +136,8 @@ TEST(shards_open_as_a_model_and_as_a_slice)
     px_view swapped[3] = {parts[0], parts[3], parts[2]};
     CHECK(pxi_gguf_parse_some(swapped, 3, &some, NULL) != PX_ERR_OK);
     CHECK(pxi_gguf_parse_some(parts + 1, 2, &some, NULL) != PX_ERR_OK);
+    for (uint32_t i = 0; i < count; i++)
+        free((void *)parts[i].p);
     pxi_store_paths_free(paths, count);
     /* Blocks 1 and up, with the output. */
     want = (struct pxi_want){1, (uint32_t)m->m.blocks, false, true};
@@ -150,6 +152,8 @@ TEST(shards_open_as_a_model_and_as_a_slice)
     CHECK(px_gguf_kv_find(some, "tokenizer.ggml.tokens"));
     compare(g, some);
     px_gguf_free(some);
+    for (uint32_t i = 0; i < count; i++)
+        free((void *)slice[i].p);
     pxi_store_paths_free(paths, count);
     /* Under the names of a split file. */
     px_model *model;

@@ -63,7 +63,9 @@ TEST(found_by_many_names)
     struct pxi_cid cid = pxi_cid_raw(PXI_HASH_SHA2_256, sha);
     CHECK_EQ(pxi_store_find(d.store, pxi_cid_text(&cid, text), &m), PX_ERR_OK);
     CHECK(m == a);
-    dir_push(&d, g, key = test_key(3), "one", false);
+    struct pxi_key *other = test_key(3);
+    dir_push(&d, g, other, "one", false);
+    pxi_key_free(other);
     CHECK_EQ(pxi_store_find(d.store, "one", &m), PX_ERR_LIMIT);
     teardown(&d);
 }
@@ -208,6 +210,7 @@ TEST(partial_survives_and_shows_only_whole)
     path_of(&d, "blobs", "", path);
     px_view whole = file_read(path);
     CHECK(px_view_equal(whole, px_view_of(input, BYTES)));
+    free((void *)whole.p);
     CHECK_EQ(dir_count(&d, "partial"), 0);
     teardown(&d);
 }
