@@ -80,6 +80,14 @@ PX_API PX_NODISCARD px_err px_context_eval(px_context *c, const px_batch_token *
  * they were wanted, counted among the wanted ones; NULL when out of range. */
 PX_API const float *px_context_logits(const px_context *c, size_t i);
 
+/*
+ * Evaluate n tokens, at most a batch, of one sequence, and add to sum[embd] the state of each after
+ * the last norm, from which logits are made: the sum over a text, divided, is its embedding. Errors
+ * as px_context_eval, and PX_ERR_INVALID for n larger than the batch.
+ */
+PX_API PX_NODISCARD px_err px_context_embed(px_context *c, uint32_t seq, const int32_t *tokens,
+                                            size_t n, float *sum);
+
 /* Tokens that sequence seq holds. */
 PX_API uint32_t px_context_length(const px_context *c, uint32_t seq);
 

@@ -131,6 +131,28 @@ const float *px_context_logits(const px_context *c, size_t i)
     return pxi_session_logits(&c->session, i);
 }
 
+px_err px_context_embed(px_context *c, uint32_t seq, const int32_t *tokens, size_t n, float *sum)
+{
+    const struct pxi_model *m = &c->model->model;
+    size_t embd = m->config.embd;
+    struct pxi_step *steps = n <= c->session.batch ? pxi_calloc(n, sizeof *steps) : NULL;
+    float *row = pxi_calloc(embd, sizeof *row);
+    px_err err = steps && row ? PX_ERR_OK : n > c->session.batch ? PX_ERR_INVALID : PX_ERR_NOMEM;
+    for (size_t i = 0; i < n && err == PX_ERR_OK; i++)
+        steps[i] = (struct pxi_step){.token = tokens[i], .seq = seq};
+    if (err == PX_ERR_OK)
+        err = pxi_session_step(&c->session, steps, n);
+    for (size_t i = 0; i < n && err == PX_ERR_OK; i++) {
+        c->kernels.rms_norm(row, pxi_session_hidden(&c->session, i), m->output_norm, embd,
+                            m->config.norm_eps);
+        for (size_t k = 0; k < embd; k++)
+            sum[k] += row[k];
+    }
+    pxi_free(steps);
+    pxi_free(row);
+    return err;
+}
+
 uint32_t px_context_length(const px_context *c, uint32_t seq)
 {
     return seq < c->session.kv.sequences ? c->session.kv.length[seq] : 0;

@@ -1,6 +1,8 @@
 /* Continuous batching. */
 #include "node/generate_batch.h"
 
+#include <math.h>
+
 #include "base/math.h"
 #include "base/mem.h"
 #include "node/generate_choose.h"
@@ -63,8 +65,10 @@ void pxi_batch_free(struct pxi_batch *b)
     if (!b)
         return;
     for (uint32_t i = 0; b->places && i < b->o.places; i++) {
-        if (b->places[i].job)
+        if (b->places[i].job) {
             px_sampler_free(b->places[i].job->sampler);
+            pxi_free(b->places[i].job->sum);
+        }
         pxi_free(b->places[i].held);
     }
     pxi_spellings_deinit(&b->spellings);
@@ -87,7 +91,9 @@ static void leave(struct pxi_batch *b, struct pxi_job *job)
     }
     job->place = NULL;
     px_sampler_free(job->sampler);
+    pxi_free(job->sum);
     job->sampler = NULL;
+    job->sum = NULL;
 }
 
 static void end(struct pxi_batch *b, struct pxi_job *job, struct pxi_generate_event e)
@@ -142,7 +148,7 @@ struct pxi_generator_stats pxi_batch_stats(const struct pxi_batch *b)
 static uint32_t common(const struct pxi_job_place *p, const struct pxi_job *job)
 {
     uint32_t n = 0;
-    while (n < p->length && n + 1 < job->n && p->held[n] == job->ids[n])
+    while (!job->r.embed && n < p->length && n + 1 < job->n && p->held[n] == job->ids[n])
         n++;
     return n;
 }
@@ -167,6 +173,10 @@ static struct pxi_job_place *place_for(struct pxi_batch *b, const struct pxi_job
 
 static px_err prepare(struct pxi_batch *b, struct pxi_job *job)
 {
+    if (job->r.embed) {
+        job->sum = pxi_calloc(b->o.info->model->embd, sizeof *job->sum);
+        return job->sum ? PX_ERR_OK : PX_ERR_NOMEM;
+    }
     px_err err = px_sampler_new(&job->r.sampler, vocab(b), &job->sampler);
     if (err == PX_ERR_OK && job->r.json)
         err = pxi_spellings_make(&b->spellings, b->o.info->tokenizer);
@@ -213,7 +223,7 @@ static void admit(struct pxi_batch *b)
 
 static bool reading(const struct pxi_job_place *p)
 {
-    return p->job && p->length < p->job->n;
+    return p->job && !p->job->r.embed && p->length < p->job->n;
 }
 
 /* Tokens of a place for this step: the next one, or a piece of the prompt. */
@@ -237,7 +247,7 @@ static uint32_t gather(struct pxi_batch *b)
     for (uint32_t i = 0; i < b->o.places; i++) {
         struct pxi_job_place *p = &b->places[i];
         p->share = 0;
-        if (p->job && !reading(p))
+        if (p->job && !p->job->r.embed && !reading(p))
             n += take(b, p, n, 1);
     }
     uint32_t most = n ? (uint32_t)pxi_min(b->o.batch, n + READ_BESIDE) : b->o.batch;
@@ -318,9 +328,48 @@ static void settle(struct pxi_batch *b, uint32_t n)
     }
 }
 
+/* ------------------------------------------------------------------------- embeddings */
+
+/* The mean, made as long as 1. */
+static void emit_embedding(struct pxi_batch *b, struct pxi_job *job)
+{
+    uint32_t embd = b->o.info->model->embd;
+    double square = 0;
+    for (uint32_t i = 0; i < embd; i++)
+        square += (double)job->sum[i] * job->sum[i];
+    for (uint32_t i = 0; i < embd && square > 0; i++)
+        job->sum[i] = (float)(job->sum[i] / sqrt(square));
+    b->o.emit(b->o.ctx, job,
+              &(struct pxi_generate_event){
+                  .kind = PXI_GENERATE_EMBEDDING, .embedding = job->sum, .embedding_count = embd});
+    end_ok(b, job, PXI_GENERATE_END, PX_TOKEN_NONE);
+}
+
+/* A piece of a prompt whose embedding is wanted. */
+static void embed_piece(struct pxi_batch *b, struct pxi_job_place *p)
+{
+    struct pxi_job *job = p->job;
+    size_t n = pxi_min(pxi_min(b->o.batch, READ_BESIDE), job->n - p->length);
+    px_err err = px_context_embed(b->o.context, p->seq, job->ids + p->length, n, job->sum);
+    if (err != PX_ERR_OK) {
+        end_failed(b, job, err, NULL);
+        return;
+    }
+    memcpy(p->held + p->length, job->ids + p->length, n * sizeof *p->held);
+    p->length += (uint32_t)n;
+    b->stats.prompt_tokens += n;
+    if (p->length < job->n)
+        return;
+    job->read_ns = b->o.now_ns();
+    emit_embedding(b, job);
+}
+
 void pxi_batch_step(struct pxi_batch *b)
 {
     admit(b);
+    for (uint32_t i = 0; i < b->o.places; i++)
+        if (b->places[i].job && b->places[i].job->r.embed)
+            embed_piece(b, &b->places[i]);
     uint32_t n = gather(b), wanted = 0;
     if (!n)
         return;

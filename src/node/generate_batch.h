@@ -22,6 +22,7 @@ struct pxi_job {
     struct pxi_job_place *place; /* NULL: it waits */
     px_sampler *sampler;
     struct pxi_json_state json;
+    float *sum; /* of an embedding: states of the tokens so far */
     uint32_t made;
     uint64_t begun_ns, read_ns; /* began to read the prompt; had read it */
 };

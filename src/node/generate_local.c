@@ -24,7 +24,7 @@ struct told {
     struct pxi_mail mail;
     struct pxi_generation *g;
     struct pxi_generate_event e;
-    struct pxi_logprob top[]; /* or, for the last event, nothing */
+    struct pxi_logprob top[]; /* or the embedding; of the last event nothing */
 };
 
 struct pxi_generation {
@@ -79,18 +79,25 @@ static void tell_last(struct pxi_generation *g, const struct pxi_generate_event 
 static void emit(void *ctx, struct pxi_job *job, const struct pxi_generate_event *e)
 {
     struct pxi_generation *g = job->owner;
+    struct told *t;
     if (e->kind == PXI_GENERATE_DONE || e->kind == PXI_GENERATE_FAILED) {
         tell_last(g, e);
         return;
     }
-    struct told *t = pxi_calloc(1, sizeof *t + e->top_count * sizeof *t->top);
+    size_t top = e->top_count * sizeof *t->top;
+    size_t embedding = e->embedding_count * sizeof *e->embedding;
+    t = pxi_calloc(1, sizeof *t + top + embedding);
     if (!t)
         return; /* what is missing shows in the count of the last event */
     t->g = g;
     t->e = *e;
     if (e->top_count)
-        memcpy(t->top, e->top, e->top_count * sizeof *t->top);
+        memcpy(t->top, e->top, top);
     t->e.top = t->top;
+    if (e->embedding_count) { /* an event has one or the other */
+        memcpy(t->top, e->embedding, embedding);
+        t->e.embedding = (const float *)(const void *)t->top;
+    }
     pxi_worker_tell(g->local->worker, &t->mail);
 }
 
@@ -333,7 +340,7 @@ static void describe(struct local *l, const struct pxi_local_options *o)
     l->info.chat = l->chat;
     l->info.file_bytes = o->file_bytes;
     l->info.created_s = pxi_clock_wall_s();
-    l->info.json = true;
+    l->info.json = l->info.embeds = true;
     l->info.backend = "local";
 }
 

@@ -317,6 +317,49 @@ TEST(an_answer_held_to_json_is_json)
     }
 }
 
+static struct {
+    float v[4][512];
+    unsigned n;
+} embedded;
+
+static void keep_vector(void *ctx, struct pxi_job *job, const struct pxi_generate_event *e)
+{
+    if (e->kind == PXI_GENERATE_EMBEDDING)
+        memcpy(embedded.v[embedded.n++], e->embedding, e->embedding_count * sizeof(float));
+}
+
+TEST(embeddings_are_of_length_one_and_the_same_every_time)
+{
+    open_batch(2, 128);
+    pxi_batch_free(b.batch);
+    struct pxi_batch_options bo = {.info = &b.info,
+                                   .context = b.context,
+                                   .places = 2,
+                                   .batch = 8,
+                                   .now_ns = no_clock,
+                                   .emit = keep_vector};
+    CHECK_EQ(pxi_batch_new(&bo, &b.batch), PX_ERR_OK);
+    CHECK(b.info.model->embd <= 512);
+    for (int i = 0; i < 3; i++) {
+        struct pxi_job *j = job_of(i, prompt_of(i == 1 ? 2 : 0), 1);
+        j->r.embed = true;
+        pxi_batch_add(b.batch, j);
+        while (i && !pxi_batch_idle(b.batch))
+            pxi_batch_step(b.batch);
+    }
+    double square = 0, differ = 0;
+    for (uint32_t k = 0; k < b.info.model->embd; k++) {
+        square += (double)embedded.v[0][k] * embedded.v[0][k];
+        differ += fabs((double)embedded.v[0][k] - embedded.v[1][k]);
+    }
+    CHECK_EQ(embedded.n, 3);
+    CHECK(fabs(square - 1) < 1e-5 && differ > 0.01);
+    int same = memcmp(embedded.v[0], embedded.v[2], sizeof embedded.v[0]) == 0 ||
+               memcmp(embedded.v[1], embedded.v[2], sizeof embedded.v[0]) == 0;
+    CHECK(same); /* the shorter one may be ready first */
+    close_batch();
+}
+
 /* ---------------------------------------------------------- the thread and its mailboxes */
 
 static struct {
