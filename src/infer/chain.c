@@ -332,6 +332,11 @@ uint32_t pxi_chain_length(const struct pxi_chain *c)
     return c->known;
 }
 
+const uint64_t *pxi_chain_id(const struct pxi_chain *c)
+{
+    return &c->id;
+}
+
 uint32_t pxi_chain_epoch(const struct pxi_chain *c)
 {
     return c->epoch;

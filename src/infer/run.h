@@ -93,6 +93,8 @@ struct pxi_list *pxi_stages_chains(struct pxi_stages *s);
 
 /* chain.c: a stream on which TOKENS came first; the chain takes it over. NULL: nobody waits. */
 struct pxi_chain *pxi_stages_chain(struct pxi_stages *s, uint64_t session);
+/* The number of its session, for the fuzzer. */
+const uint64_t *pxi_chain_id(const struct pxi_chain *c);
 bool pxi_chain_adopt(struct pxi_chain *c, struct pxi_stream *s);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/diag.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "codec/gguf.h"
 
 static px_err describe(px_model *m)
 {
@@ -70,6 +71,29 @@ px_err pxi_model_open_slice(px_view file, const struct pxi_slice *s, px_model **
     if (!m)
         return PX_ERR_NOMEM;
     px_err err = px_gguf_parse(file, &m->gguf, diag);
+    if (err == PX_ERR_OK)
+        err = pxi_model_init_slice(&m->model, m->gguf, s, diag);
+    return result(m, err == PX_ERR_OK ? describe(m) : err, out);
+}
+
+px_err pxi_model_open_parts(char *const *paths, uint32_t n, const struct pxi_slice *s,
+                            px_model **out, px_diag *diag)
+{
+    px_model *m = *out = pxi_calloc(1, sizeof *m);
+    px_view *views = pxi_calloc(n, sizeof *views);
+    px_err err = m && views ? PX_ERR_OK : PX_ERR_NOMEM;
+    if (err == PX_ERR_OK && !(m->files = pxi_calloc(n, sizeof *m->files)))
+        err = PX_ERR_NOMEM;
+    for (uint32_t i = 0; i < n && err == PX_ERR_OK; i++) {
+        err = px_file_open(paths[i], &m->files[i], diag);
+        if (err != PX_ERR_OK)
+            break;
+        m->n_files = i + 1;
+        views[i] = px_file_bytes(m->files[i]);
+    }
+    if (err == PX_ERR_OK)
+        err = pxi_gguf_parse_some(views, n, &m->gguf, diag);
+    pxi_free(views);
     if (err == PX_ERR_OK)
         err = pxi_model_init_slice(&m->model, m->gguf, s, diag);
     return result(m, err == PX_ERR_OK ? describe(m) : err, out);

@@ -6,21 +6,34 @@
 #include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
-#include "crypto/hash.h"
 #include "io/memory.h"
 #include "io/team.h"
 #include "io/compute.h"
 
-enum { RATE_BYTES = 64 << 20, NAME_HASH = 8, BATCH = 256 };
+enum { RATE_BYTES = 64 << 20, BATCH = 256 };
 
 /* A slice that is served. */
 struct loaded {
     struct pxi_list link;
+    char id[96];
+    struct pxi_slice slice;
     px_model *model;
     struct pxi_session session;
     struct pxi_stage *stage;
-    const char *id;
     uint32_t positions;
+};
+
+/* A slice that is about to be. */
+struct pxi_load {
+    struct pxi_list link;
+    struct pxi_pipeline *pipeline;
+    char id[96];
+    struct pxi_slice slice;
+    uint32_t positions, slots;
+    struct pxi_slice_source *source;
+    struct pxi_timer timer;
+    void (*done)(void *ctx, px_err err);
+    void *ctx;
 };
 
 struct pxi_pipeline {
@@ -30,9 +43,7 @@ struct pxi_pipeline {
     struct pxi_kernels kernels;
     struct pxi_stages *stages;
     struct pxi_offers *offers;
-    struct pxi_list loaded;
-    char tiny[sizeof "tiny-" + 2 * NAME_HASH];
-    px_model *whole; /* the embedded model, opened when it is first asked for */
+    struct pxi_list loaded, loads;
     struct pxi_job measuring;
     uint64_t rate;
     bool measured;
@@ -106,37 +117,24 @@ uint64_t pxi_pipeline_memory(const struct pxi_pipeline *p)
     return pxi_memory_available() / 2; /* half is left to others */
 }
 
-const char *pxi_pipeline_model(struct pxi_pipeline *p, const char *name)
-{
-    return name && (strcmp(name, "tiny") == 0 || strcmp(name, p->tiny) == 0) ? p->tiny : NULL;
-}
-
-const px_model *pxi_pipeline_open(struct pxi_pipeline *p, const char *id, px_err *err)
-{
-    *err = pxi_pipeline_model(p, id) ? PX_ERR_OK : PX_ERR_NOT_FOUND;
-    if (*err == PX_ERR_OK && !p->whole)
-        *err = px_model_open("tiny", &p->whole, NULL);
-    return *err == PX_ERR_OK ? p->whole : NULL;
-}
-
 /* ------------------------------------------------------------------------ slices served */
 
 static struct loaded *find(struct pxi_pipeline *p, const char *id, const struct pxi_slice *s)
 {
     for (struct pxi_list *l = p->loaded.next; l != &p->loaded; l = l->next) {
         struct loaded *k = PXI_OF(l, struct loaded, link);
-        const struct pxi_slice *have = &k->model->model.slice;
-        if (k->id == id && have->first == s->first && have->last == s->last)
+        if (strcmp(k->id, id) == 0 && k->slice.first == s->first && k->slice.last == s->last)
             return k;
     }
     return NULL;
 }
 
-static void unload(struct loaded *k)
+static void unload(struct pxi_pipeline *p, struct loaded *k)
 {
     pxi_list_remove(&k->link);
     pxi_session_deinit(&k->session);
     px_model_close(k->model);
+    pxi_slice_release(p->node, k->id);
     pxi_free(k);
 }
 
@@ -145,12 +143,12 @@ static bool evict(struct pxi_pipeline *p, struct loaded *k)
 {
     struct pxi_stage_status st;
     for (unsigned i = 0; pxi_stages_status(p->stages, i, &st); i++)
-        if (st.slice.first == k->model->model.slice.first &&
-            st.slice.last == k->model->model.slice.last && st.sessions)
+        if (strcmp(st.model, k->id) == 0 && st.slice.first == k->slice.first &&
+            st.slice.last == k->slice.last && st.sessions)
             return false;
     if (!pxi_stages_remove(p->stages, k->stage))
         return false;
-    unload(k);
+    unload(p, k);
     return true;
 }
 
@@ -167,43 +165,103 @@ static bool make_room(struct pxi_pipeline *p)
     return n < PXI_LIMIT_OFFER_MODELS;
 }
 
-px_err pxi_pipeline_load(struct pxi_pipeline *p, const char *name, const struct pxi_slice *s,
-                         uint32_t positions, uint32_t slots)
+/* A model that was opened: a cache for its sessions, and it is served. Takes the model. */
+static px_err install(struct pxi_pipeline *p, struct pxi_load *l, px_model *m)
 {
-    const char *id = pxi_pipeline_model(p, name);
-    if (!id)
-        return PX_ERR_NOT_FOUND;
-    if (!positions || positions > PXI_LIMIT_CONTEXT_POSITIONS || !slots ||
-        slots > PXI_LIMIT_STAGE_SESSIONS)
-        return PX_ERR_INVALID;
-    struct loaded *k = find(p, id, s);
-    if (k && k->positions >= positions)
-        return PX_ERR_OK;
-    if ((k && !evict(p, k)) || !make_room(p))
-        return PX_ERR_LIMIT;
-    k = pxi_calloc(1, sizeof *k);
-    if (!k)
-        return PX_ERR_NOMEM;
-    struct pxi_session_options so = {
-        .positions = positions, .sequences = slots, .batch = (uint32_t)pxi_min(BATCH, positions)};
-    px_err err = pxi_model_open_slice(pxi_tiny_model(), s, &k->model, NULL);
-    if (err == PX_ERR_OK &&
-        pxi_session_bytes(&k->model->model, &so, p->team->size) > pxi_pipeline_memory(p))
+    struct pxi_session_options so = {.positions = l->positions,
+                                     .sequences = l->slots,
+                                     .batch = (uint32_t)pxi_min(BATCH, l->positions)};
+    struct loaded *k = pxi_calloc(1, sizeof *k);
+    px_err err = k ? PX_ERR_OK : PX_ERR_NOMEM;
+    if (k && pxi_session_bytes(&m->model, &so, p->team->size) > pxi_pipeline_memory(p))
         err = PX_ERR_NOMEM;
     if (err == PX_ERR_OK)
-        err = pxi_session_init(&k->session, &k->model->model, &p->kernels, p->team, &so);
+        err = pxi_session_init(&k->session, &m->model, &p->kernels, p->team, &so);
     if (err != PX_ERR_OK) {
-        px_model_close(k->model);
+        px_model_close(m);
+        pxi_slice_release(p->node, l->id);
         pxi_free(k);
         return err;
     }
-    k->id = id;
-    k->positions = positions;
+    k->model = m;
+    k->slice = l->slice;
+    k->positions = l->positions;
+    snprintf(k->id, sizeof k->id, "%s", l->id);
     pxi_list_add(&p->loaded, &k->link);
-    err = pxi_stages_add(p->stages, id, &k->session, &k->stage);
+    err = pxi_stages_add(p->stages, k->id, &k->session, &k->stage);
     if (err != PX_ERR_OK)
-        unload(k);
+        unload(p, k);
     return err;
+}
+
+static void load_over(struct pxi_load *l, px_err err)
+{
+    void (*done)(void *, px_err) = l->done;
+    void *ctx = l->ctx;
+    pxi_timer_disarm(pxi_loop_timers(l->pipeline->node->loop), &l->timer);
+    pxi_list_remove(&l->link);
+    pxi_free(l);
+    if (done)
+        done(ctx, err);
+}
+
+static void fetched(void *ctx, px_err err, px_model *m)
+{
+    struct pxi_load *l = ctx;
+    struct loaded *k = find(l->pipeline, l->id, &l->slice);
+    l->source = NULL;
+    if (err == PX_ERR_OK && k) { /* another request was quicker */
+        px_model_close(m);
+        pxi_slice_release(l->pipeline->node, l->id);
+        err = k->positions >= l->positions ? PX_ERR_OK : PX_ERR_LIMIT;
+    } else if (err == PX_ERR_OK) {
+        err = install(l->pipeline, l, m);
+    }
+    load_over(l, err);
+}
+
+static void load_begin(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_load *l = PXI_OF(t, struct pxi_load, timer);
+    struct pxi_pipeline *p = l->pipeline;
+    struct loaded *k = find(p, l->id, &l->slice);
+    (void)now_ns;
+    if (!l->positions || l->positions > PXI_LIMIT_CONTEXT_POSITIONS || !l->slots ||
+        l->slots > PXI_LIMIT_STAGE_SESSIONS)
+        load_over(l, PX_ERR_INVALID);
+    else if (k && k->positions >= l->positions)
+        load_over(l, PX_ERR_OK);
+    else if ((k && !evict(p, k)) || !make_room(p))
+        load_over(l, PX_ERR_LIMIT);
+    else if (!(l->source = pxi_slice_fetch(p->node, l->id, &l->slice, fetched, l)))
+        load_over(l, PX_ERR_NOMEM);
+}
+
+struct pxi_load *pxi_pipeline_load(struct pxi_pipeline *p, const char *id,
+                                   const struct pxi_slice *s, uint32_t positions, uint32_t slots,
+                                   void (*done)(void *ctx, px_err err), void *ctx)
+{
+    struct pxi_load *l = pxi_calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    *l = (struct pxi_load){.pipeline = p,
+                           .slice = *s,
+                           .positions = positions,
+                           .slots = slots,
+                           .done = done,
+                           .ctx = ctx};
+    snprintf(l->id, sizeof l->id, "%s", id);
+    pxi_list_init(&l->link);
+    pxi_list_add(&p->loads, &l->link);
+    l->timer.fire = load_begin;
+    pxi_timer_after(pxi_loop_timers(p->node->loop), &l->timer, 0);
+    return l;
+}
+
+void pxi_load_forget(struct pxi_load *l)
+{
+    if (l)
+        l->done = NULL;
 }
 
 /* ------------------------------------------------------------------------ what others ask */
@@ -218,35 +276,57 @@ static bool text_of(px_view v, char *out, size_t cap)
     return true;
 }
 
-static void serve(void *ctx, struct pxi_offer_call *c)
+static void answer(struct pxi_pipeline *p, struct pxi_offer_call *c, px_err err, bool has)
 {
-    struct pxi_pipeline *p = ctx;
-    char model[PXI_LIMIT_STAGE_MODEL_BYTES + 1];
-    px_err err = text_of(c->in.model, model, sizeof model) ? PX_ERR_OK : PX_ERR_INVALID;
-    if (err == PX_ERR_OK && c->in.kind == PXI_OFFER_LOAD) {
-        struct pxi_slice s = {(uint32_t)pxi_min(c->in.first, UINT32_MAX),
-                              (uint32_t)pxi_min(c->in.last, UINT32_MAX), c->in.embed != 0,
-                              c->in.output != 0};
-        err = pxi_pipeline_load(p, model, &s, (uint32_t)pxi_min(c->in.positions, UINT32_MAX),
-                                (uint32_t)pxi_min(c->in.slots, UINT32_MAX));
-    } else if (c->in.kind > PXI_OFFER_LOAD) {
-        err = PX_ERR_UNSUPPORTED;
-    }
     struct pxi_msg_offer_reply r = {.err = (uint64_t)-err,
                                     .text = px_view_str(err ? px_err_text(err) : ""),
                                     .memory = pxi_pipeline_memory(p),
                                     .rate = pxi_pipeline_rate(p),
-                                    .has = pxi_pipeline_model(p, model) != NULL};
+                                    .has = has};
     pxi_offer_reply(c, &r);
 }
 
-static void name_tiny(struct pxi_pipeline *p)
+/* A request whose slice is being fetched. */
+struct asked {
+    struct pxi_pipeline *pipeline;
+    struct pxi_offer_call *call;
+};
+
+static void asked_done(void *ctx, px_err err)
 {
-    uint8_t digest[PXI_DIGEST];
-    pxi_blake3(pxi_tiny_model(), digest);
-    size_t n = (size_t)snprintf(p->tiny, sizeof p->tiny, "tiny-");
-    for (int i = 0; i < NAME_HASH; i++)
-        n += (size_t)snprintf(p->tiny + n, sizeof p->tiny - n, "%02x", digest[i]);
+    struct asked *a = ctx;
+    answer(a->pipeline, a->call, err, err == PX_ERR_OK);
+    pxi_free(a);
+}
+
+static void serve(void *ctx, struct pxi_offer_call *c)
+{
+    struct pxi_pipeline *p = ctx;
+    char model[PXI_LIMIT_STAGE_MODEL_BYTES + 1];
+    if (!text_of(c->in.model, model, sizeof model) || c->in.kind > PXI_OFFER_LOAD) {
+        answer(p, c, PX_ERR_INVALID, false);
+        return;
+    }
+    if (c->in.kind == PXI_OFFER_QUERY) {
+        /* Whoever has a store can get any model that somebody provides. */
+        struct pxi_model_facts facts;
+        bool has = p->node->stored || pxi_model_facts(p->node, model, &facts) == PX_ERR_OK;
+        answer(p, c, PX_ERR_OK,
+               has && (strncmp(model, "tiny-", 5) != 0 ||
+                       pxi_model_facts(p->node, model, &facts) == PX_ERR_OK));
+        return;
+    }
+    struct pxi_slice s = {(uint32_t)pxi_min(c->in.first, UINT32_MAX),
+                          (uint32_t)pxi_min(c->in.last, UINT32_MAX), c->in.embed != 0,
+                          c->in.output != 0};
+    struct asked *a = pxi_calloc(1, sizeof *a);
+    if (a)
+        *a = (struct asked){p, c};
+    if (!a || !pxi_pipeline_load(p, model, &s, (uint32_t)pxi_min(c->in.positions, UINT32_MAX),
+                                 (uint32_t)pxi_min(c->in.slots, UINT32_MAX), asked_done, a)) {
+        pxi_free(a);
+        answer(p, c, PX_ERR_NOMEM, false);
+    }
 }
 
 struct pxi_pipeline *pxi_pipeline_new(px_node *n)
@@ -256,8 +336,8 @@ struct pxi_pipeline *pxi_pipeline_new(px_node *n)
         return NULL;
     p->node = n;
     pxi_list_init(&p->loaded);
+    pxi_list_init(&p->loads);
     pxi_kernels_init(&p->kernels, pxi_cpu_mask(getenv("PLEXUS_CPU")));
-    name_tiny(p);
     p->team = pxi_team_new(0);
     p->worker = p->team ? pxi_compute_new(n->loop) : NULL;
     p->stages = p->worker ? pxi_stages_new(n->host, p->worker) : NULL;
@@ -276,13 +356,17 @@ void pxi_pipeline_free(struct pxi_pipeline *p)
 {
     if (!p)
         return;
+    while (!pxi_list_empty(&p->loads)) {
+        struct pxi_load *l = PXI_OF(p->loads.next, struct pxi_load, link);
+        pxi_slice_cancel(l->source);
+        load_over(l, PX_ERR_INTERRUPTED);
+    }
     pxi_offers_free(p->offers);
     pxi_stages_stop(p->stages);
     pxi_compute_free(p->worker);
     pxi_stages_free(p->stages);
     while (!pxi_list_empty(&p->loaded))
-        unload(PXI_OF(p->loaded.next, struct loaded, link));
+        unload(p, PXI_OF(p->loaded.next, struct loaded, link));
     pxi_team_free(p->team);
-    px_model_close(p->whole);
     pxi_free(p);
 }

@@ -11,6 +11,7 @@
 #include "infer/plan.h"
 #include "node/engine.h"
 #include "node/node_impl.h"
+#include "node/slice_source.h"
 
 struct pxi_pipeline;
 
@@ -18,15 +19,14 @@ struct pxi_pipeline;
 struct pxi_pipeline *pxi_pipeline_new(px_node *n);
 void pxi_pipeline_free(struct pxi_pipeline *p);
 
-/* The name by which peers know a model: of the embedded one its hash, so that two versions do not
- * mix. NULL: it is not known here. Borrowed for the life of the pipeline. */
-const char *pxi_pipeline_model(struct pxi_pipeline *p, const char *name);
-/* The model of that name, opened as a whole (nothing is read before it is used). Borrowed. */
-const px_model *pxi_pipeline_open(struct pxi_pipeline *p, const char *id, px_err *err);
-
-/* Load a slice here, or find it loaded. Errors: those of px_model_open, PX_ERR_LIMIT. */
-px_err pxi_pipeline_load(struct pxi_pipeline *p, const char *id, const struct pxi_slice *s,
-                         uint32_t positions, uint32_t slots);
+/* Load a slice here, or find it loaded. `done` comes once, later; NULL: nobody waits. Errors: those
+ * of pxi_slice_fetch, PX_ERR_LIMIT, PX_ERR_INVALID, PX_ERR_NOMEM. */
+struct pxi_load;
+struct pxi_load *pxi_pipeline_load(struct pxi_pipeline *p, const char *id,
+                                   const struct pxi_slice *s, uint32_t positions, uint32_t slots,
+                                   void (*done)(void *ctx, px_err err), void *ctx);
+/* `done` will not come; the slice is loaded all the same. */
+void pxi_load_forget(struct pxi_load *l);
 /* What this node offers to others. */
 uint64_t pxi_pipeline_memory(const struct pxi_pipeline *p);
 uint64_t pxi_pipeline_rate(const struct pxi_pipeline *p);

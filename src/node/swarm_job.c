@@ -20,14 +20,15 @@ struct hop {
     struct helper *helper;
     struct pxi_slice slice;
     double seconds;
+    struct pxi_swarm_job *job;
+    struct pxi_load *load; /* here */
 };
 
 struct pxi_swarm_job {
     struct pxi_pipeline *pipeline;
     const struct pxi_swarm_events *on;
     void *ctx;
-    const px_model *model;
-    char *id;
+    struct pxi_model_facts facts;
     struct pxi_chain *chain;
     struct helper *helpers;
     unsigned helper_count, waiting; /* answers that are still to come */
@@ -62,8 +63,9 @@ void pxi_swarm_cancel(struct pxi_swarm_job *j)
     for (unsigned i = 0; i < j->helper_count; i++)
         pxi_asking_cancel(&j->helpers[i].ask);
     pxi_chain_free(j->chain);
+    for (unsigned i = 0; i < j->hop_count; i++)
+        pxi_load_forget(j->hops[i].load);
     pxi_free(j->helpers);
-    pxi_free(j->id);
     pxi_free(j);
 }
 
@@ -171,11 +173,18 @@ static void load_done(struct pxi_asking *a, px_err err, const struct pxi_msg_off
         }
 }
 
+static void loaded_here(void *ctx, px_err err)
+{
+    struct hop *hop = ctx;
+    hop->load = NULL;
+    loaded(hop->job, (unsigned)(hop - hop->job->hops), err, px_view_str(px_err_text(err)));
+}
+
 static void load(struct pxi_swarm_job *j, unsigned i)
 {
     struct hop *hop = &j->hops[i];
     struct pxi_msg_offer m = {.kind = PXI_OFFER_LOAD,
-                              .model = px_view_str(j->id),
+                              .model = px_view_str(j->facts.id),
                               .first = hop->slice.first,
                               .last = hop->slice.last,
                               .embed = hop->slice.embed,
@@ -183,8 +192,11 @@ static void load(struct pxi_swarm_job *j, unsigned i)
                               .positions = j->positions,
                               .slots = SLOTS};
     if (hop->helper->self) {
-        px_err err = pxi_pipeline_load(j->pipeline, j->id, &hop->slice, j->positions, SLOTS);
-        loaded(j, i, err, px_view_str(px_err_text(err)));
+        hop->job = j;
+        hop->load = pxi_pipeline_load(j->pipeline, j->facts.id, &hop->slice, j->positions, SLOTS,
+                                      loaded_here, hop);
+        if (!hop->load)
+            loaded(j, i, PX_ERR_NOMEM, px_view_str(px_err_text(PX_ERR_NOMEM)));
         return;
     }
     j->mending |= 1u << i;
@@ -276,18 +288,13 @@ static void loads(struct pxi_swarm_job *j)
 
 static struct pxi_plan_model model_of(const struct pxi_swarm_job *j)
 {
-    const struct pxi_model *m = &j->model->model;
-    struct pxi_kv_layout l = {0};
-    uint64_t kv = 0, ends = m->embd.rows * m->embd.row_bytes;
-    uint64_t output = m->output.data == m->embd.data ? ends : m->output.rows * m->output.row_bytes;
-    uint64_t all = m->weight_bytes - ends - (m->output.data == m->embd.data ? 0 : output);
-    if (pxi_kv_layout_init(&l, &m->config, PX_KV_F16, j->positions))
-        kv = l.slab_bytes / m->config.blocks * SLOTS;
-    return (struct pxi_plan_model){.blocks = m->config.blocks,
-                                   .block_bytes = all / m->config.blocks,
-                                   .block_memory = all / m->config.blocks + kv,
-                                   .embed_memory = ends,
-                                   .output_bytes = output,
+    const struct pxi_model_facts *f = &j->facts;
+    uint64_t kv = f->kv_position_bytes * j->positions * SLOTS;
+    return (struct pxi_plan_model){.blocks = f->blocks,
+                                   .block_bytes = f->block_bytes,
+                                   .block_memory = f->block_bytes + kv,
+                                   .embed_memory = f->embed_bytes,
+                                   .output_bytes = f->output_bytes,
                                    .stages_min = j->stages_min};
 }
 
@@ -362,7 +369,7 @@ static unsigned candidates(struct pxi_swarm_job *j, struct pxi_peer *out, unsign
 
 static void query(struct pxi_swarm_job *j)
 {
-    struct pxi_msg_offer m = {.kind = PXI_OFFER_QUERY, .model = px_view_str(j->id)};
+    struct pxi_msg_offer m = {.kind = PXI_OFFER_QUERY, .model = px_view_str(j->facts.id)};
     const px_node *n = pxi_pipeline_node(j->pipeline);
     j->waiting = 1;
     for (unsigned i = 0; i < j->helper_count; i++) {
@@ -382,17 +389,14 @@ static void query(struct pxi_swarm_job *j)
 static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o)
 {
     struct pxi_peer peers[PXI_LIMIT_PLAN_PEERS - 1];
-    px_err err;
-    const char *id = pxi_pipeline_model(j->pipeline, o->model);
-    j->model = id ? pxi_pipeline_open(j->pipeline, id, &err) : NULL;
-    if (!j->model)
-        return id ? err : PX_ERR_NOT_FOUND;
-    j->id = pxi_strdup_view(px_view_str(id));
+    px_err err = pxi_model_facts(pxi_pipeline_node(j->pipeline), o->model, &j->facts);
+    if (err != PX_ERR_OK)
+        return err;
     uint64_t want = o->positions ? o->positions : o->token_count + o->max_tokens;
-    j->positions = (uint32_t)pxi_min(pxi_max(want, 1), j->model->info.context_train);
+    j->positions = (uint32_t)pxi_min(pxi_max(want, 1), j->facts.context_train);
     unsigned n = candidates(j, peers, PXI_LIMIT_PLAN_PEERS - 1);
     j->helpers = pxi_calloc(n + 1, sizeof *j->helpers);
-    if (!j->id || !j->helpers)
+    if (!j->helpers)
         return PX_ERR_NOMEM;
     j->helper_count = n + 1;
     for (unsigned i = 0; i <= n; i++)
@@ -403,7 +407,7 @@ static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o
     j->helpers[0].rate = pxi_pipeline_rate(j->pipeline);
     for (unsigned i = 0; i < n; i++)
         j->helpers[i + 1].peer = peers[i];
-    struct pxi_chain_options co = {.model = j->id,
+    struct pxi_chain_options co = {.model = j->facts.id,
                                    .sampling = &o->sampling,
                                    .on = &chain_events,
                                    .ctx = j,
@@ -427,7 +431,10 @@ struct pxi_swarm_job *pxi_swarm_start(struct pxi_pipeline *p, const struct pxi_s
     j->stages_min = o->stages_min;
     px_err err = prepare(j, o);
     if (err != PX_ERR_OK)
-        end(j, err, err == PX_ERR_NOT_FOUND ? "no peer knows this model" : NULL);
+        end(j, err,
+            err == PX_ERR_NOT_FOUND ? "no such model here: plexus push puts a file into the store, "
+                                      "pull a model of others"
+                                    : NULL);
     else
         later(j, query);
     return j;

@@ -69,9 +69,13 @@ class Swarm:
             time.sleep(0.1)
         return False
 
-    def answer(self, at=None, how=None, seed=None):
+    def ask(self, name, *args):
+        out, _ = self.inside(name, *args, "--json", stderr=subprocess.DEVNULL).communicate()
+        return json.loads(out) if out else {}
+
+    def answer(self, at=None, how=None, seed=None, model="tiny"):
         """Tokens of one answer; before token `at`, `how` is done to the node of the middle stage."""
-        args = ["run", "tiny", PROMPT, "-n", str(TOKENS), "--swarm", "--json-lines", *sampling(seed)]
+        args = ["run", model, PROMPT, "-n", str(TOKENS), "--swarm", "--json-lines", *sampling(seed)]
         p = self.inside("a", *args, stderr=subprocess.PIPE)
         tokens, done, middle = [], {}, None
         for line in p.stdout:
@@ -174,7 +178,7 @@ def main():
     subprocess.run(["ip", "netns", "del", PREFIX + "t"], check=True)
     swarm = Swarm(program)
     rng = random.Random(1)
-    tap = Tap(5 + 2 * runs)
+    tap = Tap(7 + 2 * runs)
     try:
         mesh()
         start = time.monotonic()
@@ -188,6 +192,13 @@ def main():
         tap.case("every node is a stage", len(done.get("stages", [])) == 3, str(done.get("stages")))
         tokens, done, rc, why = swarm.answer(seed=7)
         tap.case("sampled too", rc == 0 and tokens == alone(program, 7), why)
+        cid = swarm.ask("a", "push", "tiny").get("cid", "")
+        tokens, done, rc, why = swarm.answer(model=cid)
+        tap.case("a model of the store: the others fetch their parts",
+                 rc == 0 and tokens == alone(program) and len(done.get("stages", [])) == 3, why)
+        parts = [m for n in NAMES[1:] for m in swarm.ask(n, "list").get("models", [])]
+        tap.case("each only its own", len(parts) == 2 and
+                 all(0 < m["bytes_here"] < m["bytes"] for m in parts), str(parts))
         lost = fault_runs(swarm, tap, runs, "killed", rng)
         lost += fault_runs(swarm, tap, runs, "frozen", rng)
         tap.case("most faults met an answer under way", lost * 2 >= runs, f"{lost} of {2 * runs}")

@@ -1,0 +1,198 @@
+#include "node/slice_source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "node/stored.h"
+
+enum { NAME_HASH = 8 };
+
+struct pxi_slice_source {
+    px_node *node;
+    char id[96];
+    struct pxi_slice slice;
+    struct pxi_pull *pull;
+    struct pxi_timer timer; /* nothing is told from inside */
+    void (*done)(void *ctx, px_err err, px_model *m);
+    void *ctx;
+};
+
+/* "tiny-" and the first bytes of the hash: two versions of the program do not mix their models. */
+static const char *tiny_id(void)
+{
+    static char id[sizeof "tiny-" + 2 * NAME_HASH];
+    uint8_t digest[PXI_DIGEST];
+    if (id[0])
+        return id;
+    pxi_blake3(pxi_tiny_model(), digest);
+    size_t n = (size_t)snprintf(id, sizeof id, "tiny-");
+    for (int i = 0; i < NAME_HASH; i++)
+        n += (size_t)snprintf(id + n, sizeof id - n, "%02x", digest[i]);
+    return id;
+}
+
+static bool is_tiny(const char *name)
+{
+    return strcmp(name, "tiny") == 0 || strcmp(name, tiny_id()) == 0;
+}
+
+static px_err tiny_facts(struct pxi_model_facts *out)
+{
+    px_model *m;
+    px_err err = px_model_open("tiny", &m, NULL);
+    if (err != PX_ERR_OK)
+        return err;
+    const struct pxi_model *w = &m->model;
+    bool tied = w->output.data == w->embd.data;
+    snprintf(out->id, sizeof out->id, "%s", tiny_id());
+    out->blocks = w->config.blocks;
+    out->context_train = w->config.context_train;
+    out->embed_bytes = w->embd.rows * w->embd.row_bytes;
+    out->output_bytes = w->output.rows * w->output.row_bytes;
+    out->block_bytes =
+        (w->weight_bytes - out->embed_bytes - (tied ? 0 : out->output_bytes)) / w->config.blocks;
+    out->kv_position_bytes = 2ull * w->config.kv_heads * (w->config.key_dim + w->config.value_dim);
+    px_model_close(m);
+    return PX_ERR_OK;
+}
+
+static struct pxi_store_model *in_store(px_node *n, const char *name, px_err *err)
+{
+    struct pxi_store_model *m = NULL;
+    *err = n->stored ? pxi_store_find(n->stored->store, name, &m) : PX_ERR_NOT_FOUND;
+    return *err == PX_ERR_OK ? m : NULL;
+}
+
+px_err pxi_model_facts(px_node *n, const char *name, struct pxi_model_facts *out)
+{
+    px_err err;
+    memset(out, 0, sizeof *out);
+    if (!name)
+        return PX_ERR_INVALID;
+    if (is_tiny(name))
+        return tiny_facts(out);
+    struct pxi_store_model *s = in_store(n, name, &err);
+    if (!s)
+        return err;
+    const struct pxi_manifest *m = &s->m;
+    char cid[PXI_CID_TEXT];
+    snprintf(out->id, sizeof out->id, "%s", pxi_hash_text(m->hash, cid));
+    out->blocks = (uint32_t)m->blocks;
+    out->context_train = (uint32_t)m->context;
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct pxi_manifest_shard *shard = &m->shards[i];
+        if (shard->role == PXI_SHARD_BLOCK)
+            out->block_bytes += shard->bytes / m->blocks;
+        else if (shard->role == PXI_SHARD_EMBED)
+            out->embed_bytes = shard->bytes;
+        else if (shard->role == PXI_SHARD_OUTPUT)
+            out->output_bytes = shard->bytes;
+    }
+    out->output_bytes += m->tied ? out->embed_bytes : 0;
+    out->kv_position_bytes = m->heads ? 4 * m->kv_heads * (m->embd / m->heads) : 0;
+    return PX_ERR_OK;
+}
+
+/* ------------------------------------------------------------------------ opening */
+
+static struct pxi_want want_of(const struct pxi_slice *s)
+{
+    return (struct pxi_want){s->first, s->last, s->embed, s->output};
+}
+
+static void over(struct pxi_slice_source *f, px_err err, px_model *m)
+{
+    void (*done)(void *, px_err, px_model *) = f->done;
+    void *ctx = f->ctx;
+    f->pull = NULL;
+    pxi_slice_cancel(f);
+    done(ctx, err, m);
+}
+
+static px_err open_here(struct pxi_slice_source *f, struct pxi_store_model *s, px_model **out)
+{
+    char **paths;
+    uint32_t count, missing;
+    struct pxi_want want = want_of(&f->slice);
+    px_err err = pxi_store_slice(f->node->stored->store, s, &want, &paths, &count, &missing);
+    *out = NULL;
+    if (err != PX_ERR_OK)
+        return err;
+    err = pxi_model_open_parts(paths, count, &f->slice, out, NULL);
+    pxi_store_paths_free(paths, count);
+    if (err == PX_ERR_OK) {
+        s->held++;
+        pxi_store_touch(f->node->stored->store, s);
+    }
+    return err;
+}
+
+static void pulled(void *ctx, px_err err, struct pxi_store_model *s)
+{
+    struct pxi_slice_source *f = ctx;
+    px_model *m = NULL;
+    if (err == PX_ERR_OK)
+        err = open_here(f, s, &m);
+    over(f, err, m);
+}
+
+static void begin(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_slice_source *f = PXI_OF(t, struct pxi_slice_source, timer);
+    struct pxi_want want = want_of(&f->slice);
+    struct pxi_cid cid;
+    px_model *m = NULL;
+    px_err err;
+    (void)now_ns;
+    if (is_tiny(f->id)) {
+        err = pxi_model_open_slice(pxi_tiny_model(), &f->slice, &m, NULL);
+        over(f, err, m);
+        return;
+    }
+    struct pxi_store_model *s = in_store(f->node, f->id, &err);
+    if (s && (err = open_here(f, s, &m)) != PX_ERR_NOT_FOUND) {
+        over(f, err, m);
+        return;
+    }
+    if (!f->node->stored || pxi_cid_parse(px_view_str(f->id), &cid, NULL) != PX_ERR_OK) {
+        over(f, PX_ERR_NOT_FOUND, NULL);
+        return;
+    }
+    f->pull = pxi_stored_pull(f->node, &cid, &want, pulled, f);
+    if (!f->pull)
+        over(f, PX_ERR_NOMEM, NULL);
+}
+
+struct pxi_slice_source *pxi_slice_fetch(px_node *n, const char *id, const struct pxi_slice *s,
+                                         void (*done)(void *ctx, px_err err, px_model *m),
+                                         void *ctx)
+{
+    struct pxi_slice_source *f = pxi_calloc(1, sizeof *f);
+    if (!f)
+        return NULL;
+    *f = (struct pxi_slice_source){.node = n, .slice = *s, .done = done, .ctx = ctx};
+    snprintf(f->id, sizeof f->id, "%s", id);
+    f->timer.fire = begin;
+    pxi_timer_after(pxi_loop_timers(n->loop), &f->timer, 0);
+    return f;
+}
+
+void pxi_slice_cancel(struct pxi_slice_source *f)
+{
+    if (!f)
+        return;
+    pxi_timer_disarm(pxi_loop_timers(f->node->loop), &f->timer);
+    if (f->pull)
+        pxi_pull_cancel(f->pull);
+    pxi_free(f);
+}
+
+void pxi_slice_release(px_node *n, const char *id)
+{
+    px_err err;
+    struct pxi_store_model *s = is_tiny(id) ? NULL : in_store(n, id, &err);
+    if (s && s->held)
+        s->held--;
+}
