@@ -448,6 +448,7 @@ static const struct cli_verb_opt opts_up[] = {
     {OPT_API_TOKEN, NULL},
     {OPT_API_HOST, NULL},
     {OPT_MODEL, NULL},
+    {OPT_SWARM, NULL},
     {OPT_PARALLEL, "4"},
     {OPT_CTX, "0"},
     {OPT_THREADS, "0"},
@@ -1692,10 +1693,10 @@ const struct cli_verb cli_verbs[] = {
     "machine.\n"
     "\n"
     "It serves an HTTP API for programs at --api: OpenAI's and ollama's routes,\n"
-    "answered by --model, and health, metrics and events. When the default port is\n"
-    "taken it takes another and says so. The API is for this machine only unless\n"
-    "--api names another address; clients must then send the token that lies in\n"
-    "api.token in the home.\n"
+    "answered by --model (by the peers together with --swarm), and health, metrics\n"
+    "and events. When the default port is taken it takes another and says so. The API\n"
+    "is for this machine only unless --api names another address; clients must then\n"
+    "send the token that lies in api.token in the home.\n"
     "\n"
     "Under systemd it takes sockets that were opened for it and tells when it is\n"
     "ready (Type=notify). The end is Ctrl-C or SIGTERM.\n"
@@ -1749,6 +1750,8 @@ const struct cli_verb cli_verbs[] = {
     "      --api-host NAME     A name that clients may give in the Host header,\n"
     "                          besides addresses; may be repeated.\n"
     "      --model MODEL       Answer for this model over the HTTP API.\n"
+    "      --swarm             Compute over the peers of the running node (plexus\n"
+    "                          up), each a part of the model.\n"
     "      --parallel N        Answers that grow at the same time; each has a KV\n"
     "                          cache of its own. [4]\n"
     "      --ctx N             Context length in tokens; 0 takes the model's own, at\n"

@@ -62,6 +62,10 @@ int api_serve(const struct cli *c, px_node *n, const char *path, px_model **m)
     px_err e = px_model_open(path, m, &d);
     if (e)
         return fail(e, path, &d);
+    if (has_option(c, OPT_SWARM) && opt_on(c, OPT_SWARM)) {
+        e = px_node_serve_swarm(n, *m, path, &d);
+        return e ? fail(e, path, &d) : 0;
+    }
     px_context_options o = {.size = sizeof o};
     o.sequences = (uint32_t)opt_uint(c, OPT_PARALLEL);
     o.positions = (uint32_t)opt_uint(c, OPT_CTX);

@@ -302,7 +302,7 @@ _plexus()
         fi ;;
     "up")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --swarm --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

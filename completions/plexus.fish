@@ -343,6 +343,7 @@ complete -c plexus -n '__plexus_verb up' -l api -x -d 'Where the HTTP API is ser
 complete -c plexus -n '__plexus_verb up' -l api-token -r -F -d 'File of the API\'s bearer token, made when missing; given, loopback asks for it too.'
 complete -c plexus -n '__plexus_verb up' -l api-host -x -d 'A name that clients may give in the Host header, besides addresses; may be repeated.'
 complete -c plexus -n '__plexus_verb up' -l model -r -F -d 'Answer for this model over the HTTP API.'
+complete -c plexus -n '__plexus_verb up' -l swarm -d 'Compute over the peers of the running node (plexus up), each a part of the model.'
 complete -c plexus -n '__plexus_verb up' -l parallel -x -d 'Answers that grow at the same time; each has a KV cache of its own.'
 complete -c plexus -n '__plexus_verb up' -l ctx -x -d 'Context length in tokens; 0 takes the model\'s own, at most 4096.'
 complete -c plexus -n '__plexus_verb up' -l threads -s t -x -d 'Threads to compute with; 0 takes every processor this process may use.'

@@ -81,6 +81,12 @@ PX_API PX_NODISCARD px_err px_node_serve(px_node *n, const px_model *m, const ch
                                          const px_context_options *context, uint64_t file_bytes,
                                          px_diag *diag);
 
+/* The same, but computed by the peers of the node, each a part of the model: `name` is "tiny", or
+ * what a model of the node's store is called. Of m only the tokenizer and the chat template are
+ * used. */
+PX_API PX_NODISCARD px_err px_node_serve_swarm(px_node *n, const px_model *m, const char *name,
+                                               px_diag *diag);
+
 /* Where the HTTP API is, such as "http://127.0.0.1:7878"; NULL when there is none. Borrowed. */
 PX_API const char *px_node_http(const px_node *n);
 

@@ -8,14 +8,14 @@
 #include "base/list.h"
 
 /* One piece of work; embedded in its owner, who leaves it and what it uses alone until `done`. */
-struct pxi_job {
-    void (*run)(struct pxi_job *w);  /* on the worker's thread */
-    void (*done)(struct pxi_job *w); /* on the owner's thread, never from inside submit */
+struct pxi_computation {
+    void (*run)(struct pxi_computation *w);  /* on the worker's thread */
+    void (*done)(struct pxi_computation *w); /* on the owner's thread, never from inside submit */
     struct pxi_list link;
 };
 
 struct pxi_compute {
-    void (*submit)(struct pxi_compute *c, struct pxi_job *w); /* in order, one at a time */
+    void (*submit)(struct pxi_compute *c, struct pxi_computation *w); /* in order, one at a time */
 };
 
 #endif

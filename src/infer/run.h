@@ -59,7 +59,7 @@ struct pxi_stage {
     char *model;
     struct pxi_list runs;
     uint32_t *slots; /* taken by which session: 1 taken */
-    struct pxi_job work;
+    struct pxi_computation work;
     bool busy, removed;
     struct pxi_step *steps;  /* [batch]: what the worker evaluates */
     struct pxi_run **owners; /* [batch] */

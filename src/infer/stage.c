@@ -231,7 +231,7 @@ static void sample(struct pxi_run *r, uint32_t position, const struct pxi_step *
 }
 
 /* On the worker's thread. */
-static void compute(struct pxi_job *w)
+static void compute(struct pxi_computation *w)
 {
     struct pxi_stage *s = PXI_OF(w, struct pxi_stage, work);
     size_t wanted = 0, cols = s->session->model->config.embd;
@@ -247,7 +247,7 @@ static void compute(struct pxi_job *w)
     }
 }
 
-static void computed(struct pxi_job *w)
+static void computed(struct pxi_computation *w)
 {
     struct pxi_stage *s = PXI_OF(w, struct pxi_stage, work);
     struct pxi_run *before = NULL;
@@ -325,7 +325,7 @@ px_err pxi_stages_add(struct pxi_stages *s, const char *model, struct pxi_sessio
     pxi_list_add(&s->stages, &stage->link);
     stage->service = s;
     stage->session = session;
-    stage->work = (struct pxi_job){.run = compute, .done = computed};
+    stage->work = (struct pxi_computation){.run = compute, .done = computed};
     pxi_list_init(&stage->work.link);
     stage->model = pxi_strdup_view(px_view_str(model));
     stage->slots = pxi_calloc(session->kv.sequences, sizeof *stage->slots);

@@ -8,9 +8,9 @@ struct computer {
     struct pxi_worker *worker;
 };
 
-static struct pxi_job *work_of(struct pxi_mail *m)
+static struct pxi_computation *work_of(struct pxi_mail *m)
 {
-    return PXI_OF(&m->link, struct pxi_job, link);
+    return PXI_OF(&m->link, struct pxi_computation, link);
 }
 
 static void compute(void *ctx, struct pxi_worker *w)
@@ -29,7 +29,7 @@ static void heard(void *ctx, struct pxi_mail *m)
     work_of(m)->done(work_of(m));
 }
 
-static void submit(struct pxi_compute *base, struct pxi_job *w)
+static void submit(struct pxi_compute *base, struct pxi_computation *w)
 {
     struct computer *c = PXI_OF(base, struct computer, base);
     pxi_worker_send(c->worker, PXI_OF(&w->link, struct pxi_mail, link));

@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "plexus/model.h"
+#include "plexus/node.h"
 #include "plexus/sampler.h"
 #include "plexus/template.h"
 
@@ -113,6 +114,13 @@ struct pxi_generator {
  */
 px_err pxi_prompt_tokens(const struct pxi_generator_info *info, const struct pxi_prompt *p,
                          int64_t now_unix, int32_t **out, size_t *n, px_diag *diag);
+
+/* Open the back end of the swarm: peers compute, each a part of the model (src/node/pipeline.h),
+ * whose name is what pxi_model_facts takes. Only m's tokenizer and template are used; it must
+ * outlive the generator, and the generator the node. Requests for log-probabilities, JSON,
+ * embeddings and biases are PX_ERR_UNSUPPORTED. */
+px_err pxi_generator_swarm(px_node *n, const px_model *m, const char *name,
+                           struct pxi_generator **out);
 
 /* Open the back end of this machine: it computes on a thread of its own, several sequences in one
  * context. The model must outlive it. */

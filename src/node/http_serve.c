@@ -94,7 +94,7 @@ static json_t *report(void *ctx, const char *what)
         return ask(s->node, "{\"op\":\"peers\",\"id\":0}");
     if (strcmp(what, "topology") == 0)
         return topology(s->node);
-    return ask(s->node, "{\"op\":\"plan\",\"id\":0}");
+    return ask(s->node, "{\"op\":\"stages\",\"id\":0}");
 }
 
 static void peer_metrics(px_node *n, struct pxi_buf *out)
@@ -322,6 +322,20 @@ struct pxi_api *pxi_http_serve_api(const struct pxi_http_serve *s)
 const char *px_node_http(const px_node *n)
 {
     return pxi_http_serve_url(n->http);
+}
+
+px_err px_node_serve_swarm(px_node *n, const px_model *m, const char *name, px_diag *diag)
+{
+    struct pxi_generator *g;
+    if (!n->http || !n->pipeline)
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "a node with an HTTP API that computes",
+                            "none");
+    px_err err = pxi_generator_swarm(n, m, name, &g);
+    if (err == PX_ERR_OK && !pxi_api_add(n->http->api, g)) {
+        g->close(g);
+        err = PX_ERR_LIMIT;
+    }
+    return err;
 }
 
 px_err px_node_serve(px_node *n, const px_model *m, const char *name,

@@ -24,6 +24,10 @@ px_err px_node_do(px_node *n, const char *command, void (*reply)(void *ctx, cons
 {
     return PX_ERR_UNSUPPORTED;
 }
+px_err px_node_serve_swarm(px_node *n, const px_model *m, const char *name, px_diag *diag)
+{
+    return PX_ERR_UNSUPPORTED;
+}
 px_err px_node_serve(px_node *n, const px_model *m, const char *name,
                      const px_context_options *context, uint64_t file_bytes, px_diag *diag)
 {

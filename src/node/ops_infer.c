@@ -114,6 +114,10 @@ static int32_t *tokens_of(const struct pxi_call *c, size_t *n)
 static void begin(struct pxi_call *c, bool generate)
 {
     static const struct pxi_swarm_events events = {on_planned, on_token, on_over};
+    if (!pxi_call_text(c, "model")) {
+        pxi_call_fail(c, PX_ERR_INVALID, "model: a name is missing");
+        return;
+    }
     struct answer *a = c->node->pipeline ? pxi_calloc(1, sizeof *a) : NULL;
     if (!a) {
         pxi_call_fail(c, c->node->pipeline ? PX_ERR_NOMEM : PX_ERR_UNSUPPORTED,

@@ -44,7 +44,7 @@ struct pxi_pipeline {
     struct pxi_stages *stages;
     struct pxi_offers *offers;
     struct pxi_list loaded, loads;
-    struct pxi_job measuring;
+    struct pxi_computation measuring;
     uint64_t rate;
     bool measured;
 };
@@ -82,7 +82,7 @@ static void read_part(void *arg, unsigned rank, unsigned size)
 }
 
 /* Decoding reads every weight once a token: memory is the bound, so it is what is measured. */
-static void measure(struct pxi_job *w)
+static void measure(struct pxi_computation *w)
 {
     struct pxi_pipeline *p = PXI_OF(w, struct pxi_pipeline, measuring);
     uint64_t *bytes = malloc(RATE_BYTES);
@@ -101,7 +101,7 @@ static void measure(struct pxi_job *w)
     free(bytes);
 }
 
-static void measure_done(struct pxi_job *w)
+static void measure_done(struct pxi_computation *w)
 {
     PXI_OF(w, struct pxi_pipeline, measuring)->measured = true;
 }
@@ -346,7 +346,7 @@ struct pxi_pipeline *pxi_pipeline_new(px_node *n)
         pxi_pipeline_free(p);
         return NULL;
     }
-    p->measuring = (struct pxi_job){.run = measure, .done = measure_done};
+    p->measuring = (struct pxi_computation){.run = measure, .done = measure_done};
     pxi_list_init(&p->measuring.link);
     p->worker->submit(p->worker, &p->measuring);
     return p;

@@ -138,6 +138,13 @@ def test_pull_from_another_node(place):
                     env=env_of(place, "b")).code, 2)
 
 
+def forget_peak(node):
+    """What a node needs for its measurements after the start is not what a pull needs."""
+    time.sleep(2)
+    with open(f"/proc/{node.pid}/clear_refs", "w", encoding="ascii") as f:
+        f.write("5")
+
+
 def peak_kib(node):
     with open(f"/proc/{node.pid}/status", encoding="ascii") as f:
         return int(re.search(r"VmHWM:\s+(\d+)", f.read())[1])
@@ -176,6 +183,7 @@ def test_a_pull_survives_kills_and_keeps_little_memory(place):
         second.wait(30)
         _, second = up(place, "b")
         place.run("swarm", "connect", a["addrs"][0], env=env_of(place, "b"))
+    forget_peak(second)
     r = json.loads(place.run("pull", pushed["cid"], "--json", env=env_of(place, "b")).out)
     print(f"# {kills} kills, {r['bytes_got']} of {r['bytes']} bytes at last")
     assert not kills or r["bytes_got"] < r["bytes"]

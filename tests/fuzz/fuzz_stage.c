@@ -35,14 +35,14 @@ static bool gone;
 static void work_due(struct pxi_timer *t, uint64_t now_ns)
 {
     while (!pxi_list_empty(&worker.work)) {
-        struct pxi_job *w = PXI_OF(worker.work.next, struct pxi_job, link);
+        struct pxi_computation *w = PXI_OF(worker.work.next, struct pxi_computation, link);
         pxi_list_remove(&w->link);
         w->run(w);
         w->done(w);
     }
 }
 
-static void submit(struct pxi_compute *c, struct pxi_job *w)
+static void submit(struct pxi_compute *c, struct pxi_computation *w)
 {
     pxi_list_add(&worker.work, &w->link);
     pxi_timer_after(&timers, &worker.timer, PXI_MS);

@@ -24,13 +24,13 @@ static void lazy_fire(struct pxi_timer *t, uint64_t now)
     struct lazy *l = PXI_OF(t, struct lazy, timer);
     if (pxi_list_empty(&l->work))
         return;
-    struct pxi_job *w = PXI_OF(l->work.next, struct pxi_job, link);
+    struct pxi_computation *w = PXI_OF(l->work.next, struct pxi_computation, link);
     pxi_list_remove(&w->link);
     w->run(w);
     w->done(w);
 }
 
-static void lazy_submit(struct pxi_compute *base, struct pxi_job *w)
+static void lazy_submit(struct pxi_compute *base, struct pxi_computation *w)
 {
     struct lazy *l = PXI_OF(base, struct lazy, base);
     pxi_list_add(&l->work, &w->link);
