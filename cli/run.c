@@ -69,10 +69,8 @@ static json_t *document(const struct session *s, json_t *doc, const struct ids *
     json_object_set_new(doc, "seed", json_u64(s->seed));
     if (s->ctx)
         json_object_set_new(doc, "threads", json_integer(px_context_threads(s->ctx)));
-    if (s->swarm) {
-        json_object_set(doc, "stages", swarm_stages(s));
-        json_object_set_new(doc, "epochs", json_integer(swarm_epochs(s)));
-    }
+    json_object_set_new(doc, "stages", s->swarm ? json_incref(swarm_stages(s)) : json_null());
+    json_object_set_new(doc, "epochs", s->swarm ? json_integer(swarm_epochs(s)) : json_null());
     json_object_set_new(doc, "timings", timings_json(s));
     return doc;
 }

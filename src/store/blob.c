@@ -128,6 +128,11 @@ px_err pxi_partial_open(struct pxi_store *s, const uint8_t hash[PXI_DIGEST], uin
     p->missing = p->groups;
     if (!bytes || bytes > PXI_LIMIT_STORE_SHARD_BYTES)
         return PX_ERR_LIMIT;
+    for (struct pxi_partial *q = s->partials; q; q = q->next)
+        if (memcmp(q->hash, hash, PXI_DIGEST) == 0)
+            return PX_ERR_REFUSED;
+    p->next = s->partials;
+    s->partials = p;
     p->have = pxi_calloc((size_t)(p->groups / 8 + 1), 1);
     px_err err = p->have ? PX_ERR_OK : PX_ERR_NOMEM;
     if (err == PX_ERR_OK)
@@ -146,6 +151,11 @@ px_err pxi_partial_open(struct pxi_store *s, const uint8_t hash[PXI_DIGEST], uin
 
 void pxi_partial_close(struct pxi_partial *p)
 {
+    for (struct pxi_partial **q = p->store ? &p->store->partials : NULL; q && *q; q = &(*q)->next)
+        if (*q == p) {
+            *q = p->next;
+            break;
+        }
     if (p->file)
         p->store->files->ops->close(p->file);
     if (p->tree)

@@ -4,7 +4,7 @@
 #include "net/host_impl.h"
 #include "store/pull_impl.h"
 
-enum { RETRY_MS = 2000 };
+enum { RETRY_MS = 2000, BLOCKED_MS = 200 };
 
 static struct pxi_timers *timers_of(const struct pxi_pull *p)
 {
@@ -182,7 +182,6 @@ static void finished(struct pxi_work *w)
         pxi_partial_close(&j->partial);
         j->state = PXI_JOB_DONE;
         p->open--;
-        p->here++;
         open_jobs(p);
     }
     pxi_pull_check(p);
@@ -212,18 +211,24 @@ static px_err open_job(struct pxi_pull *p, uint32_t i)
     return PX_ERR_OK;
 }
 
-/* A few shards at a time. */
+/* A few shards at a time; one that another fetch has under way is waited for. */
 static void open_jobs(struct pxi_pull *p)
 {
     px_err err = PX_ERR_OK;
-    for (; p->next_shard < p->model->m.count && p->open < PXI_LIMIT_SHARD_OPEN && !err;
-         p->next_shard++) {
+    while (p->next_shard < p->model->m.count && p->open < PXI_LIMIT_SHARD_OPEN) {
         uint32_t i = p->next_shard;
         if (pxi_want_shard(&p->o.want, &p->model->m, i) &&
             !pxi_store_has(p->o.store, p->model->m.shards[i].hash, NULL))
             err = open_job(p, i);
+        if (err != PX_ERR_OK)
+            break;
+        p->next_shard++;
     }
-    if (err != PX_ERR_OK)
+    p->blocked = err == PX_ERR_REFUSED;
+    if (p->blocked && !p->soon.armed)
+        pxi_timer_after(timers_of(p), &p->soon, BLOCKED_MS * PXI_MS);
+    p->here = pxi_store_state_of(p->o.store, p->model, &p->o.want).here;
+    if (err != PX_ERR_OK && !p->blocked)
         pxi_pull_end(p, err);
 }
 
@@ -497,8 +502,14 @@ static void on_soon(struct pxi_timer *t, uint64_t now_ns)
             pull_free(p);
         return;
     }
-    p->rounds++;
-    look(p);
+    if (p->blocked && p->rounds) {
+        open_jobs(p);
+    } else {
+        p->rounds++;
+        look(p);
+        if (p->blocked)
+            open_jobs(p);
+    }
     pxi_pull_check(p);
 }
 

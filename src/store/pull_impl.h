@@ -90,6 +90,7 @@ struct pxi_pull {
     struct pxi_timer soon; /* what must not happen inside an event: end, look further */
     px_err err;
     bool ending, cancelled;
+    bool blocked; /* another fetch has a shard that is wanted here too */
     uint64_t bytes, bytes_here, bytes_got;
 };
 

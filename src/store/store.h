@@ -31,9 +31,10 @@ struct pxi_store {
     struct pxi_store_blob *blobs;
     struct pxi_store_model **models;
     uint32_t blob_count, blob_cap, model_count;
-    uint32_t skipped;         /* files of models/ that are no manifest */
-    uint32_t writers;         /* pushes under way: what they wrote has no entry yet */
-    _Atomic uint32_t written; /* numbers the files of pxi_sink */
+    struct pxi_partial *partials; /* that are open */
+    uint32_t skipped;             /* files of models/ that are no manifest */
+    uint32_t writers;             /* pushes under way: what they wrote has no entry yet */
+    _Atomic uint32_t written;     /* numbers the files of pxi_sink */
 };
 
 /* Read a folder; readonly: change nothing in it, even if it is empty. The files are borrowed, and
@@ -102,15 +103,17 @@ px_err pxi_blob_read(struct pxi_blob *b, const struct pxi_tree_at *at, uint8_t *
 
 /* ------------------------------------------------------------------ on the way in */
 
-/* A blob that is being fetched. One at a time for a hash. */
+/* A blob that is being fetched. */
 struct pxi_partial {
     struct pxi_store *store;
+    struct pxi_partial *next; /* in store->partials */
     struct pxi_file *file, *tree;
     uint8_t hash[PXI_DIGEST];
     uint64_t bytes, groups, missing, claimed; /* claimed: groups to look at when resuming */
     uint8_t *have;                            /* a bit a group */
     px_err err;                               /* of pxi_partial_finish */
 };
+/* PX_ERR_REFUSED: another fetch has it open. */
 px_err pxi_partial_open(struct pxi_store *s, const uint8_t hash[PXI_DIGEST], uint64_t bytes,
                         struct pxi_partial *p);
 /* Hash again what an earlier process left (from a worker thread); groups that differ are missing.

@@ -45,6 +45,8 @@ CALLS = {
     "dht closest": ["dht", "closest", "{peer}"],
     "swarm connect": ["swarm", "connect", "{addr}"],
     "swarm disconnect": ["swarm", "disconnect", "{peer}"],
+    "ps": ["ps"],
+    "plan": ["plan", "tiny"],
     "push": ["push", "tiny"],
     "pull": ["pull", "{cid}"],
     "list": ["list"],
@@ -56,7 +58,7 @@ CALLS = {
     "sim": ["sim", "dht", "--nodes", "200", "--lookups", "20", "--seed", "1"],
     "sim dht": ["sim", "dht", "--nodes", "200", "--lookups", "20", "--seed", "1"],
 }
-NEED_A_NODE = {"id", "peers", "net", "ping", "dht", "swarm", "pull"}
+NEED_A_NODE = {"id", "peers", "net", "ping", "dht", "swarm", "pull", "ps", "plan"}
 
 
 def verbs(place):

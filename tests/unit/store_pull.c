@@ -331,6 +331,27 @@ TEST(a_fetch_that_was_stopped_goes_on)
     teardown();
 }
 
+TEST(two_fetches_of_one_model_at_once)
+{
+    static struct pxi_pull *second;
+    setup(2, false);
+    start(NULL);
+    struct pxi_pull_options o = {.host = n.host[0],
+                                 .store = d[0].store,
+                                 .model = pxi_cid_raw(PXI_HASH_BLAKE3, model->m.hash),
+                                 .done = done,
+                                 .ctx = &second};
+    net_run(&n, 20);
+    second = pxi_pull_start(&o);
+    net_run(&n, 20000);
+    CHECK_EQ(dones, 2);
+    dones = 1;
+    check_whole();
+    uint64_t served = pxi_shard_served_of(server[1]).bytes + pxi_shard_served_of(server[2]).bytes;
+    CHECK(served < model->m.bytes + model->m.bytes / 2);
+    teardown();
+}
+
 TEST(quota_is_kept_before_the_first_byte)
 {
     setup(1, false);
