@@ -6,6 +6,7 @@
 #include "bench_http.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,19 @@ static void node_serve(int out)
     uint16_t port = (uint16_t)strtoul(strrchr(px_node_http(n), ':') + 1, NULL, 10);
     if (write(out, &port, sizeof port) == sizeof port)
         px_node_run(n);
+}
+
+/* A thread on the n-th of the processors that we may use, or on all of them: under load the server
+ * has one and the client another. Where there is one only, they share it. */
+static void pin(const cpu_set_t *may, pid_t pid, unsigned n)
+{
+    cpu_set_t one;
+    unsigned seen = 0;
+    CPU_ZERO(&one);
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (CPU_ISSET(i, may) && seen++ == n)
+            CPU_SET(i, &one);
+    sched_setaffinity(pid, sizeof one, CPU_COUNT(&one) ? &one : may);
 }
 
 static struct server start(void (*serve)(int out))
@@ -198,14 +212,22 @@ static int watchers(const struct server *node, json_t *rows)
 
 int verb_bench_http(struct cli *c)
 {
+    cpu_set_t may;
     files_raise();
+    CPU_ZERO(&may);
+    sched_getaffinity(0, sizeof may, &may);
     struct server floor = start(floor_serve), node = start(node_serve);
     json_t *rows = json_array();
     int rc = 0;
     if (!floor.port || !node.port)
         rc = fail_text(PX_ERR_IO, "servers of the benchmark", NULL, "they did not start");
     else {
+        pin(&may, floor.pid, 0);
+        pin(&may, node.pid, 0);
+        pin(&may, 0, 1);
         loads(c, &floor, &node, rows);
+        pin(&may, node.pid, CPU_SETSIZE);
+        pin(&may, 0, CPU_SETSIZE);
         delays(&node, rows);
         if (!watchers(&node, rows))
             rc = fail_text(PX_ERR_TIMEOUT, "watchers", NULL, "an event did not come");

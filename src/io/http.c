@@ -36,6 +36,7 @@ struct conn {
     enum state state;
     bool inside; /* libwebsockets is calling: bytes are written on return */
     bool doomed; /* being cut */
+    bool stalls; /* bytes wait for the client */
     struct pxi_queue out;
     struct pxi_buf head, body; /* texts of the header; body */
     struct pxi_http_request r;
@@ -128,11 +129,14 @@ static int flush(struct conn *c)
         lws_callback_on_writable(c->wsi);
         if (n)
             lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, PXI_LIMIT_HTTP_STALL_S);
+        c->stalls = true;
         return 0;
     }
     if (c->state == ENDED)
         return finish(c);
-    lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
+    if (c->stalls)
+        lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
+    c->stalls = false;
     return 0;
 }
 
@@ -312,12 +316,12 @@ static bool read_head(struct conn *c)
     return true;
 }
 
+/* libwebsockets has no timeout pending when a request is complete. */
 static int asked(struct conn *c)
 {
     c->state = ASKED;
-    c->server->use.requests++;
     pxi_timer_disarm(pxi_loop_timers(c->server->loop), &c->timer);
-    lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
+    c->server->use.requests++;
     c->r.body = px_view_of(c->body.p, c->body.n);
     c->server->owner->request(c->server->ctx, &c->x, &c->r);
     if (c->state == ASKED)
