@@ -52,8 +52,10 @@ static bool entry_message(void *ctx, const struct pxi_stage_head *h, px_view pay
     struct pxi_chain *chain = pxi_stages_chain(e->service, h->session);
     if (h->kind == PXI_STAGE_OPEN)
         e->refused = !pxi_run_open(e->service, e->stream, h, payload);
-    else
-        e->refused = !chain || !pxi_chain_adopt(chain, e->stream);
+    else if (!(e->refused = !chain) && !pxi_chain_adopt(chain, e->stream))
+        e->refused = true; /* and reset */
+    if (h->kind == PXI_STAGE_READY && !chain)
+        pxi_stream_reset(e->stream);
     return false;
 }
 

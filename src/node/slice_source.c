@@ -14,6 +14,7 @@ struct pxi_slice_source {
     char id[96];
     struct pxi_slice slice;
     struct pxi_pull *pull;
+    bool again;
     struct pxi_timer timer; /* nothing is told from inside */
     void (*done)(void *ctx, px_err err, px_model *m);
     void *ctx;
@@ -97,9 +98,14 @@ px_err pxi_model_facts(px_node *n, const char *name, struct pxi_model_facts *out
 
 /* ------------------------------------------------------------------------ opening */
 
-static struct pxi_want want_of(const struct pxi_slice *s)
+/* The output shard has what every stage needs when it holds more than the output (rope_freqs). */
+static struct pxi_want want_of(const struct pxi_slice *s, const struct pxi_store_model *m)
 {
-    return (struct pxi_want){s->first, s->last, s->embed, s->output};
+    struct pxi_want w = {s->first, s->last, s->embed, s->output};
+    for (uint32_t i = 0; m && i < m->m.count; i++)
+        if (m->m.shards[i].role == PXI_SHARD_OUTPUT)
+            w.output = w.output || m->m.shards[i].tensors > (m->m.tied ? 1 : 2);
+    return w;
 }
 
 static void over(struct pxi_slice_source *f, px_err err, px_model *m)
@@ -115,7 +121,7 @@ static px_err open_here(struct pxi_slice_source *f, struct pxi_store_model *s, p
 {
     char **paths;
     uint32_t count, missing;
-    struct pxi_want want = want_of(&f->slice);
+    struct pxi_want want = want_of(&f->slice, s);
     px_err err = pxi_store_slice(f->node->stored->store, s, &want, &paths, &count, &missing);
     *out = NULL;
     if (err != PX_ERR_OK)
@@ -133,15 +139,23 @@ static void pulled(void *ctx, px_err err, struct pxi_store_model *s)
 {
     struct pxi_slice_source *f = ctx;
     px_model *m = NULL;
+    f->pull = NULL;
     if (err == PX_ERR_OK)
         err = open_here(f, s, &m);
+    if (err == PX_ERR_NOT_FOUND && s && !f->again) { /* now the manifest is known */
+        f->again = true;
+        struct pxi_want want = want_of(&f->slice, s);
+        struct pxi_cid cid;
+        if (pxi_cid_parse(px_view_str(f->id), &cid, NULL) == PX_ERR_OK &&
+            (f->pull = pxi_stored_pull(f->node, &cid, &want, pulled, f)) != NULL)
+            return;
+    }
     over(f, err, m);
 }
 
 static void begin(struct pxi_timer *t, uint64_t now_ns)
 {
     struct pxi_slice_source *f = PXI_OF(t, struct pxi_slice_source, timer);
-    struct pxi_want want = want_of(&f->slice);
     struct pxi_cid cid;
     px_model *m = NULL;
     px_err err;
@@ -160,6 +174,7 @@ static void begin(struct pxi_timer *t, uint64_t now_ns)
         over(f, PX_ERR_NOT_FOUND, NULL);
         return;
     }
+    struct pxi_want want = want_of(&f->slice, s);
     f->pull = pxi_stored_pull(f->node, &cid, &want, pulled, f);
     if (!f->pull)
         over(f, PX_ERR_NOMEM, NULL);
