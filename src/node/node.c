@@ -106,6 +106,20 @@ static px_err adopt_sockets(px_node *n)
     return err;
 }
 
+/* The control socket, unless the service manager opened one. Before the services: it is what shows
+ * that a node runs in this home already. */
+static px_err open_control(px_node *n, const px_node_options *o, px_diag *d)
+{
+    enum pxi_activated_kind kind;
+    for (unsigned i = 0; o->activated && pxi_activated(i, &kind) >= 0; i++)
+        if (kind == PXI_ACTIVATED_LOCAL)
+            return PX_ERR_OK;
+    if (!o->control)
+        return PX_ERR_OK;
+    n->control = pxi_strdup_view(px_view_str(o->control));
+    return n->control ? pxi_channel_listen(n, o->control, d) : PX_ERR_NOMEM;
+}
+
 px_err px_node_open(const px_node_options *o, px_node **out, px_diag *d)
 {
     px_node *n = pxi_calloc(1, sizeof *n);
@@ -124,15 +138,13 @@ px_err px_node_open(const px_node_options *o, px_node **out, px_diag *d)
     uv_async_init(pxi_loop_uv(n->loop), &n->stop, on_stop);
     err = open_host(n, o, d);
     if (err == PX_ERR_OK)
+        err = open_control(n, o, d);
+    if (err == PX_ERR_OK)
         err = pxi_services_start(n, o, d);
     if (err == PX_ERR_OK)
         err = announce(n, o, d);
     if (err == PX_ERR_OK && o->activated)
         err = adopt_sockets(n);
-    if (err == PX_ERR_OK && o->control && !n->server) {
-        n->control = pxi_strdup_view(px_view_str(o->control));
-        err = n->control ? pxi_channel_listen(n, o->control, d) : PX_ERR_NOMEM;
-    }
     if (err == PX_ERR_OK)
         err = pxi_http_serve_open(n, o, d);
     n->activated = o->activated;
