@@ -304,4 +304,4 @@ def test_metrics_are_well_formed_and_never_fall(place):
 
 
 if __name__ == "__main__":
-    harness.main(__import__(__name__))
+    harness.main(sys.modules[__name__])

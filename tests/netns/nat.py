@@ -48,6 +48,10 @@ def within(name, *args, **kw):
     return sh("ip", "netns", "exec", ns(name), *args, **kw)
 
 
+def forward(name):
+    within(name, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+
+
 class World:
     """The namespaces of one topology."""
 
@@ -55,7 +59,7 @@ class World:
         self.names = []
         self.peers = []
         self.add("pub")
-        within("pub", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        forward("pub")
         self.add("r")
         self.plug("r", 3, "eth")
         for who, net, nat in (("a", 1, nat_a), ("b", 2, nat_b)):
@@ -69,7 +73,7 @@ class World:
             within("n" + who, "ip", "addr", "add", f"10.{net}.0.1/24", "dev", "lan")
             within("n" + who, "ip", "link", "set", "lan", "up")
             within(who, "ip", "route", "add", "default", "via", f"10.{net}.0.1")
-            within("n" + who, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+            forward("n" + who)
             within("n" + who, "nft", "-f", "-", input=RULES % NATS[nat])
 
     def add(self, name):

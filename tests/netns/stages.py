@@ -139,10 +139,10 @@ class Tap:
 
 
 def fault_runs(swarm, tap, runs, kind, rng):
-    program = swarm.program
+    words = {seed: alone(swarm.program, seed) for seed in (None, 101)}
     lost = 0
     for i in range(runs):
-        seed = None if i % 2 else 100 + i
+        seed = None if i % 2 else 101
         at = rng.randrange(1, TOKENS // 2)
         hit = []
 
@@ -153,7 +153,7 @@ def fault_runs(swarm, tap, runs, kind, rng):
             hit.append(name)
             swarm.kill(name) if kind == "killed" else swarm.freeze(name)
         tokens, done, rc, why = swarm.answer(at, how, seed)
-        expected = alone(program, seed)
+        expected = words[seed]
         lost += done.get("epochs", 1) > 1
         tap.case(f"middle stage {kind} at token {at}{'' if seed is None else ', sampled'}",
                  rc == 0 and tokens == expected,
