@@ -52,8 +52,8 @@ static void begin(void)
 {
     static const struct pxi_slice slices[] = {{0, BLOCKS, true, true}, {1, 2, false, false}};
     struct pxi_session_options o = {.positions = POSITIONS, .sequences = 2, .batch = 16};
+    static px_gguf *g; /* kept to the end */
     uint8_t seed[32] = {1};
-    px_gguf *g;
     (void)px_test_main; /* of the harness that the shapes are written for */
     px_seed = 1;
     rnd = pxi_random_seeded(1);
