@@ -28,12 +28,19 @@ struct pxi_chain {
     uint32_t *words, known, prompt, positions, sent;
     unsigned hops;
     bool ready, broken;
+    struct pxi_timer stall; /* no token for so long: opened anew */
+    uint64_t patience_ns;
     uint32_t arrived[MESSAGE_ROWS]; /* tokens on their way in */
 };
 
 static struct pxi_host *host(struct pxi_chain *c)
 {
     return pxi_stages_host(c->service);
+}
+
+static struct pxi_timers *timers(struct pxi_chain *c)
+{
+    return pxi_host_timers(host(c));
 }
 
 static void leave_back(struct pxi_chain *c)
@@ -51,7 +58,24 @@ static void fail(struct pxi_chain *c, unsigned hop, px_err why, px_view text)
         return;
     c->broken = true;
     c->ready = false;
+    pxi_timer_disarm(timers(c), &c->stall);
     c->on->broken(c->ctx, hop, why, text);
+}
+
+/* Everybody lives and yet nothing comes: the same hops are asked what they hold and given the rest.
+ * It harms nobody who is only slow; each time without a token it takes twice as long. */
+static void stalled(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_chain *c = PXI_OF(t, struct pxi_chain, stall);
+    (void)now_ns;
+    c->patience_ns *= 2;
+    fail(c, c->hops, PX_ERR_TIMEOUT, px_view_str("no token for a while"));
+}
+
+static void watch(struct pxi_chain *c)
+{
+    c->stall.fire = stalled;
+    pxi_timer_after(timers(c), &c->stall, c->patience_ns);
 }
 
 /* ---------------------------------------------------------------- to the first stage */
@@ -139,6 +163,8 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     if (h->kind != PXI_STAGE_TOKENS || c->broken)
         return true;
     uint32_t epoch = c->epoch;
+    pxi_timer_disarm(timers(c), &c->stall);
+    c->patience_ns = (uint64_t)PXI_LIMIT_STAGE_STALL_MS * PXI_MS;
     for (uint32_t i = 0; i < h->rows; i++)
         if (h->position + i == c->known && c->epoch == epoch && !c->broken)
             c->on->token(c->ctx, c->known, (int32_t)(c->arrived[i] & ~PXI_STAGE_WANT));
@@ -213,6 +239,7 @@ struct pxi_chain *pxi_chain_new(struct pxi_stages *s, const struct pxi_chain_opt
     c->service = s;
     c->on = o->on;
     c->ctx = o->ctx;
+    c->patience_ns = (uint64_t)PXI_LIMIT_STAGE_STALL_MS * PXI_MS;
     c->positions = (uint32_t)pxi_min(o->positions, PXI_LIMIT_CONTEXT_POSITIONS);
     c->order.max = (size_t)PXI_LIMIT_STAGE_OPEN_BYTES;
     if (o->sampling)
@@ -234,6 +261,7 @@ void pxi_chain_free(struct pxi_chain *c)
     if (!c)
         return;
     struct pxi_stage_head over = {.kind = PXI_STAGE_CLOSE, .session = c->id, .epoch = c->epoch};
+    pxi_timer_disarm(timers(c), &c->stall);
     if (c->first.up && pxi_wire_send(&c->first.out, &over, px_view_of(NULL, 0)) &&
         !c->first.out.waiting.n) {
         pxi_stream_leave(c->first.stream);
@@ -304,6 +332,7 @@ px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, un
     c->hops = count;
     c->last = hops[count - 1].peer;
     c->ready = c->broken = false;
+    watch(c);
     c->first.session = c->id;
     c->first.on = &events;
     if (c->first.up && pxi_peer_equal(&c->first.peer, &hops[0].peer))
@@ -323,6 +352,8 @@ px_err pxi_chain_push(struct pxi_chain *c, const int32_t *tokens, size_t n)
     c->words[c->known - 1] |= PXI_STAGE_WANT;
     if (!c->prompt)
         c->prompt = c->known;
+    if (c->epoch && !c->broken)
+        watch(c);
     send_tokens(c);
     return PX_ERR_OK;
 }
