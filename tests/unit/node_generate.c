@@ -102,7 +102,8 @@ TEST(text_is_held_back_while_it_may_be_a_stop)
     CHECK_EQ(pxi_texter_init(&t, tok, stops, 2), PX_ERR_OK);
     for (size_t i = 0; i < n; i++) {
         CHECK_EQ(pxi_texter_add(&t, ids[i], &v), PX_ERR_OK);
-        memcpy(out + at, v.p, v.n);
+        if (v.n)
+            memcpy(out + at, v.p, v.n);
         at += v.n;
     }
     CHECK_EQ(pxi_texter_end(&t, &v), PX_ERR_OK);
