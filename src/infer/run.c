@@ -250,13 +250,28 @@ static px_err make_sampler(struct pxi_run *r, const struct pxi_msg_stage_samplin
     return px_sampler_new(&o, r->stage->session->model->config.vocab, &r->sampler);
 }
 
+/* A free slot, or that of a session whose client has gone: those who are there come first. */
+static uint32_t take_slot(struct pxi_stage *stage)
+{
+    uint32_t slot = 0, slots = stage->session->kv.sequences;
+    while (slot < slots && stage->slots[slot])
+        slot++;
+    for (struct pxi_list *l = stage->runs.next; slot == slots && l != &stage->runs; l = l->next) {
+        struct pxi_run *r = PXI_OF(l, struct pxi_run, link);
+        if (r->up || r->busy)
+            continue;
+        slot = r->slot;
+        pxi_run_end(r);
+        break;
+    }
+    return slot;
+}
+
 static px_err make(struct pxi_stage *stage, const struct pxi_stage_head *h,
                    const struct pxi_msg_stage_open *m, struct pxi_run **out)
 {
     const struct pxi_session *s = stage->session;
-    uint32_t slot = 0;
-    while (slot < s->kv.sequences && stage->slots[slot])
-        slot++;
+    uint32_t slot = take_slot(stage);
     struct pxi_run *r = slot < s->kv.sequences ? pxi_calloc(1, sizeof *r) : NULL;
     if (!r)
         return slot < s->kv.sequences ? PX_ERR_NOMEM : PX_ERR_LIMIT;

@@ -205,7 +205,8 @@ bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_
                                          .slice = stage->session->model->slice,
                                          .slots = stage->session->kv.sequences,
                                          .tokens = stage->tokens,
-                                         .compute_ns = stage->compute_ns};
+                                         .compute_ns = stage->compute_ns,
+                                         .busy = stage->busy};
         for (uint32_t k = 0; k < out->slots; k++)
             out->sessions += stage->slots[k];
         return true;

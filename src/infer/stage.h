@@ -38,6 +38,7 @@ struct pxi_stage_status {
     uint32_t sessions, slots;
     uint64_t tokens;     /* rows evaluated */
     uint64_t compute_ns; /* that took */
+    bool busy;           /* the worker computes for it now */
 };
 /* The i-th stage; false past the end. */
 bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_status *out);

@@ -144,7 +144,7 @@ static bool evict(struct pxi_pipeline *p, struct loaded *k)
     struct pxi_stage_status st;
     for (unsigned i = 0; pxi_stages_status(p->stages, i, &st); i++)
         if (strcmp(st.model, k->id) == 0 && st.slice.first == k->slice.first &&
-            st.slice.last == k->slice.last && st.sessions)
+            st.slice.last == k->slice.last && (st.sessions || st.busy))
             return false;
     if (!pxi_stages_remove(p->stages, k->stage))
         return false;

@@ -58,7 +58,8 @@ class Swarm:
 
     def peers(self, name):
         out, _ = self.inside(name, "peers", "--json", stderr=subprocess.DEVNULL).communicate()
-        return [p["peer"] for p in json.loads(out or '{"peers":[]}')["peers"]]
+        return [p["peer"] for p in json.loads(out or '{"peers":[]}')["peers"]
+                if p["state"] in ("good", "new")]
 
     def wait_for_all(self, seconds=20):
         until = time.monotonic() + seconds
@@ -83,7 +84,7 @@ class Swarm:
             if event["event"] == "done":
                 done = event
             elif event["event"] == "stages":
-                middle = self.names[event["stages"][1]["peer"]] if event["stages"][1:] else None
+                middle = self.victim([s["peer"] for s in event["stages"]])
             elif event["id"] is not None:
                 tokens.append(event["id"])
             if at is not None and len(tokens) == at:
@@ -91,6 +92,11 @@ class Swarm:
                 how(middle)
         why = p.stderr.read()
         return done.get("tokens"), done, p.wait(), why
+
+    def victim(self, peers):
+        """The node of the middle stage, or of another one: never that of the client, node a."""
+        names = [self.names[p] for p in peers[1:] + peers[:1]]
+        return next((n for n in names if n != "a"), None)
 
     def kill(self, name):
         self.nodes[name].kill()
@@ -137,10 +143,6 @@ class Tap:
             print("\n".join("# " + line for line in why.split("\n")))
         print(f"{'ok' if ok else 'not ok'} {self.n} - {name}", flush=True)
 
-    def skip(self, name, why):
-        self.n += 1
-        print(f"ok {self.n} - {name} # SKIP {why}", flush=True)
-
 
 def fault_runs(swarm, tap, runs, kind, rng):
     words = {seed: alone(swarm.program, seed) for seed in (None, 101)}
@@ -159,12 +161,9 @@ def fault_runs(swarm, tap, runs, kind, rng):
         tokens, done, rc, why = swarm.answer(at, how, seed)
         expected = words[seed]
         lost += done.get("epochs", 1) > 1
-        name = f"middle stage {kind} at token {at}{'' if seed is None else ', sampled'}"
-        if rc == 6 and kind == "frozen":
-            tap.skip(name, "no token for a minute: known, about 1 in 20, not understood yet")
-        else:
-            tap.case(name, rc == 0 and tokens == expected,
-                     f"exit {rc}, {len(tokens or [])} tokens of {len(expected)}: {why}")
+        tap.case(f"middle stage {kind} at token {at}{'' if seed is None else ', sampled'}",
+                 rc == 0 and tokens == expected,
+                 f"exit {rc}, {len(tokens or [])} tokens of {len(expected)}: {why}")
         for name in hit:
             if kind == "killed":
                 swarm.up(name)
@@ -208,7 +207,7 @@ def main():
                  all(0 < m["bytes_here"] < m["bytes"] for m in parts), str(parts))
         lost = fault_runs(swarm, tap, runs, "killed", rng)
         lost += fault_runs(swarm, tap, runs, "frozen", rng)
-        tap.case("most faults met an answer under way", lost * 2 >= runs, f"{lost} of {2 * runs}")
+        tap.case("most faults met an answer under way", lost >= runs, f"{lost} of {2 * runs}")
     finally:
         swarm.close()
     return 1 if tap.failed else 0

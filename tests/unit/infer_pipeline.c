@@ -60,6 +60,7 @@ struct world {
     px_gguf *gguf;
     struct node node[HOSTS];
     struct pxi_slice slice[STAGES];
+    unsigned client; /* the host of the next talk */
 };
 
 static void world_init(struct world *w, enum model_name shape, bool pieces)
@@ -189,7 +190,7 @@ static void talk_begin(struct world *w, struct talk *t, uint32_t which, bool gre
     struct pxi_chain_options o = {
         .model = MODEL, .sampling = &so, .on = &events, .ctx = t, .positions = POSITIONS};
     *t = (struct talk){.n = PROMPT, .stop = PROMPT + ANSWER};
-    t->chain = pxi_chain_new(w->node[CLIENT].stages, &o);
+    t->chain = pxi_chain_new(w->node[w->client].stages, &o);
     CHECK(t->chain != NULL);
     prompt_of(t->tokens, which);
     CHECK_EQ(pxi_chain_push(t->chain, t->tokens, PROMPT), PX_ERR_OK);
@@ -324,6 +325,28 @@ TEST(a_full_stage_refuses)
     CHECK_EQ(b.why, PX_ERR_LIMIT);
     net_run(&w.net, 5000);
     compare(&w, &a, 0, true);
+    pxi_chain_free(a.chain);
+    pxi_chain_free(b.chain);
+    world_deinit(&w);
+}
+
+TEST(a_session_without_its_client_yields_its_slot)
+{
+    struct world w;
+    struct talk a, b;
+    unsigned hosts[] = {1, 2, 3};
+    world_init(&w, LLAMA_THREE_BLOCKS, false);
+    for (unsigned i = 0; i < STAGES; i++)
+        load(&w, hosts[i], i, 1);
+    talk_begin(&w, &a, 0, true, hosts);
+    net_run(&w.net, 50);
+    net_kill(&w.net, CLIENT); /* gone without a word */
+    net_run(&w.net, 100);
+    CHECK_EQ(sessions(&w, 1), 1);
+    w.client = 5;
+    talk_begin(&w, &b, 1, true, hosts);
+    net_run(&w.net, 5000);
+    compare(&w, &b, 1, true);
     pxi_chain_free(a.chain);
     pxi_chain_free(b.chain);
     world_deinit(&w);
