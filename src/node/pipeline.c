@@ -329,6 +329,19 @@ static void serve(void *ctx, struct pxi_offer_call *c)
     }
 }
 
+/* The kernels of PLEXUS_CPU, or the best of this processor when it cannot run those. */
+static void choose_kernels(struct pxi_pipeline *p)
+{
+    uint32_t mask = pxi_cpu_mask(getenv("PLEXUS_CPU"));
+    if (!mask || (mask & ~pxi_cpu_detect())) {
+        pxi_node_note(p->node,
+                      "PLEXUS_CPU names kernels that this processor does not run: stages use "
+                      "the best that it does");
+        mask = pxi_cpu_mask(NULL);
+    }
+    pxi_kernels_init(&p->kernels, mask);
+}
+
 struct pxi_pipeline *pxi_pipeline_new(px_node *n)
 {
     struct pxi_pipeline *p = pxi_calloc(1, sizeof *p);
@@ -337,7 +350,7 @@ struct pxi_pipeline *pxi_pipeline_new(px_node *n)
     p->node = n;
     pxi_list_init(&p->loaded);
     pxi_list_init(&p->loads);
-    pxi_kernels_init(&p->kernels, pxi_cpu_mask(getenv("PLEXUS_CPU")));
+    choose_kernels(p);
     p->team = pxi_team_new(0);
     p->worker = p->team ? pxi_compute_new(n->loop) : NULL;
     p->stages = p->worker ? pxi_stages_new(n->host, p->worker) : NULL;
