@@ -46,7 +46,8 @@ struct pxi_pipeline {
     struct pxi_list loaded, loads;
     struct pxi_computation measuring;
     uint64_t rate;
-    bool measured;
+    uint32_t answers; /* of our own, under way */
+    bool measured, draining;
 };
 
 px_node *pxi_pipeline_node(struct pxi_pipeline *p)
@@ -165,6 +166,39 @@ static bool make_room(struct pxi_pipeline *p)
     return n < PXI_LIMIT_OFFER_MODELS;
 }
 
+/* ------------------------------------------------------------------------ draining */
+
+void pxi_pipeline_drain(struct pxi_pipeline *p, bool on)
+{
+    p->draining = on;
+    pxi_stages_drain(p->stages, on);
+}
+
+bool pxi_pipeline_draining(const struct pxi_pipeline *p)
+{
+    return p->draining;
+}
+
+struct pxi_pipeline_work pxi_pipeline_look(struct pxi_pipeline *p)
+{
+    struct pxi_pipeline_work w = {.answers = p->answers};
+    struct pxi_stage_status st;
+    for (struct pxi_list *l = p->loaded.next, *next; p->draining && l != &p->loaded; l = next) {
+        next = l->next;
+        evict(p, PXI_OF(l, struct loaded, link));
+    }
+    for (; pxi_stages_status(p->stages, w.slices, &st); w.slices++)
+        w.sessions += st.sessions;
+    return w;
+}
+
+void pxi_pipeline_working(struct pxi_pipeline *p, int more)
+{
+    p->answers += (uint32_t)more;
+}
+
+/* ------------------------------------------------------------------------ loading */
+
 /* A model that was opened: a cache for its sessions, and it is served. Takes the model. */
 static px_err install(struct pxi_pipeline *p, struct pxi_load *l, px_model *m)
 {
@@ -229,6 +263,8 @@ static void load_begin(struct pxi_timer *t, uint64_t now_ns)
     if (!l->positions || l->positions > PXI_LIMIT_CONTEXT_POSITIONS || !l->slots ||
         l->slots > PXI_LIMIT_STAGE_SESSIONS)
         load_over(l, PX_ERR_INVALID);
+    else if (p->draining)
+        load_over(l, PX_ERR_REFUSED);
     else if (k && k->positions >= l->positions)
         load_over(l, PX_ERR_OK);
     else if ((k && !evict(p, k)) || !make_room(p))
@@ -305,6 +341,10 @@ static void serve(void *ctx, struct pxi_offer_call *c)
     char model[PXI_LIMIT_STAGE_MODEL_BYTES + 1];
     if (!text_of(c->in.model, model, sizeof model) || c->in.kind > PXI_OFFER_LOAD) {
         answer(p, c, PX_ERR_INVALID, false);
+        return;
+    }
+    if (p->draining) {
+        answer(p, c, PX_ERR_REFUSED, false);
         return;
     }
     if (c->in.kind == PXI_OFFER_QUERY) {
