@@ -161,3 +161,11 @@ double lab_sent(const struct lab *l, unsigned x)
         pclose(f);
     return sum;
 }
+
+double lab_sent_all(const struct lab *l)
+{
+    double sum = 0;
+    for (unsigned x = 0; x < l->hosts; x++)
+        sum += lab_sent(l, x);
+    return sum;
+}

@@ -1,6 +1,6 @@
 /*
- * The lab of the network benchmarks: hosts that are network namespaces, every pair of them joined by
- * a line of its own (not every kernel has a bridge), which is shaped to 1 Gbit/s or delays.
+ * The lab of the network benchmarks: hosts that are network namespaces, every pair of them joined
+ * by a line of its own (not every kernel has a bridge), which is shaped to 1 Gbit/s or delays.
  * Hosts x < y meet at 10.77.<line>.1 and .2. Needs CAP_NET_ADMIN, ip and tc.
  */
 #ifndef CLI_BENCH_LAB_H
@@ -27,6 +27,7 @@ void lab_addr(const struct lab *l, unsigned at, unsigned to, char out[LAB_ADDR])
 /* Bytes that host x has sent, as its lines count them: with the headers of every packet, also of
  * those that left as one large piece. Without a lab: what went over loopback, from everybody. */
 double lab_sent(const struct lab *l, unsigned x);
+double lab_sent_all(const struct lab *l); /* by all of them */
 
 /* bench_delay.c: one end of a line. */
 struct delay_end {

@@ -236,8 +236,8 @@ static json_t *follow(struct nodes *n, unsigned i, json_t *job)
 
 const char *nodes_push(struct nodes *n, unsigned i, const char *path)
 {
-    json_t *job =
-        follow(n, i, nodes_ask(n, i, "store-push", json_pack("{s:s, s:b}", "path", path, "pin", 1)));
+    json_t *job = follow(
+        n, i, nodes_ask(n, i, "store-push", json_pack("{s:s, s:b}", "path", path, "pin", 1)));
     const char *cid = json_string_value(json_object_get(job, "cid"));
     char *out = cid ? keep(strdup(cid)) : NULL;
     json_decref(job);
@@ -271,9 +271,9 @@ static json_t *words(const struct question *q)
 int answer_begin(struct nodes *n, unsigned i, const struct question *q, struct answer *a)
 {
     char path[128];
-    json_t *in = json_pack("{s:s, s:o, s:I, s:i, s:i}", "model", q->model, "tokens", words(q), "max",
-                           (json_int_t)q->gen, "positions", (int)q->positions, "stages",
-                           (int)q->stages);
+    json_t *in =
+        json_pack("{s:s, s:o, s:I, s:i, s:i}", "model", q->model, "tokens", words(q), "max",
+                  (json_int_t)q->gen, "positions", (int)q->positions, "stages", (int)q->stages);
     if (q->draft)
         json_object_set_new(in, "draft", json_string(q->draft));
     char *line = line_of("generate", in);

@@ -41,10 +41,10 @@ double nodes_pull(struct nodes *n, unsigned i, const char *cid);
 /* An answer that a node has the others compute. */
 struct answer {
     px_control *control;
-    json_t *stages;                       /* who computes; of the newest chain */
-    double began_s, first_s, last_s;      /* when tokens were heard */
-    double lost_s;                        /* when the first loss of a peer was told; 0: none */
-    double first_ms, decode_ms;           /* as the node measured */
+    json_t *stages;                  /* who computes; of the newest chain */
+    double began_s, first_s, last_s; /* when tokens were heard */
+    double lost_s;                   /* when the first loss of a peer was told; 0: none */
+    double first_ms, decode_ms;      /* as the node measured */
     unsigned made;
     int64_t epochs;
     struct series gaps; /* seconds between tokens */

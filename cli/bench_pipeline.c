@@ -97,10 +97,11 @@ struct question pipeline_question(const struct pipeline *p, const char *model, s
 
 static void put_repeat(const struct pipeline *p)
 {
-    printf("again: plexus bench pipeline --model %s --parts %s --prompt-tokens %zu --gen-tokens %zu "
-           "--threads %u --delay-ms %u --repeat %u",
-           p->model, opt_text(p->c, OPT_PIPELINE_PARTS), p->prompt, p->gen, p->threads,
-           p->delay_ms, p->rounds);
+    printf(
+        "again: plexus bench pipeline --model %s --parts %s --prompt-tokens %zu --gen-tokens %zu "
+        "--threads %u --delay-ms %u --repeat %u",
+        p->model, opt_text(p->c, OPT_PIPELINE_PARTS), p->prompt, p->gen, p->threads, p->delay_ms,
+        p->rounds);
     if (p->peers)
         printf(" --peer %s", p->peers);
     fputc('\n', stdout);

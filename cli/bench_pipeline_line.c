@@ -98,22 +98,14 @@ static int prefill(struct pipeline *p, struct nodes *n, const char *model, struc
     return rc;
 }
 
-static double sent(const struct lab *l)
-{
-    double sum = 0;
-    for (unsigned i = 0; i < l->hosts; i++)
-        sum += lab_sent(l, i);
-    return sum;
-}
-
 static int decode(struct pipeline *p, struct nodes *n, const char *model, struct line *f)
 {
     struct answer a;
-    double before = sent(n->lab);
+    double before = lab_sent_all(n->lab);
     int rc = answer(p, n, model, 1, p->gen + 1, &a);
     if (rc == 0) {
         series_add(&f->decode, (double)p->gen / a.decode_ms * 1e3);
-        series_add(&f->token_bytes, (sent(n->lab) - before) / (double)(p->gen + 1));
+        series_add(&f->token_bytes, (lab_sent_all(n->lab) - before) / (double)(p->gen + 1));
     }
     answer_free(&a);
     return rc;
@@ -207,12 +199,12 @@ int pipeline_line(struct pipeline *p)
     int rc = model ? 0 : pipeline_failed(&n);
     if (rc == 0 && l.hosts > 2)
         node_down(&n, 2, SIGTERM);
-    double before = sent(&l);
+    double before = lab_sent_all(&l);
     if (rc == 0) { /* the second node fetches its shards */
         rc = answer(p, &n, model, 1, 1, &a);
         answer_free(&a);
     }
-    double fetched = sent(&l) - before;
+    double fetched = lab_sent_all(&l) - before;
     for (unsigned i = 0; i < p->rounds && rc == 0; i++)
         rc = one_round(p, &n, model, &f);
     if (rc == 0) {
@@ -220,7 +212,7 @@ int pipeline_line(struct pipeline *p)
         bench_row(p->rows, "bytes of the first start", fetched / 1e6, "MB",
                   f.rpc.start_bytes.n ? p->peers : "weights",
                   f.rpc.start_bytes.n ? median(&f.rpc.start_bytes) / 1e6
-                                      : (double)p->alone.file_bytes / 1e6);
+                                      : (double)p->info.weight_bytes / 1e6);
     }
     nodes_close(&n);
     lab_close(&l);

@@ -27,14 +27,6 @@ static int warm(struct pipeline *p, struct nodes *n, const char *model, unsigned
 
 /* --------------------------------------------------------------------------- start */
 
-static double sent(const struct lab *l)
-{
-    double sum = 0;
-    for (unsigned i = 0; i < l->hosts; i++)
-        sum += lab_sent(l, i);
-    return sum;
-}
-
 /* Both nodes end and come again; then one token. */
 static int restart(struct pipeline *p, struct nodes *n, const char *model, struct series *bytes,
                    struct series *up, struct series *ready)
@@ -43,11 +35,11 @@ static int restart(struct pipeline *p, struct nodes *n, const char *model, struc
     struct question q = pipeline_question(p, model, 1, 1, 2);
     for (unsigned i = 0; i < 2; i++)
         node_down(n, i, SIGTERM);
-    double before = sent(n->lab), start = now_s();
+    double before = lab_sent_all(n->lab), start = now_s();
     int rc = node_up(n, 0) == 0 && node_up(n, 1) == 0 && nodes_meet(n, 2) == 0 ? 0 : -1;
     series_add(up, (now_s() - start) * 1e3);
     rc = rc == 0 ? whole(p, n, &q, &a) : pipeline_failed(n);
-    series_add(bytes, (sent(n->lab) - before) / 1e3);
+    series_add(bytes, (lab_sent_all(n->lab) - before) / 1e3);
     series_add(ready, a.first_ms);
     answer_free(&a);
     return rc;
@@ -91,7 +83,8 @@ static int pace(struct pipeline *p, struct nodes *n, const char *model, unsigned
 }
 
 /* The model inside, over loopback: it computes so little that hops are what is seen. With S stages
- * there are S hops between nodes, the way back to the client among them, as it is the first stage. */
+ * there are S hops between nodes, the way back to the client among them, as it is the first stage.
+ */
 int pipeline_hop(struct pipeline *p)
 {
     struct lab l;

@@ -1,4 +1,5 @@
-/* llama.cpp's RPC over the same lines: two workers of one thread, and llama-bench as their client. */
+/* llama.cpp's RPC over the same lines: two workers of one thread, and llama-bench as their client.
+ */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -80,24 +81,17 @@ static int client(const struct pipeline *p, const struct lab *l, int workers, si
     return status == 0 && (out->decode > 0 || out->prefill > 0) ? 0 : -1;
 }
 
-static double sent(const struct lab *l)
-{
-    double sum = 0;
-    for (unsigned i = 0; i < l->hosts; i++)
-        sum += lab_sent(l, i);
-    return sum;
-}
-
-/* A run with one token sends the weights; the difference to one with more of them is the tokens'. */
+/* A run with one token sends the weights; the difference to one with more of them is the tokens'.
+ */
 static int measure(const struct pipeline *p, const struct lab *l, struct rpc_figures *f)
 {
     struct speeds alone, one, all, prompt;
-    double a = sent(l);
+    double a = lab_sent_all(l);
     int rc = client(p, l, 1, 0, 1, &one);
-    double b = sent(l);
+    double b = lab_sent_all(l);
     if (rc == 0)
         rc = client(p, l, 1, 0, p->gen + 1, &all);
-    double c = sent(l);
+    double c = lab_sent_all(l);
     if (rc == 0)
         rc = client(p, l, 1, p->prompt, 0, &prompt);
     if (rc == 0)
