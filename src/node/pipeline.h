@@ -19,12 +19,14 @@ struct pxi_pipeline;
 struct pxi_pipeline *pxi_pipeline_new(px_node *n);
 void pxi_pipeline_free(struct pxi_pipeline *p);
 
-/* Load a slice here, or find it loaded. `done` comes once, later; NULL: nobody waits. Errors: those
- * of pxi_slice_fetch, PX_ERR_LIMIT, PX_ERR_INVALID, PX_ERR_NOMEM. */
+/* Load a slice here, or find it loaded. `done` comes once, later, with a sentence that is good
+ * until it returns; NULL: nobody waits. Errors: those of pxi_slice_fetch, PX_ERR_LIMIT,
+ * PX_ERR_INVALID, PX_ERR_NOMEM. */
 struct pxi_load;
+typedef void pxi_load_fn(void *ctx, px_err err, const char *why);
 struct pxi_load *pxi_pipeline_load(struct pxi_pipeline *p, const char *id,
                                    const struct pxi_slice *s, uint32_t positions, uint32_t slots,
-                                   void (*done)(void *ctx, px_err err), void *ctx);
+                                   pxi_load_fn *done, void *ctx);
 /* `done` will not come; the slice is loaded all the same. */
 void pxi_load_forget(struct pxi_load *l);
 /* What this node offers to others. */

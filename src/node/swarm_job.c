@@ -226,11 +226,11 @@ static void load_done(struct pxi_asking *a, px_err err, const struct pxi_msg_off
         }
 }
 
-static void loaded_here(void *ctx, px_err err)
+static void loaded_here(void *ctx, px_err err, const char *why)
 {
     struct hop *hop = ctx;
     hop->load = NULL;
-    loaded(hop->job, (unsigned)(hop - hop->job->hops), err, px_view_str(px_err_text(err)));
+    loaded(hop->job, (unsigned)(hop - hop->job->hops), err, px_view_str(why));
 }
 
 static void load(struct pxi_swarm_job *j, unsigned i)

@@ -74,9 +74,9 @@ class Swarm:
         out, _ = self.inside(name, *args, "--json", stderr=subprocess.DEVNULL).communicate()
         return json.loads(out) if out else {}
 
-    def answer(self, at=None, how=None, seed=None, model="tiny"):
+    def answer(self, at=None, how=None, seed=None, model="tiny", tokens=TOKENS):
         """Tokens of one answer; before token `at`, `how` is done to the node of the middle stage."""
-        args = ["run", model, PROMPT, "-n", str(TOKENS), "--swarm", "--json-lines", *sampling(seed)]
+        args = ["run", model, PROMPT, "-n", str(tokens), "--swarm", "--json-lines", *sampling(seed)]
         p = self.inside("a", *args, stderr=subprocess.PIPE)
         tokens, done, middle = [], {}, None
         for line in p.stdout:
@@ -126,9 +126,24 @@ def sampling(seed):
     return ["--temp", "0"] if seed is None else ["--temp", "0.8", "--seed", str(seed)]
 
 
-def alone(program, seed=None):
-    out = sh(program, "run", "tiny", PROMPT, "-n", str(TOKENS), "--json", *sampling(seed)).stdout
+def alone(program, seed=None, model="tiny", tokens=TOKENS):
+    out = sh(program, "run", model, PROMPT, "-n", str(tokens), "--json", *sampling(seed)).stdout
     return json.loads(out)["tokens"]
+
+
+def llama_3(swarm, tap):
+    """A model with a tensor that every stage needs and that belongs to no block (rope_freqs)."""
+    name = "a Llama 3 of three blocks over three nodes"
+    shared = os.environ.get("PLEXUS_SHARED", "../shared")
+    file = os.path.join(shared, "data/models/tiny-llama3.f32.gguf")
+    if not os.path.exists(file):
+        tap.case(f"{name} # SKIP {file} is not here", True)
+        return
+    cid = swarm.ask("b", "push", os.path.abspath(file)).get("cid", "")
+    swarm.ask("a", "pull", cid)
+    tokens, done, rc, why = swarm.answer(model=cid, tokens=100)
+    tap.case(name, rc == 0 and tokens == alone(swarm.program, model=file, tokens=100) and
+             len(done.get("stages", [])) == 3, why)
 
 
 class Tap:
@@ -208,7 +223,7 @@ def main():
     swarm = Swarm(program)
     rng = random.Random(1)
     drains = max(runs // 2, 2)
-    tap = Tap(8 + 2 * runs + drains)
+    tap = Tap(9 + 2 * runs + drains)
     try:
         mesh()
         start = time.monotonic()
@@ -229,6 +244,7 @@ def main():
         parts = [m for n in NAMES[1:] for m in swarm.ask(n, "list").get("models", [])]
         tap.case("each only its own", len(parts) == 2 and
                  all(0 < m["bytes_here"] < m["bytes"] for m in parts), str(parts))
+        llama_3(swarm, tap)
         drain_runs(swarm, tap, drains, rng)
         lost = fault_runs(swarm, tap, runs, "killed", rng)
         lost += fault_runs(swarm, tap, runs, "frozen", rng)
