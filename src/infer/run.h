@@ -6,7 +6,7 @@
 #include "infer/record.h"
 #include "infer/stage.h"
 #include "net/message.h"
-#include "plexus/sampler.h"
+#include "model/sampler.h"
 
 /* Rows of one message that wait for the worker. */
 struct pxi_rows {
@@ -31,6 +31,8 @@ struct pxi_run {
     struct pxi_rows *coming; /* the message that is being read */
     struct pxi_list waiting; /* struct pxi_rows */
     uint32_t n_in;           /* positions received */
+    uint32_t firm;           /* the first of them that are no drafts: they stay */
+    uint32_t cut;            /* what the worker used and is to be forgotten begins here */
     bool held;               /* the stream waits until rows were evaluated */
 
     uint32_t *words;   /* [positions] of the context: tokens with their want bit */
@@ -40,6 +42,7 @@ struct pxi_run {
     px_sampler *sampler;  /* of the last stage */
     uint32_t sampled;     /* tokens that the sampler has seen; the worker's while it is busy */
     uint32_t chosen_n;    /* the same, for the loop */
+    uint32_t good;        /* positions that hold what was chosen; the worker's while it is busy */
     struct pxi_buf order; /* the OPEN that came, to be passed on */
 
     struct pxi_hop down; /* to the next stage, or from the last one to the client */
@@ -50,6 +53,7 @@ struct pxi_run {
     size_t out_at;   /* of the message that is half written */
     bool busy, dead; /* the worker computes for it; to be freed when it is done */
     bool last;
+    bool rewind; /* the sampler begins anew with the tokens that stay */
 };
 
 struct pxi_stage {
@@ -64,6 +68,7 @@ struct pxi_stage {
     struct pxi_step *steps;  /* [batch]: what the worker evaluates */
     struct pxi_run **owners; /* [batch] */
     uint32_t *positions;     /* [batch] */
+    bool *drafts;            /* [batch]: the token is to be compared with what was chosen */
     uint32_t n;
     px_err result;
     uint64_t tokens, compute_ns, began_ns;
@@ -75,6 +80,14 @@ bool pxi_run_open(struct pxi_stages *s, struct pxi_stream *up, const struct pxi_
                   px_view payload);
 /* The worker evaluated rows of this run, or failed to. Frees it when it was ended meanwhile. */
 void pxi_run_computed(struct pxi_run *r, px_err err);
+/* Forget the positions from `to` on, which are drafts. */
+void pxi_run_cut(struct pxi_run *r, uint32_t to);
+/* The same for the cache and the sampler, at a time when the worker computes nothing. */
+void pxi_run_settle(struct pxi_run *r);
+/* Tell the sampler of the token at a position, whoever chose it. */
+void pxi_run_remember(struct pxi_run *r, uint32_t position, int32_t token);
+/* The predecessor may send again what had to wait. */
+void pxi_run_release(struct pxi_run *r);
 /* End a session: free, now or when the worker is done with it. */
 void pxi_run_end(struct pxi_run *r);
 /* Give the worker what waits, unless it is busy. */

@@ -179,6 +179,7 @@ static void stage_free(struct pxi_stage *s)
     pxi_free(s->steps);
     pxi_free(s->owners);
     pxi_free(s->positions);
+    pxi_free(s->drafts);
     pxi_free(s);
 }
 
@@ -216,15 +217,17 @@ bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_
 
 /* ------------------------------------------------------------------------- the work */
 
-/* The last stage: what the sampler learns of a row, and the token that it chooses after it. */
-static void sample(struct pxi_run *r, uint32_t position, const struct pxi_step *step,
+/* The last stage: what the sampler learns of a row, and the token that it chooses after it. Drafts
+ * count up to the first that is not what was chosen: nothing is drawn for those behind it. */
+static void sample(struct pxi_run *r, uint32_t position, const struct pxi_step *step, bool draft,
                    const float *logits)
 {
+    bool wrong = draft && (position >= r->sampled || r->chosen[position] != (uint32_t)step->token);
+    if (r->good != position || wrong)
+        return;
+    r->good++;
     if (r->sampled == position) {
-        if (position < r->prompt)
-            px_sampler_accept(r->sampler, step->token);
-        else
-            px_sampler_replay(r->sampler, step->token);
+        pxi_run_remember(r, position, step->token);
         r->sampled++;
     }
     if (!step->want || r->sampled != position + 1)
@@ -242,7 +245,8 @@ static void compute(struct pxi_computation *w)
     for (uint32_t i = 0; i < s->n && s->result == PX_ERR_OK; i++) {
         struct pxi_run *r = s->owners[i];
         if (r->last)
-            sample(r, s->positions[i], &s->steps[i], pxi_session_logits(s->session, wanted));
+            sample(r, s->positions[i], &s->steps[i], s->drafts[i],
+                   pxi_session_logits(s->session, wanted));
         else
             memcpy(pxi_record_row(&r->record, s->positions[i]), pxi_session_hidden(s->session, i),
                    cols * sizeof(float));
@@ -274,6 +278,7 @@ static void gather(struct pxi_stage *s, struct pxi_run *r)
 {
     uint32_t room = (uint32_t)pxi_min(s->session->batch - s->n, MICRO_BATCH);
     size_t cols = s->session->model->config.embd;
+    pxi_run_settle(r);
     for (struct pxi_list *l = r->waiting.next; l != &r->waiting && room; l = l->next) {
         struct pxi_rows *rows = PXI_OF(l, struct pxi_rows, link);
         for (; rows->done < rows->count && room; rows->done++, room--) {
@@ -281,11 +286,12 @@ static void gather(struct pxi_stage *s, struct pxi_run *r)
             if (!r->last && !pxi_record_row(&r->record, position))
                 return; /* no memory now: the rows wait */
             s->steps[s->n] = (struct pxi_step){
-                .token = (int32_t)(word & ~PXI_STAGE_WANT),
+                .token = (int32_t)(word & PXI_STAGE_TOKEN),
                 .seq = r->slot,
                 .want = r->last && (word & PXI_STAGE_WANT) && position + 1 >= r->known,
                 .hidden = rows->hidden ? rows->hidden + rows->done * cols : NULL};
             s->owners[s->n] = r;
+            s->drafts[s->n] = (word & PXI_STAGE_DRAFT) && position >= r->known;
             s->positions[s->n++] = position;
             r->busy = true;
         }
@@ -335,7 +341,9 @@ px_err pxi_stages_add(struct pxi_stages *s, const char *model, struct pxi_sessio
     stage->steps = pxi_calloc(session->batch, sizeof *stage->steps);
     stage->owners = pxi_calloc(session->batch, sizeof(struct pxi_run *));
     stage->positions = pxi_calloc(session->batch, sizeof *stage->positions);
-    if (!stage->model || !stage->slots || !stage->steps || !stage->owners || !stage->positions) {
+    stage->drafts = pxi_calloc(session->batch, sizeof *stage->drafts);
+    if (!stage->model || !stage->slots || !stage->steps || !stage->owners || !stage->positions ||
+        !stage->drafts) {
         stage_free(stage);
         return PX_ERR_NOMEM;
     }
