@@ -94,6 +94,10 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"bytes", "PLEXUS_BYTES", 0, TYPE_UINT, "200000000", NULL, NULL, .umin = 1000u, .umax = 1000000000000u},
     {"idle", "PLEXUS_IDLE", 0, TYPE_UINT, "10000", NULL, NULL, .umin = 1u, .umax = 16000u},
     {"parts", "PLEXUS_PARTS", 0, TYPE_TEXT, "noise,tls,quic,speed,idle,lab", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"parts", "PLEXUS_PIPELINE_PARTS", 0, TYPE_TEXT, "line,start,hop,delay,faults,store", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"model", "PLEXUS_BENCH_MODEL", 0, TYPE_TEXT, "tiny", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"peer", "PLEXUS_PEER_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"delay-ms", "PLEXUS_DELAY_MS", 0, TYPE_UINT, "25", NULL, NULL, .umin = 1u, .umax = 1000u},
     {"cross", "PLEXUS_CROSS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"shape", "PLEXUS_SHAPE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"types", "PLEXUS_TYPES", 0, TYPE_TEXT, "q8_0,q4_0,q4_k_m,f16", NULL, NULL, .umin = 0u, .umax = 0u},
@@ -347,6 +351,21 @@ static const struct cli_verb_opt opts_bench_p2p[] = {
     {OPT_BYTES, "200000000"},
     {OPT_IDLE, "10000"},
     {OPT_PARTS, "noise,tls,quic,speed,idle,lab"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_pipeline[] = {
+    {OPT_BENCH_MODEL, "tiny"},
+    {OPT_PIPELINE_PARTS, "line,start,hop,delay,faults,store"},
+    {OPT_PROMPT_TOKENS, "128"},
+    {OPT_GEN_TOKENS, "64"},
+    {OPT_THREADS, "1"},
+    {OPT_REPEAT, "3"},
+    {OPT_DELAY_MS, "25"},
+    {OPT_PEER_DIR, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1434,6 +1453,58 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench p2p --bytes 1000000 --repeat 1 --parts noise,quic,speed\n"
     "      Plexus alone, a few seconds.\n",
     opts_bench_p2p, sizeof opts_bench_p2p / sizeof *opts_bench_p2p, 0, 0, verb_bench_p2p},
+    {"bench pipeline", "one model over several nodes, beside one process", "plexus bench pipeline [options]",
+    "plexus bench pipeline: one model over several nodes, beside one process\n"
+    "\n"
+    "usage: plexus bench pipeline [options]\n"
+    "\n"
+    "Starts nodes in network namespaces with a line of their own between every two of\n"
+    "them, each on --threads processors, and has them compute one model together. The\n"
+    "parts: line, two stages over 1 Gbit/s beside one process (and, as the ceiling,\n"
+    "two processes that each compute all of it); start, nodes that have their shards\n"
+    "already; hop, what a hop adds on this machine; delay, three stages over lines\n"
+    "that delay; faults, a stage that is killed or frozen in the midst of an answer;\n"
+    "store, shards from store to store beside one stream.\n"
+    "\n"
+    "With --peer DIR the same model runs over llama.cpp's RPC in turns, with two\n"
+    "workers on the same lines. Namespaces need root; without it everything runs over\n"
+    "loopback, unshaped, and the delay is left out. Figures are medians of --repeat\n"
+    "rounds.\n"
+    "\n"
+    "options:\n"
+    "      --model FILE        The model to cut into stages. [tiny]\n"
+    "      --parts LIST        What to measure: line, start, hop, delay, faults,\n"
+    "                          store. [line,start,hop,delay,faults,store]\n"
+    "      --prompt-tokens P   Tokens of the prompt whose prefill is timed. [128]\n"
+    "      --gen-tokens G      Tokens to decode. [64]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [1]\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [3]\n"
+    "      --delay-ms MS       What the lines of the part delay add, each way. [25]\n"
+    "      --peer DIR          Folder with llama.cpp's rpc-server and llama-bench, to\n"
+    "                          run in turns over the same lines.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  rows           name, value, unit, peer, peer_value, ratio\n"
+    "  model          the file, or tiny\n"
+    "  prompt_tokens  of the prefill\n"
+    "  gen_tokens     of a decode\n"
+    "  threads        of each node\n"
+    "  shaped         lines of 1 Gbit/s, not loopback\n"
+    "  repeat         rounds\n"
+    "  machine        cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench pipeline --parts line,start --repeat 1\n"
+    "      The model inside, some seconds.\n",
+    opts_bench_pipeline, sizeof opts_bench_pipeline / sizeof *opts_bench_pipeline, 0, 0, verb_bench_pipeline},
     {"sim dht", "a Kademlia swarm of thousands of peers in virtual time", "plexus sim dht [options]",
     "plexus sim dht: a Kademlia swarm of thousands of peers in virtual time\n"
     "\n"
@@ -2232,7 +2303,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 46;
+const unsigned cli_verb_count = 47;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -2277,6 +2348,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_CTX                 --ctx N\n"
     "  PLEXUS_DATA                --data TEXT\n"
     "  PLEXUS_DCUTR               --dcutr\n"
+    "  PLEXUS_DELAY_MS            --delay-ms MS\n"
     "  PLEXUS_DHT                 --dht off|server|client\n"
     "  PLEXUS_DHT_PROTOCOL        --dht-protocol ID\n"
     "  PLEXUS_DIR                 --dir DIR\n"
@@ -2303,6 +2375,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
     "  PLEXUS_MIN_P               --min-p P\n"
     "  PLEXUS_MODEL               --model MODEL\n"
+    "  PLEXUS_BENCH_MODEL         --model FILE\n"
     "  PLEXUS_MUXERS              --muxers LIST\n"
     "  PLEXUS_NAME                --name NAME\n"
     "  PLEXUS_NO_BOS              --no-bos\n"
@@ -2314,7 +2387,9 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_ORIGIN              --origin\n"
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
+    "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
     "  PLEXUS_PEER                --peer PATH\n"
+    "  PLEXUS_PEER_DIR            --peer DIR\n"
     "  PLEXUS_PIN                 --pin\n"
     "  PLEXUS_PORT                --port N\n"
     "  PLEXUS_PORTMAP             --portmap\n"
@@ -2400,6 +2475,8 @@ const struct cli_topic cli_topics[] = {
     "      the HTTP API: requests, events, watchers\n"
     "  plexus bench p2p [options]\n"
     "      the network between two processes, beside other libp2ps\n"
+    "  plexus bench pipeline [options]\n"
+    "      one model over several nodes, beside one process\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"dht",

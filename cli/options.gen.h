@@ -97,6 +97,10 @@ enum {
     OPT_BYTES,
     OPT_IDLE,
     OPT_PARTS,
+    OPT_PIPELINE_PARTS,
+    OPT_BENCH_MODEL,
+    OPT_PEER_DIR,
+    OPT_DELAY_MS,
     OPT_CROSS,
     OPT_SHAPE,
     OPT_TYPES,
@@ -131,6 +135,7 @@ int verb_digest(struct cli *c);
 int verb_bench_infer(struct cli *c);
 int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
+int verb_bench_pipeline(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
 int verb_doctor(struct cli *c);

@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer http p2p" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer http p2p pipeline" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -116,6 +116,10 @@ _plexus()
     --bytes) return ;;
     --idle) return ;;
     --parts) return ;;
+    --parts) return ;;
+    --model) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --delay-ms) return ;;
     --shape) return ;;
     --types) return ;;
     --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -249,6 +253,12 @@ _plexus()
     "bench p2p")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--peer --cross --repeat --bytes --idle --parts --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "bench pipeline")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--model --parts --prompt-tokens --gen-tokens -t --threads --repeat --delay-ms --peer --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

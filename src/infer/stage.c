@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "infer/run.h"
 
-enum { MICRO_BATCH = 64 }; /* rows of one session in one evaluation, so that stages overlap */
+enum { MICRO_BATCH = 32 }; /* rows of one session in one evaluation, so that stages overlap */
 
 struct pxi_stages {
     struct pxi_host *host;

@@ -23,6 +23,8 @@ CALLS = {
                     "--repeat", "1"],
     "bench p2p": ["bench", "p2p", "--bytes", "1000000", "--repeat", "1", "--parts",
                   "noise,quic,speed"],
+    "bench pipeline": ["bench", "pipeline", "--repeat", "1", "--parts", "line,start",
+                       "--gen-tokens", "8"],
     "demo": ["demo", "--stories", "1"],
     "doctor": ["doctor"],
     "kernels": ["kernels"],
