@@ -136,7 +136,7 @@ static void begin(struct pxi_call *c, bool generate)
         .positions = (uint32_t)pxi_min(pxi_call_uint(c, "positions", 0), UINT32_MAX),
         .stages_min = (unsigned)pxi_min(pxi_call_uint(c, "stages", 0), PXI_LIMIT_PLAN_PEERS),
         .sampling = sampling(c),
-        .draft = pxi_call_text(c, "draft"),
+        .draft = pxi_call_text(c, "draft") ? pxi_call_text(c, "draft") : "off",
         .draft_max = (uint32_t)pxi_min(pxi_call_uint(c, "draft_max", 16), PXI_LIMIT_STAGE_DRAFT),
         .draft_blocks = (uint32_t)pxi_min(pxi_call_uint(c, "draft_blocks", 0), UINT32_MAX),
         .on = &events,
