@@ -50,10 +50,12 @@ struct talk {
     struct pxi_chain *chain;
     int32_t tokens[POSITIONS];
     uint32_t n, stop;
-    unsigned broken, hop;
+    unsigned broken, hop, leaving;
     px_err why;
-    const int32_t *oracle; /* what a draft copies, when there is one */
-    uint32_t wrong;        /* of so many drafted tokens one is wrong; 0: none */
+    struct pxi_timers *timers;
+    uint64_t last_ns, gap_ns; /* the longest wait for a token after the first */
+    const int32_t *oracle;    /* what a draft copies, when there is one */
+    uint32_t wrong;           /* of so many drafted tokens one is wrong; 0: none */
 };
 
 struct world {
@@ -119,11 +121,15 @@ static void world_deinit(struct world *w)
 static void on_token(void *ctx, uint32_t index, int32_t token)
 {
     struct talk *t = ctx;
+    uint64_t now = t->timers->now_ns;
     if (t->n == t->stop) { /* the last one was not pushed: it comes again when all begin anew */
         CHECK_EQ(token, t->tokens[index]);
         return;
     }
     CHECK_EQ(index, t->n);
+    if (t->last_ns && now - t->last_ns > t->gap_ns)
+        t->gap_ns = now - t->last_ns;
+    t->last_ns = now;
     t->tokens[t->n++] = token;
     if (t->n < t->stop)
         CHECK_EQ(pxi_chain_push(t->chain, &token, 1), PX_ERR_OK);
@@ -135,6 +141,13 @@ static void on_broken(void *ctx, unsigned hop, px_err why, px_view text)
     t->broken++;
     t->hop = hop;
     t->why = why;
+}
+
+static void on_leaving(void *ctx, unsigned hop)
+{
+    struct talk *t = ctx;
+    t->leaving++;
+    t->hop = hop;
 }
 
 /* Guesses what will be said, with errors now and then. */
@@ -149,7 +162,7 @@ static uint32_t on_draft(void *ctx, const uint32_t *words, uint32_t n, uint32_t 
     return k;
 }
 
-static const struct pxi_chain_events events = {on_token, on_broken, on_draft};
+static const struct pxi_chain_events events = {on_token, on_broken, on_leaving, on_draft};
 
 static px_sampler_options sampling(bool greedy)
 {
@@ -213,7 +226,11 @@ static void talk_draft(struct world *w, struct talk *t, uint32_t which, bool gre
                                   .ctx = t,
                                   .positions = POSITIONS,
                                   .draft_max = draft_max};
-    *t = (struct talk){.n = PROMPT, .stop = PROMPT + ANSWER, .oracle = oracle, .wrong = wrong};
+    *t = (struct talk){.n = PROMPT,
+                       .stop = PROMPT + ANSWER,
+                       .timers = &w->net.timers,
+                       .oracle = oracle,
+                       .wrong = wrong};
     t->chain = pxi_chain_new(w->node[w->client].stages, &o);
     CHECK(t->chain != NULL);
     prompt_of(t->tokens, which);

@@ -180,6 +180,8 @@ static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_vie
         return;
     if (m->kind == PXI_STAGE_ERROR) {
         fail(c, m->hop, (px_err)(int32_t)m->position, payload);
+    } else if (m->kind == PXI_STAGE_DRAIN && !c->broken && c->on->leaving) {
+        c->on->leaving(c->ctx, m->hop);
     } else if (m->kind == PXI_STAGE_READY && m->position <= c->known) {
         c->ready = true;
         c->sent = m->position;
@@ -413,6 +415,34 @@ px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, un
     return PX_ERR_OK;
 }
 
+/* Through the same hops, but with the next epoch: what the stages chose after drafts that became
+ * nothing is not heard any more. */
+static px_err begin_anew(struct pxi_chain *c)
+{
+    struct pxi_msg_stage_open m;
+    struct pxi_arena arena;
+    struct pxi_buf order = {.max = (size_t)PXI_LIMIT_STAGE_OPEN_BYTES};
+    pxi_arena_init(&arena, 4 * (size_t)PXI_LIMIT_STAGE_OPEN_BYTES);
+    px_err err =
+        pxi_pb_decode(&pxi_pb_stage_open, px_view_of(c->order.p, c->order.n), &arena, &m, NULL);
+    m.known = c->known;
+    if (err == PX_ERR_OK)
+        err = pxi_pb_encode(&pxi_pb_stage_open, &m, &order);
+    pxi_arena_deinit(&arena);
+    if (err != PX_ERR_OK) {
+        pxi_buf_deinit(&order);
+        return err;
+    }
+    pxi_buf_deinit(&c->order);
+    c->order = order;
+    c->epoch++;
+    c->ready = c->asking = false;
+    c->sent = (uint32_t)pxi_min(c->sent, c->known);
+    if (c->first.up)
+        send_open(c);
+    return PX_ERR_OK;
+}
+
 /* One more token is known: what was drafted there came true, or the rest of the draft did not. */
 static void settle(struct pxi_chain *c, uint32_t token)
 {
@@ -433,12 +463,10 @@ px_err pxi_chain_push(struct pxi_chain *c, const int32_t *tokens, size_t n)
     c->words[c->known - 1] |= PXI_STAGE_WANT;
     if (!c->prompt)
         c->prompt = c->known;
-    if (drafts_out) {
-        fail(c, c->hops, PX_ERR_INTERRUPTED, px_view_str("the text goes on in another way"));
-        return PX_ERR_OK;
-    }
     if (c->epoch && !c->broken)
         watch(c);
+    if (drafts_out && !c->broken)
+        return begin_anew(c);
     send_tokens(c);
     return PX_ERR_OK;
 }

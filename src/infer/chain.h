@@ -25,6 +25,9 @@ struct pxi_chain_events {
     /* Hop `hop` failed (its number may be that of hops: the way back to us). Nothing more comes
      * until pxi_chain_route is called, now or later. */
     void (*broken)(void *ctx, unsigned hop, px_err why, px_view text);
+    /* The peer of hop `hop` wants to go and serves until then: pxi_chain_route through another one,
+     * when that has loaded its slice, loses nothing. May be NULL. */
+    void (*leaving)(void *ctx, unsigned hop);
     /* May be NULL. Guess up to `max` tokens that follow the n words (of codec/stage.h) there are;
      * how many went to out, or PXI_DRAFT_LATER: pxi_chain_drafted follows. */
     uint32_t (*draft)(void *ctx, const uint32_t *words, uint32_t n, uint32_t *out, uint32_t max);
@@ -50,8 +53,8 @@ void pxi_chain_free(struct pxi_chain *c);
  * PX_ERR_LIMIT. There must be tokens. */
 px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, unsigned count);
 /* Tokens that follow; a token is sampled after the last of them. The first push is the prompt. Who
- * pushes other tokens than those that were sampled while drafts are out breaks the chain: it is to
- * be opened anew (`broken` comes with the number of hops). PX_ERR_CONTEXT_FULL. */
+ * pushes from outside of `token` while drafts are out opens the chain anew. PX_ERR_CONTEXT_FULL,
+ * PX_ERR_NOMEM. */
 px_err pxi_chain_push(struct pxi_chain *c, const int32_t *tokens, size_t n);
 
 /* The draft that was asked for when there were n words. Harmless when they are not the last. */

@@ -81,7 +81,9 @@ static void lose_up(struct pxi_run *r)
     r->up = NULL;
     leave_up(r);
     r->orphan.fire = orphaned;
-    pxi_timer_after(timers(r), &r->orphan, (uint64_t)PXI_LIMIT_STAGE_ORPHAN_MS * PXI_MS);
+    uint64_t wait_ms = pxi_stages_draining(r->stage->service) ? PXI_LIMIT_STAGE_DRAINED_MS
+                                                              : PXI_LIMIT_STAGE_ORPHAN_MS;
+    pxi_timer_after(timers(r), &r->orphan, wait_ms * PXI_MS);
 }
 
 /* ------------------------------------------------------------------------- what comes */
@@ -116,22 +118,14 @@ void pxi_run_cut(struct pxi_run *r, uint32_t to)
 void pxi_run_settle(struct pxi_run *r)
 {
     pxi_kv_truncate(&r->stage->session->kv, r->slot, r->cut);
-    r->good = (uint32_t)pxi_min(r->good, r->cut);
+    if (r->cut < r->good) {
+        r->good = r->cut;
+        r->drawn = r->good && (r->words[r->good - 1] & PXI_STAGE_WANT);
+    }
     r->cut = UINT32_MAX;
-    if (!r->rewind)
-        return;
-    pxi_sampler_reset(r->sampler);
-    for (r->sampled = 0; r->sampled < r->good; r->sampled++)
-        pxi_run_remember(r, r->sampled, (int32_t)(r->words[r->sampled] & PXI_STAGE_TOKEN));
+    if (r->rewind)
+        pxi_run_rewind(r, r->good);
     r->rewind = false;
-}
-
-void pxi_run_remember(struct pxi_run *r, uint32_t position, int32_t token)
-{
-    if (position < r->prompt)
-        px_sampler_accept(r->sampler, token);
-    else
-        px_sampler_replay(r->sampler, token);
 }
 
 void pxi_run_release(struct pxi_run *r)
@@ -429,7 +423,8 @@ static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct px
     struct pxi_run *r = find(stage, h->session);
     if (r && (!same_key(r->key, m->key.p) || h->epoch <= r->epoch))
         return PX_ERR_REFUSED;
-    px_err err = r ? PX_ERR_OK : make(stage, h, m, &r);
+    bool draining = pxi_stages_draining(s);
+    px_err err = r ? PX_ERR_OK : draining ? PX_ERR_REFUSED : make(stage, h, m, &r);
     if (err != PX_ERR_OK)
         return err;
     bool fresh = !r->epoch;
@@ -449,6 +444,8 @@ static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct px
             pxi_run_end(r);
         return PX_ERR_NOMEM;
     }
+    if (draining)
+        pxi_run_drain(r);
     pxi_run_connect(r, m);
     return PX_ERR_OK;
 }

@@ -43,6 +43,7 @@ struct pxi_run {
     uint32_t sampled;     /* tokens that the sampler has seen; the worker's while it is busy */
     uint32_t chosen_n;    /* the same, for the loop */
     uint32_t good;        /* positions that hold what was chosen; the worker's while it is busy */
+    bool drawn;           /* after the last of them a token was wanted; the same */
     struct pxi_buf order; /* the OPEN that came, to be passed on */
 
     struct pxi_hop down; /* to the next stage, or from the last one to the client */
@@ -56,6 +57,9 @@ struct pxi_run {
     bool rewind; /* the sampler begins anew with the tokens that stay */
 };
 
+/* A draft, to be compared with what was chosen; the logits of the row were asked for. */
+enum { PXI_ROW_DRAFT = 1, PXI_ROW_WANT = 2 };
+
 struct pxi_stage {
     struct pxi_list link;
     struct pxi_stages *service;
@@ -68,7 +72,7 @@ struct pxi_stage {
     struct pxi_step *steps;  /* [batch]: what the worker evaluates */
     struct pxi_run **owners; /* [batch] */
     uint32_t *positions;     /* [batch] */
-    bool *drafts;            /* [batch]: the token is to be compared with what was chosen */
+    uint8_t *flags;          /* [batch]: PXI_ROW_... */
     uint32_t n;
     px_err result;
     uint64_t tokens, compute_ns, began_ns;
@@ -84,8 +88,6 @@ void pxi_run_computed(struct pxi_run *r, px_err err);
 void pxi_run_cut(struct pxi_run *r, uint32_t to);
 /* The same for the cache and the sampler, at a time when the worker computes nothing. */
 void pxi_run_settle(struct pxi_run *r);
-/* Tell the sampler of the token at a position, whoever chose it. */
-void pxi_run_remember(struct pxi_run *r, uint32_t position, int32_t token);
 /* The predecessor may send again what had to wait. */
 void pxi_run_release(struct pxi_run *r);
 /* End a session: free, now or when the worker is done with it. */
@@ -96,11 +98,22 @@ struct pxi_host *pxi_stages_host(struct pxi_stages *s);
 struct pxi_stage *pxi_stages_find(struct pxi_stages *s, px_view model, uint32_t first,
                                   uint32_t last);
 
+/* choose.c, on the last stage: a row was computed. The sampler learns of it, and the token after it
+ * is chosen when it is wanted. Drafts count up to the first that is not what was chosen: nothing is
+ * drawn for those behind it. */
+void pxi_run_choose(struct pxi_run *r, uint32_t position, const struct pxi_step *step,
+                    unsigned flags, const float *logits);
+/* Only the first n tokens were ever said or chosen. */
+void pxi_run_rewind(struct pxi_run *r, uint32_t n);
+
 /* run_out.c: to the next stage or the client. */
 void pxi_run_connect(struct pxi_run *r, const struct pxi_msg_stage_open *m);
 void pxi_run_send(struct pxi_run *r);
 /* Tell the predecessor (and so the client) that hop `hop` failed. */
 void pxi_run_error(struct pxi_run *r, uint32_t hop, px_err err, const char *text);
+
+/* Ask the client to have another peer compute this stage's blocks of the session. */
+void pxi_run_drain(struct pxi_run *r);
 
 struct pxi_list *pxi_stages_chains(struct pxi_stages *s);
 

@@ -173,8 +173,9 @@ static px_err speaker_new(struct pxi_drafter *d, px_model *m)
 }
 
 /* Without it there are look-ups. */
-static void fetched(void *ctx, px_err err, px_model *m)
+static void fetched(void *ctx, px_err err, const char *why, px_model *m)
 {
+    (void)why;
     struct pxi_drafter *d = ctx;
     d->source = NULL;
     if (err == PX_ERR_OK && m->model.config.vocab > d->vocab)

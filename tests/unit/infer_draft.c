@@ -186,4 +186,53 @@ TEST(drafts_beside_other_sessions)
     world_deinit(&w);
 }
 
+/* A conversation: the client hears a token, leaves the rest of the answer away and says something
+ * else. With drafts out and without it the second answer is the same. */
+static void converse(uint32_t draft_max, bool greedy, bool swap, int32_t *out)
+{
+    struct world w;
+    struct talk t;
+    unsigned hosts[] = {1, 2, 3};
+    int32_t oracle[POSITIONS], turn[] = {5, 9, 2};
+    world_init(&w, LLAMA_THREE_BLOCKS, true);
+    expected(&w, 0, greedy, oracle);
+    for (unsigned i = 0; i < STAGES; i++)
+        load(&w, hosts[i], i, 1);
+    load(&w, 4, 2, 1);
+    talk_draft(&w, &t, 0, greedy, hosts, oracle, draft_max, 0);
+    t.stop = PROMPT + 13; /* in the midst of a draft */
+    net_run(&w.net, 3000);
+    CHECK_EQ(t.n, t.stop);
+    t.n--; /* what came last is not said */
+    memcpy(t.tokens + t.n, turn, sizeof turn);
+    t.n += 3;
+    t.stop = t.n + 12;
+    t.oracle = NULL;
+    CHECK_EQ(pxi_chain_push(t.chain, turn, 3), PX_ERR_OK);
+    if (swap) { /* the last stage is another one all of a sudden */
+        hosts[2] = 4;
+        net_run(&w.net, 40);
+        CHECK_EQ(route(&w, &t, hosts), PX_ERR_OK);
+    }
+    net_run(&w.net, 3000);
+    CHECK_EQ(t.broken, 0);
+    CHECK_EQ(t.n, t.stop);
+    memcpy(out, t.tokens, sizeof t.tokens);
+    pxi_chain_free(t.chain);
+    world_deinit(&w);
+}
+
+TEST(a_conversation_goes_on_in_another_way)
+{
+    for (unsigned greedy = 0; greedy < 2; greedy++) {
+        int32_t plain[POSITIONS], other[POSITIONS];
+        converse(0, greedy, false, plain);
+        for (uint32_t max = 0; max < 8; max++) {
+            converse(max, greedy, max % 2, other);
+            for (uint32_t i = 0; i < PROMPT + 27; i++)
+                CHECK_EQ(other[i], plain[i]);
+        }
+    }
+}
+
 TEST_MAIN()
