@@ -50,8 +50,9 @@ void pxi_socket_lost(struct pxi_socket *s)
 static void listen_for(struct pxi_socket *s)
 {
     int events = (s->reading || s->closing ? UV_READABLE : 0) | (s->unsent.n ? UV_WRITABLE : 0);
-    if (s->dead)
-        return;
+    if (s->dead || events == s->events)
+        return; /* starting again what runs takes two calls of the kernel */
+    s->events = events;
     if (events)
         uv_poll_start(&s->poll, events, on_poll);
     else
