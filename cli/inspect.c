@@ -78,7 +78,7 @@ static void count_types(struct inspect *in)
         s->tensors++;
         s->bytes += t->bytes;
         in->weight_bytes += t->bytes;
-        in->parameters += t->role == PX_ROLE_OTHER ? 0 : n;
+        in->parameters += n;
         in->types_runnable &= px_dtype_runnable(t->type);
     }
 }

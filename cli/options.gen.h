@@ -32,6 +32,8 @@ enum {
     OPT_ALLOW,
     OPT_PORT,
     OPT_PUBLIC,
+    OPT_PRIVATE,
+    OPT_NOW,
     OPT_NO_MDNS,
     OPT_PORTMAP,
     OPT_SLOW_MS,
@@ -147,6 +149,11 @@ int verb_config_get(struct cli *c);
 int verb_up(struct cli *c);
 int verb_id(struct cli *c);
 int verb_peers(struct cli *c);
+int verb_invite(struct cli *c);
+int verb_join(struct cli *c);
+int verb_drain(struct cli *c);
+int verb_stop(struct cli *c);
+int verb_leave(struct cli *c);
 int verb_ping(struct cli *c);
 int verb_net(struct cli *c);
 int verb_dht_put(struct cli *c);

@@ -71,6 +71,7 @@ static json_t *document(const struct session *s, json_t *doc, const struct ids *
         json_object_set_new(doc, "threads", json_integer(px_context_threads(s->ctx)));
     json_object_set_new(doc, "stages", s->swarm ? json_incref(swarm_stages(s)) : json_null());
     json_object_set_new(doc, "epochs", s->swarm ? json_integer(swarm_epochs(s)) : json_null());
+    json_object_set_new(doc, "lost", s->swarm ? json_integer(swarm_lost(s)) : json_null());
     json_object_set_new(doc, "timings", timings_json(s));
     return doc;
 }

@@ -9,7 +9,7 @@ enum { PATIENCE_MS = 60000, LOOK_MS = 200 };
 struct swarm_answer {
     px_control *control;
     json_t *stages;
-    int64_t epochs;
+    int64_t epochs, lost;
     int over;
 };
 
@@ -69,9 +69,12 @@ static int take(struct session *s, json_t *r, int32_t *token, int *rc)
     }
     if (json_object_get(r, "epoch")) {
         int64_t epoch = json_integer_value(json_object_get(r, "epoch"));
+        int64_t lost = json_integer_value(json_object_get(r, "lost"));
         if (epoch > 1 && epoch != a->epochs)
-            note(s->c, "a peer was lost: another one took over its blocks");
+            note(s->c, "a peer %s: another one took over its blocks",
+                 lost != a->lost ? "was lost" : "drains");
         a->epochs = epoch;
+        a->lost = lost;
     }
     if (t)
         *token = (int32_t)json_integer_value(t);
@@ -124,4 +127,9 @@ json_t *swarm_stages(const struct session *s)
 int64_t swarm_epochs(const struct session *s)
 {
     return s->swarm->epochs;
+}
+
+int64_t swarm_lost(const struct session *s)
+{
+    return s->swarm->lost;
 }

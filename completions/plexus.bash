@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -302,7 +302,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -312,7 +312,7 @@ _plexus()
         fi ;;
     "up")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --swarm --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --private --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --swarm --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -325,6 +325,36 @@ _plexus()
     "peers")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "invite")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "join")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "drain")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --off --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "stop")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --now --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "leave")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --now --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -410,7 +440,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

@@ -5,6 +5,7 @@
 #include <dirent.h>
 
 #include "io/files.h"
+#include "net/envelope.h"
 #include "node/engine.h"
 #include "px_test.h"
 #include "store/store.h"
@@ -80,6 +81,39 @@ dir_push(struct dir *d, const px_gguf *g, const struct pxi_key *key, const char 
     pxi_buf_deinit(&envelope);
     pxi_cut_deinit(&c);
     return m;
+}
+
+/* What is changed in a manifest before it is signed anew. */
+typedef void dir_lie(struct pxi_msg_manifest *m, struct pxi_msg_shard *s);
+#define LIE(name, change)                                                                          \
+    static void name(struct pxi_msg_manifest *m, struct pxi_msg_shard *s)                          \
+    {                                                                                              \
+        change;                                                                                    \
+    }
+
+/* Add another manifest for the shards of a model. */
+static inline px_err dir_add_lie(struct dir *d, const struct pxi_store_model *of,
+                                 const struct pxi_key *key, dir_lie *tell,
+                                 struct pxi_store_model **out)
+{
+    static const struct pxi_envelope_kind kind = {"plexus-manifest",
+                                                  {(const uint8_t *)"\x03\x20", 2}};
+    struct pxi_arena arena;
+    struct pxi_msg_manifest m;
+    struct pxi_peer signer;
+    struct pxi_buf payload = {.max = PXI_MANIFEST_MAX}, sealed = {.max = PXI_MANIFEST_MAX};
+    px_view inner, envelope = px_view_of(of->envelope, of->envelope_n);
+    pxi_arena_init(&arena, 1 << 20);
+    CHECK_EQ(pxi_envelope_open(envelope, &kind, &inner, &signer), PX_ERR_OK);
+    CHECK_EQ(pxi_pb_decode(&pxi_pb_manifest, inner, &arena, &m, NULL), PX_ERR_OK);
+    tell(&m, (struct pxi_msg_shard *)m.shards.p);
+    CHECK_EQ(pxi_pb_encode(&pxi_pb_manifest, &m, &payload), PX_ERR_OK);
+    CHECK_EQ(pxi_envelope_seal(key, &kind, px_view_of(payload.p, payload.n), &sealed), PX_ERR_OK);
+    px_err err = pxi_store_add(d->store, px_view_of(sealed.p, sealed.n), out, NULL);
+    pxi_buf_deinit(&payload);
+    pxi_buf_deinit(&sealed);
+    pxi_arena_deinit(&arena);
+    return err;
 }
 
 /* The whole of a file (free). */

@@ -42,7 +42,7 @@ typedef enum px_role { /* which part of a transformer a tensor belongs to */
                        PX_ROLE_OTHER,
                        PX_ROLE_EMBED,  /* token_embd.* */
                        PX_ROLE_BLOCK,  /* blk.N.* */
-                       PX_ROLE_OUTPUT, /* output*.*, rope_freqs.weight */
+                       PX_ROLE_OUTPUT, /* output*.* */
 } px_role;
 
 typedef struct px_gguf_tensor {

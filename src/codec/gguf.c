@@ -53,7 +53,7 @@ void pxi_gguf_set_role(px_gguf_tensor *t)
         t->role = PX_ROLE_BLOCK;
     else if (starts(t->name, "token_embd."))
         t->role = PX_ROLE_EMBED;
-    else if (starts(t->name, "output") || px_view_is(t->name, "rope_freqs.weight"))
+    else if (starts(t->name, "output"))
         t->role = PX_ROLE_OUTPUT;
     else
         t->role = PX_ROLE_OTHER;

@@ -38,7 +38,10 @@ const char *pxi_gguf_set_bytes(px_gguf_tensor *t);
 /*
  * Some parts of a split model read as one: the first is part 0 (metadata), the others are parts of
  * the same split in ascending order. For stages, which hold a slice; px_gguf_parse_split wants all.
+ * `check` (may be NULL) sees each part before its tensors are joined to the others, and can refuse.
  */
-px_err pxi_gguf_parse_some(const px_view *files, uint32_t n, px_gguf **out, px_diag *diag);
+typedef px_err pxi_gguf_part_fn(void *ctx, uint32_t part, const px_gguf *g, px_diag *diag);
+px_err pxi_gguf_parse_some(const px_view *files, uint32_t n, pxi_gguf_part_fn *check, void *ctx,
+                           px_gguf **out, px_diag *diag);
 
 #endif

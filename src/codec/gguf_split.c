@@ -11,6 +11,8 @@ typedef unsigned long long ull;
 
 struct parts {
     int some; /* not all parts are there */
+    pxi_gguf_part_fn *check;
+    void *ctx;
     px_gguf **g;
     uint32_t n;
     uint64_t n_tensors; /* of all parts */
@@ -76,6 +78,8 @@ static px_err parse_parts(struct parts *s, const px_view *files)
         err = s->some ? check_some(s, i) : check_key(s, i, "split.no", i);
         if (!err && !s->some)
             err = check_key(s, i, "split.count", s->n);
+        if (!err && s->check)
+            err = s->check(s->ctx, i, s->g[i], s->diag);
         if (err)
             return err;
         s->n_tensors += s->g[i]->n_tensors;
@@ -157,7 +161,9 @@ px_err px_gguf_parse_split(const px_view *files, uint32_t n, px_gguf **out, px_d
     return parse((struct parts){.n = n, .diag = diag}, files, out);
 }
 
-px_err pxi_gguf_parse_some(const px_view *files, uint32_t n, px_gguf **out, px_diag *diag)
+px_err pxi_gguf_parse_some(const px_view *files, uint32_t n, pxi_gguf_part_fn *check, void *ctx,
+                           px_gguf **out, px_diag *diag)
 {
-    return parse((struct parts){.some = 1, .n = n, .diag = diag}, files, out);
+    struct parts s = {.some = 1, .check = check, .ctx = ctx, .n = n, .diag = diag};
+    return parse(s, files, out);
 }

@@ -23,6 +23,7 @@ enum pxi_stage_kind {
     PXI_STAGE_PING,
     PXI_STAGE_PONG,
     PXI_STAGE_CLOSE, /* the session is over */
+    PXI_STAGE_DRAIN, /* hop: that stage wants to go: give its blocks to another peer */
 };
 
 enum pxi_stage_dtype { PXI_STAGE_NONE, PXI_STAGE_F32 };

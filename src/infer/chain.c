@@ -118,6 +118,8 @@ static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_vie
         return;
     if (m->kind == PXI_STAGE_ERROR) {
         fail(c, m->hop, (px_err)(int32_t)m->position, payload);
+    } else if (m->kind == PXI_STAGE_DRAIN && !c->broken && c->on->leaving) {
+        c->on->leaving(c->ctx, m->hop);
     } else if (m->kind == PXI_STAGE_READY && m->position <= c->known) {
         c->ready = true;
         c->sent = m->position;

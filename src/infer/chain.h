@@ -25,6 +25,9 @@ struct pxi_chain_events {
     /* Hop `hop` failed (its number may be that of hops: the way back to us). Nothing more comes
      * until pxi_chain_route is called, now or later. */
     void (*broken)(void *ctx, unsigned hop, px_err why, px_view text);
+    /* The peer of hop `hop` wants to go and serves until then: pxi_chain_route through another one,
+     * when that has loaded its slice, loses nothing. May be NULL. */
+    void (*leaving)(void *ctx, unsigned hop);
 };
 
 struct pxi_chain_options {

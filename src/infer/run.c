@@ -80,7 +80,9 @@ static void lose_up(struct pxi_run *r)
     r->up = NULL;
     leave_up(r);
     r->orphan.fire = orphaned;
-    pxi_timer_after(timers(r), &r->orphan, (uint64_t)PXI_LIMIT_STAGE_ORPHAN_MS * PXI_MS);
+    uint64_t wait_ms = pxi_stages_draining(r->stage->service) ? PXI_LIMIT_STAGE_DRAINED_MS
+                                                              : PXI_LIMIT_STAGE_ORPHAN_MS;
+    pxi_timer_after(timers(r), &r->orphan, wait_ms * PXI_MS);
 }
 
 /* ------------------------------------------------------------------------- what comes */
@@ -345,7 +347,8 @@ static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct px
     struct pxi_run *r = find(stage, h->session);
     if (r && (!same_key(r->key, m->key.p) || h->epoch <= r->epoch))
         return PX_ERR_REFUSED;
-    px_err err = r ? PX_ERR_OK : make(stage, h, m, &r);
+    bool draining = pxi_stages_draining(s);
+    px_err err = r ? PX_ERR_OK : draining ? PX_ERR_REFUSED : make(stage, h, m, &r);
     if (err != PX_ERR_OK)
         return err;
     bool fresh = !r->epoch;
@@ -364,6 +367,8 @@ static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct px
             pxi_run_end(r);
         return PX_ERR_NOMEM;
     }
+    if (draining)
+        pxi_run_drain(r);
     pxi_run_connect(r, m);
     return PX_ERR_OK;
 }

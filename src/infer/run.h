@@ -89,6 +89,9 @@ void pxi_run_send(struct pxi_run *r);
 /* Tell the predecessor (and so the client) that hop `hop` failed. */
 void pxi_run_error(struct pxi_run *r, uint32_t hop, px_err err, const char *text);
 
+/* Ask the client to have another peer compute this stage's blocks of the session. */
+void pxi_run_drain(struct pxi_run *r);
+
 struct pxi_list *pxi_stages_chains(struct pxi_stages *s);
 
 /* chain.c: a stream on which TOKENS came first; the chain takes it over. NULL: nobody waits. */

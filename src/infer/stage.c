@@ -14,7 +14,7 @@ struct pxi_stages {
     struct pxi_host *host;
     struct pxi_compute *worker;
     struct pxi_list stages, entries, chains;
-    bool stopped;
+    bool stopped, draining;
 };
 
 /* A stream that has not said yet what it is for. */
@@ -151,6 +151,23 @@ void pxi_stages_free(struct pxi_stages *s)
     pxi_free(s);
 }
 
+void pxi_stages_drain(struct pxi_stages *s, bool on)
+{
+    bool begins = on && !s->draining;
+    s->draining = on;
+    for (struct pxi_list *l = s->stages.next; begins && l != &s->stages; l = l->next) {
+        struct pxi_stage *stage = PXI_OF(l, struct pxi_stage, link);
+        for (struct pxi_list *k = stage->runs.next; k != &stage->runs; k = k->next)
+            if (!PXI_OF(k, struct pxi_run, link)->dead)
+                pxi_run_drain(PXI_OF(k, struct pxi_run, link));
+    }
+}
+
+bool pxi_stages_draining(const struct pxi_stages *s)
+{
+    return s->draining;
+}
+
 struct pxi_hop_self pxi_stages_self(struct pxi_stages *s)
 {
     return (struct pxi_hop_self){accept, s};
@@ -221,7 +238,8 @@ static void sample(struct pxi_run *r, uint32_t position, const struct pxi_step *
                    const float *logits)
 {
     if (r->sampled == position) {
-        if (position < r->prompt)
+        /* What follows a row whose logits nobody wanted was said, not sampled. */
+        if (position < r->prompt || !(r->words[position - 1] & PXI_STAGE_WANT))
             px_sampler_accept(r->sampler, step->token);
         else
             px_sampler_replay(r->sampler, step->token);

@@ -76,8 +76,8 @@ px_err pxi_model_open_slice(px_view file, const struct pxi_slice *s, px_model **
     return result(m, err == PX_ERR_OK ? describe(m) : err, out);
 }
 
-px_err pxi_model_open_parts(char *const *paths, uint32_t n, const struct pxi_slice *s,
-                            px_model **out, px_diag *diag)
+px_err pxi_model_open_parts(char *const *paths, uint32_t n, pxi_gguf_part_fn *check, void *ctx,
+                            const struct pxi_slice *s, px_model **out, px_diag *diag)
 {
     px_model *m = *out = pxi_calloc(1, sizeof *m);
     px_view *views = pxi_calloc(n, sizeof *views);
@@ -92,7 +92,7 @@ px_err pxi_model_open_parts(char *const *paths, uint32_t n, const struct pxi_sli
         views[i] = px_file_bytes(m->files[i]);
     }
     if (err == PX_ERR_OK)
-        err = pxi_gguf_parse_some(views, n, &m->gguf, diag);
+        err = pxi_gguf_parse_some(views, n, check, ctx, &m->gguf, diag);
     pxi_free(views);
     if (err == PX_ERR_OK)
         err = pxi_model_init_slice(&m->model, m->gguf, s, diag);

@@ -2,6 +2,7 @@
 #ifndef PXI_NODE_ENGINE_H
 #define PXI_NODE_ENGINE_H
 
+#include "codec/gguf.h"
 #include "infer/session.h"
 #include "plexus/file.h"
 #include "plexus/model.h"
@@ -25,9 +26,10 @@ struct px_context {
 
 /* A slice of a model whose file lies in memory that outlives it: no tokenizer, no other tensors. */
 px_err pxi_model_open_slice(px_view file, const struct pxi_slice *s, px_model **out, px_diag *diag);
-/* The same from files, parts of one split model of which the first holds the metadata. */
-px_err pxi_model_open_parts(char *const *paths, uint32_t n, const struct pxi_slice *s,
-                            px_model **out, px_diag *diag);
+/* The same from files, parts of one split model of which the first holds the metadata; check (may
+ * be NULL) sees each of them (pxi_gguf_parse_some). */
+px_err pxi_model_open_parts(char *const *paths, uint32_t n, pxi_gguf_part_fn *check, void *ctx,
+                            const struct pxi_slice *s, px_model **out, px_diag *diag);
 /* Map the file of a path, or all files of a split model, and parse: files and gguf of m are set. A
  * part without the others is refused. On failure too, px_model_close frees what there is. */
 px_err pxi_engine_open_files(px_model *m, const char *path, px_diag *diag);

@@ -99,7 +99,8 @@ static void on_over(void *ctx, px_err err, const char *why)
 static px_err start(struct pxi_generator *base, const struct pxi_generate_request *r,
                     pxi_generate_fn *event, void *ctx, struct pxi_generation **out)
 {
-    static const struct pxi_swarm_events events = {on_planned, on_token, on_over};
+    static const struct pxi_swarm_events events = {
+        .planned = on_planned, .token = on_token, .over = on_over};
     struct swarm *s = (struct swarm *)base;
     int32_t *ids = NULL;
     size_t n = 0;

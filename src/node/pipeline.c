@@ -32,7 +32,7 @@ struct pxi_load {
     uint32_t positions, slots;
     struct pxi_slice_source *source;
     struct pxi_timer timer;
-    void (*done)(void *ctx, px_err err);
+    pxi_load_fn *done;
     void *ctx;
 };
 
@@ -46,7 +46,8 @@ struct pxi_pipeline {
     struct pxi_list loaded, loads;
     struct pxi_computation measuring;
     uint64_t rate;
-    bool measured;
+    uint32_t answers; /* of our own, under way */
+    bool measured, draining;
 };
 
 px_node *pxi_pipeline_node(struct pxi_pipeline *p)
@@ -165,6 +166,39 @@ static bool make_room(struct pxi_pipeline *p)
     return n < PXI_LIMIT_OFFER_MODELS;
 }
 
+/* ------------------------------------------------------------------------ draining */
+
+void pxi_pipeline_drain(struct pxi_pipeline *p, bool on)
+{
+    p->draining = on;
+    pxi_stages_drain(p->stages, on);
+}
+
+bool pxi_pipeline_draining(const struct pxi_pipeline *p)
+{
+    return p->draining;
+}
+
+struct pxi_pipeline_work pxi_pipeline_look(struct pxi_pipeline *p)
+{
+    struct pxi_pipeline_work w = {.answers = p->answers};
+    struct pxi_stage_status st;
+    for (struct pxi_list *l = p->loaded.next, *next; p->draining && l != &p->loaded; l = next) {
+        next = l->next;
+        evict(p, PXI_OF(l, struct loaded, link));
+    }
+    for (; pxi_stages_status(p->stages, w.slices, &st); w.slices++)
+        w.sessions += st.sessions;
+    return w;
+}
+
+void pxi_pipeline_working(struct pxi_pipeline *p, int more)
+{
+    p->answers += (uint32_t)more;
+}
+
+/* ------------------------------------------------------------------------ loading */
+
 /* A model that was opened: a cache for its sessions, and it is served. Takes the model. */
 static px_err install(struct pxi_pipeline *p, struct pxi_load *l, px_model *m)
 {
@@ -194,18 +228,18 @@ static px_err install(struct pxi_pipeline *p, struct pxi_load *l, px_model *m)
     return err;
 }
 
-static void load_over(struct pxi_load *l, px_err err)
+static void load_over(struct pxi_load *l, px_err err, const char *why)
 {
-    void (*done)(void *, px_err) = l->done;
+    pxi_load_fn *done = l->done;
     void *ctx = l->ctx;
     pxi_timer_disarm(pxi_loop_timers(l->pipeline->node->loop), &l->timer);
     pxi_list_remove(&l->link);
     pxi_free(l);
     if (done)
-        done(ctx, err);
+        done(ctx, err, why ? why : px_err_text(err));
 }
 
-static void fetched(void *ctx, px_err err, px_model *m)
+static void fetched(void *ctx, px_err err, const char *why, px_model *m)
 {
     struct pxi_load *l = ctx;
     struct loaded *k = find(l->pipeline, l->id, &l->slice);
@@ -214,10 +248,12 @@ static void fetched(void *ctx, px_err err, px_model *m)
         px_model_close(m);
         pxi_slice_release(l->pipeline->node, l->id);
         err = k->positions >= l->positions ? PX_ERR_OK : PX_ERR_LIMIT;
+        why = NULL;
     } else if (err == PX_ERR_OK) {
         err = install(l->pipeline, l, m);
+        why = NULL;
     }
-    load_over(l, err);
+    load_over(l, err, why);
 }
 
 static void load_begin(struct pxi_timer *t, uint64_t now_ns)
@@ -228,18 +264,20 @@ static void load_begin(struct pxi_timer *t, uint64_t now_ns)
     (void)now_ns;
     if (!l->positions || l->positions > PXI_LIMIT_CONTEXT_POSITIONS || !l->slots ||
         l->slots > PXI_LIMIT_STAGE_SESSIONS)
-        load_over(l, PX_ERR_INVALID);
+        load_over(l, PX_ERR_INVALID, NULL);
+    else if (p->draining)
+        load_over(l, PX_ERR_REFUSED, NULL);
     else if (k && k->positions >= l->positions)
-        load_over(l, PX_ERR_OK);
+        load_over(l, PX_ERR_OK, NULL);
     else if ((k && !evict(p, k)) || !make_room(p))
-        load_over(l, PX_ERR_LIMIT);
+        load_over(l, PX_ERR_LIMIT, NULL);
     else if (!(l->source = pxi_slice_fetch(p->node, l->id, &l->slice, fetched, l)))
-        load_over(l, PX_ERR_NOMEM);
+        load_over(l, PX_ERR_NOMEM, NULL);
 }
 
 struct pxi_load *pxi_pipeline_load(struct pxi_pipeline *p, const char *id,
                                    const struct pxi_slice *s, uint32_t positions, uint32_t slots,
-                                   void (*done)(void *ctx, px_err err), void *ctx)
+                                   pxi_load_fn *done, void *ctx)
 {
     struct pxi_load *l = pxi_calloc(1, sizeof *l);
     if (!l)
@@ -276,10 +314,13 @@ static bool text_of(px_view v, char *out, size_t cap)
     return true;
 }
 
-static void answer(struct pxi_pipeline *p, struct pxi_offer_call *c, px_err err, bool has)
+static void answer(struct pxi_pipeline *p, struct pxi_offer_call *c, px_err err, const char *why,
+                   bool has)
 {
     struct pxi_msg_offer_reply r = {.err = (uint64_t)-err,
-                                    .text = px_view_str(err ? px_err_text(err) : ""),
+                                    .text = px_view_str(!err  ? ""
+                                                        : why ? why
+                                                              : px_err_text(err)),
                                     .memory = pxi_pipeline_memory(p),
                                     .rate = pxi_pipeline_rate(p),
                                     .has = has};
@@ -292,10 +333,10 @@ struct asked {
     struct pxi_offer_call *call;
 };
 
-static void asked_done(void *ctx, px_err err)
+static void asked_done(void *ctx, px_err err, const char *why)
 {
     struct asked *a = ctx;
-    answer(a->pipeline, a->call, err, err == PX_ERR_OK);
+    answer(a->pipeline, a->call, err, why, err == PX_ERR_OK);
     pxi_free(a);
 }
 
@@ -304,14 +345,18 @@ static void serve(void *ctx, struct pxi_offer_call *c)
     struct pxi_pipeline *p = ctx;
     char model[PXI_LIMIT_STAGE_MODEL_BYTES + 1];
     if (!text_of(c->in.model, model, sizeof model) || c->in.kind > PXI_OFFER_LOAD) {
-        answer(p, c, PX_ERR_INVALID, false);
+        answer(p, c, PX_ERR_INVALID, NULL, false);
+        return;
+    }
+    if (p->draining) {
+        answer(p, c, PX_ERR_REFUSED, NULL, false);
         return;
     }
     if (c->in.kind == PXI_OFFER_QUERY) {
         /* Whoever has a store can get any model that somebody provides. */
         struct pxi_model_facts facts;
         bool has = p->node->stored || pxi_model_facts(p->node, model, &facts) == PX_ERR_OK;
-        answer(p, c, PX_ERR_OK,
+        answer(p, c, PX_ERR_OK, NULL,
                has && (strncmp(model, "tiny-", 5) != 0 ||
                        pxi_model_facts(p->node, model, &facts) == PX_ERR_OK));
         return;
@@ -325,7 +370,7 @@ static void serve(void *ctx, struct pxi_offer_call *c)
     if (!a || !pxi_pipeline_load(p, model, &s, (uint32_t)pxi_min(c->in.positions, UINT32_MAX),
                                  (uint32_t)pxi_min(c->in.slots, UINT32_MAX), asked_done, a)) {
         pxi_free(a);
-        answer(p, c, PX_ERR_NOMEM, false);
+        answer(p, c, PX_ERR_NOMEM, NULL, false);
     }
 }
 
@@ -372,7 +417,7 @@ void pxi_pipeline_free(struct pxi_pipeline *p)
     while (!pxi_list_empty(&p->loads)) {
         struct pxi_load *l = PXI_OF(p->loads.next, struct pxi_load, link);
         pxi_slice_cancel(l->source);
-        load_over(l, PX_ERR_INTERRUPTED);
+        load_over(l, PX_ERR_INTERRUPTED, NULL);
     }
     pxi_offers_free(p->offers);
     pxi_stages_stop(p->stages);

@@ -19,17 +19,31 @@ struct pxi_pipeline;
 struct pxi_pipeline *pxi_pipeline_new(px_node *n);
 void pxi_pipeline_free(struct pxi_pipeline *p);
 
-/* Load a slice here, or find it loaded. `done` comes once, later; NULL: nobody waits. Errors: those
- * of pxi_slice_fetch, PX_ERR_LIMIT, PX_ERR_INVALID, PX_ERR_NOMEM. */
+/* Load a slice here, or find it loaded. `done` comes once, later, with a sentence that is good
+ * until it returns; NULL: nobody waits. Errors: those of pxi_slice_fetch, PX_ERR_LIMIT,
+ * PX_ERR_INVALID, PX_ERR_NOMEM. */
 struct pxi_load;
+typedef void pxi_load_fn(void *ctx, px_err err, const char *why);
 struct pxi_load *pxi_pipeline_load(struct pxi_pipeline *p, const char *id,
                                    const struct pxi_slice *s, uint32_t positions, uint32_t slots,
-                                   void (*done)(void *ctx, px_err err), void *ctx);
+                                   pxi_load_fn *done, void *ctx);
 /* `done` will not come; the slice is loaded all the same. */
 void pxi_load_forget(struct pxi_load *l);
 /* What this node offers to others. */
 uint64_t pxi_pipeline_memory(const struct pxi_pipeline *p);
 uint64_t pxi_pipeline_rate(const struct pxi_pipeline *p);
+
+/* Drain: no new slices, sessions or answers, and those of others go to other peers. Slices that
+ * nobody uses any more are unloaded. */
+void pxi_pipeline_drain(struct pxi_pipeline *p, bool on);
+bool pxi_pipeline_draining(const struct pxi_pipeline *p);
+/* What is still here: sessions of others, answers of our own. Unloads what a drain has freed. */
+struct pxi_pipeline_work {
+    uint32_t sessions, answers, slices;
+};
+struct pxi_pipeline_work pxi_pipeline_look(struct pxi_pipeline *p);
+/* An answer of our own begins (1) or ends (-1). */
+void pxi_pipeline_working(struct pxi_pipeline *p, int more);
 
 px_node *pxi_pipeline_node(struct pxi_pipeline *p);
 struct pxi_stages *pxi_pipeline_stages(struct pxi_pipeline *p);
@@ -39,9 +53,13 @@ struct pxi_offers *pxi_pipeline_offers(struct pxi_pipeline *p);
 
 struct pxi_swarm_job;
 
+enum { PXI_SWARM_ENDS = 16 };
+
 struct pxi_swarm_events {
     void (*planned)(void *ctx, struct pxi_swarm_job *j); /* also after a peer was replaced */
     void (*token)(void *ctx, int32_t token);
+    /* With `keep`: an answer is complete, pxi_swarm_go_on may follow, from inside too. */
+    void (*turn)(void *ctx);
     /* Once; the job is freed after it. PX_ERR_OK: as many tokens as asked for. */
     void (*over)(void *ctx, px_err err, const char *why);
 };
@@ -53,6 +71,9 @@ struct pxi_swarm_options {
     uint32_t max_tokens; /* sampled at most; 0: none, only a plan is made */
     uint32_t positions;  /* 0: enough for prompt and answer */
     unsigned stages_min; /* 0: as the plan finds best */
+    bool keep;           /* the session outlives its answer; `turn` tells instead of `over` */
+    const int32_t *ends; /* tokens that complete an answer, at most PXI_SWARM_ENDS */
+    unsigned end_count;
     px_sampler_options sampling;
     const struct pxi_swarm_events *on;
     void *ctx;
@@ -60,6 +81,11 @@ struct pxi_swarm_options {
 
 /* Begin: ask peers, plan, load, run. NULL: no memory. Nothing is told from inside. */
 struct pxi_swarm_job *pxi_swarm_start(struct pxi_pipeline *p, const struct pxi_swarm_options *o);
+/* The next turn of a kept session, whose stages hold its first `from` tokens: these follow, and an
+ * answer to them. PX_ERR_INVALID: none is kept, or it holds another number of tokens;
+ * PX_ERR_CONTEXT_FULL; PX_ERR_REFUSED: this node drains. */
+px_err pxi_swarm_go_on(struct pxi_swarm_job *j, uint32_t from, const int32_t *tokens, size_t n,
+                       uint32_t max_tokens);
 /* End without an event. */
 void pxi_swarm_cancel(struct pxi_swarm_job *j);
 
@@ -73,5 +99,7 @@ struct pxi_swarm_stage {
 bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_swarm_stage *out);
 /* How often the chain was opened: 1 when no peer was lost. */
 uint32_t pxi_swarm_epoch(const struct pxi_swarm_job *j);
+/* How often it broke: each time a peer was lost, or a session stood still. */
+uint32_t pxi_swarm_lost(const struct pxi_swarm_job *j);
 
 #endif

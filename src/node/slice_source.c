@@ -3,20 +3,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/math.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "node/stored.h"
 
-enum { NAME_HASH = 8 };
+enum { NAME_HASH = 8, KV_MAX = 1 << 13 };
 
 struct pxi_slice_source {
     px_node *node;
     char id[96];
     struct pxi_slice slice;
     struct pxi_pull *pull;
-    bool again;
     struct pxi_timer timer; /* nothing is told from inside */
-    void (*done)(void *ctx, px_err err, px_model *m);
+    pxi_slice_fn *done;
     void *ctx;
 };
 
@@ -92,41 +92,39 @@ px_err pxi_model_facts(px_node *n, const char *name, struct pxi_model_facts *out
             out->output_bytes = shard->bytes;
     }
     out->output_bytes += m->tied ? out->embed_bytes : 0;
-    out->kv_position_bytes = m->heads ? 4 * m->kv_heads * (m->embd / m->heads) : 0;
+    uint64_t width = m->heads ? m->embd / m->heads : 0; /* a manifest may say anything of 32 bits */
+    out->kv_position_bytes = 4 * pxi_min(m->kv_heads, KV_MAX) * pxi_min(width, KV_MAX);
     return PX_ERR_OK;
 }
 
 /* ------------------------------------------------------------------------ opening */
 
-/* The output shard has what every stage needs when it holds more than the output (rope_freqs). */
-static struct pxi_want want_of(const struct pxi_slice *s, const struct pxi_store_model *m)
+static struct pxi_want want_of(const struct pxi_slice *s)
 {
-    struct pxi_want w = {s->first, s->last, s->embed, s->output};
-    for (uint32_t i = 0; m && i < m->m.count; i++)
-        if (m->m.shards[i].role == PXI_SHARD_OUTPUT)
-            w.output = w.output || m->m.shards[i].tensors > (m->m.tied ? 1 : 2);
-    return w;
+    return (struct pxi_want){s->first, s->last, s->embed, s->output};
 }
 
-static void over(struct pxi_slice_source *f, px_err err, px_model *m)
+static void over(struct pxi_slice_source *f, px_err err, const char *why, px_model *m)
 {
-    void (*done)(void *, px_err, px_model *) = f->done;
+    pxi_slice_fn *done = f->done;
     void *ctx = f->ctx;
     f->pull = NULL;
     pxi_slice_cancel(f);
-    done(ctx, err, m);
+    done(ctx, err, why ? why : px_err_text(err), m);
 }
 
-static px_err open_here(struct pxi_slice_source *f, struct pxi_store_model *s, px_model **out)
+/* Each shard is compared with its row of the manifest before anything is made of it. */
+static px_err open_here(struct pxi_slice_source *f, struct pxi_store_model *s, px_model **out,
+                        px_diag *d)
 {
     char **paths;
     uint32_t count, missing;
-    struct pxi_want want = want_of(&f->slice, s);
-    px_err err = pxi_store_slice(f->node->stored->store, s, &want, &paths, &count, &missing);
+    struct pxi_parts_check c = {&s->m, want_of(&f->slice), 0};
+    px_err err = pxi_store_slice(f->node->stored->store, s, &c.want, &paths, &count, &missing);
     *out = NULL;
     if (err != PX_ERR_OK)
         return err;
-    err = pxi_model_open_parts(paths, count, &f->slice, out, NULL);
+    err = pxi_model_open_parts(paths, count, pxi_manifest_check_part, &c, &f->slice, out, d);
     pxi_store_paths_free(paths, count);
     if (err == PX_ERR_OK) {
         s->held++;
@@ -135,54 +133,59 @@ static px_err open_here(struct pxi_slice_source *f, struct pxi_store_model *s, p
     return err;
 }
 
+/* Open it, and tell. */
+static void open_and_tell(struct pxi_slice_source *f, struct pxi_store_model *s)
+{
+    px_model *m = NULL;
+    px_diag d = {0};
+    char why[sizeof d.field + sizeof d.expected + sizeof d.found + 32];
+    px_err err = open_here(f, s, &m, &d);
+    snprintf(why, sizeof why, "%s: expected %s, found %s", d.field, d.expected, d.found);
+    over(f, err, err != PX_ERR_OK && d.expected[0] ? why : NULL, m);
+}
+
 static void pulled(void *ctx, px_err err, struct pxi_store_model *s)
 {
     struct pxi_slice_source *f = ctx;
-    px_model *m = NULL;
     f->pull = NULL;
     if (err == PX_ERR_OK)
-        err = open_here(f, s, &m);
-    if (err == PX_ERR_NOT_FOUND && s && !f->again) { /* now the manifest is known */
-        f->again = true;
-        struct pxi_want want = want_of(&f->slice, s);
-        struct pxi_cid cid;
-        if (pxi_cid_parse(px_view_str(f->id), &cid, NULL) == PX_ERR_OK &&
-            (f->pull = pxi_stored_pull(f->node, &cid, &want, pulled, f)) != NULL)
-            return;
-    }
-    over(f, err, m);
+        open_and_tell(f, s);
+    else
+        over(f, err, pxi_pull_why(err), NULL);
 }
 
 static void begin(struct pxi_timer *t, uint64_t now_ns)
 {
     struct pxi_slice_source *f = PXI_OF(t, struct pxi_slice_source, timer);
+    struct pxi_want want = want_of(&f->slice);
     struct pxi_cid cid;
     px_model *m = NULL;
     px_err err;
     (void)now_ns;
     if (is_tiny(f->id)) {
         err = pxi_model_open_slice(pxi_tiny_model(), &f->slice, &m, NULL);
-        over(f, err, m);
+        over(f, err, NULL, m);
         return;
     }
     struct pxi_store_model *s = in_store(f->node, f->id, &err);
-    if (s && (err = open_here(f, s, &m)) != PX_ERR_NOT_FOUND) {
-        over(f, err, m);
+    struct pxi_store_state st = {0};
+    if (s)
+        st = pxi_store_state_of(f->node->stored->store, s, &want);
+    if (s && st.here == st.shards) {
+        open_and_tell(f, s);
         return;
     }
     if (!f->node->stored || pxi_cid_parse(px_view_str(f->id), &cid, NULL) != PX_ERR_OK) {
-        over(f, PX_ERR_NOT_FOUND, NULL);
+        over(f, PX_ERR_NOT_FOUND, NULL, NULL);
         return;
     }
-    struct pxi_want want = want_of(&f->slice, s);
     f->pull = pxi_stored_pull(f->node, &cid, &want, pulled, f);
     if (!f->pull)
-        over(f, PX_ERR_NOMEM, NULL);
+        over(f, PX_ERR_NOMEM, NULL, NULL);
 }
 
 struct pxi_slice_source *pxi_slice_fetch(px_node *n, const char *id, const struct pxi_slice *s,
-                                         void (*done)(void *ctx, px_err err, px_model *m),
-                                         void *ctx)
+                                         pxi_slice_fn *done, void *ctx)
 {
     struct pxi_slice_source *f = pxi_calloc(1, sizeof *f);
     if (!f)

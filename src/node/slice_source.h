@@ -24,12 +24,14 @@ px_err pxi_model_facts(px_node *n, const char *name, struct pxi_model_facts *out
 /* A slice that is being opened. */
 struct pxi_slice_source;
 
-/* Open a slice of the model of that id, from anywhere. `done` comes once, later, never from inside:
- * the model (px_model_close, then pxi_slice_release with the same id), or why not. NULL: no memory.
- */
+/* The model (px_model_close, then pxi_slice_release with the same id), or why not: a sentence that
+ * is good until this returns. */
+typedef void pxi_slice_fn(void *ctx, px_err err, const char *why, px_model *m);
+
+/* Open a slice of the model of that id, from anywhere. `done` comes once, later, never from inside.
+ * NULL: no memory. */
 struct pxi_slice_source *pxi_slice_fetch(px_node *n, const char *id, const struct pxi_slice *s,
-                                         void (*done)(void *ctx, px_err err, px_model *m),
-                                         void *ctx);
+                                         pxi_slice_fn *done, void *ctx);
 void pxi_slice_cancel(struct pxi_slice_source *f);
 /* A slice is no longer used: garbage collection may take its shards. */
 void pxi_slice_release(px_node *n, const char *id);

@@ -138,13 +138,6 @@ px_err pxi_store_job_push(struct pxi_store_job *j, const char *path, bool sha256
 
 /* ------------------------------------------------------------------ pulls */
 
-static const char *pull_why(px_err err)
-{
-    return err == PX_ERR_NOT_FOUND ? "nobody who can be reached has it"
-           : err == PX_ERR_LIMIT   ? "no room: the quota of the store or the disk is full"
-                                   : NULL;
-}
-
 static void pull_done(void *ctx, px_err err, struct pxi_store_model *m)
 {
     struct pxi_store_job *j = ctx;
@@ -155,7 +148,7 @@ static void pull_done(void *ctx, px_err err, struct pxi_store_model *m)
         set_model(j, m);
     if (err == PX_ERR_OK && j->keep_pinned)
         err = pxi_store_pin(j->stored->store, m, true);
-    end(j, err, pull_why(err));
+    end(j, err, pxi_pull_why(err));
 }
 
 px_err pxi_store_job_pull(struct pxi_store_job *j, const struct pxi_cid *model,

@@ -14,10 +14,12 @@ struct helper {
     uint64_t memory, rate;
     bool self, fit, lost; /* it answered and has the model; it failed in this job */
     bool unheeded;        /* slow or silent: asked, but not waited for */
+    bool leaving;         /* it drains: nothing new for it */
 };
 
 struct hop {
     struct helper *helper;
+    struct helper *leaver; /* who computes it until the helper has loaded it */
     struct pxi_slice slice;
     double seconds;
     struct pxi_swarm_job *job;
@@ -33,8 +35,11 @@ struct pxi_swarm_job {
     struct helper *helpers;
     unsigned helper_count, waiting; /* answers that are still to come */
     struct hop hops[PXI_LIMIT_PLAN_PEERS];
-    unsigned hop_count, mending, routes;
+    unsigned hop_count, mending, routes, lost;
     uint32_t max_tokens, made, positions, stages_min;
+    int32_t ends[PXI_SWARM_ENDS];
+    unsigned end_count;
+    bool keep, idle;        /* between two turns */
     struct pxi_timer timer; /* events are never told from inside a call */
     void (*next)(struct pxi_swarm_job *j);
     px_err err;
@@ -50,6 +55,14 @@ static struct pxi_timers *timers(struct pxi_swarm_job *j)
 
 static void later(struct pxi_swarm_job *j, void (*next)(struct pxi_swarm_job *j));
 
+/* The job counts as work of this node while it is not idle. */
+static void rest(struct pxi_swarm_job *j, bool idle)
+{
+    if (j->idle != idle)
+        pxi_pipeline_working(j->pipeline, idle ? -1 : 1);
+    j->idle = idle;
+}
+
 void pxi_swarm_cancel(struct pxi_swarm_job *j)
 {
     if (!j)
@@ -60,6 +73,7 @@ void pxi_swarm_cancel(struct pxi_swarm_job *j)
         return;
     }
     pxi_timer_disarm(timers(j), &j->timer);
+    rest(j, true);
     for (unsigned i = 0; i < j->helper_count; i++)
         pxi_asking_cancel(&j->helpers[i].ask);
     pxi_chain_free(j->chain);
@@ -107,29 +121,68 @@ static void tell_plan(struct pxi_swarm_job *j)
 
 /* ------------------------------------------------------------------------ the chain */
 
+static bool is_end(const struct pxi_swarm_job *j, int32_t token)
+{
+    for (unsigned i = 0; i < j->end_count; i++)
+        if (j->ends[i] == token)
+            return true;
+    return false;
+}
+
+/* The answer is complete: the session ends, or waits for what is said next. */
+static void complete(struct pxi_swarm_job *j)
+{
+    if (!j->keep) {
+        end(j, PX_ERR_OK, NULL);
+        return;
+    }
+    rest(j, true);
+    j->telling = true;
+    j->on->turn(j->ctx);
+    j->telling = false;
+}
+
 static void on_token(void *ctx, uint32_t index, int32_t token)
 {
     struct pxi_swarm_job *j = ctx;
     (void)index;
-    if (j->over)
+    if (j->over || j->idle) /* idle: of a chain that was opened anew */
         return;
     j->made++;
-    if (j->made < j->max_tokens && pxi_chain_push(j->chain, &token, 1) != PX_ERR_OK)
-        j->max_tokens = j->made; /* the context is full */
+    bool done = is_end(j, token) || j->made >= j->max_tokens ||
+                pxi_chain_push(j->chain, &token, 1) != PX_ERR_OK; /* the context is full */
     j->telling = true;
     j->on->token(j->ctx, token);
     j->telling = false;
-    if (j->made >= j->max_tokens)
-        end(j, PX_ERR_OK, NULL);
+    if (done && !j->over)
+        complete(j);
+}
+
+px_err pxi_swarm_go_on(struct pxi_swarm_job *j, uint32_t from, const int32_t *tokens, size_t n,
+                       uint32_t max_tokens)
+{
+    if (!j->idle || j->over || from != pxi_chain_length(j->chain) || !max_tokens)
+        return PX_ERR_INVALID;
+    if (pxi_pipeline_draining(j->pipeline))
+        return PX_ERR_REFUSED;
+    px_err err = pxi_chain_push(j->chain, tokens, n);
+    if (err != PX_ERR_OK)
+        return err;
+    j->made = 0;
+    j->max_tokens = max_tokens;
+    rest(j, false);
+    return PX_ERR_OK;
 }
 
 static void open_chain(struct pxi_swarm_job *j)
 {
     struct pxi_chain_hop hops[PXI_LIMIT_PLAN_PEERS];
-    for (unsigned i = 0; i < j->hop_count; i++)
+    for (unsigned i = 0; i < j->hop_count; i++) {
+        j->hops[i].leaver = NULL;
         hops[i] = (struct pxi_chain_hop){.peer = j->hops[i].helper->peer,
                                          .first = j->hops[i].slice.first,
                                          .last = j->hops[i].slice.last};
+    }
     px_err err =
         ++j->routes > ROUTES_MAX ? PX_ERR_LIMIT : pxi_chain_route(j->chain, hops, j->hop_count);
     if (err != PX_ERR_OK) {
@@ -173,11 +226,11 @@ static void load_done(struct pxi_asking *a, px_err err, const struct pxi_msg_off
         }
 }
 
-static void loaded_here(void *ctx, px_err err)
+static void loaded_here(void *ctx, px_err err, const char *why)
 {
     struct hop *hop = ctx;
     hop->load = NULL;
-    loaded(hop->job, (unsigned)(hop - hop->job->hops), err, px_view_str(px_err_text(err)));
+    loaded(hop->job, (unsigned)(hop - hop->job->hops), err, px_view_str(why));
 }
 
 static void load(struct pxi_swarm_job *j, unsigned i)
@@ -214,7 +267,9 @@ static struct helper *replacement(struct pxi_swarm_job *j)
         unsigned has = 0;
         for (unsigned k = 0; k < j->hop_count; k++)
             has += j->hops[k].helper == h;
-        if (h->fit && !h->lost && !h->ask.busy && has < least) {
+        bool can = h->fit && !h->lost && !h->leaving && !h->ask.busy &&
+                   !(h->self && pxi_pipeline_draining(j->pipeline));
+        if (can && has < least) {
             least = has;
             best = h;
         }
@@ -236,7 +291,12 @@ static void mend(struct pxi_swarm_job *j)
     for (unsigned i = 0; i < j->hop_count; i++) {
         if (j->hops[i].helper)
             continue;
-        j->hops[i].helper = replacement(j);
+        struct helper *leaver = j->hops[i].leaver, *heir = replacement(j);
+        if (!heir && leaver && !leaver->lost) {
+            j->hops[i].helper = leaver; /* it stays where it is, as long as it can */
+            continue;
+        }
+        j->hops[i].helper = heir;
         if (!j->hops[i].helper && j->waiting == 1) {
             end(j, j->err != PX_ERR_OK ? j->err : PX_ERR_NOT_FOUND,
                 j->why[0] ? j->why : "no peer is left for some blocks");
@@ -256,22 +316,45 @@ static void on_broken(void *ctx, unsigned hop, px_err why, px_view text)
     struct pxi_swarm_job *j = ctx;
     if (j->over)
         return;
+    j->lost++;
     j->err = why;
     snprintf(j->why, sizeof j->why, "%.*s", (int)pxi_min(text.n, sizeof j->why - 1), text.p);
-    if (hop < j->hop_count) {
-        struct helper *h = j->hops[hop].helper;
-        for (unsigned i = 0; i < j->hop_count; i++)
-            if (j->hops[i].helper == h && !h->self)
-                j->hops[i].helper = NULL;
+    struct helper *h = hop >= j->hop_count   ? NULL
+                       : j->hops[hop].leaver ? j->hops[hop].leaver
+                                             : j->hops[hop].helper;
+    for (unsigned i = 0; h && i < j->hop_count; i++)
+        if (j->hops[i].helper == h && !h->self)
+            j->hops[i].helper = NULL;
+    if (h)
         h->lost = !h->self;
-    }
+    if (j->waiting) /* slices that are being handed over are awaited first */
+        return;
     /* At once the first times, then slower and slower: the fault may be our own. */
     uint64_t shift = j->routes < 4 ? 0 : j->routes < 12 ? j->routes - 3 : 9;
     j->next = mend;
     pxi_timer_after(timers(j), &j->timer, shift ? (PXI_MS << shift) * 4 : 0);
 }
 
-static const struct pxi_chain_events chain_events = {on_token, on_broken};
+/* A peer drains. While it goes on, another one loads its slices; then the chain is opened through
+ * that one. Who cannot be replaced is kept. A chain that is being mended hears of it again. */
+static void on_leaving(void *ctx, unsigned hop)
+{
+    struct pxi_swarm_job *j = ctx;
+    struct helper *h = hop < j->hop_count ? j->hops[hop].helper : NULL;
+    if (j->over || j->waiting || !h)
+        return;
+    h->leaving = true;
+    if (!replacement(j))
+        return;
+    for (unsigned i = 0; i < j->hop_count; i++)
+        if (j->hops[i].helper == h) {
+            j->hops[i].leaver = h;
+            j->hops[i].helper = NULL;
+        }
+    later(j, mend);
+}
+
+static const struct pxi_chain_events chain_events = {on_token, on_broken, on_leaving};
 
 /* ------------------------------------------------------------------------ planning */
 
@@ -429,12 +512,21 @@ struct pxi_swarm_job *pxi_swarm_start(struct pxi_pipeline *p, const struct pxi_s
     j->timer.fire = fire;
     j->max_tokens = o->max_tokens;
     j->stages_min = o->stages_min;
-    px_err err = prepare(j, o);
+    j->keep = o->keep;
+    j->end_count = (unsigned)pxi_min(o->end_count, PXI_SWARM_ENDS);
+    if (j->end_count)
+        memcpy(j->ends, o->ends, j->end_count * sizeof *j->ends);
+    j->idle = true;
+    rest(j, false);
+    bool draining = o->max_tokens && pxi_pipeline_draining(p);
+    px_err err = draining ? PX_ERR_REFUSED : prepare(j, o);
     if (err != PX_ERR_OK)
         end(j, err,
-            err == PX_ERR_NOT_FOUND ? "no such model here: plexus push puts a file into the store, "
-                                      "pull a model of others"
-                                    : NULL);
+            draining ? "this node drains and takes nothing new: plexus drain --off ends that"
+            : err == PX_ERR_NOT_FOUND
+                ? "no such model here: plexus push puts a file into the store, "
+                  "pull a model of others"
+                : NULL);
     else
         later(j, query);
     return j;
@@ -453,4 +545,9 @@ bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_sw
 uint32_t pxi_swarm_epoch(const struct pxi_swarm_job *j)
 {
     return j->chain ? pxi_chain_epoch(j->chain) : 0;
+}
+
+uint32_t pxi_swarm_lost(const struct pxi_swarm_job *j)
+{
+    return j->lost;
 }

@@ -134,7 +134,8 @@ px_err pxi_partial_open(struct pxi_store *s, const uint8_t hash[PXI_DIGEST], uin
     p->next = s->partials;
     s->partials = p;
     p->have = pxi_calloc((size_t)(p->groups / 8 + 1), 1);
-    px_err err = p->have ? PX_ERR_OK : PX_ERR_NOMEM;
+    p->kept = pxi_calloc((size_t)(p->groups / 8 + 1), 1);
+    px_err err = p->have && p->kept ? PX_ERR_OK : PX_ERR_NOMEM;
     if (err == PX_ERR_OK)
         err = f->ops->open(f, pxi_store_path(path, "partial", hash, ""), PXI_FILE_WRITE, &p->file);
     if (err == PX_ERR_OK)
@@ -161,8 +162,10 @@ void pxi_partial_close(struct pxi_partial *p)
     if (p->tree)
         p->store->files->ops->close(p->tree);
     pxi_free(p->have);
+    pxi_free(p->kept);
+    pxi_free(p->nodes);
     p->file = p->tree = NULL;
-    p->have = NULL;
+    p->have = p->kept = p->nodes = NULL;
 }
 
 /* Hash of group i as a stored tree has it. */
@@ -177,6 +180,7 @@ static void hash_group(uint64_t groups, uint64_t i, px_view bytes, uint8_t out[P
 static void mark(struct pxi_partial *p, uint64_t i)
 {
     p->have[i / 8] |= (uint8_t)(1u << (i % 8));
+    p->kept[i / 8] |= (uint8_t)(1u << (i % 8));
     p->missing--;
 }
 
@@ -212,10 +216,13 @@ void pxi_partial_promise(struct pxi_partial *p, uint64_t group)
 
 void pxi_partial_settle(struct pxi_partial *p, uint64_t group, bool kept)
 {
-    if (kept)
+    uint8_t mask = (uint8_t)(1u << (group % 8));
+    if (kept) {
         p->missing--;
-    else
-        p->have[group / 8] &= (uint8_t) ~(1u << (group % 8));
+        p->kept[group / 8] |= mask;
+    } else {
+        p->have[group / 8] &= (uint8_t)~mask;
+    }
 }
 
 px_err pxi_partial_write(const struct pxi_partial *p, uint64_t group, px_view bytes,
@@ -248,6 +255,9 @@ px_err pxi_partial_put(struct pxi_partial *p, uint64_t group, px_view bytes,
 static void start_over(struct pxi_partial *p)
 {
     memset(p->have, 0, (size_t)(p->groups / 8 + 1));
+    memset(p->kept, 0, (size_t)(p->groups / 8 + 1));
+    pxi_free(p->nodes);
+    p->nodes = NULL;
     p->missing = p->groups;
     (void)p->store->files->ops->resize(p->tree, 0);
 }

@@ -55,8 +55,8 @@ static px_err take_shard(const struct pxi_msg_manifest *m, uint32_t i, struct px
         return wrong(d, i, "cid", "a raw CIDv1 of a BLAKE3 hash", s->cid.n);
     if (s->bytes < SHARD_MIN || s->bytes > PXI_LIMIT_STORE_SHARD_BYTES)
         return wrong(d, i, "bytes", "24 to 2^40", s->bytes);
-    if (!s->tensors != (i == 0) || s->tensors > PXI_LIMIT_GGUF_TENSORS)
-        return wrong(d, i, "tensors", i ? "at least one" : "none", s->tensors);
+    if ((i && !s->tensors) || s->tensors > PXI_LIMIT_GGUF_TENSORS)
+        return wrong(d, i, "tensors", i ? "1 to 2^22" : "at most 2^22", s->tensors);
     if (s->sha256.n != 0 && s->sha256.n != PXI_DIGEST)
         return wrong(d, i, "sha256", "32 bytes or none", s->sha256.n);
     *row = (struct pxi_manifest_shard){.role = (enum pxi_shard_role)s->role,
@@ -228,26 +228,33 @@ static const char *main_type(const px_gguf *g)
     return sum[best] ? px_dtype_name(best) : "";
 }
 
-static void describe(const struct pxi_cut *c, px_view name, struct pxi_msg_manifest *m)
+/* What the metadata say. */
+static void describe_dims(const px_gguf *g, struct pxi_msg_manifest *m)
 {
-    const px_gguf *g = c->g;
-    px_view arch = {0}, own = {0};
+    px_view arch = {0};
     const px_gguf_kv *tokens = px_gguf_kv_find(g, "tokenizer.ggml.tokens");
     if (px_gguf_get_str(g, "general.architecture", &arch, NULL) != PX_ERR_OK || arch.n > 64)
         arch.n = 0;
-    if (px_gguf_get_str(g, "general.name", &own, NULL) != PX_ERR_OK)
-        own.n = 0;
-    m->name = name.n ? name : own;
-    if (m->name.n > PXI_LIMIT_STORE_NAME_BYTES)
-        m->name.n = 0;
     m->architecture = arch;
-    m->type = px_view_str(main_type(g));
     m->embd = dim(g, arch, "embedding_length");
     m->ffn = dim(g, arch, "feed_forward_length");
     m->heads = dim(g, arch, "attention.head_count");
     m->kv_heads = dim(g, arch, "attention.head_count_kv");
     m->context = dim(g, arch, "context_length");
     m->vocab = tokens && tokens->count <= UINT32_MAX ? tokens->count : 0;
+}
+
+static void describe(const struct pxi_cut *c, px_view name, struct pxi_msg_manifest *m)
+{
+    const px_gguf *g = c->g;
+    px_view own = {0};
+    describe_dims(g, m);
+    if (px_gguf_get_str(g, "general.name", &own, NULL) != PX_ERR_OK)
+        own.n = 0;
+    m->name = name.n ? name : own;
+    if (m->name.n > PXI_LIMIT_STORE_NAME_BYTES)
+        m->name.n = 0;
+    m->type = px_view_str(main_type(g));
     m->tied = px_gguf_tensor_find(g, "output.weight") == NULL;
     for (uint64_t i = 0; i < px_gguf_tensor_count(g); i++)
         m->parameters += elements(px_gguf_tensor_at(g, i));
@@ -285,6 +292,50 @@ px_err pxi_manifest_seal(const struct pxi_cut *c, const struct pxi_manifest_shar
     return err;
 }
 
+/* ------------------------------------------------------------------ shards that are opened */
+
+/* The manifest repeats what the metadata of the shard say. */
+static px_err check_meta(const struct pxi_manifest *m, const px_gguf *g, px_diag *d)
+{
+    struct pxi_msg_manifest found = {0};
+    describe_dims(g, &found);
+    const uint64_t says[] = {m->embd, m->ffn, m->heads, m->kv_heads, m->vocab, m->context};
+    const uint64_t is[] = {found.embd,     found.ffn,   found.heads,
+                           found.kv_heads, found.vocab, found.context};
+    static const char *const names[] = {"embd", "ffn", "heads", "kv_heads", "vocab", "context"};
+    if (!px_view_is(found.architecture, m->architecture)) {
+        pxi_diag_field(d, "manifest.architecture");
+        return pxi_diag_set(d, PX_ERR_CORRUPT, 0, "that of the metadata", "%.60s", m->architecture);
+    }
+    for (unsigned i = 0; i < sizeof is / sizeof *is; i++)
+        if (says[i] != is[i]) {
+            char expected[32];
+            snprintf(expected, sizeof expected, "%llu", (ull)is[i]);
+            pxi_diag_field(d, "manifest.%s", names[i]);
+            return pxi_diag_set(d, PX_ERR_CORRUPT, 0, expected, "%llu", (ull)says[i]);
+        }
+    return PX_ERR_OK;
+}
+
+px_err pxi_manifest_check_shard(const struct pxi_manifest *m, uint32_t i, const px_gguf *g,
+                                px_diag *d)
+{
+    const struct pxi_manifest_shard *row = &m->shards[i];
+    uint64_t tensors = 0, all = 0;
+    for (uint32_t k = 0; k < m->count; k++)
+        tensors += m->shards[k].tensors; /* at most 2^9 times 2^22 */
+    px_err err = pxi_shard_check(g, i, m->count, row->role, row->block, row->tensors, d);
+    if (err == PX_ERR_OK)
+        err = px_gguf_get_u64(g, "split.tensors.count", &all, d);
+    if (err == PX_ERR_OK && all != tensors) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "%llu", (ull)tensors);
+        pxi_diag_field(d, "shard[%u].split.tensors.count", i);
+        err = pxi_diag_set(d, PX_ERR_CORRUPT, 0, expected, "%llu", (ull)all);
+    }
+    return err == PX_ERR_OK && row->role == PXI_SHARD_META ? check_meta(m, g, d) : err;
+}
+
 /* ------------------------------------------------------------------ parts */
 
 struct pxi_want pxi_want_all(const struct pxi_manifest *m)
@@ -301,4 +352,13 @@ bool pxi_want_shard(const struct pxi_want *w, const struct pxi_manifest *m, uint
     case PXI_SHARD_BLOCK: return s->block >= w->first && s->block < w->last;
     default: return w->output;
     }
+}
+
+px_err pxi_manifest_check_part(void *check, uint32_t part, const px_gguf *g, px_diag *d)
+{
+    struct pxi_parts_check *c = check;
+    (void)part;
+    while (c->next < c->m->count && !pxi_want_shard(&c->want, c->m, c->next))
+        c->next++;
+    return c->next < c->m->count ? pxi_manifest_check_shard(c->m, c->next++, g, d) : PX_ERR_INVALID;
 }

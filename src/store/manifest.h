@@ -57,6 +57,23 @@ struct pxi_want pxi_want_all(const struct pxi_manifest *m);
 /* Does that part need shard i? meta always; token_embd for an output that is tied to it. */
 bool pxi_want_shard(const struct pxi_want *w, const struct pxi_manifest *m, uint32_t i);
 
+/*
+ * Is a parsed shard what row i of its manifest says? Role, block, number of tensors (and of all
+ * tensors of the model), and of meta the dimensions that the manifest repeats. PX_ERR_CORRUPT with
+ * the diagnosis.
+ */
+px_err pxi_manifest_check_shard(const struct pxi_manifest *m, uint32_t i, const px_gguf *g,
+                                px_diag *d);
+
+/* The files of a part (pxi_store_slice) in their order: a pxi_gguf_part_fn for pxi_gguf_parse_some.
+ */
+struct pxi_parts_check {
+    const struct pxi_manifest *m;
+    struct pxi_want want;
+    uint32_t next; /* 0 */
+};
+px_err pxi_manifest_check_part(void *check, uint32_t part, const px_gguf *g, px_diag *d);
+
 /* The CID of a BLAKE3 hash, as text; returns out. */
 char *pxi_hash_text(const uint8_t hash[PXI_DIGEST], char out[PXI_CID_TEXT]);
 

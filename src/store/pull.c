@@ -187,6 +187,18 @@ static void finished(struct pxi_work *w)
     pxi_pull_check(p);
 }
 
+/* Where this peer begins in this shard. */
+static uint32_t start_of(const struct pxi_pull *p, const struct pxi_job *j)
+{
+    uint8_t digest[PXI_DIGEST];
+    const struct pxi_peer *self = pxi_host_self(p->o.host);
+    pxi_blake3(px_view_of(self->b, self->n), digest);
+    uint32_t x = 0;
+    for (unsigned i = 0; i < 4; i++)
+        x = x << 8 | (digest[i] ^ j->partial.hash[i]);
+    return j->pieces ? x % j->pieces : 0;
+}
+
 static px_err open_job(struct pxi_pull *p, uint32_t i)
 {
     const struct pxi_manifest_shard *row = &p->model->m.shards[i];
@@ -197,6 +209,7 @@ static px_err open_job(struct pxi_pull *p, uint32_t i)
     j->pull = p;
     j->shard = i;
     j->pieces = (uint32_t)((j->partial.groups + PXI_PIECE - 1) / PXI_PIECE);
+    j->start = start_of(p, j);
     j->asked = err == PX_ERR_OK ? pxi_calloc(j->pieces, 1) : NULL;
     if (!j->asked) {
         job_free(j);
@@ -232,6 +245,19 @@ static void open_jobs(struct pxi_pull *p)
         pxi_pull_end(p, err);
 }
 
+/* A shard that is here, so its size is certain, and the manifest says another. */
+static bool lies(const struct pxi_pull *p)
+{
+    const struct pxi_manifest *m = &p->model->m;
+    for (uint32_t i = 0; i < m->count; i++) {
+        uint64_t bytes = m->shards[i].bytes;
+        if (pxi_want_shard(&p->o.want, m, i) &&
+            pxi_store_has(p->o.store, m->shards[i].hash, &bytes) && bytes != m->shards[i].bytes)
+            return true;
+    }
+    return false;
+}
+
 /* The manifest is here: make room, and begin with the shards. */
 static void begin_shards(struct pxi_pull *p)
 {
@@ -248,6 +274,8 @@ static void begin_shards(struct pxi_pull *p)
     px_err err = pxi_store_room(p->o.store, need + need / 512);
     if (p->o.want.first > p->o.want.last || p->o.want.last > m->blocks)
         err = PX_ERR_INVALID;
+    if (lies(p))
+        err = PX_ERR_CORRUPT;
     if (err != PX_ERR_OK)
         pxi_pull_end(p, err);
     else
@@ -289,14 +317,32 @@ static bool missing(const struct pxi_job *j, uint32_t piece, struct pxi_ask *a)
     return from < to;
 }
 
-/* A piece that nobody owes. */
-static bool free_piece(struct pxi_job *j, struct pxi_ask *a)
+static uint32_t piece_at(const struct pxi_job *j, uint32_t i)
 {
-    for (; j->next < j->pieces; j->next++)
-        if (!j->asked[j->next] && missing(j, j->next, a)) {
-            j->asked[j->next++] = 1;
+    return (uint32_t)(((uint64_t)i + j->start) % j->pieces);
+}
+
+/* Look at a piece again. */
+static void reopen(struct pxi_job *j, uint32_t piece)
+{
+    uint32_t i = (uint32_t)(((uint64_t)piece + j->pieces - j->start) % j->pieces);
+    if (i < j->next)
+        j->next = i;
+}
+
+/* A piece that nobody owes, and this provider may have. */
+static bool free_piece(struct pxi_job *j, const struct pxi_source *s, struct pxi_ask *a)
+{
+    for (uint32_t i = j->next; i < j->pieces; i++) {
+        uint32_t piece = piece_at(j, i);
+        bool wanted = !j->asked[piece] && missing(j, piece, a);
+        if (wanted && pxi_source_has(s, j->shard, piece)) {
+            j->asked[piece] = 1;
+            j->next += i == j->next;
             return true;
         }
+        j->next += i == j->next && !wanted;
+    }
     return false;
 }
 
@@ -314,7 +360,8 @@ static bool owes(const struct pxi_source *s, uint32_t shard, uint32_t piece)
 static bool owed_piece(struct pxi_job *j, const struct pxi_source *s, struct pxi_ask *a)
 {
     for (uint32_t i = 0; i < j->pieces; i++)
-        if (j->asked[i] == 1 && !owes(s, j->shard, i) && missing(j, i, a)) {
+        if (j->asked[i] == 1 && !owes(s, j->shard, i) && pxi_source_has(s, j->shard, i) &&
+            missing(j, i, a)) {
             j->asked[i] = 2;
             return true;
         }
@@ -334,7 +381,7 @@ bool pxi_pull_next(struct pxi_pull *p, struct pxi_source *s, struct pxi_ask *out
             struct pxi_job *j = p->jobs[i];
             if (!j || j->state != PXI_JOB_ACTIVE || (s->lacks[i / 8] >> (i % 8) & 1))
                 continue;
-            if (owed ? owed_piece(j, s, out) : free_piece(j, out))
+            if (owed ? owed_piece(j, s, out) : free_piece(j, s, out))
                 return true;
         }
     return false;
@@ -347,8 +394,7 @@ void pxi_pull_over(struct pxi_pull *p, const struct pxi_ask *a)
     struct pxi_job *j = p->jobs[a->shard];
     if (j->asked[a->piece])
         j->asked[a->piece]--;
-    if (a->piece < j->next)
-        j->next = a->piece;
+    reopen(j, a->piece);
 }
 
 /* ------------------------------------------------------------------ groups */
@@ -363,8 +409,7 @@ static bool settle(struct pxi_pull *p, const struct pxi_batch_item *i)
         p->bytes_here += i->bytes;
         return true;
     }
-    if (i->group / PXI_PIECE < j->next)
-        j->next = (uint32_t)(i->group / PXI_PIECE);
+    reopen(j, (uint32_t)(i->group / PXI_PIECE));
     if (i->err != PX_ERR_CORRUPT)
         pxi_pull_end(p, i->err);
     return i->err != PX_ERR_CORRUPT;
@@ -455,6 +500,13 @@ bool pxi_pull_group(struct pxi_pull *p, struct pxi_source *s, uint32_t shard, ui
     return true;
 }
 
+void pxi_pull_node(struct pxi_pull *p, uint32_t shard, const struct pxi_tree_at *at, px_view pair)
+{
+    struct pxi_job *j = p->jobs[shard];
+    if (j->state == PXI_JOB_ACTIVE)
+        pxi_partial_node(&j->partial, at, pair);
+}
+
 /* ------------------------------------------------------------------ going on */
 
 /* Shards whose last group has arrived. */
@@ -483,7 +535,7 @@ void pxi_pull_check(struct pxi_pull *p)
     if (p->works || p->lookup || p->soon.armed || pxi_sources_busy(p))
         return;
     if (p->rounds >= PXI_LIMIT_SHARD_ROUNDS)
-        pxi_pull_end(p, PX_ERR_NOT_FOUND);
+        pxi_pull_end(p, p->resized ? PX_ERR_CORRUPT : PX_ERR_NOT_FOUND);
     else
         pxi_timer_after(timers_of(p), &p->soon, p->rounds ? RETRY_MS * PXI_MS : 0);
 }
@@ -538,6 +590,17 @@ struct pxi_pull *pxi_pull_start(const struct pxi_pull_options *o)
     if (!p->ending)
         pxi_timer_after(timers_of(p), &p->soon, 0);
     return p;
+}
+
+const char *pxi_pull_why(px_err err)
+{
+    switch (err) {
+    case PX_ERR_NOT_FOUND: return "nobody who can be reached has it";
+    case PX_ERR_LIMIT: return "no room: the quota of the store or the disk is full";
+    case PX_ERR_CORRUPT: return "its manifest is wrong, or its shards are not what it says";
+    case PX_ERR_INVALID: return "the model has no such blocks";
+    default: return NULL;
+    }
 }
 
 struct pxi_pull_status pxi_pull_status_of(const struct pxi_pull *p)

@@ -33,6 +33,9 @@ struct pxi_pull_options {
 struct pxi_pull *pxi_pull_start(const struct pxi_pull_options *o);
 void pxi_pull_cancel(struct pxi_pull *p);
 
+/* What an error of a pull means, or NULL. */
+const char *pxi_pull_why(px_err err);
+
 struct pxi_pull_source {
     struct pxi_peer peer;
     const char *state; /* "dialling", "asked", "idle", "dropped", "wrong bytes" */

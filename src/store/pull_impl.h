@@ -7,7 +7,7 @@
 #include "store/pull.h"
 
 enum {
-    PXI_PIECE = 16, /* groups that are asked for at once: 1 MiB */
+    PXI_PIECE = PXI_STORE_PIECE, /* groups that are asked for at once: 1 MiB */
     PXI_ASKS = PXI_LIMIT_SHARD_WINDOW / (PXI_PIECE * PXI_GROUP),
     PXI_OF_MANIFEST = UINT32_MAX, /* in the place of a shard */
 };
@@ -21,8 +21,10 @@ struct pxi_job {
     enum pxi_job_state state;
     struct pxi_partial partial;
     struct pxi_work work;
-    uint8_t *asked;        /* a piece: how many providers owe it */
-    uint32_t pieces, next; /* pieces before `next` are asked for, or here */
+    uint8_t *asked;  /* a piece: how many providers owe it */
+    uint32_t pieces; /* counted from `start`, another place in each fetch, so that two fetches at */
+    uint32_t start;  /* once have something to give each other */
+    uint32_t next;   /* of these, those before are asked for, or here */
 };
 
 /* Groups that a worker thread checks and writes. */
@@ -56,6 +58,14 @@ enum pxi_source_state {
     PXI_SOURCE_WRONG
 };
 
+/* What a provider has of a shard that it is fetching itself. */
+struct pxi_view_of {
+    uint32_t shard;
+    uint64_t at_ns, from;
+    uint8_t n, map[PXI_SHARD_PIECES];
+};
+enum { PXI_VIEWS = PXI_LIMIT_SHARD_OPEN };
+
 /* One provider. Dropped ones stay, so that they are known. */
 struct pxi_source {
     struct pxi_pull *pull;
@@ -69,6 +79,9 @@ struct pxi_source {
     uint32_t head, count;
     uint64_t window, owed, got;                /* bytes */
     uint8_t lacks[PXI_LIMIT_STORE_SHARDS / 8]; /* shards that it does not have */
+    struct pxi_view_of *views;                 /* PXI_VIEWS, once it said that it has a part */
+    unsigned view_count, laters;               /* laters: how often since it gave anything */
+    struct pxi_timer later;                    /* then the views are old */
     bool body;                                 /* an answer was read, its slice comes */
     struct pxi_bao slice;
     uint8_t *part; /* what came of the next node or group: PXI_GROUP bytes */
@@ -91,6 +104,7 @@ struct pxi_pull {
     px_err err;
     bool ending, cancelled;
     bool blocked; /* another fetch has a shard that is wanted here too */
+    bool resized; /* a provider has a shard in another size than the manifest says */
     uint64_t bytes, bytes_here, bytes_got;
 };
 
@@ -104,7 +118,9 @@ void pxi_sources_ask(struct pxi_pull *p);
 /* Forget a provider; what it owed is free again. */
 void pxi_source_drop(struct pxi_source *s, enum pxi_source_state how);
 void pxi_sources_free(struct pxi_pull *p);
-/* Providers that dial or owe something. */
+/* Does it have that piece, as far as we know? */
+bool pxi_source_has(const struct pxi_source *s, uint32_t shard, uint32_t piece);
+/* Providers that dial, owe something, or may have more later. */
 unsigned pxi_sources_busy(const struct pxi_pull *p);
 
 /* ------------------------------------------------------------------ pull.c */
@@ -117,6 +133,8 @@ void pxi_pull_over(struct pxi_pull *p, const struct pxi_ask *a);
  * worker soon. False: it is not of that hash; when that is found later, the provider is dropped. */
 bool pxi_pull_group(struct pxi_pull *p, struct pxi_source *s, uint32_t shard, uint64_t group,
                     px_view bytes, const uint8_t hash[PXI_DIGEST]);
+/* A verified pair of hashes of a shard. */
+void pxi_pull_node(struct pxi_pull *p, uint32_t shard, const struct pxi_tree_at *at, px_view pair);
 /* No more is coming now: groups that wait go to a worker if one is idle. */
 void pxi_pull_flush(struct pxi_pull *p);
 /* It broke its word; others go on. */

@@ -9,6 +9,8 @@ enum {
     PIECE_BYTES = PXI_PIECE * PXI_GROUP,
     WINDOW_FIRST = 4 * PIECE_BYTES,
     SLOW_MS = 2000, /* a piece that takes longer halves the window */
+    LATER_MS = 250, /* what it said of its own fetch is old after that */
+    LATERS = 40,    /* so often without anything, and it is given up */
 };
 
 static struct pxi_timers *timers_of(const struct pxi_source *s)
@@ -33,6 +35,10 @@ void pxi_source_drop(struct pxi_source *s, enum pxi_source_state how)
     s->state = how;
     pxi_reach_cancel(&s->reach);
     pxi_timer_disarm(timers_of(s), &s->stall);
+    pxi_timer_disarm(timers_of(s), &s->later);
+    pxi_free(s->views);
+    s->views = NULL;
+    s->view_count = 0;
     if (s->stream)
         pxi_stream_reset(s->stream);
     s->stream = NULL;
@@ -57,7 +63,8 @@ unsigned pxi_sources_busy(const struct pxi_pull *p)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < p->sources; i++)
-        n += p->source[i]->state == PXI_SOURCE_DIALLING || p->source[i]->count;
+        n += p->source[i]->state == PXI_SOURCE_DIALLING || p->source[i]->count ||
+             p->source[i]->later.armed;
     return n;
 }
 
@@ -147,6 +154,64 @@ static bool note_lack(struct pxi_source *s)
     return true;
 }
 
+static struct pxi_view_of *view_of(const struct pxi_source *s, uint32_t shard)
+{
+    for (unsigned i = 0; i < s->view_count; i++)
+        if (s->views[i].shard == shard)
+            return &s->views[i];
+    return NULL;
+}
+
+bool pxi_source_has(const struct pxi_source *s, uint32_t shard, uint32_t piece)
+{
+    const struct pxi_view_of *v = view_of(s, shard);
+    if (!v)
+        return true;
+    uint64_t i = piece - v->from;
+    return piece >= v->from && i < 8u * v->n && (v->map[i / 8] >> (i % 8) & 1);
+}
+
+static void on_later(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_source *s = PXI_OF(t, struct pxi_source, later);
+    s->view_count = 0;
+    if (++s->laters > LATERS)
+        pxi_source_lose(s, PXI_SOURCE_DROPPED);
+    else
+        pxi_pull_check(s->pull);
+}
+
+/* It is fetching this shard itself: it has these pieces, and later others. */
+static bool note_later(struct pxi_source *s, const struct pxi_msg_shard_answer *m)
+{
+    uint32_t shard = s->asks[s->head].shard;
+    if (shard == PXI_OF_MANIFEST)
+        return false;
+    if (!s->views)
+        s->views = pxi_calloc(PXI_VIEWS, sizeof *s->views);
+    struct pxi_view_of *v = s->views ? view_of(s, shard) : NULL;
+    if (!v && s->views)
+        v = &s->views[s->view_count < PXI_VIEWS ? s->view_count++ : PXI_VIEWS - 1];
+    if (!v)
+        return false;
+    *v = (struct pxi_view_of){
+        .shard = shard, .from = m->first / PXI_PIECE, .n = (uint8_t)m->pieces.n};
+    if (m->pieces.n)
+        memcpy(v->map, m->pieces.p, m->pieces.n);
+    if (!s->later.armed)
+        pxi_timer_after(timers_of(s), &s->later, LATER_MS * PXI_MS);
+    answered(s);
+    return true;
+}
+
+/* The size that a provider states is that of its blob; that of the manifest is what we believe. One
+ * of them lies, and which cannot be told: neither is asked or blamed further. */
+static bool resized(const struct pxi_source *s, const struct pxi_msg_shard_answer *m)
+{
+    uint32_t shard = s->asks[s->head].shard;
+    return shard != PXI_OF_MANIFEST && m->size != s->pull->model->m.shards[shard].bytes;
+}
+
 /* Begin with what follows the answer. */
 static bool begin_body(struct pxi_source *s, const struct pxi_msg_shard_answer *m)
 {
@@ -161,8 +226,7 @@ static bool begin_body(struct pxi_source *s, const struct pxi_msg_shard_answer *
     }
     const struct pxi_manifest_shard *row = &s->pull->model->m.shards[a->shard];
     struct pxi_tree_at at;
-    if (m->size != row->bytes ||
-        pxi_bao_begin(&s->slice, row->hash, row->bytes, a->first, a->count) != PX_ERR_OK)
+    if (pxi_bao_begin(&s->slice, row->hash, row->bytes, a->first, a->count) != PX_ERR_OK)
         return false;
     s->part_want = pxi_bao_next(&s->slice, &at);
     return true;
@@ -175,12 +239,16 @@ static enum pxi_source_state take_answer(struct pxi_source *s, px_view message)
     struct pxi_arena arena;
     pxi_arena_init(&arena, PXI_LIMIT_SHARD_MESSAGE_BYTES);
     px_err err = pxi_pb_decode(&pxi_pb_shard_answer, message, &arena, &m, NULL);
-    pxi_arena_deinit(&arena);
+    pxi_arena_deinit(&arena); /* a map lies in the message */
     if (err != PX_ERR_OK || !s->count)
         return PXI_SOURCE_WRONG;
+    if (m.status == PXI_SHARD_LATER)
+        return note_later(s, &m) ? PXI_SOURCE_OPEN : PXI_SOURCE_DROPPED;
     if (m.status == PXI_SHARD_NOT_FOUND)
         return note_lack(s) ? PXI_SOURCE_OPEN : PXI_SOURCE_DROPPED;
-    if (m.status != PXI_SHARD_OK)
+    if (m.status == PXI_SHARD_OK && resized(s, &m))
+        s->pull->resized = true;
+    if (m.status != PXI_SHARD_OK || resized(s, &m))
         return PXI_SOURCE_DROPPED;
     return begin_body(s, &m) ? PXI_SOURCE_OPEN : PXI_SOURCE_WRONG;
 }
@@ -200,6 +268,9 @@ static enum pxi_source_state take_part(struct pxi_source *s, px_view v)
     pxi_bao_next(&s->slice, &at);
     if (!at.leaf && pxi_bao_check(&s->slice, v, NULL) != PX_ERR_OK)
         return PXI_SOURCE_WRONG;
+    if (!at.leaf)
+        pxi_pull_node(s->pull, shard, &at, v);
+    s->laters = 0;
     if (at.leaf) {
         if (!pxi_pull_group(s->pull, s, shard, at.first, v, pxi_bao_expect(&s->slice)))
             return PXI_SOURCE_WRONG;
@@ -324,6 +395,7 @@ void pxi_source_add(struct pxi_pull *p, const struct pxi_peer *peer, const px_vi
                              .state = PXI_SOURCE_DIALLING,
                              .frame.max = PXI_LIMIT_SHARD_MESSAGE_BYTES,
                              .stall.fire = on_stall,
+                             .later.fire = on_later,
                              .window = WINDOW_FIRST,
                              .got = got};
     s->reach.peer = *peer;

@@ -103,6 +103,14 @@ static bool pump(struct serving *v)
 
 /* ------------------------------------------------------------------ requests */
 
+/* Open a blob, or what is here of it. */
+static px_err open_some(struct serving *v, const uint8_t hash[PXI_DIGEST])
+{
+    struct pxi_store *s = v->server->store;
+    px_err err = pxi_blob_open(s, hash, &v->blob);
+    return err == PX_ERR_NOT_FOUND ? pxi_blob_open_partial(s, hash, &v->blob) : err;
+}
+
 /* The blob of a request, which may be a model by the SHA-256 of its manifest. */
 static enum pxi_shard_status find(struct serving *v, const struct pxi_cid *cid)
 {
@@ -119,22 +127,38 @@ static enum pxi_shard_status find(struct serving *v, const struct pxi_cid *cid)
     } else if (cid->hash != PXI_HASH_BLAKE3) {
         return PXI_SHARD_BAD_REQUEST;
     }
-    if (v->blob.file && memcmp(v->hash, hash, PXI_DIGEST) == 0)
+    if (v->blob.file && !v->blob.partial && memcmp(v->hash, hash, PXI_DIGEST) == 0)
         return PXI_SHARD_OK;
     pxi_blob_close(&v->blob);
     memcpy(v->hash, hash, PXI_DIGEST);
-    px_err err = pxi_blob_open(v->server->store, hash, &v->blob);
-    return err == PX_ERR_OK      ? PXI_SHARD_OK
-           : err == PX_ERR_NOMEM ? PXI_SHARD_BUSY
-                                 : PXI_SHARD_NOT_FOUND;
+    px_err err = open_some(v, hash);
+    return err == PX_ERR_OK                            ? PXI_SHARD_OK
+           : err == PX_ERR_NOMEM                       ? PXI_SHARD_BUSY
+           : pxi_store_fetches(v->server->store, hash) ? PXI_SHARD_LATER
+                                                       : PXI_SHARD_NOT_FOUND;
+}
+
+/* What is here of a blob that is being fetched: all that was asked for, or a map for the answer. */
+static bool ready(struct serving *v, const struct pxi_msg_shard_request *r,
+                  struct pxi_msg_shard_answer *a, uint8_t map[PXI_SHARD_PIECES])
+{
+    struct pxi_partial *p = pxi_partial_find(v->server->store, v->hash);
+    if (p && r->count && pxi_partial_ready(p, r->first, a->count))
+        return true;
+    uint64_t from = r->first / PXI_STORE_PIECE;
+    *a = (struct pxi_msg_shard_answer){
+        .status = PXI_SHARD_LATER, .size = v->blob.bytes, .first = from * PXI_STORE_PIECE};
+    if (p)
+        a->pieces = px_view_of(map, pxi_partial_pieces(p, from, map, PXI_SHARD_PIECES));
+    return false;
 }
 
 /* Begin the slice that a request names; the answer says what will come. */
 static void begin(struct serving *v, const struct pxi_msg_shard_request *r,
-                  struct pxi_msg_shard_answer *a)
+                  struct pxi_msg_shard_answer *a, uint8_t map[PXI_SHARD_PIECES])
 {
     a->size = v->blob.bytes;
-    if (!r->count)
+    if (!r->count && !v->blob.partial)
         return;
     a->first = r->first;
     a->count = r->count;
@@ -144,6 +168,8 @@ static void begin(struct serving *v, const struct pxi_msg_shard_request *r,
     }
     if (a->count > v->blob.groups - r->first)
         a->count = v->blob.groups - r->first;
+    if (v->blob.partial && !ready(v, r, a, map))
+        return;
     (void)pxi_bao_begin(&v->slice, v->hash, v->blob.bytes, a->first, a->count);
     v->blob.files->ops->ahead(v->blob.file, a->first * PXI_GROUP, a->count * PXI_GROUP);
 }
@@ -171,6 +197,7 @@ static bool answer(struct serving *v, px_view message)
     struct pxi_msg_shard_answer a = {0};
     struct pxi_arena arena;
     struct pxi_cid cid;
+    uint8_t map[PXI_SHARD_PIECES];
     pxi_arena_init(&arena, PXI_LIMIT_SHARD_MESSAGE_BYTES);
     bool good = pxi_pb_decode(&pxi_pb_shard_request, message, &arena, &r, NULL) == PX_ERR_OK &&
                 pxi_cid_decode(r.cid, &cid, NULL) == PX_ERR_OK;
@@ -183,7 +210,7 @@ static bool answer(struct serving *v, px_view message)
     v->slice.depth = 0;
     a.status = find(v, &cid);
     if (a.status == PXI_SHARD_OK)
-        begin(v, &r, &a);
+        begin(v, &r, &a, map);
     v->server->served.refused += a.status != PXI_SHARD_OK;
     return queue(v, &a);
 }

@@ -16,9 +16,12 @@ const char *pxi_shard_role_name(uint64_t role)
 
 static enum pxi_shard_role role_of(const px_gguf_tensor *t)
 {
-    return t->role == PX_ROLE_EMBED   ? PXI_SHARD_EMBED
-           : t->role == PX_ROLE_BLOCK ? PXI_SHARD_BLOCK
-                                      : PXI_SHARD_OUTPUT;
+    switch (t->role) {
+    case PX_ROLE_EMBED: return PXI_SHARD_EMBED;
+    case PX_ROLE_BLOCK: return PXI_SHARD_BLOCK;
+    case PX_ROLE_OUTPUT: return PXI_SHARD_OUTPUT;
+    default: return PXI_SHARD_META; /* every stage may need it */
+    }
 }
 
 static int by_bytes(px_view a, px_view b)
@@ -54,10 +57,15 @@ static px_err lacks(struct pxi_cut *c, const char *what)
     return PX_ERR_NOT_FOUND;
 }
 
-/* Rows for the runs of equal place in the sorted tensors. */
+/* Rows for the runs of equal place in the sorted tensors; meta has one even without tensors. */
 static px_err add_runs(struct pxi_cut *c, uint32_t n)
 {
-    for (uint32_t i = 0; i < n;) {
+    uint32_t i = 0;
+    while (i < n && role_of(c->order[i]) == PXI_SHARD_META)
+        i++;
+    c->shards[0].count = i;
+    c->count = 1;
+    while (i < n) {
         if (c->count == PXI_LIMIT_STORE_SHARDS)
             return PX_ERR_LIMIT;
         struct pxi_shard *s = &c->shards[c->count];
@@ -89,7 +97,6 @@ px_err pxi_cut_init(struct pxi_cut *c, const px_gguf *g)
     for (uint64_t i = 0; i < n; i++)
         c->order[i] = px_gguf_tensor_at(g, i);
     qsort(c->order, (size_t)n, sizeof *c->order, by_place);
-    c->count = 1; /* meta */
     px_err err = add_runs(c, (uint32_t)n);
     for (uint32_t i = 0; i < c->count && err == PX_ERR_OK; i++) {
         err = pxi_shard_write(c, i, NULL, NULL);
@@ -213,7 +220,8 @@ px_err pxi_shard_write(struct pxi_cut *c, uint32_t i, px_write_fn *fn, void *ctx
 
 /* ------------------------------------------------------------------ checking */
 
-static px_err check_number(const px_gguf *g, const char *key, uint64_t want, px_diag *d)
+static px_err check_number(const px_gguf *g, uint32_t no, const char *key, uint64_t want,
+                           px_diag *d)
 {
     uint64_t found = UINT64_MAX;
     px_err err = px_gguf_get_u64(g, key, &found, d);
@@ -221,21 +229,22 @@ static px_err check_number(const px_gguf *g, const char *key, uint64_t want, px_
         return PX_ERR_OK;
     char expected[32];
     snprintf(expected, sizeof expected, "%llu", (unsigned long long)want);
-    pxi_diag_field(d, "metadata %s", key);
+    pxi_diag_field(d, "shard[%u].%s", no, key);
     return pxi_diag_set(d, PX_ERR_CORRUPT, 0, expected, "%lld", (long long)found);
 }
 
 px_err pxi_shard_check(const px_gguf *g, uint32_t no, uint32_t count, enum pxi_shard_role role,
-                       uint32_t block, px_diag *d)
+                       uint32_t block, uint64_t tensors, px_diag *d)
 {
-    px_err err = check_number(g, "split.no", no, d);
+    px_err err = check_number(g, no, "split.no", no, d);
     if (err == PX_ERR_OK)
-        err = check_number(g, "split.count", count, d);
+        err = check_number(g, no, "split.count", count, d);
     uint64_t n = px_gguf_tensor_count(g);
-    if (err == PX_ERR_OK && !n != (role == PXI_SHARD_META)) {
+    if (err == PX_ERR_OK && n != tensors) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "%llu", (unsigned long long)tensors);
         pxi_diag_field(d, "shard[%u].tensors", no);
-        err = pxi_diag_set(d, PX_ERR_CORRUPT, 0, n ? "none" : "at least one", "%llu",
-                           (unsigned long long)n);
+        err = pxi_diag_set(d, PX_ERR_CORRUPT, 0, expected, "%llu", (unsigned long long)n);
     }
     for (uint64_t i = 0; i < n && err == PX_ERR_OK; i++) {
         const px_gguf_tensor *t = px_gguf_tensor_at(g, i);
@@ -243,7 +252,7 @@ px_err pxi_shard_check(const px_gguf *g, uint32_t no, uint32_t count, enum pxi_s
             continue;
         pxi_diag_field(d, "shard[%u].tensor[%llu]", no, (unsigned long long)i);
         err = pxi_diag_set(d, PX_ERR_CORRUPT, t->offset, "a tensor of its role and block", "%.*s",
-                           (int)t->name.n, t->name.p);
+                           (int)(t->name.n < 64 ? t->name.n : 64), (const char *)t->name.p);
     }
     return err;
 }

@@ -10,10 +10,10 @@
 #include "plexus/gguf.h"
 
 enum pxi_shard_role {
-    PXI_SHARD_META,   /* all metadata, no tensor */
+    PXI_SHARD_META,   /* all metadata, and tensors of no other role (rope_freqs) */
     PXI_SHARD_EMBED,  /* token_embd.* */
     PXI_SHARD_BLOCK,  /* blk.N.* */
-    PXI_SHARD_OUTPUT, /* everything else */
+    PXI_SHARD_OUTPUT, /* output*.* */
     PXI_SHARD_ROLES
 };
 
@@ -49,10 +49,10 @@ void pxi_cut_deinit(struct pxi_cut *c);
 px_err pxi_shard_write(struct pxi_cut *c, uint32_t i, px_write_fn *fn, void *ctx);
 
 /*
- * Does a parsed shard hold what its row says: number `no` of `count`, tensors of that role and
- * block only, none in meta? PX_ERR_CORRUPT with the diagnosis.
+ * Does a parsed shard hold what its row says: number `no` of `count`, so many tensors, all of that
+ * role and block? PX_ERR_CORRUPT with the diagnosis.
  */
 px_err pxi_shard_check(const px_gguf *g, uint32_t no, uint32_t count, enum pxi_shard_role role,
-                       uint32_t block, px_diag *d);
+                       uint32_t block, uint64_t tensors, px_diag *d);
 
 #endif

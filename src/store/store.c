@@ -373,6 +373,21 @@ static bool is_named(const struct pxi_store *s, const uint8_t hash[PXI_DIGEST])
     return false;
 }
 
+bool pxi_store_fetches(const struct pxi_store *s, const uint8_t hash[PXI_DIGEST])
+{
+    for (uint32_t i = 0; s->partials && i < s->model_count; i++) {
+        const struct pxi_manifest *m = &s->models[i]->m;
+        bool has = false, other = false;
+        for (uint32_t j = 0; s->models[i]->held && j < m->count; j++) {
+            has |= memcmp(m->shards[j].hash, hash, PXI_DIGEST) == 0;
+            other |= pxi_partial_find(s, m->shards[j].hash) != NULL;
+        }
+        if (has && other)
+            return true;
+    }
+    return false;
+}
+
 /* A tree without its blob: a process died between two names. */
 static void found_tree(void *ctx, const struct pxi_file_info *i)
 {

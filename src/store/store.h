@@ -1,8 +1,8 @@
 /*
  * A folder of models: shards as blobs named by their hash, manifests, pins, and what is still on
  * its way. Never gives out a byte that was not verified: a blob gets its name after its last group
- * was, and `partial/` is not read by anybody else. Layout and order of writes: see
- * docs/internals/store.md.
+ * was, and of `partial/` nothing is given out but groups that were verified. Layout and order of
+ * writes: see docs/internals/store.md.
  */
 #ifndef PXI_STORE_STORE_H
 #define PXI_STORE_STORE_H
@@ -89,12 +89,15 @@ px_err pxi_store_view(struct pxi_store *s, struct pxi_store_model *m, char **pat
 
 /* Is it here, whole? bytes may be NULL. */
 bool pxi_store_has(const struct pxi_store *s, const uint8_t hash[PXI_DIGEST], uint64_t *bytes);
+/* Is it a shard of a model that is being fetched? */
+bool pxi_store_fetches(const struct pxi_store *s, const uint8_t hash[PXI_DIGEST]);
 
 /* A blob (a shard or a manifest) that is read group by group, with its tree. */
 struct pxi_blob {
     struct pxi_file *file, *tree;
     struct pxi_files *files;
     uint64_t bytes, groups;
+    bool partial; /* not all of it is here: see pxi_partial_ready */
 };
 px_err pxi_blob_open(struct pxi_store *s, const uint8_t hash[PXI_DIGEST], struct pxi_blob *b);
 void pxi_blob_close(struct pxi_blob *b);
@@ -110,7 +113,8 @@ struct pxi_partial {
     struct pxi_file *file, *tree;
     uint8_t hash[PXI_DIGEST];
     uint64_t bytes, groups, missing, claimed; /* claimed: groups to look at when resuming */
-    uint8_t *have;                            /* a bit a group */
+    uint8_t *have, *kept;                     /* a bit a group: promised or here; here */
+    uint8_t *nodes;                           /* a bit a hash: pairs that were written */
     px_err err;                               /* of pxi_partial_finish */
 };
 /* PX_ERR_REFUSED: another fetch has it open. */
@@ -136,6 +140,19 @@ void pxi_partial_finish(struct pxi_partial *p);
 /* After a finish: enter the blob in the index. */
 px_err pxi_partial_done(struct pxi_partial *p);
 void pxi_partial_close(struct pxi_partial *p);
+
+/* Others are served from it in pieces of so many groups, counted from the start. */
+enum { PXI_STORE_PIECE = 16 };
+struct pxi_partial *pxi_partial_find(const struct pxi_store *s, const uint8_t hash[PXI_DIGEST]);
+/* A verified pair of hashes above more than one piece: kept for those who will be served. */
+void pxi_partial_node(struct pxi_partial *p, const struct pxi_tree_at *at, px_view pair);
+/* Which pieces from `from` on are here, a bit each; how many bytes of the map are not zero. */
+size_t pxi_partial_pieces(const struct pxi_partial *p, uint64_t from, uint8_t *map, size_t n);
+/* Are these groups here, verified, and can that be proved to others? */
+bool pxi_partial_ready(struct pxi_partial *p, uint64_t first, uint64_t count);
+/* Open it to read groups for which pxi_partial_ready said so; they stay what they are. */
+px_err pxi_blob_open_partial(struct pxi_store *s, const uint8_t hash[PXI_DIGEST],
+                             struct pxi_blob *b);
 
 /* A blob whose hash is not known before its end: bytes come in order, from any one thread. */
 struct pxi_sink {

@@ -59,6 +59,7 @@ static const struct pxi_pb_field answer_fields[] = {
     FIELD(pxi_msg_shard_answer, size, 2, UINT, .max = 0),
     FIELD(pxi_msg_shard_answer, first, 3, UINT, .max = 0),
     FIELD(pxi_msg_shard_answer, count, 4, UINT, .max = 0),
+    FIELD(pxi_msg_shard_answer, pieces, 5, BYTES, .max = PXI_SHARD_PIECES),
 };
 const struct pxi_pb_message pxi_pb_shard_answer =
     TABLE("shard_answer", pxi_msg_shard_answer, answer_fields);

@@ -24,12 +24,21 @@ struct pxi_msg_shard_request {
     uint64_t first, count;
 };
 
-enum pxi_shard_status { PXI_SHARD_OK, PXI_SHARD_NOT_FOUND, PXI_SHARD_BAD_REQUEST, PXI_SHARD_BUSY };
+enum pxi_shard_status {
+    PXI_SHARD_OK,
+    PXI_SHARD_NOT_FOUND,
+    PXI_SHARD_BAD_REQUEST,
+    PXI_SHARD_BUSY,
+    PXI_SHARD_LATER /* it is being fetched, and these groups are not here yet */
+};
 
 /* Followed by the slice when the status is OK and count is not 0. */
 struct pxi_msg_shard_answer {
     uint64_t status, size, first, count;
+    px_view pieces; /* of LATER: a bit for each 16 groups that are here, from group `first` on */
 };
+
+enum { PXI_SHARD_PIECES = 128 }; /* bytes of such a map at most */
 
 extern const struct pxi_pb_message pxi_pb_manifest, pxi_pb_shard_request, pxi_pb_shard_answer;
 

@@ -158,7 +158,7 @@ TEST(block_numbers_have_one_spelling)
         {"blk.", PX_ROLE_OTHER, 0},
         {"blk.7", PX_ROLE_OTHER, 0},
         {"blk..x", PX_ROLE_OTHER, 0},
-        {"rope_freqs.weight", PX_ROLE_OUTPUT, 0},
+        {"rope_freqs.weight", PX_ROLE_OTHER, 0},
         {"output.weight", PX_ROLE_OUTPUT, 0},
         {"token_embd", PX_ROLE_OTHER, 0},
     };

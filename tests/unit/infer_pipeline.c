@@ -50,8 +50,10 @@ struct talk {
     struct pxi_chain *chain;
     int32_t tokens[POSITIONS];
     uint32_t n, stop;
-    unsigned broken, hop;
+    unsigned broken, hop, leaving;
     px_err why;
+    struct pxi_timers *timers;
+    uint64_t last_ns, gap_ns; /* the longest wait for a token after the first */
 };
 
 struct world {
@@ -117,7 +119,11 @@ static void world_deinit(struct world *w)
 static void on_token(void *ctx, uint32_t index, int32_t token)
 {
     struct talk *t = ctx;
+    uint64_t now = t->timers->now_ns;
     CHECK_EQ(index, t->n);
+    if (t->last_ns && now - t->last_ns > t->gap_ns)
+        t->gap_ns = now - t->last_ns;
+    t->last_ns = now;
     t->tokens[t->n++] = token;
     if (t->n < t->stop)
         CHECK_EQ(pxi_chain_push(t->chain, &token, 1), PX_ERR_OK);
@@ -131,7 +137,14 @@ static void on_broken(void *ctx, unsigned hop, px_err why, px_view text)
     t->why = why;
 }
 
-static const struct pxi_chain_events events = {on_token, on_broken};
+static void on_leaving(void *ctx, unsigned hop)
+{
+    struct talk *t = ctx;
+    t->leaving++;
+    t->hop = hop;
+}
+
+static const struct pxi_chain_events events = {on_token, on_broken, on_leaving};
 
 static px_sampler_options sampling(bool greedy)
 {
@@ -189,7 +202,7 @@ static void talk_begin(struct world *w, struct talk *t, uint32_t which, bool gre
     px_sampler_options so = sampling(greedy);
     struct pxi_chain_options o = {
         .model = MODEL, .sampling = &so, .on = &events, .ctx = t, .positions = POSITIONS};
-    *t = (struct talk){.n = PROMPT, .stop = PROMPT + ANSWER};
+    *t = (struct talk){.n = PROMPT, .stop = PROMPT + ANSWER, .timers = &w->net.timers};
     t->chain = pxi_chain_new(w->node[w->client].stages, &o);
     CHECK(t->chain != NULL);
     prompt_of(t->tokens, which);
@@ -287,6 +300,80 @@ TEST(a_frozen_stage_is_replaced_too)
 {
     for (unsigned lost = 0; lost < STAGES; lost++)
         failover(lost, 200 + 31 * lost, true, true);
+}
+
+/* Stage `out` drains after `ms`; host 4 takes over. */
+static void drain(unsigned out, uint64_t ms, bool greedy)
+{
+    struct world w;
+    struct talk t, late;
+    unsigned hosts[] = {1, 2, 3};
+    world_init(&w, LLAMA_THREE_BLOCKS, true);
+    for (unsigned i = 0; i < STAGES; i++)
+        load(&w, hosts[i], i, 2);
+    load(&w, 4, out, 2);
+    talk_begin(&w, &t, 0, greedy, hosts);
+    net_run(&w.net, ms);
+    pxi_stages_drain(w.node[hosts[out]].stages, true);
+    net_run(&w.net, 50);
+    if (t.n < t.stop) {
+        CHECK_EQ(t.leaving, 1);
+        CHECK_EQ(t.hop, out);
+        talk_begin(&w, &late, 1, true, hosts); /* nothing new for it */
+        net_run(&w.net, 50);
+        CHECK_EQ(late.broken, 1);
+        CHECK_EQ(late.hop, out);
+        CHECK_EQ(late.why, PX_ERR_REFUSED);
+        pxi_chain_free(late.chain);
+    }
+    bool moved = t.n < t.stop; /* or the answer is complete already */
+    hosts[out] = 4;
+    if (moved)
+        CHECK_EQ(route(&w, &t, hosts), PX_ERR_OK);
+    net_run(&w.net, 5000);
+    CHECK_EQ(t.broken, 0);
+    CHECK(t.gap_ns < 200 * PXI_MS); /* a lost peer is noticed after 750 ms */
+    compare(&w, &t, 0, greedy);
+    CHECK_EQ(sessions(&w, out + 1), !moved);
+    pxi_chain_free(t.chain);
+    world_deinit(&w);
+}
+
+TEST(a_stage_that_drains_hands_over_without_a_pause)
+{
+    for (unsigned out = 0; out < STAGES; out++)
+        for (uint64_t ms = 5; ms < 600; ms += 97) {
+            drain(out, ms, true);
+            drain(out, ms + 31, false);
+        }
+}
+
+TEST(a_stage_that_drains_serves_on_until_somebody_takes_over)
+{
+    struct world w;
+    struct talk t;
+    unsigned hosts[] = {1, 2, 3};
+    world_init(&w, LLAMA_THREE_BLOCKS, false);
+    for (unsigned i = 0; i < STAGES; i++)
+        load(&w, hosts[i], i, 1);
+    talk_begin(&w, &t, 0, true, hosts);
+    net_run(&w.net, 60);
+    pxi_stages_drain(w.node[2].stages, true);
+    net_run(&w.net, 100);
+    CHECK_EQ(t.leaving, 1);
+    CHECK_EQ(route(&w, &t, hosts), PX_ERR_OK); /* opened anew for another reason: asked again */
+    net_run(&w.net, 5000);
+    CHECK_EQ(t.leaving, 2);
+    CHECK_EQ(t.broken, 0);
+    compare(&w, &t, 0, true);
+    pxi_stages_drain(w.node[2].stages, false);
+    pxi_chain_free(t.chain);
+    net_run(&w.net, 100);
+    talk_begin(&w, &t, 1, true, hosts);
+    net_run(&w.net, 5000);
+    compare(&w, &t, 1, true);
+    pxi_chain_free(t.chain);
+    world_deinit(&w);
 }
 
 TEST(sessions_beside_each_other_do_not_mix)

@@ -1,5 +1,7 @@
 /* Fetching between hosts in one process: from many, from liars, from those who stop; going on after
  * a stop; and never a byte that was not verified. */
+#include <malloc.h>
+
 #include "codec/cid.h"
 #include "codec/varint.h"
 #include "host_net.h"
@@ -349,6 +351,181 @@ TEST(two_fetches_of_one_model_at_once)
     check_whole();
     uint64_t served = pxi_shard_served_of(server[1]).bytes + pxi_shard_served_of(server[2]).bytes;
     CHECK(served < model->m.bytes + model->m.bytes / 2);
+    teardown();
+}
+
+/* ------------------------------------------------------------------ what is here of a shard */
+
+static struct pxi_pull *other;
+
+/* Host 2 begins to fetch too, and stops in the middle. */
+static uint64_t begin_on_two(void)
+{
+    struct pxi_pull_options o = {.host = n.host[2],
+                                 .store = d[2].store,
+                                 .model = pxi_cid_raw(PXI_HASH_BLAKE3, model->m.hash),
+                                 .done = done,
+                                 .ctx = &other};
+    server[2] = pxi_shard_server_new(n.host[2], d[2].store);
+    net_connect(&n, 2, 1);
+    net_run(&n, 100);
+    other = pxi_pull_start(&o);
+    uint64_t here = 0;
+    for (unsigned i = 0; i < 5000 && other && here < model->m.bytes / 2; i++) {
+        net_run(&n, 1);
+        here = pxi_pull_status_of(other).bytes_here;
+    }
+    CHECK(other);
+    net_kill(&n, 1);
+    net_run(&n, 50);
+    return pxi_pull_status_of(other).bytes_here;
+}
+
+TEST(what_is_verified_is_given_on_while_the_rest_is_fetched)
+{
+    setup(1, false);
+    begin_on_two();
+    start(NULL);
+    net_connect(&n, 0, 2);
+    net_run(&n, 1500);
+    CHECK(pull);
+    struct pxi_pull_status st = pxi_pull_status_of(pull);
+    CHECK(st.model && st.bytes_here > model->m.bytes / 4 && st.bytes_here < model->m.bytes);
+    CHECK(pxi_shard_served_of(server[2]).bytes >= st.bytes_here - model->m.shards[0].bytes);
+    check_blobs();
+    /* The source of the rest comes back: both get all of it. */
+    net_connect(&n, 0, 1);
+    net_connect(&n, 2, 1);
+    net_run(&n, 30000);
+    CHECK_EQ(dones, 2);
+    CHECK_EQ(pxi_host_faults(n.host[0])->n[PXI_FAULT_SHARD], 0);
+    CHECK_EQ(pxi_host_faults(n.host[2])->n[PXI_FAULT_SHARD], 0);
+    CHECK_EQ(pxi_store_state_of(d[2].store, pxi_store_model(d[2].store, model->m.hash), NULL).here,
+             model->m.count);
+    dones = 1;
+    check_whole();
+    teardown();
+}
+
+TEST(a_part_that_nobody_completes_ends_the_fetch)
+{
+    setup(1, false);
+    begin_on_two();
+    start(NULL);
+    net_connect(&n, 0, 2);
+    net_run(&n, 120000);
+    CHECK_EQ(dones, 2);
+    CHECK_EQ(last, PX_ERR_NOT_FOUND);
+    check_blobs();
+    teardown();
+}
+
+TEST(two_that_fetch_from_one_swap_what_they_have)
+{
+    setup(1, false);
+    server[0] = pxi_shard_server_new(n.host[0], d[0].store);
+    server[2] = pxi_shard_server_new(n.host[2], d[2].store);
+    net_connect(&n, 2, 1);
+    net_connect(&n, 0, 2);
+    net_run(&n, 100);
+    struct pxi_pull_options o = {.host = n.host[2],
+                                 .store = d[2].store,
+                                 .model = pxi_cid_raw(PXI_HASH_BLAKE3, model->m.hash),
+                                 .done = done,
+                                 .ctx = &other};
+    other = pxi_pull_start(&o);
+    start(NULL);
+    net_run(&n, 30000);
+    CHECK_EQ(dones, 2);
+    dones = 1;
+    check_whole();
+    uint64_t swapped = pxi_shard_served_of(server[0]).bytes + pxi_shard_served_of(server[2]).bytes;
+    printf("# %llu of %llu bytes were swapped\n", (unsigned long long)swapped,
+           (unsigned long long)(2 * model->m.bytes));
+    CHECK_EQ(pxi_host_faults(n.host[0])->n[PXI_FAULT_SHARD], 0);
+    CHECK_EQ(pxi_host_faults(n.host[2])->n[PXI_FAULT_SHARD], 0);
+    teardown();
+}
+
+/* Says that it has all pieces, later, for ever. */
+static size_t later_data(struct pxi_stream *s, px_view v)
+{
+    static const uint8_t later[] = {8, 8, 4, 16, 9, 42, 2, 255, 255};
+    pxi_stream_write(s, px_view_of(later, sizeof later));
+    return v.n;
+}
+
+static void later_accept(void *ctx, struct pxi_stream *s)
+{
+    static const struct pxi_stream_events on = {.data = later_data};
+    pxi_stream_own(s, &on, NULL);
+}
+
+TEST(a_provider_that_promises_for_ever)
+{
+    setup(1, false);
+    CHECK_EQ(pxi_host_handle(n.host[4], PXI_SHARD_PROTOCOL, 0, later_accept, NULL), PX_ERR_OK);
+    net_connect(&n, 0, 4);
+    net_run(&n, 100);
+    start(NULL);
+    net_run(&n, 60000);
+    check_whole();
+    teardown();
+}
+
+LIE(larger_block, (s[3].bytes += PXI_GROUP, m->bytes += PXI_GROUP))
+LIE(smaller_block, (s[3].bytes -= 1, m->bytes -= 1))
+
+TEST(a_manifest_that_lies_about_a_size)
+{
+    static dir_lie *const lies[] = {larger_block, smaller_block};
+    for (unsigned i = 0; i < 4; i++) {
+        setup(1, false);
+        struct pxi_store_model *honest = model;
+        CHECK_EQ(dir_add_lie(&d[1], honest, n.key[1], lies[i % 2], &model), PX_ERR_OK);
+        if (i >= 2) { /* the shard is here, and its size known */
+            struct pxi_store_model *lying = model;
+            model = honest;
+            start(NULL);
+            net_run(&n, 20000);
+            check_whole();
+            model = lying;
+            dones = 0;
+        }
+        start(NULL);
+        net_run(&n, 60000);
+        CHECK_EQ(dones, 1);
+        CHECK_EQ(last, PX_ERR_CORRUPT);
+        CHECK(pxi_pull_why(last));
+        CHECK_EQ(pxi_store_has(d[0].store, model->m.shards[3].hash, NULL), i >= 2);
+        check_blobs();
+        CHECK_EQ(pxi_host_faults(n.host[0])->n[PXI_FAULT_SHARD], 0); /* nobody is blamed */
+        teardown();
+    }
+}
+
+/* Whatever a provider does, and however often, no memory stays with us. */
+TEST(bad_providers_leave_no_memory_behind)
+{
+    size_t first = 0;
+    setup(1, false);
+    CHECK_EQ(pxi_host_handle(n.host[4], PXI_SHARD_PROTOCOL, 0, odd_accept, NULL), PX_ERR_OK);
+    pxi_shard_server_free(server[1]);
+    server[1] = NULL;
+    net_connect(&n, 0, 4);
+    net_run(&n, 100);
+    for (unsigned i = 0; i < 24; i++) {
+        manner = i % (UNASKED + 1);
+        start(NULL);
+        net_run(&n, 60000);
+        CHECK_EQ(last, PX_ERR_NOT_FOUND);
+        size_t now = mallinfo2().uordblks;
+        if (i == 7)
+            first = now;
+        if (i > 7 && now > first + 65536)
+            PX_FAIL("%zu bytes after %u fetches, %zu after 8", now, i + 1, first);
+    }
+    CHECK_EQ(d[0].store->blob_count + d[0].store->model_count, 0);
     teardown();
 }
 

@@ -240,6 +240,113 @@ TEST(a_forged_tree_does_not_pass_the_end)
     teardown(&d);
 }
 
+/* Feed groups first .. first + count of a blob into a fetch, as they come over the network. */
+static void feed(struct pxi_partial *p, struct pxi_blob *b, uint64_t first, uint64_t count)
+{
+    static uint8_t part[PXI_GROUP];
+    struct pxi_bao s;
+    struct pxi_tree_at at;
+    uint8_t hash[PXI_DIGEST];
+    CHECK_EQ(pxi_bao_begin(&s, p->hash, p->bytes, first, count), PX_ERR_OK);
+    while (!pxi_bao_done(&s)) {
+        size_t m = pxi_bao_next(&s, &at);
+        CHECK_EQ(pxi_blob_read(b, &at, part, m), PX_ERR_OK);
+        CHECK_EQ(pxi_bao_check(&s, px_view_of(part, m), hash), PX_ERR_OK);
+        if (at.leaf)
+            CHECK_EQ(pxi_partial_put(p, at.first, px_view_of(part, m), hash), PX_ERR_OK);
+        else
+            pxi_partial_node(p, &at, px_view_of(part, m));
+    }
+}
+
+/* Does what is served of the fetch prove itself? */
+static void check_served(struct dir *d, struct pxi_partial *p, uint64_t first, uint64_t count)
+{
+    static uint8_t part[PXI_GROUP];
+    struct pxi_blob b;
+    struct pxi_bao s;
+    struct pxi_tree_at at;
+    CHECK(pxi_partial_ready(p, first, count));
+    CHECK_EQ(pxi_blob_open_partial(d->store, p->hash, &b), PX_ERR_OK);
+    CHECK_EQ(pxi_bao_begin(&s, p->hash, p->bytes, first, count), PX_ERR_OK);
+    while (!pxi_bao_done(&s)) {
+        size_t m = pxi_bao_next(&s, &at);
+        CHECK_EQ(pxi_blob_read(&b, &at, part, m), PX_ERR_OK);
+        CHECK_EQ(pxi_bao_check(&s, px_view_of(part, m), NULL), PX_ERR_OK);
+    }
+    pxi_blob_close(&b);
+}
+
+TEST(a_part_is_served_piece_by_piece)
+{
+    static const uint64_t sizes[] = {37, 17, 32, 33, 16, 48};
+    struct dir from, to;
+    setup(&from, 0);
+    to = (struct dir){0};
+    dir_open(&to, NULL, 0);
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        size_t bytes = (size_t)sizes[i] * PXI_GROUP - 99;
+        uint8_t *in = calloc(bytes, 1), digest[PXI_DIGEST], map[4];
+        for (size_t k = 0; k < bytes; k++)
+            in[k] = (uint8_t)((k + i) * 2654435761u >> 23);
+        struct pxi_sink k;
+        struct pxi_blob b;
+        struct pxi_partial p;
+        CHECK_EQ(pxi_sink_open(from.store, bytes, false, &k), PX_ERR_OK);
+        CHECK_EQ(pxi_sink_write(&k, in, bytes), 0);
+        CHECK_EQ(pxi_sink_finish(&k, digest, NULL), PX_ERR_OK);
+        CHECK_EQ(pxi_sink_done(&k, digest), PX_ERR_OK);
+        pxi_sink_close(&k);
+        CHECK_EQ(pxi_blob_open(from.store, digest, &b), PX_ERR_OK);
+        CHECK_EQ(pxi_blob_open_partial(to.store, digest, &b), PX_ERR_NOT_FOUND);
+        CHECK_EQ(pxi_blob_open(from.store, digest, &b), PX_ERR_OK);
+        CHECK_EQ(pxi_partial_open(to.store, digest, bytes, &p), PX_ERR_OK);
+        CHECK(!pxi_partial_ready(&p, 0, 1));
+        uint64_t tail = (sizes[i] - 1) / 16 * 16;
+        feed(&p, &b, tail, sizes[i] - tail);
+        check_served(&to, &p, tail, sizes[i] - tail);
+        check_served(&to, &p, sizes[i] - 1, 1);
+        CHECK_EQ(pxi_partial_pieces(&p, tail / 16, map, sizeof map), 1);
+        CHECK_EQ(map[0], 1);
+        if (tail) {
+            CHECK(!pxi_partial_ready(&p, 0, sizes[i]));
+            feed(&p, &b, 0, 15);
+            CHECK(!pxi_partial_ready(&p, 0, 1)); /* the piece lacks a group */
+            feed(&p, &b, 15, 1);
+            check_served(&to, &p, 3, 9);
+        }
+        /* A promise is no group, and what is served never changes. */
+        CHECK(!pxi_partial_ready(&p, sizes[i], 1) && !pxi_partial_ready(&p, 0, 0));
+        for (uint64_t at = 16; at < tail; at += 16) {
+            pxi_partial_promise(&p, at);
+            CHECK(!pxi_partial_ready(&p, at, 16));
+            pxi_partial_settle(&p, at, false);
+            feed(&p, &b, at, 16);
+        }
+        check_served(&to, &p, 0, sizes[i]);
+        /* A hash on the disk goes wrong: it is not given out. */
+        if (tail > 16) {
+            uint8_t wrong[PXI_TREE_NODE] = {1};
+            struct pxi_tree_at top = {0, sizes[i], 0};
+            uint64_t pos[2];
+            pxi_tree_children(sizes[i], &top, pos);
+            CHECK_EQ(
+                to.files->ops->write(p.tree, pos[0] * PXI_DIGEST, px_view_of(wrong, sizeof wrong)),
+                PX_ERR_OK);
+            CHECK(!pxi_partial_ready(&p, 0, 16));
+        }
+        pxi_partial_finish(&p);
+        CHECK_EQ(p.err, PX_ERR_OK);
+        CHECK_EQ(pxi_partial_done(&p), PX_ERR_OK);
+        pxi_partial_close(&p);
+        pxi_blob_close(&b);
+        free(in);
+    }
+    dir_close(&to);
+    dir_remove(&to);
+    teardown(&from);
+}
+
 TEST(sinks_of_every_size_are_served_as_slices)
 {
     static const size_t sizes[] = {1, 100, 65535, 65536, 65537, 131072, 200000, BYTES};
