@@ -243,8 +243,8 @@ int pipeline_faults(struct pipeline *p)
         }
     if (rc == 0) {
         bench_row(p->rows, "a stage is killed: pause", median(&pause[0]), "s", "allowed", 3);
-        bench_row(p->rows, "a stage freezes: noticed, replaced", median(&noticed[1]), "s", "allowed",
-                  1);
+        bench_row(p->rows, "a stage freezes: noticed, replaced", median(&noticed[1]), "s",
+                  "allowed", 1);
         bench_row(p->rows, "a stage freezes: pause", median(&pause[1]), "s", "allowed", 3);
     }
     nodes_close(&n);
