@@ -112,6 +112,8 @@ static void opened(struct pxi_hop *h)
     h->up = true;
     h->out.stream = h->stream;
     h->heard_ns = timers(h)->now_ns;
+    if (h->stream->conn->ops && h->stream->conn->ops->prompt)
+        h->stream->conn->ops->prompt(h->stream->conn);
     pxi_timer_after(timers(h), &h->probe, (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS);
     h->on->opened(h);
 }

@@ -80,7 +80,7 @@ struct pxi_stage {
     uint8_t *flags;          /* [batch]: PXI_ROW_... */
     uint32_t n;
     px_err result;
-    uint64_t tokens, compute_ns, began_ns;
+    uint64_t tokens, compute_ns;
     struct pxi_run *turn; /* whose turn it is next */
 };
 

@@ -267,7 +267,7 @@ static void computed(struct pxi_computation *w)
     struct pxi_run *before = NULL;
     s->busy = false;
     s->tokens += s->n;
-    s->compute_ns += pxi_host_timers(s->service->host)->now_ns - s->began_ns;
+    s->compute_ns += w->took_ns;
     for (uint32_t i = 0; i < s->n; i++)
         s->owners[i]->busy = false;
     for (uint32_t i = 0; i < s->n; i++) {
@@ -328,7 +328,6 @@ void pxi_stage_pump(struct pxi_stage *s)
     if (!s->n)
         return;
     s->busy = true;
-    s->began_ns = pxi_host_timers(s->service->host)->now_ns;
     s->service->worker->submit(s->service->worker, &s->work);
 }
 
