@@ -10,6 +10,7 @@ struct swarm_answer {
     px_control *control;
     json_t *stages;
     int64_t epochs, lost;
+    struct swarm_counts counts;
     int over;
 };
 
@@ -35,6 +36,12 @@ static json_t *question(struct session *s, const struct ids *prompt, uint64_t ma
     json_object_set_new(q, "presence_penalty", json_real(opt_float(c, OPT_PRESENCE_PENALTY)));
     json_object_set_new(q, "frequency_penalty", json_real(opt_float(c, OPT_FREQUENCY_PENALTY)));
     json_object_set_new(q, "seed", json_text(seed));
+    if (opt_text(c, OPT_HIDDEN))
+        json_object_set_new(q, "hidden", json_text(opt_text(c, OPT_HIDDEN)));
+    if (opt_text(c, OPT_DRAFT))
+        json_object_set_new(q, "draft", json_text(opt_text(c, OPT_DRAFT)));
+    json_object_set_new(q, "draft_max", json_u64(opt_uint(c, OPT_DRAFT_MAX)));
+    json_object_set_new(q, "draft_blocks", json_u64(opt_uint(c, OPT_DRAFT_BLOCKS)));
     return q;
 }
 
@@ -76,8 +83,14 @@ static int take(struct session *s, json_t *r, int32_t *token, int *rc)
         a->epochs = epoch;
         a->lost = lost;
     }
-    if (t)
+    if (t) {
         *token = (int32_t)json_integer_value(t);
+        a->counts = (struct swarm_counts){json_integer_value(json_object_get(r, "trips")),
+                                          json_integer_value(json_object_get(r, "drafted")),
+                                          json_integer_value(json_object_get(r, "accepted")),
+                                          json_number_value(json_object_get(r, "rms")),
+                                          json_number_value(json_object_get(r, "worst"))};
+    }
     a->over = ok != NULL;
     if (ok && !json_is_true(ok)) {
         const char *why = json_string_value(json_object_get(r, "error"));
@@ -132,4 +145,9 @@ int64_t swarm_epochs(const struct session *s)
 int64_t swarm_lost(const struct session *s)
 {
     return s->swarm->lost;
+}
+
+struct swarm_counts swarm_counts(const struct session *s)
+{
+    return s->swarm->counts;
 }
