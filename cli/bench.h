@@ -37,6 +37,9 @@ double median(const struct series *s); /* 0 when there is nothing */
 /* One round of our own figures into m; 0 or an exit code. */
 int bench_round(const struct bench *b, struct session *s, struct bench_model *m);
 
+/* Prefill and decode of it only. */
+int bench_speed(const struct bench *b, struct session *s, struct bench_model *m);
+
 /* One run of a peer; 0, or -1 with a reason. */
 int peer_round(const struct bench *b, const struct bench_model *m, const char *peer,
                double *prefill, double *decode, char *why, size_t cap);

@@ -4,72 +4,11 @@
  */
 #include "bench_p2p.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-enum { LINE_MBIT = 1000, TRANSFER = 250000000 };
-#define NEAR  "10.77.0.1"
-#define FAR   "10.77.0.2"
-#define QUIET " >/dev/null 2>&1"
+#include "bench_lab.h"
 
-struct lab {
-    char near[32], far[32]; /* namespaces */
-};
-
-static int sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static int sh(const char *fmt, ...)
-{
-    char line[512];
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(line, sizeof line, fmt, ap);
-    va_end(ap);
-    if (n < 0 || (size_t)n >= sizeof line)
-        return -1;
-    return system(line);
-}
-
-static void close_lab(const struct lab *l)
-{
-    sh("ip netns del %s" QUIET, l->near);
-    sh("ip netns del %s" QUIET, l->far);
-}
-
-static int open_lab(struct lab *l)
-{
-    static const char shape[] = "tbf rate 1000mbit burst 256k latency 20ms";
-    snprintf(l->near, sizeof l->near, "plexus-a-%d", (int)getpid());
-    snprintf(l->far, sizeof l->far, "plexus-b-%d", (int)getpid());
-    if (sh("ip netns add %s" QUIET, l->near) == 0 && sh("ip netns add %s" QUIET, l->far) == 0 &&
-        sh("ip -n %s link add plx0 type veth peer name plx1 netns %s" QUIET, l->near, l->far) ==
-            0 &&
-        sh("ip -n %s addr add " NEAR "/24 dev plx0" QUIET, l->near) == 0 &&
-        sh("ip -n %s addr add " FAR "/24 dev plx1" QUIET, l->far) == 0 &&
-        sh("ip -n %s link set plx0 up" QUIET, l->near) == 0 &&
-        sh("ip -n %s link set plx1 up" QUIET, l->far) == 0 &&
-        sh("ip netns exec %s tc qdisc add dev plx0 root %s" QUIET, l->near, shape) == 0 &&
-        sh("ip netns exec %s tc qdisc add dev plx1 root %s" QUIET, l->far, shape) == 0)
-        return 0;
-    close_lab(l);
-    return -1;
-}
-
-/* Bytes that the line has carried for the near side, as the token bucket counts them: with the
- * headers of every packet, also of those that left as one large piece. */
-static double sent_bytes(const struct lab *l)
-{
-    char command[160];
-    unsigned long long n = 0;
-    snprintf(command, sizeof command, "ip netns exec %s tc -s qdisc show dev plx0", l->near);
-    FILE *f = popen(command, "r");
-    if (f && fscanf(f, "%*[^\n] Sent %llu", &n) != 1)
-        n = 0;
-    if (f)
-        pclose(f);
-    return (double)n;
-}
+enum { TRANSFER = 250000000, NEAR = 0, FAR = 1 };
 
 struct shares {
     struct series payload, wire, even;
@@ -91,13 +30,13 @@ static double seconds(json_t *reply)
  * at time a and the slower one at b, the slower one had had 2a/b - 1 of the faster one's share. */
 static int measure(const struct lab *l, struct p2p_pair *p, struct shares *s)
 {
-    double before = sent_bytes(l), line = LINE_MBIT * 1e6 / 8;
+    double before = lab_sent(l, NEAR), line = LAB_MBIT * 1e6 / 8;
     json_t *reply = talker_ask(&p->d, "perf", upload(p));
     if (!reply)
         return p2p_failed(NULL, "perf", &p->d);
     double took = seconds(reply);
     series_add(&s->payload, TRANSFER / took / line * 100);
-    series_add(&s->wire, (sent_bytes(l) - before) / took / line * 100);
+    series_add(&s->wire, (lab_sent(l, NEAR) - before) / took / line * 100);
     talker_send(&p->d, "perf", upload(p));
     talker_send(&p->d, "perf", upload(p));
     json_t *first = talker_reply(&p->d), *second = first ? talker_reply(&p->d) : NULL;
@@ -128,12 +67,13 @@ static int run(struct p2p *b, const struct lab *l, const struct p2p_way *way)
 {
     struct p2p_pair p = {0};
     struct shares s = {0};
-    char at[64];
-    snprintf(at, sizeof at, way->listen, FAR);
-    int rc = talker_start(&p.l, NULL, l->far, at, way);
+    char at[64], host[LAB_ADDR];
+    lab_addr(l, FAR, NEAR, host);
+    snprintf(at, sizeof at, way->listen, host);
+    int rc = talker_start(&p.l, NULL, l->ns[FAR], at, way);
     if (rc != 0)
         rc = p2p_failed(NULL, "start", &p.l);
-    else if ((rc = talker_start(&p.d, NULL, l->near, NULL, way)) != 0)
+    else if ((rc = talker_start(&p.d, NULL, l->ns[NEAR], NULL, way)) != 0)
         rc = p2p_failed(NULL, "start", &p.d);
     json_t *reply = rc == 0 ? talker_ask(&p.d, "dial", json_pack("{s:s}", "addr", p.l.addr)) : NULL;
     if (rc == 0 && !reply)
@@ -152,12 +92,12 @@ int p2p_lab(struct p2p *b)
 {
     struct lab l;
     int rc = 0;
-    if (geteuid() != 0 || open_lab(&l) != 0) {
+    if (lab_open(&l, 2, 0) != 0) {
         note(b->c, "the shaped line is skipped: it needs CAP_NET_ADMIN, ip and tc");
         return 0;
     }
     for (int i = 1; i < P2P_WAYS && rc == 0; i++)
         rc = run(b, &l, &p2p_ways[i]);
-    close_lab(&l);
+    lab_close(&l);
     return rc;
 }

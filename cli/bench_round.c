@@ -49,7 +49,7 @@ static px_err decode(struct session *s, uint32_t sequences, size_t n)
     return e;
 }
 
-static int one_sequence(const struct bench *b, struct session *s, struct bench_model *m)
+int bench_speed(const struct bench *b, struct session *s, struct bench_model *m)
 {
     size_t most = b->prompt > b->gen ? b->prompt : b->gen;
     int rc = context(b, s, 1, most);
@@ -92,7 +92,7 @@ static int several(const struct bench *b, struct session *s, struct bench_model 
 
 int bench_round(const struct bench *b, struct session *s, struct bench_model *m)
 {
-    int rc = one_sequence(b, s, m);
+    int rc = bench_speed(b, s, m);
     if (rc == 0) {
         m->rss_bytes = machine_peak_bytes();
         series_add(&m->bandwidth, machine_read_bandwidth(m->threads));

@@ -72,6 +72,11 @@ const char *node_socket(void)
 
 json_t *node_ask(const struct cli *c, const char *op, json_t *in, int *rc)
 {
+    return node_ask_hint(c, op, in, rc, NULL);
+}
+
+json_t *node_ask_hint(const struct cli *c, const char *op, json_t *in, int *rc, const char *hint)
+{
     char *text = NULL;
     uint64_t timeout = has(c, "timeout") ? opt_uint(c, OPT_TIMEOUT) : 20000;
     json_object_set_new(in, "id", json_integer(1));
@@ -90,8 +95,9 @@ json_t *node_ask(const struct cli *c, const char *op, json_t *in, int *rc)
         *rc = fail(err != PX_ERR_OK ? err : PX_ERR_PROTOCOL, "the node's control socket", NULL);
     } else if (!json_is_true(json_object_get(reply, "ok"))) {
         const char *why = json_string_value(json_object_get(reply, "error"));
-        *rc = fail_text(node_err(json_string_value(json_object_get(reply, "code"))), NULL, NULL,
-                        "%s", why ? why : "failed");
+        px_err code = node_err(json_string_value(json_object_get(reply, "code")));
+        *rc =
+            fail_text(code, NULL, code == PX_ERR_REFUSED ? hint : NULL, "%s", why ? why : "failed");
         json_decref(reply);
         reply = NULL;
     }

@@ -17,6 +17,9 @@ const char *node_socket(void);
  * error was told; then *rc is the exit code. */
 json_t *node_ask(const struct cli *c, const char *op, json_t *in, int *rc);
 
+/* The same, with what to do when the node refuses. */
+json_t *node_ask_hint(const struct cli *c, const char *op, json_t *in, int *rc, const char *hint);
+
 /* The error with this stable code. */
 px_err node_err(const char *code);
 

@@ -29,6 +29,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"allow", "PLEXUS_ALLOW", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"port", "PLEXUS_PORT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 65535u},
     {"public", "PLEXUS_PUBLIC", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"private", "PLEXUS_PRIVATE", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"now", "PLEXUS_NOW", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"no-mdns", "PLEXUS_NO_MDNS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"portmap", "PLEXUS_PORTMAP", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"slow-ms", "PLEXUS_SLOW_MS", 0, TYPE_UINT, "500", NULL, NULL, .umin = 1u, .umax = 60000u},
@@ -69,6 +71,9 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"threads", "PLEXUS_THREADS", 't', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
     {"swarm", "PLEXUS_SWARM", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"stages", "PLEXUS_STAGES", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 16u},
+    {"draft", "PLEXUS_DRAFT", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"draft-max", "PLEXUS_DRAFT_MAX", 0, TYPE_UINT, "16", NULL, NULL, .umin = 0u, .umax = 32u},
+    {"draft-blocks", "PLEXUS_DRAFT_BLOCKS", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
     {"kv-type", "PLEXUS_KV_TYPE", 0, TYPE_CHOICE, "f16", NULL, "f16 f32 i8", .umin = 0u, .umax = 0u},
     {"cpu", "PLEXUS_CPU", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"no-bos", "PLEXUS_NO_BOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -94,6 +99,10 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"bytes", "PLEXUS_BYTES", 0, TYPE_UINT, "200000000", NULL, NULL, .umin = 1000u, .umax = 1000000000000u},
     {"idle", "PLEXUS_IDLE", 0, TYPE_UINT, "10000", NULL, NULL, .umin = 1u, .umax = 16000u},
     {"parts", "PLEXUS_PARTS", 0, TYPE_TEXT, "noise,tls,quic,speed,idle,lab", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"parts", "PLEXUS_PIPELINE_PARTS", 0, TYPE_TEXT, "line,start,hop,delay,faults,store", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"model", "PLEXUS_BENCH_MODEL", 0, TYPE_TEXT, "tiny", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"peer", "PLEXUS_PEER_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"delay-ms", "PLEXUS_DELAY_MS", 0, TYPE_UINT, "25", NULL, NULL, .umin = 1u, .umax = 1000u},
     {"cross", "PLEXUS_CROSS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"shape", "PLEXUS_SHAPE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"types", "PLEXUS_TYPES", 0, TYPE_TEXT, "q8_0,q4_0,q4_k_m,f16", NULL, NULL, .umin = 0u, .umax = 0u},
@@ -144,6 +153,9 @@ static const struct cli_verb_opt opts_run[] = {
     {OPT_SYSTEM, NULL},
     {OPT_SWARM, NULL},
     {OPT_STAGES, "0"},
+    {OPT_DRAFT, "auto"},
+    {OPT_DRAFT_MAX, "16"},
+    {OPT_DRAFT_BLOCKS, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -353,6 +365,21 @@ static const struct cli_verb_opt opts_bench_p2p[] = {
     {OPT_HELP, NULL},
 };
 
+static const struct cli_verb_opt opts_bench_pipeline[] = {
+    {OPT_BENCH_MODEL, "tiny"},
+    {OPT_PIPELINE_PARTS, "line,start,hop,delay,faults,store"},
+    {OPT_PROMPT_TOKENS, "128"},
+    {OPT_GEN_TOKENS, "64"},
+    {OPT_THREADS, "1"},
+    {OPT_REPEAT, "3"},
+    {OPT_DELAY_MS, "25"},
+    {OPT_PEER_DIR, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
 static const struct cli_verb_opt opts_sim_dht[] = {
     {OPT_NODES, "1000"},
     {OPT_CHURN, "0"},
@@ -430,6 +457,7 @@ static const struct cli_verb_opt opts_up[] = {
     {OPT_KEY, NULL},
     {OPT_SECURITY, "tls,noise"},
     {OPT_PSK, NULL},
+    {OPT_PRIVATE, NULL},
     {OPT_BOOTSTRAP, NULL},
     {OPT_ALLOW, NULL},
     {OPT_DHT, "server"},
@@ -467,6 +495,47 @@ static const struct cli_verb_opt opts_id[] = {
 };
 
 static const struct cli_verb_opt opts_peers[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_invite[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_join[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_drain[] = {
+    {OPT_TIMEOUT, "30000"},
+    {OPT_OFF, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_stop[] = {
+    {OPT_TIMEOUT, "30000"},
+    {OPT_NOW, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_leave[] = {
+    {OPT_TIMEOUT, "30000"},
+    {OPT_NOW, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -719,6 +788,15 @@ const struct cli_verb cli_verbs[] = {
     "                          up), each a part of the model.\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
     "                          them. [0]\n"
+    "      --draft HOW         With --swarm, how tokens are guessed, to be checked\n"
+    "                          many at a time: auto (look-up, where peers are far),\n"
+    "                          off, lookup (in the text and in earlier answers), or a\n"
+    "                          model that this node has. The words stay the same.\n"
+    "                          [auto]\n"
+    "      --draft-max N       At most so many tokens are guessed at a time; fewer\n"
+    "                          when few of them come true. [16]\n"
+    "      --draft-blocks N    Of the model of --draft only the first N blocks\n"
+    "                          compute; 0: all. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -731,8 +809,13 @@ const struct cli_verb cli_verbs[] = {
     "  text           what was generated\n"
     "  stages         null, or with --swarm: peer, first, last (blocks), memory,\n"
     "                 rate, seconds of each\n"
-    "  epochs         null, or with --swarm: how often the chain was opened; 1: no\n"
-    "                 peer was lost\n"
+    "  epochs         null, or with --swarm: how often the chain was opened; 1:\n"
+    "                 nobody was lost or went\n"
+    "  lost           null, or with --swarm: how often a peer was lost\n"
+    "  trips          null, or with --swarm: passes through the stages; tokens for\n"
+    "                 each trip follow from it\n"
+    "  drafted        null, or with --swarm: tokens that were guessed\n"
+    "  accepted       null, or with --swarm: of them, that came true\n"
     "  prompt_tokens  token ids of the prompt\n"
     "  tokens         token ids that were generated, with the one that ended the text\n"
     "  stopped        why it ended: end, length, stop, context, interrupted\n"
@@ -1434,6 +1517,58 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench p2p --bytes 1000000 --repeat 1 --parts noise,quic,speed\n"
     "      Plexus alone, a few seconds.\n",
     opts_bench_p2p, sizeof opts_bench_p2p / sizeof *opts_bench_p2p, 0, 0, verb_bench_p2p},
+    {"bench pipeline", "one model over several nodes, beside one process", "plexus bench pipeline [options]",
+    "plexus bench pipeline: one model over several nodes, beside one process\n"
+    "\n"
+    "usage: plexus bench pipeline [options]\n"
+    "\n"
+    "Starts nodes in network namespaces with a line of their own between every two of\n"
+    "them, each on --threads processors, and has them compute one model together. The\n"
+    "parts: line, two stages over 1 Gbit/s beside one process (and, as the ceiling,\n"
+    "two processes that each compute all of it); start, nodes that have their shards\n"
+    "already; hop, what a hop adds on this machine; delay, three stages over lines\n"
+    "that delay; faults, a stage that is killed or frozen in the midst of an answer;\n"
+    "store, shards from store to store beside one stream.\n"
+    "\n"
+    "With --peer DIR the same model runs over llama.cpp's RPC in turns, with two\n"
+    "workers on the same lines. Namespaces need root; without it everything runs over\n"
+    "loopback, unshaped, and the delay is left out. Figures are medians of --repeat\n"
+    "rounds.\n"
+    "\n"
+    "options:\n"
+    "      --model FILE        The model to cut into stages. [tiny]\n"
+    "      --parts LIST        What to measure: line, start, hop, delay, faults,\n"
+    "                          store. [line,start,hop,delay,faults,store]\n"
+    "      --prompt-tokens P   Tokens of the prompt whose prefill is timed. [128]\n"
+    "      --gen-tokens G      Tokens to decode. [64]\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [1]\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [3]\n"
+    "      --delay-ms MS       What the lines of the part delay add, each way. [25]\n"
+    "      --peer DIR          Folder with llama.cpp's rpc-server and llama-bench, to\n"
+    "                          run in turns over the same lines.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  rows           name, value, unit, peer, peer_value, ratio\n"
+    "  model          the file, or tiny\n"
+    "  prompt_tokens  of the prefill\n"
+    "  gen_tokens     of a decode\n"
+    "  threads        of each node\n"
+    "  shaped         lines of 1 Gbit/s, not loopback\n"
+    "  repeat         rounds\n"
+    "  machine        cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench pipeline --parts line,start --repeat 1\n"
+    "      The model inside, some seconds.\n",
+    opts_bench_pipeline, sizeof opts_bench_pipeline / sizeof *opts_bench_pipeline, 0, 0, verb_bench_pipeline},
     {"sim dht", "a Kademlia swarm of thousands of peers in virtual time", "plexus sim dht [options]",
     "plexus sim dht: a Kademlia swarm of thousands of peers in virtual time\n"
     "\n"
@@ -1692,6 +1827,10 @@ const struct cli_verb cli_verbs[] = {
     "too. PLEXUS_HOME moves every file and socket, so that several nodes live on one\n"
     "machine.\n"
     "\n"
+    "A home that joined a private swarm (plexus join), or made one with --private,\n"
+    "stays in it: its key lies in swarm.key, the addresses that are dialled first in\n"
+    "swarm.peers.\n"
+    "\n"
     "It serves an HTTP API for programs at --api: OpenAI's and ollama's routes,\n"
     "answered by --model (by the peers together with --swarm), and health, metrics\n"
     "and events. When the default port is taken it takes another and says so. The API\n"
@@ -1716,6 +1855,8 @@ const struct cli_verb cli_verbs[] = {
     "                          noise. [tls,noise]\n"
     "      --psk FILE          Pre-shared key of a private swarm\n"
     "                          (/key/swarm/psk/1.0.0/).\n"
+    "      --private           Be in a private swarm: when this home is in none, make\n"
+    "                          one.\n"
     "      --bootstrap MULTIADDR\n"
     "                          Connect to this peer (with /p2p/ID) and keep\n"
     "                          connected; may be repeated.\n"
@@ -1770,6 +1911,7 @@ const struct cli_verb cli_verbs[] = {
     "  event         ready\n"
     "  peer          our peer id\n"
     "  addrs         where we listen\n"
+    "  swarm         name of the private swarm; null in the open\n"
     "  notes         what is missing on this machine and what serves instead\n"
     "  api           path of the control socket\n"
     "  http          where the HTTP API is; null when it is off\n"
@@ -1828,6 +1970,161 @@ const struct cli_verb cli_verbs[] = {
     "  plexus peers\n"
     "      A table.\n",
     opts_peers, sizeof opts_peers / sizeof *opts_peers, 0, 0, verb_peers},
+    {"invite", "words that let another machine into this swarm", "plexus invite [options] [MULTIADDR]",
+    "plexus invite: words that let another machine into this swarm\n"
+    "\n"
+    "usage: plexus invite [options] [MULTIADDR]\n"
+    "\n"
+    "The running node must be in a private swarm (plexus up --private, or plexus\n"
+    "join). The words carry the swarm's key, the id of this node and one address, its\n"
+    "best or MULTIADDR. The machine that is given them runs plexus join, then plexus\n"
+    "up; from then on it finds the swarm by itself, and this node keeps its port.\n"
+    "\n"
+    "Every word checks itself: a wrong letter, or words that were exchanged, left out\n"
+    "or doubled, are found and named. Whoever has the words can be in the swarm.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.invite/1):\n"
+    "  invite        the words, with blanks between\n"
+    "  swarm         name of the swarm: digits of a hash of its key\n"
+    "  peer          id of this node\n"
+    "  addr          the address in the invite\n"
+    "\n"
+    "examples:\n"
+    "  plexus invite\n"
+    "      The words.\n",
+    opts_invite, sizeof opts_invite / sizeof *opts_invite, 0, 1, verb_invite},
+    {"join", "enter a private swarm by an invite", "plexus join [options] [INVITE...]",
+    "plexus join: enter a private swarm by an invite\n"
+    "\n"
+    "usage: plexus join [options] [INVITE...]\n"
+    "\n"
+    "INVITE is the words of plexus invite; without it they are read from standard\n"
+    "input, which keeps them out of the shell's history. Capitals, commas, dashes,\n"
+    "line ends and numbers between words do not matter.\n"
+    "\n"
+    "The home keeps the swarm: its key in swarm.key (mode 0600), the address in\n"
+    "swarm.peers. The next plexus up is in it. A home that is in another swarm stays\n"
+    "in that one: exit code 5, plexus leave forgets it first. Words that are wrong:\n"
+    "exit code 7 and the number of the word.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.join/1):\n"
+    "  swarm         name of the swarm\n"
+    "  peer          who invited\n"
+    "  addr          where it listens\n"
+    "  new           false when this home was in the swarm already\n"
+    "  restart       true when a node runs here that was started before\n"
+    "\n"
+    "examples:\n"
+    "  plexus join WORDS\n"
+    "      Enter.\n"
+    "  plexus join < FILE\n"
+    "      The words from a file.\n",
+    opts_join, sizeof opts_join / sizeof *opts_join, 0, -1, verb_join},
+    {"drain", "hand over what this node computes for others", "plexus drain [options]",
+    "plexus drain: hand over what this node computes for others\n"
+    "\n"
+    "usage: plexus drain [options]\n"
+    "\n"
+    "From now on the running node loads no slices and takes no sessions. Clients of\n"
+    "its sessions have another peer load the same blocks and go there; words go on as\n"
+    "if nothing had happened, without the pause of a lost peer. Slices that nobody\n"
+    "uses any more are unloaded. The end is when nothing is left; after --timeout it\n"
+    "is exit code 6, and what could not go is served on. --off takes work again.\n"
+    "\n"
+    "options:\n"
+    "      --timeout MS        Give up after this long. [30000]\n"
+    "      --off               No longer.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.drain/1):\n"
+    "  draining      true, or false after --off\n"
+    "  left          sessions and answers that are here still\n"
+    "  sessions      of others\n"
+    "  answers       of our own\n"
+    "  ms            how long it took\n"
+    "\n"
+    "examples:\n"
+    "  plexus drain\n"
+    "      Before an update of this machine.\n"
+    "  plexus drain --off\n"
+    "      Work again.\n",
+    opts_drain, sizeof opts_drain / sizeof *opts_drain, 0, 0, verb_drain},
+    {"stop", "end the running node", "plexus stop [options]",
+    "plexus stop: end the running node\n"
+    "\n"
+    "usage: plexus stop [options]\n"
+    "\n"
+    "Drains it first (plexus drain), for --timeout at most, unless --now; then it\n"
+    "ends in order.\n"
+    "\n"
+    "options:\n"
+    "      --timeout MS        Give up after this long. [30000]\n"
+    "      --now               At once, without handing anything over.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.stop/1):\n"
+    "  stopped       true\n"
+    "  left          sessions that could not go elsewhere and lose this node\n"
+    "  ms            how long it took\n"
+    "\n"
+    "examples:\n"
+    "  plexus stop\n"
+    "      Nobody loses a word.\n",
+    opts_stop, sizeof opts_stop / sizeof *opts_stop, 0, 0, verb_stop},
+    {"leave", "forget the private swarm of this home", "plexus leave [options]",
+    "plexus leave: forget the private swarm of this home\n"
+    "\n"
+    "usage: plexus leave [options]\n"
+    "\n"
+    "Drains and ends the running node as plexus stop does, then removes the swarm's\n"
+    "key and addresses from the home. The next plexus up is in the open, until\n"
+    "another plexus join.\n"
+    "\n"
+    "options:\n"
+    "      --timeout MS        Give up after this long. [30000]\n"
+    "      --now               At once, without handing anything over.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.leave/1):\n"
+    "  swarm         name of the swarm that was left\n"
+    "  stopped       true when a node ran\n"
+    "  left          sessions that could not go elsewhere\n"
+    "\n"
+    "examples:\n"
+    "  plexus leave\n"
+    "      Be a stranger again.\n",
+    opts_leave, sizeof opts_leave / sizeof *opts_leave, 0, 0, verb_leave},
     {"ping", "round trip time to a peer", "plexus ping [options] PEER|MULTIADDR",
     "plexus ping: round trip time to a peer\n"
     "\n"
@@ -2232,7 +2529,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 46;
+const unsigned cli_verb_count = 52;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -2277,10 +2574,14 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_CTX                 --ctx N\n"
     "  PLEXUS_DATA                --data TEXT\n"
     "  PLEXUS_DCUTR               --dcutr\n"
+    "  PLEXUS_DELAY_MS            --delay-ms MS\n"
     "  PLEXUS_DHT                 --dht off|server|client\n"
     "  PLEXUS_DHT_PROTOCOL        --dht-protocol ID\n"
     "  PLEXUS_DIR                 --dir DIR\n"
     "  PLEXUS_DOWNLOAD_BYTES      --download-bytes N\n"
+    "  PLEXUS_DRAFT               --draft HOW\n"
+    "  PLEXUS_DRAFT_BLOCKS        --draft-blocks N\n"
+    "  PLEXUS_DRAFT_MAX           --draft-max N\n"
     "  PLEXUS_FILE                --file FILE\n"
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
@@ -2303,6 +2604,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
     "  PLEXUS_MIN_P               --min-p P\n"
     "  PLEXUS_MODEL               --model MODEL\n"
+    "  PLEXUS_BENCH_MODEL         --model FILE\n"
     "  PLEXUS_MUXERS              --muxers LIST\n"
     "  PLEXUS_NAME                --name NAME\n"
     "  PLEXUS_NO_BOS              --no-bos\n"
@@ -2310,15 +2612,19 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NO_PIN              --no-pin\n"
     "  PLEXUS_NO_SPECIAL          --no-special\n"
     "  PLEXUS_NODES               --nodes N\n"
+    "  PLEXUS_NOW                 --now\n"
     "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
+    "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
     "  PLEXUS_PEER                --peer PATH\n"
+    "  PLEXUS_PEER_DIR            --peer DIR\n"
     "  PLEXUS_PIN                 --pin\n"
     "  PLEXUS_PORT                --port N\n"
     "  PLEXUS_PORTMAP             --portmap\n"
     "  PLEXUS_PRESENCE_PENALTY    --presence-penalty X\n"
+    "  PLEXUS_PRIVATE             --private\n"
     "  PLEXUS_PROMPT              --prompt TEXT\n"
     "  PLEXUS_PROMPT_TOKENS       --prompt-tokens P\n"
     "  PLEXUS_PSK                 --psk FILE\n"
@@ -2400,6 +2706,8 @@ const struct cli_topic cli_topics[] = {
     "      the HTTP API: requests, events, watchers\n"
     "  plexus bench p2p [options]\n"
     "      the network between two processes, beside other libp2ps\n"
+    "  plexus bench pipeline [options]\n"
+    "      one model over several nodes, beside one process\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"dht",
@@ -2473,6 +2781,11 @@ const struct cli_topic cli_topics[] = {
     "  up          run a node in the foreground\n"
     "  id          who the running node is\n"
     "  peers       connected peers, best for work first\n"
+    "  invite      words that let another machine into this swarm\n"
+    "  join        enter a private swarm by an invite\n"
+    "  drain       hand over what this node computes for others\n"
+    "  stop        end the running node\n"
+    "  leave       forget the private swarm of this home\n"
     "  ping        round trip time to a peer\n"
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"

@@ -32,6 +32,8 @@ enum {
     OPT_ALLOW,
     OPT_PORT,
     OPT_PUBLIC,
+    OPT_PRIVATE,
+    OPT_NOW,
     OPT_NO_MDNS,
     OPT_PORTMAP,
     OPT_SLOW_MS,
@@ -72,6 +74,9 @@ enum {
     OPT_THREADS,
     OPT_SWARM,
     OPT_STAGES,
+    OPT_DRAFT,
+    OPT_DRAFT_MAX,
+    OPT_DRAFT_BLOCKS,
     OPT_KV_TYPE,
     OPT_CPU,
     OPT_NO_BOS,
@@ -97,6 +102,10 @@ enum {
     OPT_BYTES,
     OPT_IDLE,
     OPT_PARTS,
+    OPT_PIPELINE_PARTS,
+    OPT_BENCH_MODEL,
+    OPT_PEER_DIR,
+    OPT_DELAY_MS,
     OPT_CROSS,
     OPT_SHAPE,
     OPT_TYPES,
@@ -131,6 +140,7 @@ int verb_digest(struct cli *c);
 int verb_bench_infer(struct cli *c);
 int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
+int verb_bench_pipeline(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
 int verb_doctor(struct cli *c);
@@ -142,6 +152,11 @@ int verb_config_get(struct cli *c);
 int verb_up(struct cli *c);
 int verb_id(struct cli *c);
 int verb_peers(struct cli *c);
+int verb_invite(struct cli *c);
+int verb_join(struct cli *c);
+int verb_drain(struct cli *c);
+int verb_stop(struct cli *c);
+int verb_leave(struct cli *c);
 int verb_ping(struct cli *c);
 int verb_net(struct cli *c);
 int verb_dht_put(struct cli *c);

@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer http p2p" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer http p2p pipeline" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -96,6 +96,9 @@ _plexus()
     --ctx) return ;;
     --threads|-t) return ;;
     --stages) return ;;
+    --draft) return ;;
+    --draft-max) return ;;
+    --draft-blocks) return ;;
     --kv-type) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$cur")); return ;;
     --cpu) return ;;
     --chat-template) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -116,6 +119,10 @@ _plexus()
     --bytes) return ;;
     --idle) return ;;
     --parts) return ;;
+    --parts) return ;;
+    --model) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --delay-ms) return ;;
     --shape) return ;;
     --types) return ;;
     --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -140,7 +147,7 @@ _plexus()
         fi ;;
     "run")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ignore-eos --ctx -t --threads --kv-type --cpu --no-bos --raw --chat-template --system --swarm --stages --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ignore-eos --ctx -t --threads --kv-type --cpu --no-bos --raw --chat-template --system --swarm --stages --draft --draft-max --draft-blocks --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
@@ -252,6 +259,12 @@ _plexus()
         else
             :
         fi ;;
+    "bench pipeline")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--model --parts --prompt-tokens --gen-tokens -t --threads --repeat --delay-ms --peer --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
     "sim dht")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--nodes --churn --lookups --seed --sybils --json --color -q --quiet -h --help" -- "$cur"))
@@ -292,7 +305,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -302,7 +315,7 @@ _plexus()
         fi ;;
     "up")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --swarm --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --private --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --swarm --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -315,6 +328,36 @@ _plexus()
     "peers")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "invite")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "join")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "drain")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --off --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "stop")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --now --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "leave")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--timeout --now --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -400,7 +443,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

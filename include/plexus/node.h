@@ -32,6 +32,7 @@ typedef struct px_node_options {
     int lan;                  /* with no `listen`: loopback and private addresses, TCP and QUIC */
     int public_;              /* with no `listen`: every address */
     uint16_t port;            /* for both of them; 0 picks one */
+    uint16_t port_wish;       /* taken instead when it is free; 0: none */
     int gossipsub, gossipsub_nosign, dcutr, autonat, mdns, portmap;
     const char *store;         /* folder of the store of models; NULL: none */
     uint64_t store_quota;      /* most bytes in it; 0: no limit */
@@ -105,6 +106,8 @@ PX_API PX_NODISCARD px_err px_control_ask(const char *path, const char *command,
  * line by line (px_node_text_free) until the one that has "ok". Closing it ends the command. */
 typedef struct px_control px_control;
 PX_API PX_NODISCARD px_err px_control_open(const char *path, const char *command, px_control **out);
+/* One more command on the same connection. */
+PX_API PX_NODISCARD px_err px_control_say(px_control *c, const char *command);
 /* PX_ERR_TIMEOUT, PX_ERR_INTERRUPTED (a signal came; call again), PX_ERR_RESET. */
 PX_API PX_NODISCARD px_err px_control_next(px_control *c, uint64_t timeout_ms, char **line);
 PX_API void px_control_close(px_control *c);

@@ -13,6 +13,7 @@
 #include "plexus/sampler.h"
 #include "plexus/sim.h"
 #include "plexus/store.h"
+#include "plexus/swarm.h"
 #include "plexus/template.h"
 #include "plexus/tensor.h"
 #include "plexus/tokenizer.h"

@@ -63,8 +63,8 @@ px_err pxi_stage_head_read(const uint8_t in[PXI_STAGE_HEAD], struct pxi_stage_he
         .rows = get32(in + 24),
         .cols = get32(in + 28),
     };
-    if (out->kind < PXI_STAGE_OPEN || out->kind > PXI_STAGE_CLOSE)
-        return bad(d, 0, "kind", "from 1 to 8", out->kind);
+    if (out->kind < PXI_STAGE_OPEN || out->kind > PXI_STAGE_DRAIN)
+        return bad(d, 0, "kind", "from 1 to 9", out->kind);
     if (out->kind == PXI_STAGE_INPUT || out->kind == PXI_STAGE_TOKENS)
         return check_rows(out, d);
     uint32_t most = out->kind == PXI_STAGE_OPEN    ? PXI_LIMIT_STAGE_OPEN_BYTES

@@ -38,7 +38,8 @@ static enum pxi_wire_verdict begin(void *ctx, const struct pxi_stage_head *m, vo
     struct pxi_hop *h = ctx;
     (void)place;
     bool back = m->kind == PXI_STAGE_READY || m->kind == PXI_STAGE_ERROR ||
-                m->kind == PXI_STAGE_PING || m->kind == PXI_STAGE_PONG;
+                m->kind == PXI_STAGE_PING || m->kind == PXI_STAGE_PONG ||
+                m->kind == PXI_STAGE_DRAIN;
     return back && m->session == h->session ? PXI_WIRE_TAKE : PXI_WIRE_BAD;
 }
 

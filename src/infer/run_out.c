@@ -20,6 +20,13 @@ void pxi_run_error(struct pxi_run *r, uint32_t hop, px_err err, const char *text
     pxi_wire_send(&r->up_out, &h, why);
 }
 
+void pxi_run_drain(struct pxi_run *r)
+{
+    struct pxi_stage_head h = {
+        .kind = PXI_STAGE_DRAIN, .session = r->id, .epoch = r->epoch, .hop = (uint16_t)r->hop};
+    pxi_wire_send(&r->up_out, &h, px_view_of(NULL, 0));
+}
+
 /* ------------------------------------------------------------------------- long messages */
 
 /* The next bytes of the message that is half written, as far as they lie together. */
@@ -87,6 +94,7 @@ void pxi_run_send(struct pxi_run *r)
             return;
         r->sent += r->out.rows;
         pxi_wire_end(out);
+        pxi_run_release(r);
     }
 }
 
@@ -122,7 +130,7 @@ static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_vie
     struct pxi_run *r = of(h);
     if (m->epoch != r->epoch)
         return;
-    if (m->kind == PXI_STAGE_ERROR) {
+    if (m->kind == PXI_STAGE_ERROR || m->kind == PXI_STAGE_DRAIN) {
         struct pxi_stage_head up = *m;
         pxi_wire_send(&r->up_out, &up, payload);
     } else if (m->kind == PXI_STAGE_READY && !r->last) {
@@ -141,6 +149,7 @@ static void on_lost(struct pxi_hop *h, px_err why)
 {
     struct pxi_run *r = of(h);
     r->ready = false;
+    pxi_run_release(r);
     pxi_run_error(r, r->hop + 1, why, px_err_text(why));
 }
 

@@ -29,6 +29,11 @@ px_err pxi_stages_add(struct pxi_stages *s, const char *model, struct pxi_sessio
  * worker still computes for it: ask again later. */
 bool pxi_stages_remove(struct pxi_stages *s, struct pxi_stage *stage);
 
+/* Drain: sessions that are new are refused, and the clients of the others are asked to go to other
+ * peers, which they do without losing a token; those that go on are served. Off: as before. */
+void pxi_stages_drain(struct pxi_stages *s, bool on);
+bool pxi_stages_draining(const struct pxi_stages *s);
+
 /* For chains whose next hop is this peer. */
 struct pxi_hop_self pxi_stages_self(struct pxi_stages *s);
 /* What `plexus ps` shows of a stage. */

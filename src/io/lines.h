@@ -43,6 +43,8 @@ void pxi_lines_server_close(struct pxi_lines_server *s);
 struct pxi_lines_client;
 /* Connect and send one line. PX_ERR_UNREACHABLE: nobody listens. */
 px_err pxi_lines_dial(const char *path, const char *line, struct pxi_lines_client **out);
+/* Send one more line. PX_ERR_RESET. */
+px_err pxi_lines_say(struct pxi_lines_client *c, const char *line);
 /* The next line, freed by the caller with pxi_free. PX_ERR_TIMEOUT, PX_ERR_RESET. */
 px_err pxi_lines_next(struct pxi_lines_client *c, uint64_t timeout_ms, char **line);
 void pxi_lines_hangup(struct pxi_lines_client *c);

@@ -151,6 +151,12 @@ px_err pxi_lines_dial(const char *path, const char *line, struct pxi_lines_clien
     return err;
 }
 
+px_err pxi_lines_say(struct pxi_lines_client *c, const char *line)
+{
+    return send_all(c->fd, line, strlen(line)) && send_all(c->fd, "\n", 1) ? PX_ERR_OK
+                                                                           : PX_ERR_RESET;
+}
+
 /* Take the first whole line out of what came; NULL: there is none. */
 static px_err take_line(struct pxi_lines_client *c, char **line)
 {

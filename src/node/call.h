@@ -16,6 +16,7 @@ struct pxi_call {
     px_node *node;
     struct pxi_list link;        /* in node->calls */
     struct pxi_channel *channel; /* NULL once it closed: the reply goes nowhere */
+    bool ends_with_channel;      /* it is ended then instead */
     json_t *in;
     const char *op;
     uint64_t started_ns;
@@ -34,7 +35,8 @@ struct pxi_op {
 };
 /* Tables of operations, each ended by a NULL name. */
 extern const struct pxi_op pxi_ops_node[], pxi_ops_peer[], pxi_ops_stream[], pxi_ops_dht[],
-    pxi_ops_gossip[], pxi_ops_store[], pxi_ops_swarm[], pxi_ops_infer[];
+    pxi_ops_gossip[], pxi_ops_store[], pxi_ops_swarm[], pxi_ops_infer[], pxi_ops_invite[],
+    pxi_ops_drain[];
 
 /* Run the command of a line. */
 void pxi_call_line(px_node *n, struct pxi_channel *from, const char *text, size_t length);

@@ -8,10 +8,13 @@
 static void close_channel(struct pxi_channel *c)
 {
     px_node *n = c->node;
-    for (struct pxi_list *l = n->calls.next; l != &n->calls; l = l->next) {
+    for (struct pxi_list *l = n->calls.next, *next; l != &n->calls; l = next) {
         struct pxi_call *call = PXI_OF(l, struct pxi_call, link);
+        next = l->next;
         if (call->channel == c)
             call->channel = NULL;
+        if (!call->channel && call->ends_with_channel)
+            pxi_call_end(call);
     }
     pxi_list_remove(&c->link);
     if (c->lines)
@@ -116,6 +119,11 @@ px_err px_control_open(const char *path, const char *command, px_control **out)
     px_err err = pxi_lines_dial(path, command, &c);
     *out = (px_control *)c;
     return err;
+}
+
+px_err px_control_say(px_control *c, const char *command)
+{
+    return pxi_lines_say((struct pxi_lines_client *)c, command);
 }
 
 px_err px_control_next(px_control *c, uint64_t timeout_ms, char **line)

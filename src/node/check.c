@@ -8,6 +8,7 @@
 #include "model/check.h"
 #include "plexus/gguf.h"
 #ifdef PXI_NET
+#include "codec/invite.h"
 #include "store/manifest.h"
 #endif
 
@@ -30,6 +31,7 @@ static const struct {
     {"jsonl", pxi_jsonl_check},
 #ifdef PXI_NET
     {"cid", pxi_check_cid},
+    {"invite", pxi_invite_check},
     {"kad", pxi_check_kad},
     {"manifest", pxi_manifest_check},
     {"msgpack", pxi_check_msgpack},

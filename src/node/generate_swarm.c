@@ -4,6 +4,8 @@
 #include "node/generator.h"
 #include "node/pipeline.h"
 
+enum { DRAFT = 16 }; /* tokens guessed at a time, where the peers are far */
+
 struct swarm {
     struct pxi_generator base;
     struct pxi_generator_info info;
@@ -99,7 +101,8 @@ static void on_over(void *ctx, px_err err, const char *why)
 static px_err start(struct pxi_generator *base, const struct pxi_generate_request *r,
                     pxi_generate_fn *event, void *ctx, struct pxi_generation **out)
 {
-    static const struct pxi_swarm_events events = {on_planned, on_token, on_over};
+    static const struct pxi_swarm_events events = {
+        .planned = on_planned, .token = on_token, .over = on_over};
     struct swarm *s = (struct swarm *)base;
     int32_t *ids = NULL;
     size_t n = 0;
@@ -127,6 +130,7 @@ static px_err start(struct pxi_generator *base, const struct pxi_generate_reques
                                       (uint32_t)pxi_min(r->max_tokens ? r->max_tokens : room, room),
                                   .positions = s->info.positions,
                                   .sampling = r->sampler,
+                                  .draft_max = DRAFT,
                                   .on = &events,
                                   .ctx = g};
     pxi_list_init(&g->link);

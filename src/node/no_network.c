@@ -2,6 +2,7 @@
 #include "base/diag.h"
 #include "plexus/node.h"
 #include "plexus/store.h"
+#include "plexus/swarm.h"
 
 px_err px_node_open(const px_node_options *o, px_node **out, px_diag *diag)
 {
@@ -51,6 +52,10 @@ px_err px_control_open(const char *path, const char *command, px_control **out)
     *out = NULL;
     return PX_ERR_UNSUPPORTED;
 }
+px_err px_control_say(px_control *c, const char *command)
+{
+    return PX_ERR_UNSUPPORTED;
+}
 px_err px_control_next(px_control *c, uint64_t timeout_ms, char **line)
 {
     *line = NULL;
@@ -69,4 +74,21 @@ px_err px_store_model_path(const char *root, const char *model, char **path)
 {
     *path = NULL;
     return PX_ERR_UNSUPPORTED;
+}
+
+px_err px_invite_read(const char *text, size_t n, px_invite *out, px_diag *diag)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+px_err px_swarm_key_read(const char *path, unsigned char key[32], px_diag *diag)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+px_err px_swarm_key_write(const char *path, const unsigned char *key, px_diag *diag)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+void px_swarm_name(const unsigned char key[32], char out[17])
+{
+    out[0] = 0;
 }

@@ -26,9 +26,20 @@ struct answer {
     struct pxi_swarm_job *job;
     int32_t *tokens; /* of the prompt */
     uint64_t made, first_ns, began_ns;
-    uint32_t epoch;
+    uint32_t epoch, lost;
     json_t *plan;
 };
+
+static json_t *figures(struct pxi_call *c)
+{
+    struct answer *a = c->state;
+    uint64_t now = pxi_loop_now(c->node->loop);
+    return json_pack("{s:O, s:I, s:I, s:I, s:f, s:f}", "stages", a->plan, "made",
+                     (json_int_t)a->made, "epochs", (json_int_t)a->epoch, "lost",
+                     (json_int_t)a->lost, "firstMs",
+                     a->made ? (double)(a->first_ns - a->began_ns) / 1e6 : 0.0, "decodeMs",
+                     a->made ? (double)(now - a->first_ns) / 1e6 : 0.0);
+}
 
 static void answer_drop(struct pxi_call *c)
 {
@@ -46,9 +57,10 @@ static void on_planned(void *ctx, struct pxi_swarm_job *j)
     json_decref(a->plan);
     a->plan = stages_of(j);
     a->epoch = pxi_swarm_epoch(j);
+    a->lost = pxi_swarm_lost(j);
     if (a->tokens)
-        pxi_call_progress(
-            c, json_pack("{s:O, s:I}", "stages", a->plan, "epoch", (json_int_t)a->epoch));
+        pxi_call_progress(c, json_pack("{s:O, s:I, s:I}", "stages", a->plan, "epoch",
+                                       (json_int_t)a->epoch, "lost", (json_int_t)a->lost));
 }
 
 static void on_token(void *ctx, int32_t token)
@@ -57,8 +69,11 @@ static void on_token(void *ctx, int32_t token)
     struct answer *a = c->state;
     if (!a->made++)
         a->first_ns = pxi_loop_now(c->node->loop);
+    struct pxi_chain_counts n = pxi_swarm_counts(a->job);
     if (c->channel)
-        pxi_call_progress(c, json_pack("{s:i}", "token", (int)token));
+        pxi_call_progress(c, json_pack("{s:i, s:I, s:I, s:I}", "token", (int)token, "trips",
+                                       (json_int_t)n.trips, "drafted", (json_int_t)n.drafted,
+                                       "accepted", (json_int_t)n.accepted));
     else
         pxi_call_end(c); /* whoever asked has gone */
 }
@@ -72,11 +87,7 @@ static void on_over(void *ctx, px_err err, const char *why)
         pxi_call_fail(c, err, why);
         return;
     }
-    uint64_t now = pxi_loop_now(c->node->loop);
-    pxi_call_ok(c, json_pack("{s:O, s:I, s:I, s:f, s:f}", "stages", a->plan, "made",
-                             (json_int_t)a->made, "epochs", (json_int_t)a->epoch, "firstMs",
-                             a->made ? (double)(a->first_ns - a->began_ns) / 1e6 : 0.0, "decodeMs",
-                             a->made ? (double)(now - a->first_ns) / 1e6 : 0.0));
+    pxi_call_ok(c, figures(c));
 }
 
 static double real(const struct pxi_call *c, const char *name)
@@ -100,10 +111,18 @@ static px_sampler_options sampling(const struct pxi_call *c)
         .seed = pxi_call_text(c, "seed") ? strtoull(pxi_call_text(c, "seed"), NULL, 10) : 0};
 }
 
-/* The ids of "tokens"; NULL when there are none. */
-static int32_t *tokens_of(const struct pxi_call *c, size_t *n)
+/* An answer of a kept session is complete: {"op":"more"} may go on. */
+static void on_turn(void *ctx)
 {
-    json_t *list = json_object_get(c->in, "tokens");
+    struct pxi_call *c = ctx;
+    json_t *out = figures(c);
+    json_object_set_new(out, "turn", json_true());
+    pxi_call_progress(c, out);
+}
+
+/* The ids in a list; NULL when there are none. */
+static int32_t *ids_of(json_t *list, size_t *n)
+{
     *n = json_array_size(list);
     int32_t *ids = *n && *n <= PXI_LIMIT_CONTEXT_POSITIONS ? pxi_calloc(*n, sizeof *ids) : NULL;
     for (size_t i = 0; ids && i < *n; i++)
@@ -113,7 +132,8 @@ static int32_t *tokens_of(const struct pxi_call *c, size_t *n)
 
 static void begin(struct pxi_call *c, bool generate)
 {
-    static const struct pxi_swarm_events events = {on_planned, on_token, on_over};
+    static const struct pxi_swarm_events events = {on_planned, on_token, on_turn, on_over};
+    size_t end_count;
     if (!pxi_call_text(c, "model")) {
         pxi_call_fail(c, PX_ERR_INVALID, "model: a name is missing");
         return;
@@ -133,13 +153,22 @@ static void begin(struct pxi_call *c, bool generate)
         .positions = (uint32_t)pxi_min(pxi_call_uint(c, "positions", 0), UINT32_MAX),
         .stages_min = (unsigned)pxi_min(pxi_call_uint(c, "stages", 0), PXI_LIMIT_PLAN_PEERS),
         .sampling = sampling(c),
+        .draft = pxi_call_text(c, "draft") ? pxi_call_text(c, "draft") : "off",
+        .draft_max = (uint32_t)pxi_min(pxi_call_uint(c, "draft_max", 16), PXI_LIMIT_STAGE_DRAFT),
+        .draft_blocks = (uint32_t)pxi_min(pxi_call_uint(c, "draft_blocks", 0), UINT32_MAX),
         .on = &events,
         .ctx = c};
-    if (generate && !(o.tokens = a->tokens = tokens_of(c, &o.token_count))) {
+    if (generate &&
+        !(o.tokens = a->tokens = ids_of(json_object_get(c->in, "tokens"), &o.token_count))) {
         pxi_call_fail(c, PX_ERR_INVALID, "tokens: a list of token ids is missing");
         return;
     }
+    int32_t *ends = ids_of(json_object_get(c->in, "ends"), &end_count);
+    o.ends = ends;
+    o.end_count = (unsigned)end_count;
+    o.keep = c->ends_with_channel = generate && pxi_call_true(c, "keep");
     a->job = pxi_swarm_start(c->node->pipeline, &o);
+    pxi_free(ends);
     if (!a->job)
         pxi_call_fail(c, PX_ERR_NOMEM, NULL);
 }
@@ -152,6 +181,34 @@ static void op_generate(struct pxi_call *c)
 static void op_plan(struct pxi_call *c)
 {
     begin(c, false);
+}
+
+/* The next turn of the session that the call "session" of this channel keeps: "tokens" after the
+ * first "from", and an answer, whose tokens that call tells. */
+static void op_more(struct pxi_call *c)
+{
+    px_err err = PX_ERR_NOT_FOUND;
+    size_t n;
+    int32_t *ids = ids_of(json_object_get(c->in, "tokens"), &n);
+    for (struct pxi_list *l = c->node->calls.next; ids && l != &c->node->calls; l = l->next) {
+        struct pxi_call *k = PXI_OF(l, struct pxi_call, link);
+        struct answer *a = k->state;
+        if (k == c || k->channel != c->channel || !k->ends_with_channel ||
+            !json_equal(json_object_get(k->in, "id"), json_object_get(c->in, "session")))
+            continue;
+        err = pxi_swarm_go_on(a->job, (uint32_t)pxi_min(pxi_call_uint(c, "from", 0), UINT32_MAX),
+                              ids, n, (uint32_t)pxi_min(pxi_call_uint(c, "max", 128), UINT32_MAX));
+        if (err == PX_ERR_OK) {
+            a->began_ns = c->started_ns;
+            a->made = 0;
+        }
+        break;
+    }
+    pxi_free(ids);
+    if (err == PX_ERR_OK)
+        pxi_call_ok(c, NULL);
+    else
+        pxi_call_fail(c, err, NULL);
 }
 
 /* ------------------------------------------------------------------------------ stages */
@@ -171,8 +228,6 @@ static void op_stages(struct pxi_call *c)
 }
 
 const struct pxi_op pxi_ops_infer[] = {
-    {"generate", op_generate},
-    {"plan", op_plan},
-    {"stages", op_stages},
-    {NULL, NULL},
+    {"generate", op_generate}, {"more", op_more}, {"plan", op_plan},
+    {"stages", op_stages},     {NULL, NULL},
 };

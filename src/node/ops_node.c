@@ -3,6 +3,7 @@
 
 #include "crypto/hash.h"
 #include "node/call.h"
+#include "plexus/swarm.h"
 
 static json_t *own_addrs(px_node *n)
 {
@@ -32,6 +33,10 @@ json_t *pxi_json_ready(px_node *n)
     json_object_set_new(doc, "protocols", own_protocols(n));
     json_object_set(doc, "notes", n->notes);
     json_object_set_new(doc, "api", n->control ? json_string(n->control) : json_null());
+    char swarm[17];
+    if (n->upgrader.psk)
+        px_swarm_name(n->psk, swarm);
+    json_object_set_new(doc, "swarm", n->upgrader.psk ? json_string(swarm) : json_null());
     const char *http = px_node_http(n);
     json_object_set_new(doc, "http", http ? json_string(http) : json_null());
     return doc;

@@ -43,10 +43,12 @@ struct pxi_pipeline {
     struct pxi_kernels kernels;
     struct pxi_stages *stages;
     struct pxi_offers *offers;
-    struct pxi_list loaded, loads;
+    struct pxi_list loaded, loads, drafters;
+    struct pxi_draft_past *past;
     struct pxi_computation measuring;
     uint64_t rate;
-    bool measured;
+    uint32_t answers; /* of our own, under way */
+    bool measured, draining;
 };
 
 px_node *pxi_pipeline_node(struct pxi_pipeline *p)
@@ -62,6 +64,27 @@ struct pxi_stages *pxi_pipeline_stages(struct pxi_pipeline *p)
 struct pxi_offers *pxi_pipeline_offers(struct pxi_pipeline *p)
 {
     return p->offers;
+}
+
+void pxi_pipeline_means(struct pxi_pipeline *p, struct pxi_compute **worker,
+                        const struct pxi_kernels **kn, struct pxi_team **team)
+{
+    if (worker)
+        *worker = p->worker;
+    if (kn)
+        *kn = &p->kernels;
+    if (team)
+        *team = p->team;
+}
+
+struct pxi_list *pxi_pipeline_drafters(struct pxi_pipeline *p)
+{
+    return &p->drafters;
+}
+
+struct pxi_draft_past **pxi_pipeline_past(struct pxi_pipeline *p)
+{
+    return &p->past;
 }
 
 /* ------------------------------------------------------------------------ what we have */
@@ -165,6 +188,39 @@ static bool make_room(struct pxi_pipeline *p)
     return n < PXI_LIMIT_OFFER_MODELS;
 }
 
+/* ------------------------------------------------------------------------ draining */
+
+void pxi_pipeline_drain(struct pxi_pipeline *p, bool on)
+{
+    p->draining = on;
+    pxi_stages_drain(p->stages, on);
+}
+
+bool pxi_pipeline_draining(const struct pxi_pipeline *p)
+{
+    return p->draining;
+}
+
+struct pxi_pipeline_work pxi_pipeline_look(struct pxi_pipeline *p)
+{
+    struct pxi_pipeline_work w = {.answers = p->answers};
+    struct pxi_stage_status st;
+    for (struct pxi_list *l = p->loaded.next, *next; p->draining && l != &p->loaded; l = next) {
+        next = l->next;
+        evict(p, PXI_OF(l, struct loaded, link));
+    }
+    for (; pxi_stages_status(p->stages, w.slices, &st); w.slices++)
+        w.sessions += st.sessions;
+    return w;
+}
+
+void pxi_pipeline_working(struct pxi_pipeline *p, int more)
+{
+    p->answers += (uint32_t)more;
+}
+
+/* ------------------------------------------------------------------------ loading */
+
 /* A model that was opened: a cache for its sessions, and it is served. Takes the model. */
 static px_err install(struct pxi_pipeline *p, struct pxi_load *l, px_model *m)
 {
@@ -231,6 +287,8 @@ static void load_begin(struct pxi_timer *t, uint64_t now_ns)
     if (!l->positions || l->positions > PXI_LIMIT_CONTEXT_POSITIONS || !l->slots ||
         l->slots > PXI_LIMIT_STAGE_SESSIONS)
         load_over(l, PX_ERR_INVALID, NULL);
+    else if (p->draining)
+        load_over(l, PX_ERR_REFUSED, NULL);
     else if (k && k->positions >= l->positions)
         load_over(l, PX_ERR_OK, NULL);
     else if ((k && !evict(p, k)) || !make_room(p))
@@ -312,6 +370,10 @@ static void serve(void *ctx, struct pxi_offer_call *c)
         answer(p, c, PX_ERR_INVALID, NULL, false);
         return;
     }
+    if (p->draining) {
+        answer(p, c, PX_ERR_REFUSED, NULL, false);
+        return;
+    }
     if (c->in.kind == PXI_OFFER_QUERY) {
         /* Whoever has a store can get any model that somebody provides. */
         struct pxi_model_facts facts;
@@ -355,6 +417,7 @@ struct pxi_pipeline *pxi_pipeline_new(px_node *n)
     p->node = n;
     pxi_list_init(&p->loaded);
     pxi_list_init(&p->loads);
+    pxi_list_init(&p->drafters);
     choose_kernels(p);
     p->team = pxi_team_new(0);
     p->worker = p->team ? pxi_compute_new(n->loop) : NULL;
@@ -382,6 +445,8 @@ void pxi_pipeline_free(struct pxi_pipeline *p)
     pxi_offers_free(p->offers);
     pxi_stages_stop(p->stages);
     pxi_compute_free(p->worker);
+    pxi_drafters_free(&p->drafters);
+    pxi_draft_past_free(p->past);
     pxi_stages_free(p->stages);
     while (!pxi_list_empty(&p->loaded))
         unload(p, PXI_OF(p->loaded.next, struct loaded, link));

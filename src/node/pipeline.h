@@ -9,6 +9,7 @@
 #include "infer/chain.h"
 #include "infer/offer.h"
 #include "infer/plan.h"
+#include "node/drafter.h"
 #include "node/engine.h"
 #include "node/node_impl.h"
 #include "node/slice_source.h"
@@ -33,6 +34,23 @@ void pxi_load_forget(struct pxi_load *l);
 uint64_t pxi_pipeline_memory(const struct pxi_pipeline *p);
 uint64_t pxi_pipeline_rate(const struct pxi_pipeline *p);
 
+/* Drain: no new slices, sessions or answers, and those of others go to other peers. Slices that
+ * nobody uses any more are unloaded. */
+void pxi_pipeline_drain(struct pxi_pipeline *p, bool on);
+bool pxi_pipeline_draining(const struct pxi_pipeline *p);
+/* What is still here: sessions of others, answers of our own. Unloads what a drain has freed. */
+struct pxi_pipeline_work {
+    uint32_t sessions, answers, slices;
+};
+struct pxi_pipeline_work pxi_pipeline_look(struct pxi_pipeline *p);
+/* An answer of our own begins (1) or ends (-1). */
+void pxi_pipeline_working(struct pxi_pipeline *p, int more);
+/* What drafters compute with; those that are not wanted may be NULL. */
+void pxi_pipeline_means(struct pxi_pipeline *p, struct pxi_compute **worker,
+                        const struct pxi_kernels **kn, struct pxi_team **team);
+struct pxi_list *pxi_pipeline_drafters(struct pxi_pipeline *p);
+struct pxi_draft_past **pxi_pipeline_past(struct pxi_pipeline *p);
+
 px_node *pxi_pipeline_node(struct pxi_pipeline *p);
 struct pxi_stages *pxi_pipeline_stages(struct pxi_pipeline *p);
 struct pxi_offers *pxi_pipeline_offers(struct pxi_pipeline *p);
@@ -41,9 +59,13 @@ struct pxi_offers *pxi_pipeline_offers(struct pxi_pipeline *p);
 
 struct pxi_swarm_job;
 
+enum { PXI_SWARM_ENDS = 16 };
+
 struct pxi_swarm_events {
     void (*planned)(void *ctx, struct pxi_swarm_job *j); /* also after a peer was replaced */
     void (*token)(void *ctx, int32_t token);
+    /* With `keep`: an answer is complete, pxi_swarm_go_on may follow, from inside too. */
+    void (*turn)(void *ctx);
     /* Once; the job is freed after it. PX_ERR_OK: as many tokens as asked for. */
     void (*over)(void *ctx, px_err err, const char *why);
 };
@@ -55,13 +77,24 @@ struct pxi_swarm_options {
     uint32_t max_tokens; /* sampled at most; 0: none, only a plan is made */
     uint32_t positions;  /* 0: enough for prompt and answer */
     unsigned stages_min; /* 0: as the plan finds best */
+    bool keep;           /* the session outlives its answer; `turn` tells instead of `over` */
+    const int32_t *ends; /* tokens that complete an answer, at most PXI_SWARM_ENDS */
+    unsigned end_count;
     px_sampler_options sampling;
+    const char *draft;     /* NULL or "auto", "off", "lookup", or the name of a model */
+    uint32_t draft_max;    /* most tokens that are guessed at a time */
+    uint32_t draft_blocks; /* of the model that guesses, the first so many; 0: all */
     const struct pxi_swarm_events *on;
     void *ctx;
 };
 
 /* Begin: ask peers, plan, load, run. NULL: no memory. Nothing is told from inside. */
 struct pxi_swarm_job *pxi_swarm_start(struct pxi_pipeline *p, const struct pxi_swarm_options *o);
+/* The next turn of a kept session, whose stages hold its first `from` tokens: these follow, and an
+ * answer to them. PX_ERR_INVALID: none is kept, or it holds another number of tokens;
+ * PX_ERR_CONTEXT_FULL; PX_ERR_REFUSED: this node drains. */
+px_err pxi_swarm_go_on(struct pxi_swarm_job *j, uint32_t from, const int32_t *tokens, size_t n,
+                       uint32_t max_tokens);
 /* End without an event. */
 void pxi_swarm_cancel(struct pxi_swarm_job *j);
 
@@ -73,7 +106,10 @@ struct pxi_swarm_stage {
     double seconds;
 };
 bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_swarm_stage *out);
+struct pxi_chain_counts pxi_swarm_counts(const struct pxi_swarm_job *j);
 /* How often the chain was opened: 1 when no peer was lost. */
 uint32_t pxi_swarm_epoch(const struct pxi_swarm_job *j);
+/* How often it broke: each time a peer was lost, or a session stood still. */
+uint32_t pxi_swarm_lost(const struct pxi_swarm_job *j);
 
 #endif

@@ -91,7 +91,8 @@ static void listen_lan(void *ctx, const struct pxi_endpoint *at)
 
 static px_err listen_default(px_node *n, const px_node_options *o, px_diag *d)
 {
-    struct lan l = {.node = n, .diag = d, .all = o->public_, .port = o->port};
+    struct lan l = {
+        .node = n, .diag = d, .all = o->public_, .port = o->port, .chosen = o->port_wish};
     struct pxi_endpoint any = {.family = 4};
     pxi_endpoint_expand(&any, listen_lan, &l);
     any.family = 6;

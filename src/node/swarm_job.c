@@ -1,4 +1,6 @@
 /* One answer of a model over several peers: who helps, who computes what, and who replaces whom. */
+#include <string.h>
+
 #include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
@@ -14,10 +16,12 @@ struct helper {
     uint64_t memory, rate;
     bool self, fit, lost; /* it answered and has the model; it failed in this job */
     bool unheeded;        /* slow or silent: asked, but not waited for */
+    bool leaving;         /* it drains: nothing new for it */
 };
 
 struct hop {
     struct helper *helper;
+    struct helper *leaver; /* who computes it until the helper has loaded it */
     struct pxi_slice slice;
     double seconds;
     struct pxi_swarm_job *job;
@@ -30,17 +34,24 @@ struct pxi_swarm_job {
     void *ctx;
     struct pxi_model_facts facts;
     struct pxi_chain *chain;
+    struct pxi_drafter *drafter; /* NULL: nothing is guessed */
+    uint32_t *words;             /* the text, for drafts of later answers */
+    uint32_t words_n;
     struct helper *helpers;
     unsigned helper_count, waiting; /* answers that are still to come */
     struct hop hops[PXI_LIMIT_PLAN_PEERS];
-    unsigned hop_count, mending, routes;
+    unsigned hop_count, mending, routes, lost;
     uint32_t max_tokens, made, positions, stages_min;
+    int32_t ends[PXI_SWARM_ENDS];
+    unsigned end_count;
+    bool keep, idle;        /* between two turns */
     struct pxi_timer timer; /* events are never told from inside a call */
     void (*next)(struct pxi_swarm_job *j);
     px_err err;
     char why[128];
     bool planned, over;
-    bool telling, cancelled; /* in an event of the owner; who cancelled from inside it */
+    bool draft_auto, draft_idle; /* drafts only where the way is long; it is not */
+    bool telling, cancelled;     /* in an event of the owner; who cancelled from inside it */
 };
 
 static struct pxi_timers *timers(struct pxi_swarm_job *j)
@@ -49,6 +60,14 @@ static struct pxi_timers *timers(struct pxi_swarm_job *j)
 }
 
 static void later(struct pxi_swarm_job *j, void (*next)(struct pxi_swarm_job *j));
+
+/* The job counts as work of this node while it is not idle. */
+static void rest(struct pxi_swarm_job *j, bool idle)
+{
+    if (j->idle != idle)
+        pxi_pipeline_working(j->pipeline, idle ? -1 : 1);
+    j->idle = idle;
+}
 
 void pxi_swarm_cancel(struct pxi_swarm_job *j)
 {
@@ -60,9 +79,14 @@ void pxi_swarm_cancel(struct pxi_swarm_job *j)
         return;
     }
     pxi_timer_disarm(timers(j), &j->timer);
+    rest(j, true);
     for (unsigned i = 0; i < j->helper_count; i++)
         pxi_asking_cancel(&j->helpers[i].ask);
     pxi_chain_free(j->chain);
+    pxi_drafter_free(j->drafter);
+    if (j->words_n)
+        pxi_draft_past_add(pxi_pipeline_past(j->pipeline), j->facts.id, j->words, j->words_n);
+    pxi_free(j->words);
     for (unsigned i = 0; i < j->hop_count; i++)
         pxi_load_forget(j->hops[i].load);
     pxi_free(j->helpers);
@@ -107,29 +131,115 @@ static void tell_plan(struct pxi_swarm_job *j)
 
 /* ------------------------------------------------------------------------ the chain */
 
+static bool is_end(const struct pxi_swarm_job *j, int32_t token)
+{
+    for (unsigned i = 0; i < j->end_count; i++)
+        if (j->ends[i] == token)
+            return true;
+    return false;
+}
+
+/* The answer is complete: the session ends, or waits for what is said next. */
+static void complete(struct pxi_swarm_job *j)
+{
+    if (!j->keep) {
+        end(j, PX_ERR_OK, NULL);
+        return;
+    }
+    rest(j, true);
+    j->telling = true;
+    j->on->turn(j->ctx);
+    j->telling = false;
+}
+
 static void on_token(void *ctx, uint32_t index, int32_t token)
 {
     struct pxi_swarm_job *j = ctx;
     (void)index;
-    if (j->over)
+    if (j->over || j->idle) /* idle: of a chain that was opened anew */
         return;
     j->made++;
-    if (j->made < j->max_tokens && pxi_chain_push(j->chain, &token, 1) != PX_ERR_OK)
-        j->max_tokens = j->made; /* the context is full */
+    if (j->words_n < j->positions)
+        j->words[j->words_n++] = (uint32_t)token;
+    bool done = is_end(j, token) || j->made >= j->max_tokens ||
+                pxi_chain_push(j->chain, &token, 1) != PX_ERR_OK; /* the context is full */
     j->telling = true;
     j->on->token(j->ctx, token);
     j->telling = false;
-    if (j->made >= j->max_tokens)
-        end(j, PX_ERR_OK, NULL);
+    if (done && !j->over)
+        complete(j);
+}
+
+px_err pxi_swarm_go_on(struct pxi_swarm_job *j, uint32_t from, const int32_t *tokens, size_t n,
+                       uint32_t max_tokens)
+{
+    if (!j->idle || j->over || from != pxi_chain_length(j->chain) || !max_tokens)
+        return PX_ERR_INVALID;
+    if (pxi_pipeline_draining(j->pipeline))
+        return PX_ERR_REFUSED;
+    px_err err = pxi_chain_push(j->chain, tokens, n);
+    if (err != PX_ERR_OK)
+        return err;
+    for (size_t i = 0; i < n && j->words_n < j->positions; i++)
+        j->words[j->words_n++] = (uint32_t)tokens[i];
+    j->made = 0;
+    j->max_tokens = max_tokens;
+    rest(j, false);
+    return PX_ERR_OK;
+}
+
+static uint32_t on_draft(void *ctx, const uint32_t *words, uint32_t n, uint32_t *out, uint32_t max)
+{
+    struct pxi_swarm_job *j = ctx;
+    uint32_t most = j->max_tokens > j->made + 1 ? j->max_tokens - j->made - 1 : 0;
+    if (!j->drafter || j->draft_idle)
+        return 0;
+    return pxi_drafter_draft(j->drafter, words, n, out, (uint32_t)pxi_min(max, most));
+}
+
+static void on_drafted(void *ctx, uint32_t n, const uint32_t *tokens, uint32_t count)
+{
+    struct pxi_swarm_job *j = ctx;
+    pxi_chain_drafted(j->chain, n, tokens, count);
+}
+
+/* The round trip to a peer; 0 to ourselves and where it is not known. */
+static uint64_t rtt_ns(struct pxi_swarm_job *j, const struct helper *h)
+{
+    const px_node *n = pxi_pipeline_node(j->pipeline);
+    struct pxi_conn *c = h->self ? NULL : pxi_host_conn(n->host, &h->peer, true);
+    uint64_t rtt_ns = 0;
+    if (c && n->heartbeat)
+        (void)pxi_heartbeat_state(n->heartbeat, &h->peer, &rtt_ns);
+    return c && !rtt_ns && c->ops->rtt_ns ? c->ops->rtt_ns(c) : rtt_ns;
+}
+
+/* Drafts are worth their work where a token is under way for at least half of the time that it is
+ * computed. Two peers are as far from each other as the farther one is from us. */
+static bool far(struct pxi_swarm_job *j)
+{
+    double way = 0, work = 0;
+    uint64_t before = 0;
+    for (unsigned i = 0; i < j->hop_count; i++) {
+        uint64_t rtt = rtt_ns(j, j->hops[i].helper);
+        if (i == 0 || j->hops[i].helper != j->hops[i - 1].helper)
+            way += (double)pxi_max(before, rtt) / 2e9;
+        before = rtt;
+        work += j->hops[i].seconds;
+    }
+    return way + (double)before / 2e9 >= work / 2;
 }
 
 static void open_chain(struct pxi_swarm_job *j)
 {
     struct pxi_chain_hop hops[PXI_LIMIT_PLAN_PEERS];
-    for (unsigned i = 0; i < j->hop_count; i++)
+    for (unsigned i = 0; i < j->hop_count; i++) {
+        j->hops[i].leaver = NULL;
         hops[i] = (struct pxi_chain_hop){.peer = j->hops[i].helper->peer,
                                          .first = j->hops[i].slice.first,
                                          .last = j->hops[i].slice.last};
+    }
+    j->draft_idle = j->draft_auto && !far(j);
     px_err err =
         ++j->routes > ROUTES_MAX ? PX_ERR_LIMIT : pxi_chain_route(j->chain, hops, j->hop_count);
     if (err != PX_ERR_OK) {
@@ -214,7 +324,9 @@ static struct helper *replacement(struct pxi_swarm_job *j)
         unsigned has = 0;
         for (unsigned k = 0; k < j->hop_count; k++)
             has += j->hops[k].helper == h;
-        if (h->fit && !h->lost && !h->ask.busy && has < least) {
+        bool can = h->fit && !h->lost && !h->leaving && !h->ask.busy &&
+                   !(h->self && pxi_pipeline_draining(j->pipeline));
+        if (can && has < least) {
             least = has;
             best = h;
         }
@@ -236,7 +348,12 @@ static void mend(struct pxi_swarm_job *j)
     for (unsigned i = 0; i < j->hop_count; i++) {
         if (j->hops[i].helper)
             continue;
-        j->hops[i].helper = replacement(j);
+        struct helper *leaver = j->hops[i].leaver, *heir = replacement(j);
+        if (!heir && leaver && !leaver->lost) {
+            j->hops[i].helper = leaver; /* it stays where it is, as long as it can */
+            continue;
+        }
+        j->hops[i].helper = heir;
         if (!j->hops[i].helper && j->waiting == 1) {
             end(j, j->err != PX_ERR_OK ? j->err : PX_ERR_NOT_FOUND,
                 j->why[0] ? j->why : "no peer is left for some blocks");
@@ -256,22 +373,45 @@ static void on_broken(void *ctx, unsigned hop, px_err why, px_view text)
     struct pxi_swarm_job *j = ctx;
     if (j->over)
         return;
+    j->lost++;
     j->err = why;
     snprintf(j->why, sizeof j->why, "%.*s", (int)pxi_min(text.n, sizeof j->why - 1), text.p);
-    if (hop < j->hop_count) {
-        struct helper *h = j->hops[hop].helper;
-        for (unsigned i = 0; i < j->hop_count; i++)
-            if (j->hops[i].helper == h && !h->self)
-                j->hops[i].helper = NULL;
+    struct helper *h = hop >= j->hop_count   ? NULL
+                       : j->hops[hop].leaver ? j->hops[hop].leaver
+                                             : j->hops[hop].helper;
+    for (unsigned i = 0; h && i < j->hop_count; i++)
+        if (j->hops[i].helper == h && !h->self)
+            j->hops[i].helper = NULL;
+    if (h)
         h->lost = !h->self;
-    }
+    if (j->waiting) /* slices that are being handed over are awaited first */
+        return;
     /* At once the first times, then slower and slower: the fault may be our own. */
     uint64_t shift = j->routes < 4 ? 0 : j->routes < 12 ? j->routes - 3 : 9;
     j->next = mend;
     pxi_timer_after(timers(j), &j->timer, shift ? (PXI_MS << shift) * 4 : 0);
 }
 
-static const struct pxi_chain_events chain_events = {on_token, on_broken};
+/* A peer drains. While it goes on, another one loads its slices; then the chain is opened through
+ * that one. Who cannot be replaced is kept. A chain that is being mended hears of it again. */
+static void on_leaving(void *ctx, unsigned hop)
+{
+    struct pxi_swarm_job *j = ctx;
+    struct helper *h = hop < j->hop_count ? j->hops[hop].helper : NULL;
+    if (j->over || j->waiting || !h)
+        return;
+    h->leaving = true;
+    if (!replacement(j))
+        return;
+    for (unsigned i = 0; i < j->hop_count; i++)
+        if (j->hops[i].helper == h) {
+            j->hops[i].leaver = h;
+            j->hops[i].helper = NULL;
+        }
+    later(j, mend);
+}
+
+static const struct pxi_chain_events chain_events = {on_token, on_broken, on_leaving, on_draft};
 
 /* ------------------------------------------------------------------------ planning */
 
@@ -386,6 +526,27 @@ static void query(struct pxi_swarm_job *j)
         plan(j);
 }
 
+static px_err prepare_drafts(struct pxi_swarm_job *j, const struct pxi_swarm_options *o)
+{
+    struct pxi_drafter_options d = {.what = o->draft,
+                                    .blocks = o->draft_blocks,
+                                    .positions = j->positions,
+                                    .facts = &j->facts,
+                                    .ready = on_drafted,
+                                    .ctx = j};
+    j->draft_auto = !o->draft || strcmp(o->draft, "auto") == 0;
+    if (j->draft_auto)
+        d.what = NULL;
+    j->words = pxi_calloc(j->positions, sizeof *j->words);
+    if (!j->words)
+        return PX_ERR_NOMEM;
+    for (size_t i = 0; i < o->token_count && i < j->positions; i++)
+        j->words[j->words_n++] = (uint32_t)o->tokens[i];
+    if (!o->draft_max || !o->max_tokens || (o->draft && strcmp(o->draft, "off") == 0))
+        return PX_ERR_OK;
+    return pxi_drafter_new(j->pipeline, &d, &j->drafter);
+}
+
 static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o)
 {
     struct pxi_peer peers[PXI_LIMIT_PLAN_PEERS - 1];
@@ -411,7 +572,10 @@ static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o
                                    .sampling = &o->sampling,
                                    .on = &chain_events,
                                    .ctx = j,
-                                   .positions = j->positions};
+                                   .positions = j->positions,
+                                   .draft_max = o->draft_max};
+    if ((err = prepare_drafts(j, o)) != PX_ERR_OK)
+        return err;
     j->chain = pxi_chain_new(pxi_pipeline_stages(j->pipeline), &co);
     if (!j->chain)
         return PX_ERR_NOMEM;
@@ -429,12 +593,22 @@ struct pxi_swarm_job *pxi_swarm_start(struct pxi_pipeline *p, const struct pxi_s
     j->timer.fire = fire;
     j->max_tokens = o->max_tokens;
     j->stages_min = o->stages_min;
-    px_err err = prepare(j, o);
+    j->keep = o->keep;
+    j->end_count = (unsigned)pxi_min(o->end_count, PXI_SWARM_ENDS);
+    if (j->end_count)
+        memcpy(j->ends, o->ends, j->end_count * sizeof *j->ends);
+    j->idle = true;
+    rest(j, false);
+    bool draining = o->max_tokens && pxi_pipeline_draining(p);
+    px_err err = draining ? PX_ERR_REFUSED : prepare(j, o);
     if (err != PX_ERR_OK)
         end(j, err,
-            err == PX_ERR_NOT_FOUND ? "no such model here: plexus push puts a file into the store, "
-                                      "pull a model of others"
-                                    : NULL);
+            draining ? "this node drains and takes nothing new: plexus drain --off ends that"
+            : err == PX_ERR_INVALID ? "the draft model has another vocabulary"
+            : err == PX_ERR_NOT_FOUND
+                ? "no such model here: plexus push puts a file into the store, "
+                  "pull a model of others"
+                : NULL);
     else
         later(j, query);
     return j;
@@ -450,7 +624,17 @@ bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_sw
     return true;
 }
 
+struct pxi_chain_counts pxi_swarm_counts(const struct pxi_swarm_job *j)
+{
+    return j->chain ? pxi_chain_counts(j->chain) : (struct pxi_chain_counts){0};
+}
+
 uint32_t pxi_swarm_epoch(const struct pxi_swarm_job *j)
 {
     return j->chain ? pxi_chain_epoch(j->chain) : 0;
+}
+
+uint32_t pxi_swarm_lost(const struct pxi_swarm_job *j)
+{
+    return j->lost;
 }

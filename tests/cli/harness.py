@@ -79,6 +79,13 @@ class Place:
         self.nodes.append(p)
         return json.loads(p.stdout.readline() or "{}"), p
 
+    def start(self, *args, env=None):
+        """A process that is ended with the place; its standard output is text to be read."""
+        p = subprocess.Popen([self.program, *args], cwd=self.dir, env=self.env(**(env or {})),
+                             text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.nodes.append(p)
+        return p
+
     def swarm(self):
         """Two nodes that know each other: the first in this home. Their ready lines."""
         first, _ = self.up()

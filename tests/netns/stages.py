@@ -1,5 +1,5 @@
 """One model over three nodes in three network namespaces that find each other by mDNS: the words are
-those of one machine, also when the middle stage is killed or frozen in the midst of an answer.
+those of one machine, also when the middle stage drains, is killed or frozen in the midst of an answer.
 
 Usage: stages.py PLEXUS [RUNS]. Prints TAP. Needs CAP_NET_ADMIN and ip; says so and skips without
 them. Every pair of nodes has a cable of its own, because not every kernel has a bridge.
@@ -189,6 +189,29 @@ def fault_runs(swarm, tap, runs, kind, rng):
     return lost
 
 
+def drain_runs(swarm, tap, runs, rng):
+    """A node drains in the midst of an answer: same words, and nobody was lost."""
+    words = {seed: alone(swarm.program, seed) for seed in (None, 101)}
+    met = 0
+    for i in range(runs):
+        seed = None if i % 2 else 101
+        at = rng.randrange(1, TOKENS // 2)
+        hit, left = [], []
+
+        def how(name):
+            if name:
+                hit.append(name)
+                left.append(swarm.ask(name, "drain", "--timeout", "20000").get("left"))
+        tokens, done, rc, why = swarm.answer(at, how, seed)
+        met += done.get("epochs", 1) > 1
+        tap.case(f"a stage drains at token {at}{'' if seed is None else ', sampled'}",
+                 rc == 0 and tokens == words[seed] and done.get("lost") == 0 and left == [0],
+                 f"exit {rc}, {len(tokens or [])} tokens, lost {done.get('lost')}, left {left}: {why}")
+        for name in hit:
+            swarm.ask(name, "drain", "--off")
+    tap.case("most drains met an answer under way", met >= runs // 2, f"{met} of {runs}")
+
+
 def main():
     program = os.path.abspath(sys.argv[1])
     runs = int(sys.argv[2]) if len(sys.argv) > 2 else 20
@@ -199,7 +222,8 @@ def main():
     subprocess.run(["ip", "netns", "del", PREFIX + "t"], check=True)
     swarm = Swarm(program)
     rng = random.Random(1)
-    tap = Tap(8 + 2 * runs)
+    drains = max(runs // 2, 2)
+    tap = Tap(9 + 2 * runs + drains)
     try:
         mesh()
         start = time.monotonic()
@@ -221,6 +245,7 @@ def main():
         tap.case("each only its own", len(parts) == 2 and
                  all(0 < m["bytes_here"] < m["bytes"] for m in parts), str(parts))
         llama_3(swarm, tap)
+        drain_runs(swarm, tap, drains, rng)
         lost = fault_runs(swarm, tap, runs, "killed", rng)
         lost += fault_runs(swarm, tap, runs, "frozen", rng)
         tap.case("most faults met an answer under way", lost >= runs, f"{lost} of {2 * runs}")

@@ -1,0 +1,292 @@
+/* Starts, hops, delays, faults and shards: the smaller parts of plexus bench pipeline. */
+#include "bench_pipeline.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench_p2p.h"
+
+enum { HOP_TOKENS = 200, MBYTE = 1000000 };
+
+static int whole(struct pipeline *p, struct nodes *n, const struct question *q, struct answer *a)
+{
+    pipeline_step(p);
+    return answer_whole(n, 0, q, a) == 0 ? 0 : pipeline_failed(n);
+}
+
+/* Every stage has its shards: an answer of one token fetches those that are missing. */
+static int warm(struct pipeline *p, struct nodes *n, const char *model, unsigned stages)
+{
+    struct answer a;
+    struct question q = pipeline_question(p, model, 1, 2, stages);
+    int rc = whole(p, n, &q, &a);
+    answer_free(&a);
+    return rc;
+}
+
+/* --------------------------------------------------------------------------- start */
+
+/* Both nodes end and come again; then one token. */
+static int restart(struct pipeline *p, struct nodes *n, const char *model, struct series *bytes,
+                   struct series *up, struct series *ready)
+{
+    struct answer a = {0};
+    struct question q = pipeline_question(p, model, 1, 1, 2);
+    for (unsigned i = 0; i < 2; i++)
+        node_down(n, i, SIGTERM);
+    double before = lab_sent_all(n->lab), start = now_s();
+    int rc = node_up(n, 0) == 0 && node_up(n, 1) == 0 && nodes_meet(n, 2) == 0 ? 0 : -1;
+    series_add(up, (now_s() - start) * 1e3);
+    rc = rc == 0 ? whole(p, n, &q, &a) : pipeline_failed(n);
+    series_add(bytes, (lab_sent_all(n->lab) - before) / 1e3);
+    series_add(ready, a.first_ms);
+    answer_free(&a);
+    return rc;
+}
+
+int pipeline_start(struct pipeline *p)
+{
+    struct lab l;
+    struct nodes n;
+    struct series bytes = {0}, up = {0}, ready = {0};
+    pipeline_lab(p, &l, 2, 0);
+    const char *model = pipeline_nodes(p, &n, &l);
+    int rc = model ? warm(p, &n, model, 2) : pipeline_failed(&n);
+    for (unsigned i = 0; i < p->rounds && rc == 0; i++)
+        rc = restart(p, &n, model, &bytes, &up, &ready);
+    if (rc == 0) {
+        bench_row(p->rows, "start with shards: sent", median(&bytes), "kB", "hidden states",
+                  p->info.embd * 4 / 1e3);
+        bench_row(p->rows, "start: nodes up and connected", median(&up), "ms", NULL, 0);
+        bench_row(p->rows, "start: first token after", median(&ready), "ms", "allowed", 500);
+    }
+    nodes_close(&n);
+    lab_close(&l);
+    return rc;
+}
+
+/* --------------------------------------------------------------------------- hop */
+
+/* The median time between tokens, in microseconds, with so many stages. */
+static int pace(struct pipeline *p, struct nodes *n, const char *model, unsigned stages, double *us)
+{
+    struct answer a;
+    struct question q = pipeline_question(p, model, 1, HOP_TOKENS, stages);
+    int rc = whole(p, n, &q, &a);
+    *us = median(&a.gaps) * 1e6;
+    if (rc == 0 && json_array_size(a.stages) != stages)
+        rc = fail_text(PX_ERR_FAILED, "bench pipeline", NULL, "%zu stages instead of %u",
+                       json_array_size(a.stages), stages);
+    answer_free(&a);
+    return rc;
+}
+
+/* The model inside, over loopback: it computes so little that hops are what is seen. With S stages
+ * there are S hops between nodes, the way back to the client among them, as it is the first stage.
+ */
+int pipeline_hop(struct pipeline *p)
+{
+    struct lab l;
+    struct nodes n;
+    struct series one = {0}, hop = {0};
+    struct pipeline tiny = *p;
+    tiny.model = "tiny";
+    px_model *inside;
+    if (px_model_open("tiny", &inside, NULL) != PX_ERR_OK)
+        return 0;
+    tiny.info = *px_model_info_get(inside);
+    px_model_close(inside);
+    tiny.positions = HOP_TOKENS + 2;
+    lab_none(&l, 3);
+    int rc = nodes_open(&n, &l, p->threads) == 0 ? 0 : pipeline_failed(&n);
+    for (unsigned i = 0; i < 3 && rc == 0; i++) {
+        if (node_up(&n, i) != 0 || nodes_meet(&n, i + 1) != 0)
+            rc = pipeline_failed(&n);
+        for (unsigned k = 0; k <= p->rounds && rc == 0; k++) {
+            double us;
+            rc = pace(&tiny, &n, "tiny", i + 1, &us);
+            if (k && rc == 0) /* the first one loads */
+                series_add(i == 0 ? &one : &hop, i == 0 ? us : (us - median(&one)) / (i + 1));
+        }
+    }
+    if (rc == 0) {
+        bench_row(p->rows, "a token of one node, model inside", median(&one), "us", NULL, 0);
+        bench_row(p->rows, "a hop adds, loopback", median(&hop), "us", "allowed", 100);
+    }
+    p->done = tiny.done;
+    nodes_close(&n);
+    return rc;
+}
+
+/* --------------------------------------------------------------------------- delay */
+
+static int delayed(struct pipeline *p, struct nodes *n, const char *model, struct series *token)
+{
+    struct answer a;
+    struct question q = pipeline_question(p, model, 1, p->gen + 1, 3);
+    int rc = whole(p, n, &q, &a);
+    if (rc == 0)
+        series_add(token, a.decode_ms / (double)p->gen);
+    answer_free(&a);
+    return rc;
+}
+
+int pipeline_delay(struct pipeline *p)
+{
+    struct lab l;
+    struct nodes n;
+    struct series token = {0};
+    char name[96];
+    if (!p->shaped || lab_open(&l, 3, p->delay_ms) != 0) {
+        note(p->c, "lines that delay are skipped: they need root and /dev/net/tun");
+        return 0;
+    }
+    const char *model = pipeline_nodes(p, &n, &l);
+    int rc = model ? warm(p, &n, model, 3) : pipeline_failed(&n);
+    if (rc == 0 && p->token_s == 0)
+        rc = pipeline_alone(p);
+    for (unsigned i = 0; i < p->rounds && rc == 0; i++)
+        rc = delayed(p, &n, model, &token);
+    if (rc == 0) {
+        double bound = 4.0 * p->delay_ms + p->token_s * 1e3;
+        snprintf(name, sizeof name, "a token, 3 stages, +%u ms", p->delay_ms);
+        bench_row(p->rows, name, median(&token), "ms", "4 ways and computing", bound);
+        snprintf(name, sizeof name, "decode, 3 stages, +%u ms", p->delay_ms);
+        bench_row(p->rows, name, 1e3 / median(&token), "tok/s", "the same", 1e3 / bound);
+    }
+    nodes_close(&n);
+    lab_close(&l);
+    return rc;
+}
+
+/* --------------------------------------------------------------------------- faults */
+
+/* The middle stage gets a signal in the midst of an answer; the longest pause after it, and when
+ * the loss was noticed. */
+static int strike(struct pipeline *p, struct nodes *n, const char *model, int sig,
+                  struct series *pause, struct series *noticed)
+{
+    struct answer a = {0};
+    struct question q = pipeline_question(p, model, 1, p->gen + 1, 3);
+    unsigned victim = LAB_HOSTS;
+    double at = 0, longest = 0, before;
+    int rc = answer_begin(n, 0, &q, &a);
+    while (rc == 0 && !a.over) {
+        before = a.last_s;
+        int got = answer_step(n, &a);
+        rc = got < 0 ? -1 : 0;
+        if (got == 1 && at > 0 && a.last_s - before > longest)
+            longest = a.last_s - before;
+        if (at == 0 && a.made > p->gen / 4) {
+            json_t *second = json_object_get(json_array_get(a.stages, 1), "peer");
+            victim = node_of(n, json_string_value(second));
+            if (victim == 0 || victim == LAB_HOSTS)
+                break;
+            at = now_s();
+            kill(n->of[victim].pid, sig);
+        }
+    }
+    rc = rc == 0 && at > 0 ? 0 : pipeline_failed(n);
+    series_add(pause, longest);
+    if (a.lost_s > 0)
+        series_add(noticed, a.lost_s - at);
+    answer_free(&a);
+    if (victim < LAB_HOSTS) {
+        node_down(n, victim, SIGKILL);
+        if (rc == 0 && (node_up(n, victim) != 0 || nodes_meet(n, 3) != 0))
+            rc = pipeline_failed(n);
+    }
+    pipeline_step(p);
+    return rc;
+}
+
+int pipeline_faults(struct pipeline *p)
+{
+    struct lab l;
+    struct nodes n;
+    struct series pause[2] = {{0}}, noticed[2] = {{0}};
+    static const int signals[] = {SIGKILL, SIGSTOP};
+    pipeline_lab(p, &l, 3, 0);
+    const char *model = pipeline_nodes(p, &n, &l);
+    int rc = model ? warm(p, &n, model, 3) : pipeline_failed(&n);
+    for (unsigned i = 0; i < p->rounds && rc == 0; i++)
+        for (unsigned k = 0; k < 2 && rc == 0; k++) {
+            rc = warm(p, &n, model, 3);
+            if (rc == 0)
+                rc = strike(p, &n, model, signals[k], &pause[k], &noticed[k]);
+        }
+    if (rc == 0) {
+        bench_row(p->rows, "a stage is killed: pause", median(&pause[0]), "s", "allowed", 3);
+        bench_row(p->rows, "a stage freezes: noticed after", median(&noticed[1]), "s", "allowed",
+                  1);
+        bench_row(p->rows, "a stage freezes: pause", median(&pause[1]), "s", "allowed", 3);
+    }
+    nodes_close(&n);
+    lab_close(&l);
+    return rc;
+}
+
+/* --------------------------------------------------------------------------- store */
+
+/* MB/s of one stream between two processes over loopback. */
+static int raw_stream(struct pipeline *p, uint64_t bytes, struct series *rate)
+{
+    const struct p2p_way *way = &p2p_ways[1]; /* TCP and TLS, as nodes use */
+    struct p2p_pair pair = {0};
+    char at[64];
+    snprintf(at, sizeof at, way->listen, "127.0.0.1");
+    json_t *r = NULL;
+    if (talker_start(&pair.l, NULL, NULL, at, way) == 0 &&
+        talker_start(&pair.d, NULL, NULL, NULL, way) == 0)
+        r = talker_ask(&pair.d, "dial", json_pack("{s:s}", "addr", pair.l.addr));
+    if (r) {
+        json_decref(r);
+        r = talker_ask(&pair.d, "perf",
+                       json_pack("{s:s, s:I}", "peer", pair.l.peer, "down", (json_int_t)bytes));
+    }
+    double took = json_number_value(json_object_get(r, "seconds"));
+    int rc = r ? 0 : p2p_failed(NULL, "perf", &pair.d);
+    json_decref(r);
+    if (rc == 0)
+        series_add(rate, (double)bytes / MBYTE / took);
+    talker_stop(&pair.d);
+    talker_stop(&pair.l);
+    pipeline_step(p);
+    return rc;
+}
+
+/* A second node with an empty store pulls the whole model of the first one. */
+static int pull(struct pipeline *p, struct nodes *n, const char *model, uint64_t bytes,
+                struct series *rate)
+{
+    json_t *gone = nodes_ask(n, 1, "store-rm", json_pack("{s:s}", "cid", model));
+    json_decref(gone);
+    double took = nodes_pull(n, 1, model);
+    if (took < 0)
+        return pipeline_failed(n);
+    series_add(rate, (double)bytes / MBYTE / took);
+    pipeline_step(p);
+    return 0;
+}
+
+int pipeline_store(struct pipeline *p)
+{
+    struct lab l;
+    struct nodes n;
+    struct series raw = {0}, rate = {0};
+    uint64_t bytes = p->info.weight_bytes;
+    lab_none(&l, 2);
+    const char *model = pipeline_nodes(p, &n, &l);
+    int rc = model ? 0 : pipeline_failed(&n);
+    for (unsigned i = 0; i < p->rounds && rc == 0; i++) {
+        rc = raw_stream(p, bytes, &raw);
+        if (rc == 0)
+            rc = pull(p, &n, model, bytes, &rate);
+    }
+    if (rc == 0)
+        bench_row(p->rows, "shards from store to store", median(&rate), "MB/s", "raw stream",
+                  median(&raw));
+    nodes_close(&n);
+    return rc;
+}
