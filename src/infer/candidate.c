@@ -7,7 +7,8 @@
 enum { PEERS = PXI_LIMIT_PLAN_PEERS, WIDTH = PEERS + 1, WALKS = 4000 };
 
 static const uint64_t NEAR_NS = 60000000, LONGEST_NS = 10000000000;
-static const double REUSE = 1.25; /* a loaded chain may cost so much more: nothing is fetched */
+/* A loaded chain is weighed against one that must be fetched over an answer of so many tokens. */
+static const double ANSWER = 128, LOAD_RATE = 2e8, LOAD_S = 0.2;
 
 void pxi_candidate_links(struct pxi_candidate *c, const struct pxi_pb_list *links)
 {
@@ -43,7 +44,8 @@ static uint64_t told(const struct pxi_candidate *from, const struct pxi_candidat
     return 0;
 }
 
-/* Round trip of two peers; where nobody knows, they are as far as the farther one from the client. */
+/* Round trip of two peers; where nobody knows, they are as far as the farther one from the client.
+ */
 static uint64_t rtt_between(const struct pxi_candidate *a, const struct pxi_candidate *b)
 {
     if (a->self || b->self)
@@ -72,8 +74,7 @@ static void measure(const struct pxi_candidate *c, unsigned n, uint64_t row_byte
             if (i == k)
                 continue;
             wire[i * (n + 1) + k] = wire_between(&c[i], &c[k], row_bytes);
-            way[i * (n + 1) + k] =
-                (double)rtt_between(&c[i], &c[k]) / 2e9 + wire[i * (n + 1) + k];
+            way[i * (n + 1) + k] = (double)rtt_between(&c[i], &c[k]) / 2e9 + wire[i * (n + 1) + k];
         }
     }
 }
@@ -89,18 +90,19 @@ struct walk {
     unsigned count, least, steps, n, used;
     unsigned order[PEERS], best_order[PEERS], best_n;
     uint32_t cut[PEERS], best_cut[PEERS];
-    double best;
+    double best, token_s;
 };
 
 static void price(struct walk *w)
 {
     struct pxi_plan_times t;
-    if (w->n < w->least || pxi_plan_cost(w->m, w->peers, w->count, w->ways, w->order, w->cut, w->n,
-                                         &t) != PX_ERR_OK)
+    if (w->n < w->least ||
+        pxi_plan_cost(w->m, w->peers, w->count, w->ways, w->order, w->cut, w->n, &t) != PX_ERR_OK)
         return;
     if (w->best_n && t.cost_s >= w->best)
         return;
     w->best = t.cost_s;
+    w->token_s = t.token_s;
     w->best_n = w->n;
     memcpy(w->best_order, w->order, sizeof w->order);
     memcpy(w->best_cut, w->cut, sizeof w->cut);
@@ -159,7 +161,10 @@ px_err pxi_choose(const struct pxi_plan_model *model, const struct pxi_candidate
     px_err err = pxi_plan(&m, out->peers, count, &ways, &out->times);
     w.least = err == PX_ERR_OK ? (unsigned)pxi_min(m.stages_min, out->times.stages) : 1;
     walk(&w, 0);
-    if (w.best_n && (err != PX_ERR_OK || w.best <= out->times.cost_s * REUSE)) {
+    double bytes = (double)m.blocks * (double)m.block_bytes + (double)m.output_bytes;
+    double load_s = LOAD_S + bytes / (LOAD_RATE * (out->times.stages ? out->times.stages : 1));
+    if (w.best_n &&
+        (err != PX_ERR_OK || w.token_s * ANSWER <= out->times.token_s * ANSWER + load_s)) {
         err = pxi_plan_adopt(&m, out->peers, count, &ways, w.best_order, w.best_cut, w.best_n,
                              &out->times);
         out->reused = err == PX_ERR_OK;

@@ -15,7 +15,7 @@ enum { PXI_CANDIDATE_SLICES = 4 };
 struct pxi_candidate {
     struct pxi_peer peer;
     uint64_t memory, rate;
-    uint64_t rtt_ns; /* from the client; 0: the client itself, or unknown */
+    uint64_t rtt_ns;    /* from the client; 0: the client itself, or unknown */
     uint64_t rate_link; /* bytes a second between the client and it; 0: not known, or no limit */
     bool self;
     unsigned link_count, slice_count;

@@ -91,11 +91,10 @@ void pxi_offer_reply(struct pxi_offer_call *c, const struct pxi_msg_offer_reply 
         pxi_message_write(c->stream, &pxi_pb_offer_reply, r, (size_t)PXI_LIMIT_OFFER_BYTES)) {
         /* As much as the stream takes at once: it is timed by its end. */
         if (c->in.kind == PXI_OFFER_QUERY && c->in.probe && !r->err)
-            (void)pxi_stream_write(
-                c->stream, px_view_of(zeros, (size_t)pxi_min(c->in.probe, sizeof zeros)));
+            (void)pxi_stream_write(c->stream,
+                                   px_view_of(zeros, (size_t)pxi_min(c->in.probe, sizeof zeros)));
         pxi_stream_leave(c->stream);
-    }
-    else if (c->stream)
+    } else if (c->stream)
         pxi_stream_reset(c->stream);
     call_free(c);
 }
@@ -203,9 +202,8 @@ static void over(struct pxi_asking *a, px_err err)
     struct pxi_buf kept = a->in; /* the reply points into it */
     uint64_t took_ns = pxi_host_timers(a->offers->host)->now_ns - a->since_ns;
     bool replied = a->since_ns != 0;
-    a->link_rate = replied && took_ns && a->came
-                       ? (uint64_t)((double)a->came * 1e9 / (double)took_ns)
-                       : 0;
+    a->link_rate =
+        replied && took_ns && a->came ? (uint64_t)((double)a->came * 1e9 / (double)took_ns) : 0;
     a->in = (struct pxi_buf){0};
     pxi_arena_init(&arena, 4 * (size_t)PXI_LIMIT_OFFER_BYTES);
     if (replied)

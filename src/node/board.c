@@ -13,12 +13,12 @@
 
 enum {
     FIRST_MS = 1000,
-    TURN_MS = 2000,      /* between operations while there is nothing to hurry for */
+    TURN_MS = 2000, /* between operations while there is nothing to hurry for */
     SOON_MS = 200,
-    CHANGE_S = 5,        /* a record is not published more often */
-    REFRESH_S = 600,     /* and at least so often */
-    LIFE_S = 1800,       /* it is believed for so long */
-    FIND_S = 60,         /* others are looked for so often */
+    CHANGE_S = 5,    /* a record is not published more often */
+    REFRESH_S = 600, /* and at least so often */
+    LIFE_S = 1800,   /* it is believed for so long */
+    FIND_S = 60,     /* others are looked for so often */
     ADDR_S = 1800,
 };
 
@@ -108,8 +108,8 @@ static bool publish(struct pxi_board *b)
     if (b->told_s && age < CHANGE_S)
         return false;
     px_err err = write_record(b, &value, digest);
-    bool due = err == PX_ERR_OK && (!b->told_s || age >= REFRESH_S ||
-                                    memcmp(digest, b->told, sizeof digest) != 0);
+    bool due = err == PX_ERR_OK &&
+               (!b->told_s || age >= REFRESH_S || memcmp(digest, b->told, sizeof digest) != 0);
     if (due)
         err = pxi_kad_own_key(pxi_host_self(b->node->host), PXI_CAPABILITY_KEY, &key);
     b->seq = due && wall <= b->seq ? b->seq + 1 : due ? wall : b->seq;
@@ -117,8 +117,8 @@ static bool publish(struct pxi_board *b)
         err = pxi_kad_own_seal(b->node->key, px_view_of(key.p, key.n), b->seq, wall + LIFE_S,
                                px_view_of(value.p, value.n), &sealed);
     if (due && err == PX_ERR_OK)
-        b->op = pxi_kad_put(b->node->kad, px_view_of(key.p, key.n),
-                            px_view_of(sealed.p, sealed.n), published, b);
+        b->op = pxi_kad_put(b->node->kad, px_view_of(key.p, key.n), px_view_of(sealed.p, sealed.n),
+                            published, b);
     if (b->op) {
         memcpy(b->told, digest, sizeof digest);
         b->told_s = now_s(b);

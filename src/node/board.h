@@ -1,7 +1,7 @@
 /*
- * Who offers work, beyond the peers that are connected: each node that does publishes a record in the
- * DHT, signed, under its own key (infer/capability.h), tells under one key that it did, and looks
- * for the records of others. docs/internals/infer.md.
+ * Who offers work, beyond the peers that are connected: each node that does publishes a record in
+ * the DHT, signed, under its own key (infer/capability.h), tells under one key that it did, and
+ * looks for the records of others. docs/internals/infer.md.
  */
 #ifndef PXI_NODE_BOARD_H
 #define PXI_NODE_BOARD_H

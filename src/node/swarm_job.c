@@ -15,13 +15,13 @@ struct helper {
     struct pxi_swarm_job *job;
     struct pxi_peer peer;
     struct pxi_candidate facts; /* what it told */
-    bool self, fit, lost; /* it answered and has the model; it failed in this job */
-    bool connected;       /* else it is known by its record in the DHT */
-    bool sparing;         /* it loads a slice that it is a spare for */
-    uint32_t spare, ready; /* a bit a hop: slices it shall keep ready, those that are */
-    unsigned slow;        /* seconds that it has been slow */
-    bool unheeded;        /* slow or silent: asked, but not waited for */
-    bool leaving;         /* it drains: nothing new for it */
+    bool self, fit, lost;       /* it answered and has the model; it failed in this job */
+    bool connected;             /* else it is known by its record in the DHT */
+    bool sparing;               /* it loads a slice that it is a spare for */
+    uint32_t spare, ready;      /* a bit a hop: slices it shall keep ready, those that are */
+    unsigned slow;              /* seconds that it has been slow */
+    bool unheeded;              /* slow or silent: asked, but not waited for */
+    bool leaving;               /* it drains: nothing new for it */
 };
 
 struct hop {
@@ -580,8 +580,8 @@ static void query_done(struct pxi_asking *a, px_err err, const struct pxi_msg_of
 
 /* ------------------------------------------------------------------------ the beginning */
 
-/* Peers that are connected, the fittest first, then those of whom the DHT has a record; we ourselves
- * stand before them. *connected: how many are. */
+/* Peers that are connected, the fittest first, then those of whom the DHT has a record; we
+ * ourselves stand before them. *connected: how many are. */
 static unsigned candidates(struct pxi_swarm_job *j, struct pxi_peer *out, unsigned cap,
                            unsigned *connected)
 {
@@ -620,14 +620,12 @@ static void query(struct pxi_swarm_job *j)
         struct helper *h = &j->helpers[i];
         if (h->self)
             continue;
-        h->unheeded =
-            n->heartbeat && h->connected &&
-            pxi_heartbeat_state(n->heartbeat, &h->peer, NULL) < PXI_PEER_NEW;
+        h->unheeded = n->heartbeat && h->connected &&
+                      pxi_heartbeat_state(n->heartbeat, &h->peer, NULL) < PXI_PEER_NEW;
         j->waiting += !h->unheeded;
         uint64_t known;
-        m.probe = pxi_pipeline_link_rate(j->pipeline, &h->peer, &known)
-                      ? 0
-                      : PXI_LIMIT_OFFER_PROBE_BYTES;
+        m.probe =
+            pxi_pipeline_link_rate(j->pipeline, &h->peer, &known) ? 0 : PXI_LIMIT_OFFER_PROBE_BYTES;
         pxi_offer_ask(pxi_pipeline_offers(j->pipeline), &h->ask, &h->peer, &m,
                       (uint64_t)ASK_MS * PXI_MS);
     }
@@ -745,7 +743,7 @@ bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_sw
     if (i >= j->hop_count || !j->hops[i].helper)
         return false;
     const struct hop *h = &j->hops[i];
-    *out = (struct pxi_swarm_stage){h->helper->peer,   h->slice.first,  h->slice.last,
+    *out = (struct pxi_swarm_stage){h->helper->peer,         h->slice.first,        h->slice.last,
                                     h->helper->facts.memory, h->helper->facts.rate, h->seconds};
     return true;
 }
