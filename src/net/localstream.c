@@ -91,11 +91,14 @@ static void deliver(struct end *e)
 {
     while (e->in.n && !e->dead && !e->stalled) {
         px_view v = pxi_queue_peek(&e->in, 0);
+        e->stalled = true; /* unless all is taken, or resumed from inside, by a new owner perhaps */
         size_t n = pxi_stream_on_data(&e->s, v);
         if (e->dead)
             return;
         pxi_queue_drop(&e->in, n);
-        e->stalled = n < v.n;
+        if (n < v.n)
+            break;
+        e->stalled = false;
     }
     if (other(e)->starved && !other(e)->dead && e->in.n < e->in.max) {
         other(e)->starved = false;

@@ -156,6 +156,7 @@ static bool deliver(struct sim_stream *s, uint64_t now_ns)
     while (s->in && s->in->at_ns <= now_ns) {
         struct sim_chunk *c = s->in;
         size_t had = c->n - c->used;
+        s->full = true; /* unless all is taken, or resumed from inside */
         size_t took = pxi_stream_on_data(&s->s, px_view_of(c->b + c->used, had));
         if (s->s.gone)
             return false;
@@ -165,10 +166,9 @@ static bool deliver(struct sim_stream *s, uint64_t now_ns)
             s->other->roomy = true;
             wake(s->other, now_ns + s->conn->delay_ns);
         }
-        if (c->used < c->n) {
-            s->full = true;
+        if (c->used < c->n)
             return false;
-        }
+        s->full = false;
         s->in = c->next;
         if (!s->in)
             s->in_last = NULL;
