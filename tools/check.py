@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 # Compiled fast rather than well: more time goes into building these than into running them.
 FAST = ["-Doptimization=1", "-Ddebug=true", "-Dc_args=-g1"]
@@ -33,21 +34,26 @@ def programs(build, suites):
 
 
 def configure(build, options, suites):
+    """Builds what these suites run. Niced: the tests of another build run at the same time."""
     if not os.path.exists(f"{build}/build.ninja"):
         subprocess.run(["meson", "setup", build, *options], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", build, "--quiet", *programs(build, suites)], check=True)
+    subprocess.run(["nice", "-n", "5", "ninja", "-C", build, "--quiet", *programs(build, suites)],
+                   check=True)
 
 
-def run_tests(build, arguments, totals):
+def run_tests(build, arguments):
+    """The exit status of meson, and the totals."""
     env = {**os.environ, **ENV, **({"PX_TEST_LIGHT": "1"} if build.endswith("-tsan") else {})}
     run = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs",
-                          "--num-processes", AT_ONCE, *arguments], stdout=subprocess.PIPE, text=True, env=env)
-    sys.stdout.write(run.stdout)
+                          "--num-processes", AT_ONCE, *arguments], stdout=subprocess.PIPE,
+                         text=True, env=env)
+    sys.stdout.write(f"--- {build}\n{run.stdout}")
     sys.stdout.flush()
+    totals = {"passed": 0, "failed": 0, "skipped": 0}
     with open(f"{build}/meson-logs/testlog.json", encoding="utf-8", errors="replace") as log:
         for line in log:
             count(json.loads(line), totals)
-    return run.returncode
+    return run.returncode, totals
 
 
 def count(test, totals):
@@ -67,12 +73,17 @@ def main():
     build, arguments = sys.argv[1], sys.argv[2:]
     quick = "--quick" in arguments
     arguments = [a for a in arguments if a != "--quick"]
-    totals = {"passed": 0, "failed": 0, "skipped": 0}
-    code = run_tests(build, arguments, totals)
-    for name, suffix, options, suites in [] if quick or arguments else SANITIZED:
-        print(f"--- {name}", flush=True)
-        configure(build + suffix, options, suites)
-        code |= run_tests(build + suffix, [x for s in suites for x in ("--suite", s)], totals)
+    sanitized = [] if quick or arguments else SANITIZED
+    with ThreadPoolExecutor() as pool:
+        # Many tests wait: the next builds are made meanwhile, one after the other.
+        built = pool.submit(lambda: [configure(build + b[1], b[2], b[3]) for b in sanitized])
+        runs = [pool.submit(run_tests, build, arguments)]
+        built.result()
+        runs[0].result()
+        runs += [pool.submit(run_tests, build + suffix, [x for s in suites for x in ("--suite", s)])
+                 for _, suffix, _, suites in sanitized]
+    code = any(r.result()[0] for r in runs)
+    totals = {k: sum(r.result()[1][k] for r in runs) for k in ("passed", "failed", "skipped")}
     print(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
     return 1 if code or totals["failed"] or not totals["passed"] else 0
 

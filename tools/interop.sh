@@ -1,7 +1,8 @@
 #!/bin/sh
-# ./dev interop [self] [js] [go] [rust]: the interop matrix of plexus against itself and against
-# other implementations, in both roles. What is not here is skipped, and said. Exit: 0 when all
-# rows that ran passed, 1 when one failed, 77 when nothing could run.
+# ./dev interop [self] [stages] [clients] [js] [go] [rust]: the interop matrix of plexus against
+# itself and against other implementations, in both roles; one model over three nodes with many
+# faults; the npm clients of OpenAI and ollama. What is not here is skipped, and said. Exit: 0 when
+# all rows that ran passed, 1 when one failed, 77 when nothing could run.
 set -u
 cd "$(dirname "$0")/.."
 root=$(pwd)
@@ -101,18 +102,29 @@ clients() {
     grep -q '^ok ' "$log" || failed=$((failed + 1))
 }
 
+# One model over three nodes in three namespaces: 20 kills and 20 freezes of the middle stage.
+stages() {
+    say 'one model over three nodes'
+    python3 tests/netns/stages.py "$plexus" 20 | tee "$log"
+    grep -q '^1\.\.0 # SKIP' "$log" && return
+    passed=$((passed + $(grep -c '^ok ' "$log")))
+    failed=$((failed + $(grep -c '^not ok ' "$log")))
+    grep -q '^ok ' "$log" || failed=$((failed + 1))
+}
+
 mkdir -p "$out"
 [ -x "$plexus" ] || ./dev build plexus || exit 1
-[ $# -gt 0 ] || set -- self js go rust
+[ $# -gt 0 ] || set -- self stages clients js go rust
 for name; do
     case $name in
     self) matrix 'plexus and itself' "plexus=$plexus interop-peer" ;;
     js) partner js "$out/js/node $out/js/peer.mjs" ;;
     go) partner go "$out/go-peer" ;;
+    stages) stages ;;
     clients) clients ;;
     rust) partner rust "$out/rust/debug/rust-peer" ;;
     *)
-        say "unknown partner '$name': self, js, go, rust"
+        say "unknown partner '$name': self, stages, clients, js, go, rust"
         exit 2
         ;;
     esac

@@ -1,6 +1,7 @@
 /*
  * Runs a fuzz target over the files of a folder (or over single files), one TAP case a file. The
- * bytes end against an unreadable page, so that a read past their end is a crash.
+ * bytes end against an unreadable page, so that a read past their end is a crash. Files run many to
+ * a process; when one fails, those of its process run again, each in its own.
  */
 #include <dirent.h>
 
@@ -8,24 +9,53 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { FILES = 4096 };
+enum { FILES = 4096, TOGETHER = 64 };
 
 static char *paths[FILES];
 static unsigned path_count;
-static const char *current;
+static unsigned first, count; /* those that run in one process */
 
-static void replay(void)
+static void replay_one(const char *path)
 {
     struct stat st;
-    FILE *f = fopen(current, "rb");
+    FILE *f = fopen(path, "rb");
     if (!f || fstat(fileno(f), &st) != 0)
-        PX_FAIL("cannot open %s", current);
+        PX_FAIL("cannot open %s", path);
     size_t n = (size_t)st.st_size;
     uint8_t *bytes = px_guarded(n, 0);
     if (fread(bytes, 1, n, f) != n)
-        PX_FAIL("cannot read %s", current);
+        PX_FAIL("cannot read %s", path);
     fclose(f);
     LLVMFuzzerTestOneInput(bytes, n);
+}
+
+static void replay(void)
+{
+    for (unsigned i = 0; i < count; i++)
+        replay_one(paths[first + i]);
+}
+
+/* How many of n files from i on failed; a line for each. */
+static unsigned run(unsigned i, unsigned n)
+{
+    const char *slash = strrchr(paths[i], '/');
+    const struct px_case c = {slash ? slash + 1 : paths[i], replay};
+    unsigned failed = 0;
+    first = i;
+    count = n;
+    int rc = px_run_case(&c, 1);
+    for (unsigned k = 0; rc && n > 1 && k < n; k++)
+        failed += run(i + k, 1);
+    if (rc && n > 1) {
+        if (!failed)
+            printf("# files %u to %u fail only together\n", i + 1, i + n);
+        return failed ? failed : 1;
+    }
+    for (unsigned k = 0; k < n; k++) {
+        slash = strrchr(paths[i + k], '/');
+        printf("%s %u - %s\n", rc ? "not ok" : "ok", i + k + 1, slash ? slash + 1 : paths[i + k]);
+    }
+    return rc != 0;
 }
 
 static void add(const char *folder, const char *name)
@@ -64,14 +94,9 @@ int main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[1], "--help"))
         return px_test_main(argc, argv);
     printf("TAP version 13\n1..%u\n", path_count);
-    for (unsigned i = 0; i < path_count; i++) {
-        const char *slash = strrchr(paths[i], '/');
-        const struct px_case c = {slash ? slash + 1 : paths[i], replay};
-        current = paths[i];
-        int rc = px_run_case(&c, 1);
-        failed += rc != 0;
-        printf("%s %u - %s\n", rc ? "not ok" : "ok", i + 1, c.name);
+    for (unsigned i = 0; i < path_count; i += TOGETHER)
+        failed += run(i, path_count - i < TOGETHER ? path_count - i : TOGETHER);
+    for (unsigned i = 0; i < path_count; i++)
         free(paths[i]);
-    }
     return failed || !path_count;
 }
