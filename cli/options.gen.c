@@ -71,6 +71,9 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"threads", "PLEXUS_THREADS", 't', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
     {"swarm", "PLEXUS_SWARM", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"stages", "PLEXUS_STAGES", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 16u},
+    {"draft", "PLEXUS_DRAFT", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"draft-max", "PLEXUS_DRAFT_MAX", 0, TYPE_UINT, "16", NULL, NULL, .umin = 0u, .umax = 32u},
+    {"draft-blocks", "PLEXUS_DRAFT_BLOCKS", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
     {"kv-type", "PLEXUS_KV_TYPE", 0, TYPE_CHOICE, "f16", NULL, "f16 f32 i8", .umin = 0u, .umax = 0u},
     {"cpu", "PLEXUS_CPU", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"no-bos", "PLEXUS_NO_BOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -150,6 +153,9 @@ static const struct cli_verb_opt opts_run[] = {
     {OPT_SYSTEM, NULL},
     {OPT_SWARM, NULL},
     {OPT_STAGES, "0"},
+    {OPT_DRAFT, "auto"},
+    {OPT_DRAFT_MAX, "16"},
+    {OPT_DRAFT_BLOCKS, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -782,6 +788,15 @@ const struct cli_verb cli_verbs[] = {
     "                          up), each a part of the model.\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
     "                          them. [0]\n"
+    "      --draft HOW         With --swarm, how tokens are guessed, to be checked\n"
+    "                          many at a time: auto (look-up, where peers are far),\n"
+    "                          off, lookup (in the text and in earlier answers), or a\n"
+    "                          model that this node has. The words stay the same.\n"
+    "                          [auto]\n"
+    "      --draft-max N       At most so many tokens are guessed at a time; fewer\n"
+    "                          when few of them come true. [16]\n"
+    "      --draft-blocks N    Of the model of --draft only the first N blocks\n"
+    "                          compute; 0: all. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -797,6 +812,10 @@ const struct cli_verb cli_verbs[] = {
     "  epochs         null, or with --swarm: how often the chain was opened; 1:\n"
     "                 nobody was lost or went\n"
     "  lost           null, or with --swarm: how often a peer was lost\n"
+    "  trips          null, or with --swarm: passes through the stages; tokens for\n"
+    "                 each trip follow from it\n"
+    "  drafted        null, or with --swarm: tokens that were guessed\n"
+    "  accepted       null, or with --swarm: of them, that came true\n"
     "  prompt_tokens  token ids of the prompt\n"
     "  tokens         token ids that were generated, with the one that ended the text\n"
     "  stopped        why it ended: end, length, stop, context, interrupted\n"
@@ -2560,6 +2579,9 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DHT_PROTOCOL        --dht-protocol ID\n"
     "  PLEXUS_DIR                 --dir DIR\n"
     "  PLEXUS_DOWNLOAD_BYTES      --download-bytes N\n"
+    "  PLEXUS_DRAFT               --draft HOW\n"
+    "  PLEXUS_DRAFT_BLOCKS        --draft-blocks N\n"
+    "  PLEXUS_DRAFT_MAX           --draft-max N\n"
     "  PLEXUS_FILE                --file FILE\n"
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"

@@ -58,6 +58,16 @@ static int encode(struct session *s, const struct text *prompt, struct ids *ids)
     return rc;
 }
 
+static void add_drafts(const struct session *s, json_t *doc)
+{
+    int64_t trips = 0, drafted = 0, accepted = 0;
+    if (s->swarm)
+        swarm_drafts(s, &trips, &drafted, &accepted);
+    json_object_set_new(doc, "trips", s->swarm ? json_integer(trips) : json_null());
+    json_object_set_new(doc, "drafted", s->swarm ? json_integer(drafted) : json_null());
+    json_object_set_new(doc, "accepted", s->swarm ? json_integer(accepted) : json_null());
+}
+
 static json_t *document(const struct session *s, json_t *doc, const struct ids *prompt,
                         const struct generation *g)
 {
@@ -72,6 +82,7 @@ static json_t *document(const struct session *s, json_t *doc, const struct ids *
     json_object_set_new(doc, "stages", s->swarm ? json_incref(swarm_stages(s)) : json_null());
     json_object_set_new(doc, "epochs", s->swarm ? json_integer(swarm_epochs(s)) : json_null());
     json_object_set_new(doc, "lost", s->swarm ? json_integer(swarm_lost(s)) : json_null());
+    add_drafts(s, doc);
     json_object_set_new(doc, "timings", timings_json(s));
     return doc;
 }

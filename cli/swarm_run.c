@@ -9,7 +9,7 @@ enum { PATIENCE_MS = 60000, LOOK_MS = 200 };
 struct swarm_answer {
     px_control *control;
     json_t *stages;
-    int64_t epochs, lost;
+    int64_t epochs, lost, trips, drafted, accepted;
     int over;
 };
 
@@ -35,6 +35,10 @@ static json_t *question(struct session *s, const struct ids *prompt, uint64_t ma
     json_object_set_new(q, "presence_penalty", json_real(opt_float(c, OPT_PRESENCE_PENALTY)));
     json_object_set_new(q, "frequency_penalty", json_real(opt_float(c, OPT_FREQUENCY_PENALTY)));
     json_object_set_new(q, "seed", json_text(seed));
+    if (opt_text(c, OPT_DRAFT))
+        json_object_set_new(q, "draft", json_text(opt_text(c, OPT_DRAFT)));
+    json_object_set_new(q, "draft_max", json_u64(opt_uint(c, OPT_DRAFT_MAX)));
+    json_object_set_new(q, "draft_blocks", json_u64(opt_uint(c, OPT_DRAFT_BLOCKS)));
     return q;
 }
 
@@ -76,8 +80,12 @@ static int take(struct session *s, json_t *r, int32_t *token, int *rc)
         a->epochs = epoch;
         a->lost = lost;
     }
-    if (t)
+    if (t) {
         *token = (int32_t)json_integer_value(t);
+        a->trips = json_integer_value(json_object_get(r, "trips"));
+        a->drafted = json_integer_value(json_object_get(r, "drafted"));
+        a->accepted = json_integer_value(json_object_get(r, "accepted"));
+    }
     a->over = ok != NULL;
     if (ok && !json_is_true(ok)) {
         const char *why = json_string_value(json_object_get(r, "error"));
@@ -132,4 +140,11 @@ int64_t swarm_epochs(const struct session *s)
 int64_t swarm_lost(const struct session *s)
 {
     return s->swarm->lost;
+}
+
+void swarm_drafts(const struct session *s, int64_t *trips, int64_t *drafted, int64_t *accepted)
+{
+    *trips = s->swarm->trips;
+    *drafted = s->swarm->drafted;
+    *accepted = s->swarm->accepted;
 }

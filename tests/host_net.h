@@ -100,9 +100,12 @@ static inline void net_data(struct net_stream *n)
         px_view v = pxi_queue_peek(&n->in, 0);
         if (n->net->pieces)
             v.n = 1 + pxi_rng_below(&n->net->rng, v.n);
+        n->stalled = true; /* unless it asks for more from inside */
         size_t took = pxi_stream_on_data(&n->s, v);
         pxi_queue_drop(&n->in, took);
-        n->stalled = took < v.n;
+        if (took < v.n)
+            break;
+        n->stalled = false;
     }
     if (n->other->starved && !n->other->dead && n->in.n < n->in.max) {
         n->other->starved = false;

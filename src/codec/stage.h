@@ -4,8 +4,9 @@
  *     0 kind   1 dtype   2 hop (2)   4 payload bytes (4)   8 session (8)
  *    16 epoch (4)   20 position (4)   24 rows (4)   28 cols (4)
  *
- * INPUT and TOKENS carry rows: first a word for each (the token, bit 31: its logits are wanted),
- * then, when dtype is a float, cols elements for each. OPEN carries protobuf, ERROR text.
+ * INPUT and TOKENS carry rows: first a word for each (the token, bit 31: its logits are wanted, bit
+ * 30: a draft, that is a guess of what will be chosen), then, when dtype is a float, cols elements
+ * for each. OPEN carries protobuf, ERROR text.
  */
 #ifndef PXI_CODEC_STAGE_H
 #define PXI_CODEC_STAGE_H
@@ -28,7 +29,9 @@ enum pxi_stage_kind {
 
 enum pxi_stage_dtype { PXI_STAGE_NONE, PXI_STAGE_F32 };
 
-#define PXI_STAGE_WANT 0x80000000u
+#define PXI_STAGE_WANT  0x80000000u
+#define PXI_STAGE_DRAFT 0x40000000u
+#define PXI_STAGE_TOKEN 0x3fffffffu /* the rest of a word */
 
 struct pxi_stage_head {
     uint8_t kind, dtype;

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
+#include "infer/draft.h"
 #include "infer/run.h"
 
 enum { MESSAGE_ROWS = 64, OWN_ADDRS = 8 };
@@ -26,8 +27,14 @@ struct pxi_chain {
     struct pxi_wire_out out;
     struct pxi_buf order; /* the OPEN of this epoch */
     uint32_t *words, known, prompt, positions, sent;
+    uint32_t draft_max, draft_n; /* tokens guessed that follow the known ones, or did */
+    uint32_t draft_hits;         /* of them, that came true */
+    struct pxi_draft_pace pace;
+    struct pxi_chain_counts counts;
     unsigned hops;
     bool ready, broken;
+    bool hearing;           /* tokens are told, nothing is sent before the last of them */
+    bool asking;            /* for a draft */
     struct pxi_timer stall; /* no token for so long: opened anew */
     uint64_t patience_ns;
     uint32_t arrived[MESSAGE_ROWS]; /* tokens on their way in */
@@ -80,19 +87,74 @@ static void watch(struct pxi_chain *c)
 
 /* ---------------------------------------------------------------- to the first stage */
 
+/* What became of the last draft is known. */
+static void settle_draft(struct pxi_chain *c)
+{
+    pxi_draft_learn(&c->pace, c->draft_n, c->draft_hits);
+    c->counts.drafted += c->draft_n;
+    c->counts.accepted += c->draft_hits;
+    c->draft_n = c->draft_hits = 0;
+}
+
+/* Guess what follows the known tokens, behind them. False: the answer comes later. */
+static bool draft(struct pxi_chain *c)
+{
+    uint32_t room = (uint32_t)pxi_min(c->positions - c->known, c->draft_max);
+    uint32_t max = pxi_draft_length(&c->pace, room), n = 0;
+    if (c->asking)
+        return false;
+    settle_draft(c);
+    if (c->on->draft && max)
+        n = c->on->draft(c->ctx, c->words, c->known, c->words + c->known, max);
+    c->asking = n == PXI_DRAFT_LATER;
+    c->draft_n = c->asking ? 0 : n;
+    return !c->asking;
+}
+
+/* Rows up to the last known token, with a draft behind it. */
+static bool send_rows(struct pxi_chain *c)
+{
+    uint32_t rows = (uint32_t)pxi_min(c->known - c->sent, MESSAGE_ROWS);
+    bool whole = c->sent + rows == c->known;
+    if (whole)
+        rows += c->draft_n;
+    for (uint32_t i = c->known; i < c->sent + rows; i++)
+        c->words[i] = (c->words[i] & PXI_STAGE_TOKEN) | PXI_STAGE_DRAFT | PXI_STAGE_WANT;
+    struct pxi_stage_head h = {.kind = PXI_STAGE_INPUT,
+                               .session = c->id,
+                               .epoch = c->epoch,
+                               .position = c->sent,
+                               .rows = rows};
+    if (!pxi_wire_send(&c->first.out, &h, px_view_of(c->words + c->sent, rows * 4)))
+        return false; /* goes on when it is writable */
+    c->sent += rows;
+    c->counts.trips += whole;
+    return true;
+}
+
+static void send_all(struct pxi_chain *c)
+{
+    while (c->ready && c->first.up && c->sent < c->known)
+        if (!send_rows(c))
+            return;
+}
+
 static void send_tokens(struct pxi_chain *c)
 {
-    while (c->ready && c->first.up && c->sent < c->known) {
-        uint32_t rows = (uint32_t)pxi_min(c->known - c->sent, MESSAGE_ROWS);
-        struct pxi_stage_head h = {.kind = PXI_STAGE_INPUT,
-                                   .session = c->id,
-                                   .epoch = c->epoch,
-                                   .position = c->sent,
-                                   .rows = rows};
-        if (!pxi_wire_send(&c->first.out, &h, px_view_of(c->words + c->sent, rows * 4)))
-            return; /* goes on when it is writable */
-        c->sent += rows;
-    }
+    if (!c->hearing && c->ready && c->first.up && c->sent < c->known && draft(c))
+        send_all(c);
+}
+
+void pxi_chain_drafted(struct pxi_chain *c, uint32_t n, const uint32_t *tokens, uint32_t count)
+{
+    if (!c->asking)
+        return;
+    c->asking = false;
+    c->draft_n = n == c->known ? (uint32_t)pxi_min(count, c->positions - c->known) : 0;
+    c->draft_n = (uint32_t)pxi_min(c->draft_n, c->draft_max);
+    if (c->draft_n)
+        memcpy(c->words + c->known, tokens, c->draft_n * sizeof *tokens);
+    send_all(c);
 }
 
 static struct pxi_chain *of(struct pxi_hop *h)
@@ -123,13 +185,15 @@ static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_vie
     } else if (m->kind == PXI_STAGE_READY && m->position <= c->known) {
         c->ready = true;
         c->sent = m->position;
+        c->draft_n = c->draft_hits = 0; /* forgotten on all stages */
         send_tokens(c);
     }
 }
 
 static void on_writable(struct pxi_hop *h)
 {
-    send_tokens(of(h));
+    if (!of(h)->asking)
+        send_all(of(h));
 }
 
 static void on_lost(struct pxi_hop *h, px_err why)
@@ -167,9 +231,14 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     uint32_t epoch = c->epoch;
     pxi_timer_disarm(timers(c), &c->stall);
     c->patience_ns = (uint64_t)PXI_LIMIT_STAGE_STALL_MS * PXI_MS;
+    c->hearing = true;
     for (uint32_t i = 0; i < h->rows; i++)
-        if (h->position + i == c->known && c->epoch == epoch && !c->broken)
-            c->on->token(c->ctx, c->known, (int32_t)(c->arrived[i] & ~PXI_STAGE_WANT));
+        if (h->position + i == c->known && c->epoch == epoch && !c->broken) {
+            c->counts.tokens++;
+            c->on->token(c->ctx, c->known, (int32_t)(c->arrived[i] & PXI_STAGE_TOKEN));
+        }
+    c->hearing = false;
+    send_tokens(c);
     return c->back != NULL;
 }
 
@@ -241,6 +310,7 @@ struct pxi_chain *pxi_chain_new(struct pxi_stages *s, const struct pxi_chain_opt
     c->service = s;
     c->on = o->on;
     c->ctx = o->ctx;
+    c->draft_max = (uint32_t)pxi_min(o->draft_max, PXI_LIMIT_STAGE_DRAFT);
     c->patience_ns = (uint64_t)PXI_LIMIT_STAGE_STALL_MS * PXI_MS;
     c->positions = (uint32_t)pxi_min(o->positions, PXI_LIMIT_CONTEXT_POSITIONS);
     c->order.max = (size_t)PXI_LIMIT_STAGE_OPEN_BYTES;
@@ -333,7 +403,8 @@ px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, un
     c->epoch++;
     c->hops = count;
     c->last = hops[count - 1].peer;
-    c->ready = c->broken = false;
+    c->ready = c->broken = c->asking = false;
+    c->sent = (uint32_t)pxi_min(c->sent, c->known);
     watch(c);
     c->first.session = c->id;
     c->first.on = &events;
@@ -344,20 +415,68 @@ px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, un
     return PX_ERR_OK;
 }
 
+/* Through the same hops, but with the next epoch: what the stages chose after drafts that became
+ * nothing is not heard any more. */
+static px_err begin_anew(struct pxi_chain *c)
+{
+    struct pxi_msg_stage_open m;
+    struct pxi_arena arena;
+    struct pxi_buf order = {.max = (size_t)PXI_LIMIT_STAGE_OPEN_BYTES};
+    pxi_arena_init(&arena, 4 * (size_t)PXI_LIMIT_STAGE_OPEN_BYTES);
+    px_err err =
+        pxi_pb_decode(&pxi_pb_stage_open, px_view_of(c->order.p, c->order.n), &arena, &m, NULL);
+    m.known = c->known;
+    if (err == PX_ERR_OK)
+        err = pxi_pb_encode(&pxi_pb_stage_open, &m, &order);
+    pxi_arena_deinit(&arena);
+    if (err != PX_ERR_OK) {
+        pxi_buf_deinit(&order);
+        return err;
+    }
+    pxi_buf_deinit(&c->order);
+    c->order = order;
+    c->epoch++;
+    c->ready = c->asking = false;
+    c->sent = (uint32_t)pxi_min(c->sent, c->known);
+    if (c->first.up)
+        send_open(c);
+    return PX_ERR_OK;
+}
+
+/* One more token is known: what was drafted there came true, or the rest of the draft did not. */
+static void settle(struct pxi_chain *c, uint32_t token)
+{
+    if (c->sent > c->known && (c->words[c->known] & PXI_STAGE_TOKEN) == token)
+        c->draft_hits++;
+    else
+        c->sent = (uint32_t)pxi_min(c->sent, c->known);
+    c->words[c->known++] = token;
+}
+
 px_err pxi_chain_push(struct pxi_chain *c, const int32_t *tokens, size_t n)
 {
     if (!n || n > c->positions - c->known)
         return PX_ERR_CONTEXT_FULL;
+    bool drafts_out = c->sent > c->known && !c->hearing;
     for (size_t i = 0; i < n; i++)
-        c->words[c->known + i] = (uint32_t)tokens[i] & ~PXI_STAGE_WANT;
-    c->known += (uint32_t)n;
+        settle(c, (uint32_t)tokens[i] & PXI_STAGE_TOKEN);
     c->words[c->known - 1] |= PXI_STAGE_WANT;
     if (!c->prompt)
         c->prompt = c->known;
     if (c->epoch && !c->broken)
         watch(c);
+    if (drafts_out && !c->broken)
+        return begin_anew(c);
     send_tokens(c);
     return PX_ERR_OK;
+}
+
+struct pxi_chain_counts pxi_chain_counts(const struct pxi_chain *c)
+{
+    struct pxi_chain_counts n = c->counts;
+    n.drafted += c->draft_n;
+    n.accepted += c->draft_hits;
+    return n;
 }
 
 uint32_t pxi_chain_length(const struct pxi_chain *c)

@@ -28,7 +28,12 @@ struct pxi_chain_events {
     /* The peer of hop `hop` wants to go and serves until then: pxi_chain_route through another one,
      * when that has loaded its slice, loses nothing. May be NULL. */
     void (*leaving)(void *ctx, unsigned hop);
+    /* May be NULL. Guess up to `max` tokens that follow the n words (of codec/stage.h) there are;
+     * how many went to out, or PXI_DRAFT_LATER: pxi_chain_drafted follows. */
+    uint32_t (*draft)(void *ctx, const uint32_t *words, uint32_t n, uint32_t *out, uint32_t max);
 };
+
+#define PXI_DRAFT_LATER UINT32_MAX
 
 struct pxi_chain_options {
     const char *model;
@@ -36,6 +41,7 @@ struct pxi_chain_options {
     const struct pxi_chain_events *on;
     void *ctx;
     uint32_t positions; /* most tokens of the session */
+    uint32_t draft_max; /* most tokens that are guessed at a time; 0: none */
 };
 
 /* A session that goes nowhere yet. NULL without memory. */
@@ -46,10 +52,21 @@ void pxi_chain_free(struct pxi_chain *c);
 /* Open the chain through these hops, or anew through others. PX_ERR_INVALID, PX_ERR_NOMEM,
  * PX_ERR_LIMIT. There must be tokens. */
 px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, unsigned count);
-/* Tokens that follow; a token is sampled after the last of them. The first push is the prompt.
- * PX_ERR_CONTEXT_FULL. */
+/* Tokens that follow; a token is sampled after the last of them. The first push is the prompt. Who
+ * pushes from outside of `token` while drafts are out opens the chain anew. PX_ERR_CONTEXT_FULL,
+ * PX_ERR_NOMEM. */
 px_err pxi_chain_push(struct pxi_chain *c, const int32_t *tokens, size_t n);
 
+/* The draft that was asked for when there were n words. Harmless when they are not the last. */
+void pxi_chain_drafted(struct pxi_chain *c, uint32_t n, const uint32_t *tokens, uint32_t count);
+
+struct pxi_chain_counts {
+    uint64_t trips;    /* passes through all stages of which a token came */
+    uint64_t tokens;   /* that came */
+    uint64_t drafted;  /* tokens guessed */
+    uint64_t accepted; /* that came true */
+};
+struct pxi_chain_counts pxi_chain_counts(const struct pxi_chain *c);
 uint32_t pxi_chain_length(const struct pxi_chain *c);
 uint32_t pxi_chain_epoch(const struct pxi_chain *c); /* how often it was opened */
 

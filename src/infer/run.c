@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/math.h"
 #include "base/mem.h"
 
 static struct pxi_timers *timers(struct pxi_run *r)
@@ -87,11 +88,63 @@ static void lose_up(struct pxi_run *r)
 
 /* ------------------------------------------------------------------------- what comes */
 
-static uint32_t rows_waiting(const struct pxi_run *r)
+/* A row is handed to the worker or sent on as it is: only rows that wait are forgotten here. */
+static void shorten(struct pxi_rows *rows, uint32_t to)
 {
-    return r->n_in - r->computed;
+    if (rows->position + rows->count <= to)
+        return;
+    rows->count = to > rows->position ? to - rows->position : 0;
+    if (rows->count || rows->done)
+        return;
+    pxi_list_remove(&rows->link);
+    pxi_free(rows);
 }
 
+void pxi_run_cut(struct pxi_run *r, uint32_t to)
+{
+    if (to >= r->n_in)
+        return;
+    for (struct pxi_list *l = r->waiting.next, *next; l != &r->waiting; l = next) {
+        next = l->next;
+        shorten(PXI_OF(l, struct pxi_rows, link), to);
+    }
+    r->n_in = to;
+    r->computed = (uint32_t)pxi_min(r->computed, to);
+    if (!r->last)
+        r->sent = (uint32_t)pxi_min(r->sent, to);
+    r->cut = (uint32_t)pxi_min(r->cut, to);
+}
+
+void pxi_run_settle(struct pxi_run *r)
+{
+    pxi_kv_truncate(&r->stage->session->kv, r->slot, r->cut);
+    if (r->cut < r->good) {
+        r->good = r->cut;
+        r->drawn = r->good && (r->words[r->good - 1] & PXI_STAGE_WANT);
+    }
+    r->cut = UINT32_MAX;
+    if (r->rewind)
+        pxi_run_rewind(r, r->good);
+    r->rewind = false;
+}
+
+void pxi_run_release(struct pxi_run *r)
+{
+    if (r->held && r->up) {
+        r->held = false;
+        pxi_stream_resume(r->up);
+    }
+}
+
+/* Too many rows wait, or those that would be overwritten are on their way to the next stage. */
+static bool must_wait(const struct pxi_run *r, const struct pxi_stage_head *h)
+{
+    uint32_t waiting = r->n_in - r->computed;
+    return (waiting && waiting + h->rows > PXI_LIMIT_STAGE_WAITING) ||
+           (!r->last && r->down.out.busy && h->position < r->out.position + r->out.rows);
+}
+
+/* Rows follow those that are there, or take the place of drafts. */
 static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stage_head *h,
                                         void **place)
 {
@@ -99,13 +152,14 @@ static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stag
     uint32_t cols = m->slice.embed ? 0 : m->config.embd;
     if (h->epoch != r->epoch)
         return PXI_WIRE_DROP;
-    if (h->cols != cols || h->position != r->n_in ||
-        h->rows > r->stage->session->kv.positions - r->n_in)
+    if (h->cols != cols || h->position > r->n_in || h->position < r->firm ||
+        h->rows > r->stage->session->kv.positions - h->position)
         return PXI_WIRE_BAD;
-    if (rows_waiting(r) && rows_waiting(r) + h->rows > PXI_LIMIT_STAGE_WAITING) {
+    if (must_wait(r, h)) {
         r->held = true;
         return PXI_WIRE_WAIT;
     }
+    pxi_run_cut(r, h->position);
     struct pxi_rows *rows = pxi_calloc(1, sizeof *rows + h->bytes);
     if (!rows)
         return PXI_WIRE_BAD;
@@ -140,15 +194,25 @@ static bool take_rows(struct pxi_run *r)
     struct pxi_rows *rows = r->coming;
     uint32_t vocab = r->stage->session->model->config.vocab;
     r->coming = NULL;
-    for (uint32_t i = 0; i < rows->count; i++)
-        if ((rows->words[i] & ~PXI_STAGE_WANT) >= vocab) {
-            pxi_free(rows);
-            pxi_run_error(r, r->hop, PX_ERR_PROTOCOL, "a token beyond the vocabulary");
-            pxi_run_end(r);
-            return false;
-        }
+    uint32_t firm = r->firm, end = rows->position + rows->count;
+    const char *wrong = NULL;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        if ((rows->words[i] & PXI_STAGE_TOKEN) >= vocab)
+            wrong = "a token beyond the vocabulary";
+        if (!(rows->words[i] & PXI_STAGE_DRAFT))
+            firm = rows->position + i + 1;
+    }
+    if (end - firm > PXI_LIMIT_STAGE_DRAFT)
+        wrong = "a draft that is too long";
+    if (wrong) {
+        pxi_free(rows);
+        pxi_run_error(r, r->hop, PX_ERR_PROTOCOL, wrong);
+        pxi_run_end(r);
+        return false;
+    }
     memcpy(r->words + rows->position, rows->words, rows->count * sizeof *rows->words);
-    r->n_in += rows->count;
+    r->n_in = end;
+    r->firm = firm;
     pxi_list_add(&r->waiting, &rows->link);
     pxi_stage_pump(r->stage);
     return true;
@@ -280,6 +344,7 @@ static px_err make(struct pxi_stage *stage, const struct pxi_stage_head *h,
     r->stage = stage;
     r->id = h->session;
     r->slot = slot;
+    r->cut = UINT32_MAX;
     r->last = s->model->slice.output;
     memcpy(r->key, m->key.p, PXI_STAGE_KEY);
     r->order.max = (size_t)PXI_LIMIT_STAGE_OPEN_BYTES;
@@ -330,6 +395,17 @@ static bool plausible(const struct pxi_stage_head *h, const struct pxi_msg_stage
            m->known <= positions && slice->output == last && slice->embed == (h->hop == 0);
 }
 
+/* Of drafts nobody knows any more what became of them; and the last stage forgets its choices and
+ * makes that of the next token again, which the client may not have heard. */
+static void begin_anew(struct pxi_run *r, uint32_t known)
+{
+    if (r->last)
+        r->firm = (uint32_t)pxi_min(r->firm, known - 1);
+    pxi_run_cut(r, r->firm);
+    r->rewind = r->last;
+    r->chosen_n = 0;
+}
+
 static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct pxi_stage_head *h,
                     px_view payload, const struct pxi_msg_stage_open *m)
 {
@@ -353,6 +429,7 @@ static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct px
         return err;
     bool fresh = !r->epoch;
     take_up(r, up);
+    begin_anew(r, (uint32_t)m->known);
     if (fresh)
         r->prompt = (uint32_t)m->prompt; /* the worker reads it: it never changes */
     r->epoch = h->epoch;
@@ -376,6 +453,7 @@ static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct px
 bool pxi_run_open(struct pxi_stages *s, struct pxi_stream *up, const struct pxi_stage_head *h,
                   px_view payload)
 {
+
     struct pxi_msg_stage_open m;
     struct pxi_arena arena;
     pxi_arena_init(&arena, 4 * (size_t)PXI_LIMIT_STAGE_OPEN_BYTES);
@@ -410,6 +488,7 @@ void pxi_run_computed(struct pxi_run *r, px_err err)
         pxi_run_end(r);
         return;
     }
+    pxi_run_settle(r);
     r->computed = r->stage->session->kv.length[r->slot];
     r->chosen_n = r->sampled;
     while (!pxi_list_empty(&r->waiting)) {
@@ -419,9 +498,6 @@ void pxi_run_computed(struct pxi_run *r, px_err err)
         pxi_list_remove(&rows->link);
         pxi_free(rows);
     }
-    if (r->held && r->up) {
-        r->held = false;
-        pxi_stream_resume(r->up);
-    }
+    pxi_run_release(r);
     pxi_run_send(r);
 }

@@ -6,7 +6,7 @@
 #include "infer/record.h"
 #include "infer/stage.h"
 #include "net/message.h"
-#include "plexus/sampler.h"
+#include "model/sampler.h"
 
 /* Rows of one message that wait for the worker. */
 struct pxi_rows {
@@ -31,6 +31,8 @@ struct pxi_run {
     struct pxi_rows *coming; /* the message that is being read */
     struct pxi_list waiting; /* struct pxi_rows */
     uint32_t n_in;           /* positions received */
+    uint32_t firm;           /* the first of them that are no drafts: they stay */
+    uint32_t cut;            /* what the worker used and is to be forgotten begins here */
     bool held;               /* the stream waits until rows were evaluated */
 
     uint32_t *words;   /* [positions] of the context: tokens with their want bit */
@@ -40,6 +42,8 @@ struct pxi_run {
     px_sampler *sampler;  /* of the last stage */
     uint32_t sampled;     /* tokens that the sampler has seen; the worker's while it is busy */
     uint32_t chosen_n;    /* the same, for the loop */
+    uint32_t good;        /* positions that hold what was chosen; the worker's while it is busy */
+    bool drawn;           /* after the last of them a token was wanted; the same */
     struct pxi_buf order; /* the OPEN that came, to be passed on */
 
     struct pxi_hop down; /* to the next stage, or from the last one to the client */
@@ -50,7 +54,11 @@ struct pxi_run {
     size_t out_at;   /* of the message that is half written */
     bool busy, dead; /* the worker computes for it; to be freed when it is done */
     bool last;
+    bool rewind; /* the sampler begins anew with the tokens that stay */
 };
+
+/* A draft, to be compared with what was chosen; the logits of the row were asked for. */
+enum { PXI_ROW_DRAFT = 1, PXI_ROW_WANT = 2 };
 
 struct pxi_stage {
     struct pxi_list link;
@@ -64,6 +72,7 @@ struct pxi_stage {
     struct pxi_step *steps;  /* [batch]: what the worker evaluates */
     struct pxi_run **owners; /* [batch] */
     uint32_t *positions;     /* [batch] */
+    uint8_t *flags;          /* [batch]: PXI_ROW_... */
     uint32_t n;
     px_err result;
     uint64_t tokens, compute_ns, began_ns;
@@ -75,6 +84,12 @@ bool pxi_run_open(struct pxi_stages *s, struct pxi_stream *up, const struct pxi_
                   px_view payload);
 /* The worker evaluated rows of this run, or failed to. Frees it when it was ended meanwhile. */
 void pxi_run_computed(struct pxi_run *r, px_err err);
+/* Forget the positions from `to` on, which are drafts. */
+void pxi_run_cut(struct pxi_run *r, uint32_t to);
+/* The same for the cache and the sampler, at a time when the worker computes nothing. */
+void pxi_run_settle(struct pxi_run *r);
+/* The predecessor may send again what had to wait. */
+void pxi_run_release(struct pxi_run *r);
 /* End a session: free, now or when the worker is done with it. */
 void pxi_run_end(struct pxi_run *r);
 /* Give the worker what waits, unless it is busy. */
@@ -82,6 +97,14 @@ void pxi_stage_pump(struct pxi_stage *s);
 struct pxi_host *pxi_stages_host(struct pxi_stages *s);
 struct pxi_stage *pxi_stages_find(struct pxi_stages *s, px_view model, uint32_t first,
                                   uint32_t last);
+
+/* choose.c, on the last stage: a row was computed. The sampler learns of it, and the token after it
+ * is chosen when it is wanted. Drafts count up to the first that is not what was chosen: nothing is
+ * drawn for those behind it. */
+void pxi_run_choose(struct pxi_run *r, uint32_t position, const struct pxi_step *step,
+                    unsigned flags, const float *logits);
+/* Only the first n tokens were ever said or chosen. */
+void pxi_run_rewind(struct pxi_run *r, uint32_t n);
 
 /* run_out.c: to the next stage or the client. */
 void pxi_run_connect(struct pxi_run *r, const struct pxi_msg_stage_open *m);

@@ -94,6 +94,7 @@ void pxi_run_send(struct pxi_run *r)
             return;
         r->sent += r->out.rows;
         pxi_wire_end(out);
+        pxi_run_release(r);
     }
 }
 
@@ -148,6 +149,7 @@ static void on_lost(struct pxi_hop *h, px_err why)
 {
     struct pxi_run *r = of(h);
     r->ready = false;
+    pxi_run_release(r);
     pxi_run_error(r, r->hop + 1, why, px_err_text(why));
 }
 

@@ -196,6 +196,7 @@ static void stage_free(struct pxi_stage *s)
     pxi_free(s->steps);
     pxi_free(s->owners);
     pxi_free(s->positions);
+    pxi_free(s->flags);
     pxi_free(s);
 }
 
@@ -233,24 +234,6 @@ bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_
 
 /* ------------------------------------------------------------------------- the work */
 
-/* The last stage: what the sampler learns of a row, and the token that it chooses after it. */
-static void sample(struct pxi_run *r, uint32_t position, const struct pxi_step *step,
-                   const float *logits)
-{
-    if (r->sampled == position) {
-        /* What follows a row whose logits nobody wanted was said, not sampled. */
-        if (position < r->prompt || !(r->words[position - 1] & PXI_STAGE_WANT))
-            px_sampler_accept(r->sampler, step->token);
-        else
-            px_sampler_replay(r->sampler, step->token);
-        r->sampled++;
-    }
-    if (!step->want || r->sampled != position + 1)
-        return;
-    r->chosen[position + 1] = (uint32_t)px_sampler_next(r->sampler, logits);
-    r->sampled++;
-}
-
 /* On the worker's thread. */
 static void compute(struct pxi_computation *w)
 {
@@ -260,7 +243,8 @@ static void compute(struct pxi_computation *w)
     for (uint32_t i = 0; i < s->n && s->result == PX_ERR_OK; i++) {
         struct pxi_run *r = s->owners[i];
         if (r->last)
-            sample(r, s->positions[i], &s->steps[i], pxi_session_logits(s->session, wanted));
+            pxi_run_choose(r, s->positions[i], &s->steps[i], s->flags[i],
+                           pxi_session_logits(s->session, wanted));
         else
             memcpy(pxi_record_row(&r->record, s->positions[i]), pxi_session_hidden(s->session, i),
                    cols * sizeof(float));
@@ -287,11 +271,18 @@ static void computed(struct pxi_computation *w)
     pxi_stage_pump(s);
 }
 
+static uint8_t flags_of(uint32_t word, bool fresh)
+{
+    bool draft = fresh && (word & PXI_STAGE_DRAFT);
+    return (uint8_t)((draft ? PXI_ROW_DRAFT : 0) | (word & PXI_STAGE_WANT ? PXI_ROW_WANT : 0));
+}
+
 /* Rows of one session into the batch, in order, without a gap. */
 static void gather(struct pxi_stage *s, struct pxi_run *r)
 {
     uint32_t room = (uint32_t)pxi_min(s->session->batch - s->n, MICRO_BATCH);
     size_t cols = s->session->model->config.embd;
+    pxi_run_settle(r);
     for (struct pxi_list *l = r->waiting.next; l != &r->waiting && room; l = l->next) {
         struct pxi_rows *rows = PXI_OF(l, struct pxi_rows, link);
         for (; rows->done < rows->count && room; rows->done++, room--) {
@@ -299,11 +290,12 @@ static void gather(struct pxi_stage *s, struct pxi_run *r)
             if (!r->last && !pxi_record_row(&r->record, position))
                 return; /* no memory now: the rows wait */
             s->steps[s->n] = (struct pxi_step){
-                .token = (int32_t)(word & ~PXI_STAGE_WANT),
+                .token = (int32_t)(word & PXI_STAGE_TOKEN),
                 .seq = r->slot,
                 .want = r->last && (word & PXI_STAGE_WANT) && position + 1 >= r->known,
                 .hidden = rows->hidden ? rows->hidden + rows->done * cols : NULL};
             s->owners[s->n] = r;
+            s->flags[s->n] = flags_of(word, position >= r->known);
             s->positions[s->n++] = position;
             r->busy = true;
         }
@@ -353,7 +345,9 @@ px_err pxi_stages_add(struct pxi_stages *s, const char *model, struct pxi_sessio
     stage->steps = pxi_calloc(session->batch, sizeof *stage->steps);
     stage->owners = pxi_calloc(session->batch, sizeof(struct pxi_run *));
     stage->positions = pxi_calloc(session->batch, sizeof *stage->positions);
-    if (!stage->model || !stage->slots || !stage->steps || !stage->owners || !stage->positions) {
+    stage->flags = pxi_calloc(session->batch, sizeof *stage->flags);
+    if (!stage->model || !stage->slots || !stage->steps || !stage->owners || !stage->positions ||
+        !stage->flags) {
         stage_free(stage);
         return PX_ERR_NOMEM;
     }

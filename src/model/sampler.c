@@ -3,7 +3,7 @@
  * temperature and one draw. The vocabulary is never sorted: candidates are a heap, popped until
  * enough probability has been seen. Ties go to the lower id, so there is one order of candidates.
  */
-#include "plexus/sampler.h"
+#include "model/sampler.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -83,6 +83,13 @@ px_err px_sampler_new(const px_sampler_options *o, uint32_t vocab_size, px_sampl
         memcpy(s->bias, full.bias, full.bias_count * sizeof *s->bias);
     *out = s;
     return PX_ERR_OK;
+}
+
+void pxi_sampler_reset(px_sampler *s)
+{
+    s->rng = (struct pxi_rng){s->o.seed};
+    s->seen = 0;
+    memset(s->count, 0, s->vocab * sizeof *s->count);
 }
 
 void px_sampler_free(px_sampler *s)

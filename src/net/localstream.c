@@ -91,7 +91,7 @@ static void deliver(struct end *e)
 {
     while (e->in.n && !e->dead && !e->stalled) {
         px_view v = pxi_queue_peek(&e->in, 0);
-        e->stalled = true; /* unless all is taken, or resumed from inside, by a new owner perhaps */
+        e->stalled = true; /* unless it asks for more from inside */
         size_t n = pxi_stream_on_data(&e->s, v);
         if (e->dead)
             return;

@@ -156,7 +156,7 @@ static bool deliver(struct sim_stream *s, uint64_t now_ns)
     while (s->in && s->in->at_ns <= now_ns) {
         struct sim_chunk *c = s->in;
         size_t had = c->n - c->used;
-        s->full = true; /* unless all is taken, or resumed from inside */
+        s->full = true; /* unless it asks for more from inside */
         size_t took = pxi_stream_on_data(&s->s, px_view_of(c->b + c->used, had));
         if (s->s.gone)
             return false;

@@ -4,6 +4,8 @@
 #include "node/generator.h"
 #include "node/pipeline.h"
 
+enum { DRAFT = 16 }; /* tokens guessed at a time, where the peers are far */
+
 struct swarm {
     struct pxi_generator base;
     struct pxi_generator_info info;
@@ -128,6 +130,7 @@ static px_err start(struct pxi_generator *base, const struct pxi_generate_reques
                                       (uint32_t)pxi_min(r->max_tokens ? r->max_tokens : room, room),
                                   .positions = s->info.positions,
                                   .sampling = r->sampler,
+                                  .draft_max = DRAFT,
                                   .on = &events,
                                   .ctx = g};
     pxi_list_init(&g->link);

@@ -69,8 +69,11 @@ static void on_token(void *ctx, int32_t token)
     struct answer *a = c->state;
     if (!a->made++)
         a->first_ns = pxi_loop_now(c->node->loop);
+    struct pxi_chain_counts n = pxi_swarm_counts(a->job);
     if (c->channel)
-        pxi_call_progress(c, json_pack("{s:i}", "token", (int)token));
+        pxi_call_progress(c, json_pack("{s:i, s:I, s:I, s:I}", "token", (int)token, "trips",
+                                       (json_int_t)n.trips, "drafted", (json_int_t)n.drafted,
+                                       "accepted", (json_int_t)n.accepted));
     else
         pxi_call_end(c); /* whoever asked has gone */
 }
@@ -150,6 +153,9 @@ static void begin(struct pxi_call *c, bool generate)
         .positions = (uint32_t)pxi_min(pxi_call_uint(c, "positions", 0), UINT32_MAX),
         .stages_min = (unsigned)pxi_min(pxi_call_uint(c, "stages", 0), PXI_LIMIT_PLAN_PEERS),
         .sampling = sampling(c),
+        .draft = pxi_call_text(c, "draft") ? pxi_call_text(c, "draft") : "off",
+        .draft_max = (uint32_t)pxi_min(pxi_call_uint(c, "draft_max", 16), PXI_LIMIT_STAGE_DRAFT),
+        .draft_blocks = (uint32_t)pxi_min(pxi_call_uint(c, "draft_blocks", 0), UINT32_MAX),
         .on = &events,
         .ctx = c};
     if (generate &&

@@ -43,7 +43,8 @@ struct pxi_pipeline {
     struct pxi_kernels kernels;
     struct pxi_stages *stages;
     struct pxi_offers *offers;
-    struct pxi_list loaded, loads;
+    struct pxi_list loaded, loads, drafters;
+    struct pxi_draft_past *past;
     struct pxi_computation measuring;
     uint64_t rate;
     uint32_t answers; /* of our own, under way */
@@ -63,6 +64,27 @@ struct pxi_stages *pxi_pipeline_stages(struct pxi_pipeline *p)
 struct pxi_offers *pxi_pipeline_offers(struct pxi_pipeline *p)
 {
     return p->offers;
+}
+
+void pxi_pipeline_means(struct pxi_pipeline *p, struct pxi_compute **worker,
+                        const struct pxi_kernels **kn, struct pxi_team **team)
+{
+    if (worker)
+        *worker = p->worker;
+    if (kn)
+        *kn = &p->kernels;
+    if (team)
+        *team = p->team;
+}
+
+struct pxi_list *pxi_pipeline_drafters(struct pxi_pipeline *p)
+{
+    return &p->drafters;
+}
+
+struct pxi_draft_past **pxi_pipeline_past(struct pxi_pipeline *p)
+{
+    return &p->past;
 }
 
 /* ------------------------------------------------------------------------ what we have */
@@ -395,6 +417,7 @@ struct pxi_pipeline *pxi_pipeline_new(px_node *n)
     p->node = n;
     pxi_list_init(&p->loaded);
     pxi_list_init(&p->loads);
+    pxi_list_init(&p->drafters);
     choose_kernels(p);
     p->team = pxi_team_new(0);
     p->worker = p->team ? pxi_compute_new(n->loop) : NULL;
@@ -422,6 +445,8 @@ void pxi_pipeline_free(struct pxi_pipeline *p)
     pxi_offers_free(p->offers);
     pxi_stages_stop(p->stages);
     pxi_compute_free(p->worker);
+    pxi_drafters_free(&p->drafters);
+    pxi_draft_past_free(p->past);
     pxi_stages_free(p->stages);
     while (!pxi_list_empty(&p->loaded))
         unload(p, PXI_OF(p->loaded.next, struct loaded, link));

@@ -9,6 +9,7 @@
 #include "infer/chain.h"
 #include "infer/offer.h"
 #include "infer/plan.h"
+#include "node/drafter.h"
 #include "node/engine.h"
 #include "node/node_impl.h"
 #include "node/slice_source.h"
@@ -44,6 +45,11 @@ struct pxi_pipeline_work {
 struct pxi_pipeline_work pxi_pipeline_look(struct pxi_pipeline *p);
 /* An answer of our own begins (1) or ends (-1). */
 void pxi_pipeline_working(struct pxi_pipeline *p, int more);
+/* What drafters compute with; those that are not wanted may be NULL. */
+void pxi_pipeline_means(struct pxi_pipeline *p, struct pxi_compute **worker,
+                        const struct pxi_kernels **kn, struct pxi_team **team);
+struct pxi_list *pxi_pipeline_drafters(struct pxi_pipeline *p);
+struct pxi_draft_past **pxi_pipeline_past(struct pxi_pipeline *p);
 
 px_node *pxi_pipeline_node(struct pxi_pipeline *p);
 struct pxi_stages *pxi_pipeline_stages(struct pxi_pipeline *p);
@@ -75,6 +81,9 @@ struct pxi_swarm_options {
     const int32_t *ends; /* tokens that complete an answer, at most PXI_SWARM_ENDS */
     unsigned end_count;
     px_sampler_options sampling;
+    const char *draft;     /* NULL or "auto", "off", "lookup", or the name of a model */
+    uint32_t draft_max;    /* most tokens that are guessed at a time */
+    uint32_t draft_blocks; /* of the model that guesses, the first so many; 0: all */
     const struct pxi_swarm_events *on;
     void *ctx;
 };
@@ -97,6 +106,7 @@ struct pxi_swarm_stage {
     double seconds;
 };
 bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_swarm_stage *out);
+struct pxi_chain_counts pxi_swarm_counts(const struct pxi_swarm_job *j);
 /* How often the chain was opened: 1 when no peer was lost. */
 uint32_t pxi_swarm_epoch(const struct pxi_swarm_job *j);
 /* How often it broke: each time a peer was lost, or a session stood still. */

@@ -50,6 +50,7 @@ static px_err tiny_facts(struct pxi_model_facts *out)
     snprintf(out->id, sizeof out->id, "%s", tiny_id());
     out->blocks = w->config.blocks;
     out->context_train = w->config.context_train;
+    out->vocab = w->config.vocab;
     out->embed_bytes = w->embd.rows * w->embd.row_bytes;
     out->output_bytes = w->output.rows * w->output.row_bytes;
     out->block_bytes =
@@ -82,6 +83,7 @@ px_err pxi_model_facts(px_node *n, const char *name, struct pxi_model_facts *out
     snprintf(out->id, sizeof out->id, "%s", pxi_hash_text(m->hash, cid));
     out->blocks = (uint32_t)m->blocks;
     out->context_train = (uint32_t)m->context;
+    out->vocab = (uint32_t)m->vocab;
     for (uint32_t i = 0; i < m->count; i++) {
         const struct pxi_manifest_shard *shard = &m->shards[i];
         if (shard->role == PXI_SHARD_BLOCK)

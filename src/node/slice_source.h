@@ -12,7 +12,7 @@
 /* What planning wants to know of a model. */
 struct pxi_model_facts {
     char id[96]; /* by which peers know it: "tiny-" and a hash, or the CID of its manifest */
-    uint32_t blocks, context_train;
+    uint32_t blocks, context_train, vocab;
     uint64_t block_bytes, embed_bytes,
         output_bytes;           /* weights; output: what the last stage reads */
     uint64_t kv_position_bytes; /* of one position in one block, f16 */

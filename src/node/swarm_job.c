@@ -1,4 +1,6 @@
 /* One answer of a model over several peers: who helps, who computes what, and who replaces whom. */
+#include <string.h>
+
 #include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
@@ -32,6 +34,9 @@ struct pxi_swarm_job {
     void *ctx;
     struct pxi_model_facts facts;
     struct pxi_chain *chain;
+    struct pxi_drafter *drafter; /* NULL: nothing is guessed */
+    uint32_t *words;             /* the text, for drafts of later answers */
+    uint32_t words_n;
     struct helper *helpers;
     unsigned helper_count, waiting; /* answers that are still to come */
     struct hop hops[PXI_LIMIT_PLAN_PEERS];
@@ -45,7 +50,8 @@ struct pxi_swarm_job {
     px_err err;
     char why[128];
     bool planned, over;
-    bool telling, cancelled; /* in an event of the owner; who cancelled from inside it */
+    bool draft_auto, draft_idle; /* drafts only where the way is long; it is not */
+    bool telling, cancelled;     /* in an event of the owner; who cancelled from inside it */
 };
 
 static struct pxi_timers *timers(struct pxi_swarm_job *j)
@@ -77,6 +83,10 @@ void pxi_swarm_cancel(struct pxi_swarm_job *j)
     for (unsigned i = 0; i < j->helper_count; i++)
         pxi_asking_cancel(&j->helpers[i].ask);
     pxi_chain_free(j->chain);
+    pxi_drafter_free(j->drafter);
+    if (j->words_n)
+        pxi_draft_past_add(pxi_pipeline_past(j->pipeline), j->facts.id, j->words, j->words_n);
+    pxi_free(j->words);
     for (unsigned i = 0; i < j->hop_count; i++)
         pxi_load_forget(j->hops[i].load);
     pxi_free(j->helpers);
@@ -149,6 +159,8 @@ static void on_token(void *ctx, uint32_t index, int32_t token)
     if (j->over || j->idle) /* idle: of a chain that was opened anew */
         return;
     j->made++;
+    if (j->words_n < j->positions)
+        j->words[j->words_n++] = (uint32_t)token;
     bool done = is_end(j, token) || j->made >= j->max_tokens ||
                 pxi_chain_push(j->chain, &token, 1) != PX_ERR_OK; /* the context is full */
     j->telling = true;
@@ -168,10 +180,54 @@ px_err pxi_swarm_go_on(struct pxi_swarm_job *j, uint32_t from, const int32_t *to
     px_err err = pxi_chain_push(j->chain, tokens, n);
     if (err != PX_ERR_OK)
         return err;
+    for (size_t i = 0; i < n && j->words_n < j->positions; i++)
+        j->words[j->words_n++] = (uint32_t)tokens[i];
     j->made = 0;
     j->max_tokens = max_tokens;
     rest(j, false);
     return PX_ERR_OK;
+}
+
+static uint32_t on_draft(void *ctx, const uint32_t *words, uint32_t n, uint32_t *out, uint32_t max)
+{
+    struct pxi_swarm_job *j = ctx;
+    uint32_t most = j->max_tokens > j->made + 1 ? j->max_tokens - j->made - 1 : 0;
+    if (!j->drafter || j->draft_idle)
+        return 0;
+    return pxi_drafter_draft(j->drafter, words, n, out, (uint32_t)pxi_min(max, most));
+}
+
+static void on_drafted(void *ctx, uint32_t n, const uint32_t *tokens, uint32_t count)
+{
+    struct pxi_swarm_job *j = ctx;
+    pxi_chain_drafted(j->chain, n, tokens, count);
+}
+
+/* The round trip to a peer; 0 to ourselves and where it is not known. */
+static uint64_t rtt_ns(struct pxi_swarm_job *j, const struct helper *h)
+{
+    const px_node *n = pxi_pipeline_node(j->pipeline);
+    struct pxi_conn *c = h->self ? NULL : pxi_host_conn(n->host, &h->peer, true);
+    uint64_t rtt_ns = 0;
+    if (c && n->heartbeat)
+        (void)pxi_heartbeat_state(n->heartbeat, &h->peer, &rtt_ns);
+    return c && !rtt_ns && c->ops->rtt_ns ? c->ops->rtt_ns(c) : rtt_ns;
+}
+
+/* Drafts are worth their work where a token is under way for at least half of the time that it is
+ * computed. Two peers are as far from each other as the farther one is from us. */
+static bool far(struct pxi_swarm_job *j)
+{
+    double way = 0, work = 0;
+    uint64_t before = 0;
+    for (unsigned i = 0; i < j->hop_count; i++) {
+        uint64_t rtt = rtt_ns(j, j->hops[i].helper);
+        if (i == 0 || j->hops[i].helper != j->hops[i - 1].helper)
+            way += (double)pxi_max(before, rtt) / 2e9;
+        before = rtt;
+        work += j->hops[i].seconds;
+    }
+    return way + (double)before / 2e9 >= work / 2;
 }
 
 static void open_chain(struct pxi_swarm_job *j)
@@ -183,6 +239,7 @@ static void open_chain(struct pxi_swarm_job *j)
                                          .first = j->hops[i].slice.first,
                                          .last = j->hops[i].slice.last};
     }
+    j->draft_idle = j->draft_auto && !far(j);
     px_err err =
         ++j->routes > ROUTES_MAX ? PX_ERR_LIMIT : pxi_chain_route(j->chain, hops, j->hop_count);
     if (err != PX_ERR_OK) {
@@ -354,7 +411,7 @@ static void on_leaving(void *ctx, unsigned hop)
     later(j, mend);
 }
 
-static const struct pxi_chain_events chain_events = {on_token, on_broken, on_leaving};
+static const struct pxi_chain_events chain_events = {on_token, on_broken, on_leaving, on_draft};
 
 /* ------------------------------------------------------------------------ planning */
 
@@ -469,6 +526,27 @@ static void query(struct pxi_swarm_job *j)
         plan(j);
 }
 
+static px_err prepare_drafts(struct pxi_swarm_job *j, const struct pxi_swarm_options *o)
+{
+    struct pxi_drafter_options d = {.what = o->draft,
+                                    .blocks = o->draft_blocks,
+                                    .positions = j->positions,
+                                    .facts = &j->facts,
+                                    .ready = on_drafted,
+                                    .ctx = j};
+    j->draft_auto = !o->draft || strcmp(o->draft, "auto") == 0;
+    if (j->draft_auto)
+        d.what = NULL;
+    j->words = pxi_calloc(j->positions, sizeof *j->words);
+    if (!j->words)
+        return PX_ERR_NOMEM;
+    for (size_t i = 0; i < o->token_count && i < j->positions; i++)
+        j->words[j->words_n++] = (uint32_t)o->tokens[i];
+    if (!o->draft_max || !o->max_tokens || (o->draft && strcmp(o->draft, "off") == 0))
+        return PX_ERR_OK;
+    return pxi_drafter_new(j->pipeline, &d, &j->drafter);
+}
+
 static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o)
 {
     struct pxi_peer peers[PXI_LIMIT_PLAN_PEERS - 1];
@@ -494,7 +572,10 @@ static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o
                                    .sampling = &o->sampling,
                                    .on = &chain_events,
                                    .ctx = j,
-                                   .positions = j->positions};
+                                   .positions = j->positions,
+                                   .draft_max = o->draft_max};
+    if ((err = prepare_drafts(j, o)) != PX_ERR_OK)
+        return err;
     j->chain = pxi_chain_new(pxi_pipeline_stages(j->pipeline), &co);
     if (!j->chain)
         return PX_ERR_NOMEM;
@@ -523,6 +604,7 @@ struct pxi_swarm_job *pxi_swarm_start(struct pxi_pipeline *p, const struct pxi_s
     if (err != PX_ERR_OK)
         end(j, err,
             draining ? "this node drains and takes nothing new: plexus drain --off ends that"
+            : err == PX_ERR_INVALID ? "the draft model has another vocabulary"
             : err == PX_ERR_NOT_FOUND
                 ? "no such model here: plexus push puts a file into the store, "
                   "pull a model of others"
@@ -540,6 +622,11 @@ bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_sw
     *out = (struct pxi_swarm_stage){h->helper->peer,   h->slice.first,  h->slice.last,
                                     h->helper->memory, h->helper->rate, h->seconds};
     return true;
+}
+
+struct pxi_chain_counts pxi_swarm_counts(const struct pxi_swarm_job *j)
+{
+    return j->chain ? pxi_chain_counts(j->chain) : (struct pxi_chain_counts){0};
 }
 
 uint32_t pxi_swarm_epoch(const struct pxi_swarm_job *j)
