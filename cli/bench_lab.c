@@ -132,26 +132,11 @@ void lab_close(struct lab *l)
     *l = (struct lab){0};
 }
 
-static double loopback_bytes(void)
-{
-    char line[512];
-    unsigned long long n = 0, found = 0;
-    FILE *f = fopen("/proc/net/dev", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, " lo: %llu", &n) == 1)
-            found = n;
-    if (f)
-        fclose(f);
-    return (double)found;
-}
-
 double lab_sent(const struct lab *l, unsigned x)
 {
     char command[160], line[512];
     unsigned long long n;
     double sum = 0;
-    if (!l->ns[x][0])
-        return x == 0 ? loopback_bytes() : 0;
     snprintf(command, sizeof command, "ip netns exec %s tc -s qdisc show", l->ns[x]);
     FILE *f = popen(command, "r");
     while (f && fgets(line, sizeof line, f))
@@ -162,10 +147,37 @@ double lab_sent(const struct lab *l, unsigned x)
     return sum;
 }
 
-double lab_sent_all(const struct lab *l)
+/* The column of sent bytes, of interfaces whose name begins so. */
+static double interface_bytes(FILE *f, const char *prefix)
 {
+    char line[512], name[32];
+    unsigned long long n;
     double sum = 0;
-    for (unsigned x = 0; x < l->hosts; x++)
-        sum += lab_sent(l, x);
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, " %31[^:]: %*u %*u %*u %*u %*u %*u %*u %*u %llu", name, &n) == 2 &&
+            strncmp(name, prefix, strlen(prefix)) == 0)
+            sum += (double)n;
+    return sum;
+}
+
+double lab_bytes(const struct lab *l)
+{
+    char command[96];
+    double sum = 0;
+    for (unsigned x = 0; x < l->hosts; x++) {
+        FILE *f;
+        if (!l->ns[x][0]) {
+            if (x == 0 && (f = fopen("/proc/net/dev", "r"))) {
+                sum = interface_bytes(f, "lo");
+                fclose(f);
+            }
+            continue;
+        }
+        snprintf(command, sizeof command, "ip netns exec %s cat /proc/net/dev", l->ns[x]);
+        if ((f = popen(command, "r"))) {
+            sum += interface_bytes(f, "plx");
+            pclose(f);
+        }
+    }
     return sum;
 }

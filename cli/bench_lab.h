@@ -24,10 +24,12 @@ void lab_none(struct lab *l, unsigned hosts);
 void lab_close(struct lab *l);
 /* Address of host `at` on its line to host `to`. */
 void lab_addr(const struct lab *l, unsigned at, unsigned to, char out[LAB_ADDR]);
-/* Bytes that host x has sent, as its lines count them: with the headers of every packet, also of
- * those that left as one large piece. Without a lab: what went over loopback, from everybody. */
+/* Bytes that host x has sent, as its shaped lines count them: with the headers of every packet,
+ * also of those that left as one large piece. */
 double lab_sent(const struct lab *l, unsigned x);
-double lab_sent_all(const struct lab *l); /* by all of them */
+/* Bytes that all hosts have sent, as their interfaces count them. Without a lab: what went over
+ * loopback, from everybody. */
+double lab_bytes(const struct lab *l);
 
 /* bench_delay.c: one end of a line. */
 struct delay_end {

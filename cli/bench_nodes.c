@@ -296,7 +296,7 @@ static int heard(struct nodes *n, struct answer *a, json_t *r)
 {
     json_t *ok = json_object_get(r, "ok"), *stages = json_object_get(r, "stages");
     double now = now_s();
-    if (json_object_get(r, "lost") && a->lost_s == 0)
+    if (json_integer_value(json_object_get(r, "lost")) > 0 && a->lost_s == 0)
         a->lost_s = now;
     if (stages) {
         json_decref(a->stages);

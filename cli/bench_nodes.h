@@ -43,7 +43,7 @@ struct answer {
     px_control *control;
     json_t *stages;                  /* who computes; of the newest chain */
     double began_s, first_s, last_s; /* when tokens were heard */
-    double lost_s;                   /* when the first loss of a peer was told; 0: none */
+    double lost_s;                   /* when the first loss of a peer was mended; 0: none */
     double first_ms, decode_ms;      /* as the node measured */
     unsigned made;
     int64_t epochs;

@@ -101,11 +101,11 @@ static int prefill(struct pipeline *p, struct nodes *n, const char *model, struc
 static int decode(struct pipeline *p, struct nodes *n, const char *model, struct line *f)
 {
     struct answer a;
-    double before = lab_sent_all(n->lab);
+    double before = lab_bytes(n->lab);
     int rc = answer(p, n, model, 1, p->gen + 1, &a);
     if (rc == 0) {
         series_add(&f->decode, (double)p->gen / a.decode_ms * 1e3);
-        series_add(&f->token_bytes, (lab_sent_all(n->lab) - before) / (double)(p->gen + 1));
+        series_add(&f->token_bytes, (lab_bytes(n->lab) - before) / (double)(p->gen + 1));
     }
     answer_free(&a);
     return rc;
@@ -199,12 +199,12 @@ int pipeline_line(struct pipeline *p)
     int rc = model ? 0 : pipeline_failed(&n);
     if (rc == 0 && l.hosts > 2)
         node_down(&n, 2, SIGTERM);
-    double before = lab_sent_all(&l);
+    double before = lab_bytes(&l);
     if (rc == 0) { /* the second node fetches its shards */
         rc = answer(p, &n, model, 1, 1, &a);
         answer_free(&a);
     }
-    double fetched = lab_sent_all(&l) - before;
+    double fetched = lab_bytes(&l) - before;
     for (unsigned i = 0; i < p->rounds && rc == 0; i++)
         rc = one_round(p, &n, model, &f);
     if (rc == 0) {

@@ -86,12 +86,12 @@ static int client(const struct pipeline *p, const struct lab *l, int workers, si
 static int measure(const struct pipeline *p, const struct lab *l, struct rpc_figures *f)
 {
     struct speeds alone, one, all, prompt;
-    double a = lab_sent_all(l);
+    double a = lab_bytes(l);
     int rc = client(p, l, 1, 0, 1, &one);
-    double b = lab_sent_all(l);
+    double b = lab_bytes(l);
     if (rc == 0)
         rc = client(p, l, 1, 0, p->gen + 1, &all);
-    double c = lab_sent_all(l);
+    double c = lab_bytes(l);
     if (rc == 0)
         rc = client(p, l, 1, p->prompt, 0, &prompt);
     if (rc == 0)

@@ -74,6 +74,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"draft", "PLEXUS_DRAFT", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"draft-max", "PLEXUS_DRAFT_MAX", 0, TYPE_UINT, "16", NULL, NULL, .umin = 0u, .umax = 32u},
     {"draft-blocks", "PLEXUS_DRAFT_BLOCKS", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
+    {"hidden", "PLEXUS_HIDDEN", 0, TYPE_CHOICE, "f32", NULL, "f32 f16 q8", .umin = 0u, .umax = 0u},
     {"kv-type", "PLEXUS_KV_TYPE", 0, TYPE_CHOICE, "f16", NULL, "f16 f32 i8", .umin = 0u, .umax = 0u},
     {"cpu", "PLEXUS_CPU", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"no-bos", "PLEXUS_NO_BOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -153,6 +154,7 @@ static const struct cli_verb_opt opts_run[] = {
     {OPT_SYSTEM, NULL},
     {OPT_SWARM, NULL},
     {OPT_STAGES, "0"},
+    {OPT_HIDDEN, "f32"},
     {OPT_DRAFT, "auto"},
     {OPT_DRAFT_MAX, "16"},
     {OPT_DRAFT_BLOCKS, "0"},
@@ -797,6 +799,10 @@ const struct cli_verb cli_verbs[] = {
     "                          up), each a part of the model.\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
     "                          them. [0]\n"
+    "      --hidden f32|f16|q8\n"
+    "                          With --swarm, how hidden states travel: as they are,\n"
+    "                          in half, or in 8 bits with a scale for 64 values; the\n"
+    "                          last two change a little what is said. [f32]\n"
     "      --draft HOW         With --swarm, how tokens are guessed, to be checked\n"
     "                          many at a time: auto (look-up, where peers are far),\n"
     "                          off, lookup (in the text and in earlier answers), or a\n"
@@ -821,6 +827,9 @@ const struct cli_verb cli_verbs[] = {
     "  epochs         null, or with --swarm: how often the chain was opened; 1:\n"
     "                 nobody was lost or went\n"
     "  lost           null, or with --swarm: how often a peer was lost\n"
+    "  hidden         null, or with --swarm: how hidden states travelled\n"
+    "  loss           null, or what that cost on the worst hop: rms, max (relative\n"
+    "                 errors)\n"
     "  trips          null, or with --swarm: passes through the stages; tokens for\n"
     "                 each trip follow from it\n"
     "  drafted        null, or with --swarm: tokens that were guessed\n"
@@ -2608,6 +2617,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
+    "  PLEXUS_HIDDEN              --hidden f32|f16|q8\n"
     "  PLEXUS_IDLE                --idle N\n"
     "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
     "  PLEXUS_JSON                --json\n"

@@ -73,8 +73,12 @@ void swarm_end(struct session *s);
 json_t *swarm_stages(const struct session *s);
 int64_t swarm_epochs(const struct session *s);
 int64_t swarm_lost(const struct session *s); /* how often a peer was lost */
-/* Passes through the stages, tokens that were guessed, and those of them that came true. */
-void swarm_drafts(const struct session *s, int64_t *trips, int64_t *drafted, int64_t *accepted);
+struct swarm_counts {
+    int64_t trips, drafted,
+        accepted;      /* passes through the stages; tokens guessed, and guessed right */
+    double rms, worst; /* relative errors of hidden states that were coded */
+};
+struct swarm_counts swarm_counts(const struct session *s);
 
 /* template.c: the text of a conversation through the model's template or that of a file. */
 int chat_open(struct session *s, const char *which, px_template **out);

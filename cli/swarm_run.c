@@ -11,7 +11,8 @@ enum { PATIENCE_MS = 60000, LOOK_MS = 200, ENDS_MAX = 16, CONTEXT_MOST = 4096 };
 struct swarm_answer {
     px_control *control;
     json_t *stages;
-    int64_t epochs, lost, trips, drafted, accepted;
+    int64_t epochs, lost;
+    struct swarm_counts counts;
     int over;
 };
 
@@ -54,6 +55,8 @@ static json_t *question(struct session *s, const struct ids *prompt, uint64_t ma
     json_object_set_new(q, "presence_penalty", json_real(opt_float(c, OPT_PRESENCE_PENALTY)));
     json_object_set_new(q, "frequency_penalty", json_real(opt_float(c, OPT_FREQUENCY_PENALTY)));
     json_object_set_new(q, "seed", json_text(seed));
+    if (opt_text(c, OPT_HIDDEN))
+        json_object_set_new(q, "hidden", json_text(opt_text(c, OPT_HIDDEN)));
     if (opt_text(c, OPT_DRAFT))
         json_object_set_new(q, "draft", json_text(opt_text(c, OPT_DRAFT)));
     json_object_set_new(q, "draft_max", json_u64(opt_uint(c, OPT_DRAFT_MAX)));
@@ -118,9 +121,11 @@ static int take(struct session *s, json_t *r, int32_t *token, int *rc)
     }
     if (t) {
         *token = (int32_t)json_integer_value(t);
-        a->trips = json_integer_value(json_object_get(r, "trips"));
-        a->drafted = json_integer_value(json_object_get(r, "drafted"));
-        a->accepted = json_integer_value(json_object_get(r, "accepted"));
+        a->counts = (struct swarm_counts){json_integer_value(json_object_get(r, "trips")),
+                                          json_integer_value(json_object_get(r, "drafted")),
+                                          json_integer_value(json_object_get(r, "accepted")),
+                                          json_number_value(json_object_get(r, "rms")),
+                                          json_number_value(json_object_get(r, "worst"))};
     }
     a->over = ok != NULL;
     if (ok && !json_is_true(ok)) {
@@ -229,9 +234,7 @@ int64_t swarm_lost(const struct session *s)
     return s->swarm->lost;
 }
 
-void swarm_drafts(const struct session *s, int64_t *trips, int64_t *drafted, int64_t *accepted)
+struct swarm_counts swarm_counts(const struct session *s)
 {
-    *trips = s->swarm->trips;
-    *drafted = s->swarm->drafted;
-    *accepted = s->swarm->accepted;
+    return s->swarm->counts;
 }

@@ -96,6 +96,7 @@ complete -c plexus -n '__plexus_verb run' -l chat-template -r -F -d 'Put the pro
 complete -c plexus -n '__plexus_verb run' -l system -x -d 'System message for the chat template.'
 complete -c plexus -n '__plexus_verb run' -l swarm -d 'Compute over the peers of the running node (plexus up), each a part of the model.'
 complete -c plexus -n '__plexus_verb run' -l stages -x -d 'At least so many peers share the model; 0: all of them.'
+complete -c plexus -n '__plexus_verb run' -l hidden -x -a 'f32 f16 q8' -d 'With --swarm, how hidden states travel: as they are, in half, or in 8 bits with a scale for 64 values; the last two change a little what is said.'
 complete -c plexus -n '__plexus_verb run' -l draft -x -d 'With --swarm, how tokens are guessed, to be checked many at a time: auto (look-up, where peers are far), off, lookup (in the text and in earlier answers), or a model that this node has. The words stay the same.'
 complete -c plexus -n '__plexus_verb run' -l draft-max -x -d 'At most so many tokens are guessed at a time; fewer when few of them come true.'
 complete -c plexus -n '__plexus_verb run' -l draft-blocks -x -d 'Of the model of --draft only the first N blocks compute; 0: all.'

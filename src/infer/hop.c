@@ -39,7 +39,7 @@ static enum pxi_wire_verdict begin(void *ctx, const struct pxi_stage_head *m, vo
     (void)place;
     bool back = m->kind == PXI_STAGE_READY || m->kind == PXI_STAGE_ERROR ||
                 m->kind == PXI_STAGE_PING || m->kind == PXI_STAGE_PONG ||
-                m->kind == PXI_STAGE_DRAIN;
+                m->kind == PXI_STAGE_DRAIN || m->kind == PXI_STAGE_LOSS;
     return back && m->session == h->session ? PXI_WIRE_TAKE : PXI_WIRE_BAD;
 }
 
@@ -112,6 +112,8 @@ static void opened(struct pxi_hop *h)
     h->up = true;
     h->out.stream = h->stream;
     h->heard_ns = timers(h)->now_ns;
+    if (h->stream->conn->ops && h->stream->conn->ops->prompt)
+        h->stream->conn->ops->prompt(h->stream->conn);
     pxi_timer_after(timers(h), &h->probe, (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS);
     h->on->opened(h);
 }

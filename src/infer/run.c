@@ -144,6 +144,38 @@ static bool must_wait(const struct pxi_run *r, const struct pxi_stage_head *h)
            (!r->last && r->down.out.busy && h->position < r->out.position + r->out.rows);
 }
 
+/* Room for a message. Hidden states that come as floats stay where they come; others are decoded
+ * to a place before the words. */
+static struct pxi_rows *rows_new(const struct pxi_stage_head *h)
+{
+    bool coded = h->cols && h->dtype != PXI_STAGE_F32;
+    size_t floats = coded ? (size_t)h->rows * h->cols : 0;
+    struct pxi_rows *rows = pxi_calloc(1, sizeof *rows + floats * sizeof(float) + h->bytes);
+    if (!rows)
+        return NULL;
+    pxi_list_init(&rows->link);
+    rows->position = h->position;
+    rows->count = h->rows;
+    float *hidden = (float *)(void *)(rows + 1);
+    rows->words = (uint32_t *)(void *)(hidden + floats);
+    if (h->cols)
+        rows->hidden = coded ? hidden : (float *)(void *)(rows->words + h->rows);
+    if (coded)
+        rows->coded = (const uint8_t *)(rows->words + h->rows);
+    return rows;
+}
+
+static bool decode(const struct pxi_run *r, struct pxi_rows *rows)
+{
+    uint32_t cols = r->stage->session->model->config.embd;
+    size_t bytes = (size_t)pxi_stage_row_bytes(r->dtype, cols);
+    for (uint32_t i = 0; rows->coded && i < rows->count; i++)
+        if (!pxi_hidden_decode(r->dtype, rows->coded + i * bytes, cols,
+                               rows->hidden + (size_t)i * cols))
+            return false;
+    return true;
+}
+
 /* Rows follow those that are there, or take the place of drafts. */
 static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stage_head *h,
                                         void **place)
@@ -152,22 +184,17 @@ static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stag
     uint32_t cols = m->slice.embed ? 0 : m->config.embd;
     if (h->epoch != r->epoch)
         return PXI_WIRE_DROP;
-    if (h->cols != cols || h->position > r->n_in || h->position < r->firm ||
-        h->rows > r->stage->session->kv.positions - h->position)
+    if (h->cols != cols || (cols && h->dtype != r->dtype) || h->position > r->n_in ||
+        h->position < r->firm || h->rows > r->stage->session->kv.positions - h->position)
         return PXI_WIRE_BAD;
     if (must_wait(r, h)) {
         r->held = true;
         return PXI_WIRE_WAIT;
     }
     pxi_run_cut(r, h->position);
-    struct pxi_rows *rows = pxi_calloc(1, sizeof *rows + h->bytes);
+    struct pxi_rows *rows = rows_new(h);
     if (!rows)
         return PXI_WIRE_BAD;
-    pxi_list_init(&rows->link);
-    rows->position = h->position;
-    rows->count = h->rows;
-    rows->words = (uint32_t *)(void *)(rows + 1);
-    rows->hidden = cols ? (float *)(void *)(rows->words + h->rows) : NULL;
     *place = rows->words;
     pxi_free(r->coming);
     r->coming = rows;
@@ -204,6 +231,8 @@ static bool take_rows(struct pxi_run *r)
     }
     if (end - firm > PXI_LIMIT_STAGE_DRAFT)
         wrong = "a draft that is too long";
+    if (!wrong && !decode(r, rows))
+        wrong = "hidden states that are not finite";
     if (wrong) {
         pxi_free(rows);
         pxi_run_error(r, r->hop, PX_ERR_PROTOCOL, wrong);
@@ -345,6 +374,7 @@ static px_err make(struct pxi_stage *stage, const struct pxi_stage_head *h,
     r->id = h->session;
     r->slot = slot;
     r->cut = UINT32_MAX;
+    r->dtype = m->dtype ? (uint8_t)m->dtype : PXI_STAGE_F32;
     r->last = s->model->slice.output;
     memcpy(r->key, m->key.p, PXI_STAGE_KEY);
     r->order.max = (size_t)PXI_LIMIT_STAGE_OPEN_BYTES;
@@ -358,7 +388,8 @@ static px_err make(struct pxi_stage *stage, const struct pxi_stage_head *h,
     if (err == PX_ERR_OK && r->last)
         err = make_sampler(r, m->sampling);
     else if (err == PX_ERR_OK &&
-             !pxi_record_init(&r->record, s->kv.positions, s->model->config.embd))
+             !pxi_record_init(&r->record, s->kv.positions,
+                              (size_t)pxi_stage_row_bytes(r->dtype, s->model->config.embd)))
         err = PX_ERR_NOMEM;
     if (err != PX_ERR_OK)
         pxi_run_end(r);
@@ -392,7 +423,8 @@ static bool plausible(const struct pxi_stage_head *h, const struct pxi_msg_stage
     const struct pxi_slice *slice = &stage->session->model->slice;
     bool last = (size_t)h->hop + 2 == m->hops.n;
     return m->key.n == PXI_STAGE_KEY && h->epoch && m->prompt && m->prompt <= m->known &&
-           m->known <= positions && slice->output == last && slice->embed == (h->hop == 0);
+           m->known <= positions && m->dtype <= PXI_STAGE_Q8 && slice->output == last &&
+           slice->embed == (h->hop == 0);
 }
 
 /* Of drafts nobody knows any more what became of them; and the last stage forgets its choices and
@@ -423,6 +455,8 @@ static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct px
     struct pxi_run *r = find(stage, h->session);
     if (r && (!same_key(r->key, m->key.p) || h->epoch <= r->epoch))
         return PX_ERR_REFUSED;
+    if (r && r->dtype != (m->dtype ? m->dtype : PXI_STAGE_F32))
+        return PX_ERR_PROTOCOL; /* what is recorded is coded already */
     bool draining = pxi_stages_draining(s);
     px_err err = r ? PX_ERR_OK : draining ? PX_ERR_REFUSED : make(stage, h, m, &r);
     if (err != PX_ERR_OK)
@@ -499,5 +533,6 @@ void pxi_run_computed(struct pxi_run *r, px_err err)
         pxi_free(rows);
     }
     pxi_run_release(r);
+    pxi_run_loss(r);
     pxi_run_send(r);
 }

@@ -3,6 +3,7 @@
 #define PXI_INFER_RUN_H
 
 #include "codec/messages.h"
+#include "infer/hidden.h"
 #include "infer/record.h"
 #include "infer/stage.h"
 #include "net/message.h"
@@ -12,8 +13,9 @@
 struct pxi_rows {
     struct pxi_list link;
     uint32_t position, count, done; /* rows handed to the worker already */
-    uint32_t *words;                /* behind the structure: words, then hidden states */
+    uint32_t *words;                /* behind the structure, with what follows them */
     float *hidden;                  /* NULL: tokens only */
+    const uint8_t *coded;           /* NULL: hidden states come as they are */
 };
 
 struct pxi_run {
@@ -39,7 +41,10 @@ struct pxi_run {
     uint32_t *chosen;  /* [positions + 1]: tokens that the last stage sampled, by index */
     uint32_t computed; /* positions evaluated */
     struct pxi_record record;
-    px_sampler *sampler;  /* of the last stage */
+    uint8_t dtype;               /* of hidden states, in and out */
+    struct pxi_hidden_loss loss; /* of those that were made; the worker's while it is busy */
+    uint32_t loss_told;          /* when the client is told next */
+    px_sampler *sampler;         /* of the last stage */
     uint32_t sampled;     /* tokens that the sampler has seen; the worker's while it is busy */
     uint32_t chosen_n;    /* the same, for the loop */
     uint32_t good;        /* positions that hold what was chosen; the worker's while it is busy */
@@ -75,7 +80,7 @@ struct pxi_stage {
     uint8_t *flags;          /* [batch]: PXI_ROW_... */
     uint32_t n;
     px_err result;
-    uint64_t tokens, compute_ns, began_ns;
+    uint64_t tokens, compute_ns;
     struct pxi_run *turn; /* whose turn it is next */
 };
 
@@ -109,6 +114,8 @@ void pxi_run_rewind(struct pxi_run *r, uint32_t n);
 /* run_out.c: to the next stage or the client. */
 void pxi_run_connect(struct pxi_run *r, const struct pxi_msg_stage_open *m);
 void pxi_run_send(struct pxi_run *r);
+/* Tell the client what coding of hidden states cost, now and then. */
+void pxi_run_loss(struct pxi_run *r);
 /* Tell the predecessor (and so the client) that hop `hop` failed. */
 void pxi_run_error(struct pxi_run *r, uint32_t hop, px_err err, const char *text);
 

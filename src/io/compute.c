@@ -1,6 +1,7 @@
 #include "io/compute.h"
 
 #include "base/mem.h"
+#include "io/loop.h"
 #include "io/worker.h"
 
 struct computer {
@@ -18,7 +19,9 @@ static void compute(void *ctx, struct pxi_worker *w)
     struct pxi_mail *m;
     (void)ctx;
     while ((m = pxi_worker_take(w, true)) != NULL) {
+        uint64_t start = pxi_clock_ns();
         work_of(m)->run(work_of(m));
+        work_of(m)->took_ns = pxi_clock_ns() - start;
         pxi_worker_tell(w, m);
     }
 }

@@ -16,7 +16,7 @@ struct pxi_lines {
     struct pxi_buf in;
     struct pxi_queue out;
     struct pxi_task pump; /* reads what cannot be polled: regular files */
-    int rfd, wfd;
+    int rfd, wfd, events; /* what is polled for */
     bool owned, polled, closed, ended;
 };
 
@@ -27,6 +27,9 @@ static void watch(struct pxi_lines *l)
     if (!l->polled || l->closed)
         return;
     int events = (l->ended ? 0 : UV_READABLE) | (l->out.n ? UV_WRITABLE : 0);
+    if (events == l->events)
+        return; /* starting again what runs takes two calls of the kernel */
+    l->events = events;
     if (events)
         uv_poll_start(&l->poll, events, on_poll);
     else

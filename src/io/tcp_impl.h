@@ -21,7 +21,7 @@ struct pxi_socket {
     struct pxi_task flush;
     struct pxi_timer linger;
     struct pxi_queue unsent; /* what the kernel did not take */
-    int fd;
+    int fd, events;          /* what is polled for */
     bool reading, closing, dead;
 };
 

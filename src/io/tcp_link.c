@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -50,8 +51,9 @@ void pxi_socket_lost(struct pxi_socket *s)
 static void listen_for(struct pxi_socket *s)
 {
     int events = (s->reading || s->closing ? UV_READABLE : 0) | (s->unsent.n ? UV_WRITABLE : 0);
-    if (s->dead)
-        return;
+    if (s->dead || events == s->events)
+        return; /* starting again what runs takes two calls of the kernel */
+    s->events = events;
     if (events)
         uv_poll_start(&s->poll, events, on_poll);
     else
@@ -184,7 +186,23 @@ static void op_want(struct pxi_link *l, bool more)
     listen_for(s);
 }
 
-static const struct pxi_link_ops ops = {op_wake, op_close, op_want};
+/* BBR spreads a burst over a third of a round trip when bursts are all that is sent. */
+static void op_prompt(struct pxi_link *l)
+{
+    static const char *const unpaced[] = {"cubic", "reno"};
+    struct pxi_socket *s = PXI_OF(l, struct pxi_socket, link);
+    char now[16] = "";
+    socklen_t n = sizeof now - 1;
+    if (s->dead || getsockopt(s->fd, IPPROTO_TCP, TCP_CONGESTION, now, &n) != 0 ||
+        strncmp(now, "bbr", 3) != 0)
+        return;
+    for (unsigned i = 0; i < 2; i++)
+        if (setsockopt(s->fd, IPPROTO_TCP, TCP_CONGESTION, unpaced[i],
+                       (socklen_t)strlen(unpaced[i])) == 0)
+            return;
+}
+
+static const struct pxi_link_ops ops = {op_wake, op_close, op_want, op_prompt};
 
 struct pxi_socket *pxi_socket_new(struct pxi_tcp *t, int fd)
 {

@@ -1,6 +1,10 @@
-/* A thread and its two mailboxes: a lock for each, a condition for the thread, an async handle for
- * the loop. */
+/* A thread and its two mailboxes: a lock for each, a condition for the thread, an eventfd for the
+ * loop (a uv_async makes the loop spin until the thread that woke it runs again). */
 #include "io/worker.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "io/loop.h"
@@ -15,7 +19,8 @@ struct pxi_worker {
     void *ctx;
     struct pxi_loop *loop;
     uv_thread_t thread;
-    uv_async_t wake;
+    uv_poll_t wake;
+    int wake_fd;
     uv_cond_t come;
     struct box in, out;
     bool stop; /* under in.lock */
@@ -50,9 +55,14 @@ static void hear(struct pxi_worker *w)
     }
 }
 
-static void on_wake(uv_async_t *a)
+static void on_wake(uv_poll_t *p, int status, int events)
 {
-    struct pxi_worker *w = a->data;
+    struct pxi_worker *w = p->data;
+    uint64_t times;
+    (void)status;
+    (void)events;
+    if (read(w->wake_fd, &times, sizeof times) < 0)
+        return; /* somebody else heard it */
     pxi_loop_now(w->loop);
     hear(w);
 }
@@ -78,7 +88,9 @@ static bool locks(struct pxi_worker *w)
 
 static void on_closed(uv_handle_t *h)
 {
-    pxi_free(h->data);
+    struct pxi_worker *w = h->data;
+    close(w->wake_fd);
+    pxi_free(w);
 }
 
 /* Everything but the thread. */
@@ -105,13 +117,17 @@ px_err pxi_worker_open(struct pxi_loop *l, const struct pxi_worker_events *on, v
         return PX_ERR_IO;
     }
     w->wake.data = w;
-    if (uv_async_init(pxi_loop_uv(l), &w->wake, on_wake)) {
+    w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w->wake_fd < 0 || uv_poll_init(pxi_loop_uv(l), &w->wake, w->wake_fd)) {
+        if (w->wake_fd >= 0)
+            close(w->wake_fd);
         uv_cond_destroy(&w->come);
         uv_mutex_destroy(&w->in.lock);
         uv_mutex_destroy(&w->out.lock);
         pxi_free(w);
         return PX_ERR_IO;
     }
+    uv_poll_start(&w->wake, UV_READABLE, on_wake);
     if (uv_thread_create(&w->thread, thread_main, w)) {
         take_apart(w);
         return PX_ERR_IO;
@@ -124,8 +140,8 @@ void pxi_worker_send(struct pxi_worker *w, struct pxi_mail *m)
 {
     uv_mutex_lock(&w->in.lock);
     pxi_list_add(&w->in.mails, &m->link);
-    uv_cond_signal(&w->come);
     uv_mutex_unlock(&w->in.lock);
+    uv_cond_signal(&w->come); /* after the lock: who wakes must not wait for it */
 }
 
 struct pxi_mail *pxi_worker_take(struct pxi_worker *w, bool wait)
@@ -148,8 +164,10 @@ bool pxi_worker_stopping(struct pxi_worker *w)
 
 void pxi_worker_tell(struct pxi_worker *w, struct pxi_mail *m)
 {
+    uint64_t one = 1;
     box_put(&w->out, m);
-    uv_async_send(&w->wake);
+    while (write(w->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
 }
 
 void pxi_worker_close(struct pxi_worker *w, void (*drop)(void *ctx, struct pxi_mail *m))

@@ -21,6 +21,8 @@ struct pxi_conn_ops {
     void (*close)(struct pxi_conn *c, px_err why);
     /* Smoothed round trip time, 0 when unknown. */
     uint64_t (*rtt_ns)(struct pxi_conn *c);
+    /* Short bursts matter now: they leave at once, whatever the kernel paces. NULL: they do. */
+    void (*prompt)(struct pxi_conn *c);
 };
 
 struct pxi_conn {

@@ -21,6 +21,8 @@ struct pxi_link_ops {
     void (*close)(struct pxi_link *l);
     /* Stop (false) or go on (true) pushing bytes: the upper side is full. */
     void (*want)(struct pxi_link *l, bool more);
+    /* Send short bursts at once, as pxi_conn_ops.prompt. May be NULL. */
+    void (*prompt)(struct pxi_link *l);
 };
 
 /* What the upper side does for the lower one. */

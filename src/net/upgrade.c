@@ -129,7 +129,14 @@ static void session_over(void *below)
     upgrade_free(below);
 }
 
-static const struct pxi_yamux_below below = {session_wake, session_over};
+static void session_prompt(void *below)
+{
+    struct pxi_upgrade *u = below;
+    if (u->link && u->link->ops->prompt)
+        u->link->ops->prompt(u->link);
+}
+
+static const struct pxi_yamux_below below = {session_wake, session_over, session_prompt};
 
 /* Everything is agreed: a connection. */
 static void go_live(struct pxi_upgrade *u)

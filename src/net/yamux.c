@@ -197,7 +197,14 @@ static uint64_t conn_rtt(struct pxi_conn *c)
     return pxi_yamux_of(c)->rtt_ns;
 }
 
-static const struct pxi_conn_ops conn_ops = {conn_open, conn_close, conn_rtt};
+static void conn_prompt(struct pxi_conn *c)
+{
+    struct pxi_yamux *y = pxi_yamux_of(c);
+    if (!y->over && y->below->prompt)
+        y->below->prompt(y->ctx);
+}
+
+static const struct pxi_conn_ops conn_ops = {conn_open, conn_close, conn_rtt, conn_prompt};
 
 struct pxi_conn *pxi_yamux_conn(struct pxi_yamux *y)
 {

@@ -26,6 +26,8 @@ struct pxi_yamux_below {
     /* The session said its last word, or nobody would hear it; pxi_yamux_free follows now or later.
      * Comes from the loop, once, after pxi_conn_on_closed. Not after pxi_yamux_lost. */
     void (*over)(void *below);
+    /* As pxi_conn_ops.prompt. May be NULL. */
+    void (*prompt)(void *below);
 };
 
 struct pxi_yamux_options {

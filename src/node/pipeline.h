@@ -84,6 +84,7 @@ struct pxi_swarm_options {
     const int32_t *ends; /* tokens that complete an answer, at most PXI_SWARM_ENDS */
     unsigned end_count;
     px_sampler_options sampling;
+    uint8_t dtype;         /* of hidden states; 0: f32 */
     const char *draft;     /* NULL or "auto", "off", "lookup", or the name of a model */
     uint32_t draft_max;    /* most tokens that are guessed at a time */
     uint32_t draft_blocks; /* of the model that guesses, the first so many; 0: all */
