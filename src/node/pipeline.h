@@ -51,6 +51,9 @@ void pxi_pipeline_means(struct pxi_pipeline *p, struct pxi_compute **worker,
 struct pxi_list *pxi_pipeline_drafters(struct pxi_pipeline *p);
 struct pxi_draft_past **pxi_pipeline_past(struct pxi_pipeline *p);
 
+/* The i-th slice that is served here; false past the end. The view is good until it is unloaded. */
+bool pxi_pipeline_slice(const struct pxi_pipeline *p, unsigned i, struct pxi_msg_offer_stage *out);
+
 px_node *pxi_pipeline_node(struct pxi_pipeline *p);
 struct pxi_stages *pxi_pipeline_stages(struct pxi_pipeline *p);
 struct pxi_offers *pxi_pipeline_offers(struct pxi_pipeline *p);
