@@ -37,7 +37,7 @@ struct pxi_msg_offer_reply {
     uint64_t rate;   /* bytes of weights evaluated a second, one token at a time; 0 unknown */
     uint64_t has;    /* 1: it can get the model asked for */
     uint64_t draining;
-    struct pxi_pb_list stages; /* struct pxi_msg_offer_stage, of STATUS */
+    struct pxi_pb_list stages;        /* struct pxi_msg_offer_stage, of STATUS */
     struct pxi_pb_list served, links; /* struct pxi_msg_served of that model, pxi_msg_link */
 };
 extern const struct pxi_pb_message pxi_pb_offer, pxi_pb_offer_reply;
