@@ -183,6 +183,8 @@ static const struct cli_verb_opt opts_chat[] = {
     {OPT_CPU, "auto"},
     {OPT_CHAT_TEMPLATE, NULL},
     {OPT_SYSTEM, NULL},
+    {OPT_SWARM, NULL},
+    {OPT_STAGES, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -676,13 +678,16 @@ static const struct cli_verb_opt opts_help[] = {
 };
 
 const struct cli_verb cli_verbs[] = {
-    {"ps", "the parts of models that this node serves", "plexus ps [options]",
-    "plexus ps: the parts of models that this node serves\n"
+    {"ps", "who computes which blocks now", "plexus ps [options]",
+    "plexus ps: who computes which blocks now\n"
     "\n"
     "usage: plexus ps [options]\n"
     "\n"
-    "Every slice with its blocks, the sessions that use it and the tokens that it\n"
-    "computed.\n"
+    "The stages of this node and of every peer that it is connected to, model by\n"
+    "model: the blocks of each, whose it is (the end of the peer id), whether it is\n"
+    "ready, busy, slow or draining, the sessions that use it, the memory of its\n"
+    "weights and KV cache, the tokens a second that it computed lately, and the round\n"
+    "trip to it. A peer that does not answer within a second is silent, in --json.\n"
     "\n"
     "options:\n"
     "      --json              Print one JSON document on standard output.\n"
@@ -693,7 +698,10 @@ const struct cli_verb cli_verbs[] = {
     "  -h, --help              Show the help of the verb and exit.\n"
     "\n"
     "fields of --json (schema plexus.ps/1):\n"
-    "  stages        model, first, last (blocks), sessions, slots, tokens, compute_ms\n"
+    "  stages        peer, self, model, first, last (blocks), blocks, state,\n"
+    "                sessions, slots, mem_bytes, tps, tokens, compute_ms, rtt_ms\n"
+    "  peers         peer, self, state, memory (offered), rate (bytes of weights a\n"
+    "                second), rtt_ms\n"
     "\n"
     "examples:\n"
     "  plexus ps\n"
@@ -704,9 +712,11 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "usage: plexus plan [options] MODEL\n"
     "\n"
-    "Asks the connected peers what memory and speed they have, and shows how MODEL\n"
-    "would be shared out: the slowest stage is made as fast as can be, because it\n"
-    "bounds the tokens a second.\n"
+    "Asks the connected peers, and those of whom the DHT has a record, what memory\n"
+    "and speed they have and how far they are, and shows how MODEL would be shared\n"
+    "out: the time until eight tokens that follow one another are back is made short.\n"
+    "Peers that are near all help, others where they are worth the way. A chain that\n"
+    "is loaded already is used again when it is nearly as good.\n"
     "\n"
     "options:\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
@@ -721,6 +731,12 @@ const struct cli_verb cli_verbs[] = {
     "fields of --json (schema plexus.plan/1):\n"
     "  stages        peer, first, last (blocks), memory (bytes offered), rate (bytes\n"
     "                a second), seconds (a token)\n"
+    "  peers         peer, connected, why (serves, spare, no memory, slower, enough,\n"
+    "                no answer), place in the chain, memory, rate, rtt_ms, link_rate\n"
+    "                (bytes a second; 0: too fast to tell), loaded (slices), spare\n"
+    "                (places), with_ms (a token, if it served too)\n"
+    "  times         token_ms, hops_ms (of it, on the way), slowest_ms (stage or\n"
+    "                link), reused (all slices are loaded)\n"
     "\n"
     "examples:\n"
     "  plexus plan tiny\n"
@@ -742,7 +758,8 @@ const struct cli_verb cli_verbs[] = {
     "With --swarm the blocks of the model are shared out among the peers of the node\n"
     "that runs here: each loads its part, hidden states travel from one to the next,\n"
     "and when one is lost another takes its place and the answer goes on. The words\n"
-    "are those of one machine.\n"
+    "are those of one machine. A MODEL that is a file goes into the node's store\n"
+    "first, as plexus push does it, but not pinned.\n"
     "\n"
     "Architectures that run: llama (2, 3 and later), mistral, qwen2, qwen3.\n"
     "\n"
@@ -848,6 +865,12 @@ const struct cli_verb cli_verbs[] = {
     "conversation, /help lists the commands. A line that ends in a backslash goes on\n"
     "in the next.\n"
     "\n"
+    "With --swarm the peers of the running node compute the answers, each a part of\n"
+    "the model. Between two turns they keep what they have read, so that only the new\n"
+    "message travels; after an answer that was cut short (--stop, Ctrl-C, /reset) the\n"
+    "conversation is read again. MODEL may be a file: it goes into the node's store\n"
+    "first.\n"
+    "\n"
     "A model without a chat template simply continues the text. From a pipe, every\n"
     "line is one message.\n"
     "\n"
@@ -887,6 +910,10 @@ const struct cli_verb cli_verbs[] = {
     "                          Put the prompt in a chat template: the model's own, or\n"
     "                          that of FILE.\n"
     "      --system TEXT       System message for the chat template.\n"
+    "      --swarm             Compute over the peers of the running node (plexus\n"
+    "                          up), each a part of the model.\n"
+    "      --stages N          At least so many peers share the model; 0: all of\n"
+    "                          them. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -2786,7 +2813,7 @@ const struct cli_topic cli_topics[] = {
     "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"
-    "  ps          the parts of models that this node serves\n"
+    "  ps          who computes which blocks now\n"
     "  plan        who would compute which blocks of a model\n"
     "  up          run a node in the foreground\n"
     "  id          who the running node is\n"

@@ -148,6 +148,8 @@ static int speak(struct session *s, const struct text *prompt)
         fputs(ink(0), stdout);
         fflush(stdout);
     }
+    if (rc == 0 && swarm)
+        rc = swarm_model(s);
     if (rc == 0)
         rc = swarm ? swarm_begin(s, &ids, g.max) : session_prefill(s, ids.p, ids.n);
     if (rc == 0)

@@ -63,6 +63,11 @@ int has_option(const struct cli *c, int id);
  * take one token after the other: *token is PX_TOKEN_NONE at the end. */
 int swarm_begin(struct session *s, const struct ids *prompt, uint64_t max);
 int swarm_next(struct session *s, int32_t *token);
+/* A model that is a file goes into the node's store first; s->path becomes its CID. */
+int swarm_model(struct session *s);
+/* The next turn of a conversation: `ids` is all of it, `held` what the stages hold of the turns
+ * before, which is not read again when it is the beginning of `ids`. */
+int swarm_turn(struct session *s, const struct ids *held, const struct ids *ids, uint64_t max);
 void swarm_end(struct session *s);
 /* Who computed what, as the node told (borrowed); and how often the chain was opened. */
 json_t *swarm_stages(const struct session *s);

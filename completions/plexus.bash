@@ -154,7 +154,7 @@ _plexus()
         fi ;;
     "chat")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --chat-template --system --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --chat-template --system --swarm --stages --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
