@@ -260,7 +260,9 @@ double nodes_pull(struct nodes *n, unsigned i, const char *cid)
 static json_t *words(const struct question *q)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < q->prompt; i++) {
+    for (size_t i = 0; q->text && i < q->text->n; i++)
+        json_array_append_new(list, json_integer(q->text->p[i]));
+    for (size_t i = 0; !q->text && i < q->prompt; i++) {
         uint64_t x = (i + 1) * 0x9e3779b97f4a7c15u + q->salt * 0xbf58476d1ce4e5b9u;
         x = (x ^ x >> 31) * 0x94d049bb133111ebu;
         json_array_append_new(list, json_integer((json_int_t)((x ^ x >> 29) % q->vocab)));
@@ -276,6 +278,8 @@ int answer_begin(struct nodes *n, unsigned i, const struct question *q, struct a
                   (json_int_t)q->gen, "positions", (int)q->positions, "stages", (int)q->stages);
     if (q->draft)
         json_object_set_new(in, "draft", json_string(q->draft));
+    if (q->draft_blocks)
+        json_object_set_new(in, "draft_blocks", json_integer(q->draft_blocks));
     char *line = line_of("generate", in);
     *a = (struct answer){.began_s = now_s()};
     socket_of(n, i, path, sizeof path);
