@@ -68,9 +68,21 @@ static int encode(struct chat *h, struct ids *ids)
     return rc;
 }
 
+static void hold(struct chat *h, const struct ids *ids, size_t from)
+{
+    h->held.n = from;
+    for (size_t i = from; i < ids->n; i++)
+        ids_add(&h->held, ids->p[i]);
+}
+
 /* Keep what the context and the conversation have in common, read the rest. */
 static int read_prompt(struct chat *h, const struct ids *ids)
 {
+    if (opt_on(h->s.c, OPT_SWARM)) {
+        int rc = swarm_turn(&h->s, &h->held, ids, opt_uint(h->s.c, OPT_MAX_TOKENS));
+        hold(h, ids, 0);
+        return rc;
+    }
     size_t same = 0;
     while (same < h->held.n && same + 1 < ids->n && h->held.p[same] == ids->p[same])
         same++;
@@ -79,8 +91,8 @@ static int read_prompt(struct chat *h, const struct ids *ids)
     h->held.n = rc == 0 ? same : 0;
     if (rc)
         px_context_truncate(h->s.ctx, 0, 0);
-    for (size_t i = same; i < ids->n && rc == 0; i++)
-        ids_add(&h->held, ids->p[i]);
+    else
+        hold(h, ids, same);
     return rc;
 }
 
@@ -140,6 +152,9 @@ static int answer(struct chat *h, const char *message)
         end_turn(h, &g);
     else
         drop_messages(h, before);
+    /* The stages know nothing of stop strings and Ctrl-C: they go on, so they are left. */
+    if (rc || g.stopped == STOP_TEXT || g.stopped == STOP_INTERRUPTED)
+        swarm_end(&h->s);
     interrupt_clear();
     free(ids.p);
     generation_free(&g);
@@ -314,9 +329,10 @@ int verb_chat(struct cli *c)
     interrupt_poll(1);
     if (rc == 0 && (which || px_model_info_get(h.s.model)->chat_template))
         rc = chat_open(&h.s, which ? which : "model", &h.tmpl);
+    int swarm = opt_on(c, OPT_SWARM);
     if (rc == 0)
-        rc = session_context(&h.s, 1, opt_uint(c, OPT_CTX));
-    if (rc == 0)
+        rc = swarm ? swarm_model(&h.s) : session_context(&h.s, 1, opt_uint(c, OPT_CTX));
+    if (rc == 0 && !swarm)
         rc = session_sampler(&h.s);
     if (rc == 0) {
         reset(&h);

@@ -26,6 +26,10 @@ px_err node_err(const char *code);
 /* Print the named fields of a reply as the --json document of the verb; frees the reply. */
 int node_print(const struct cli *c, json_t *reply, const char *const *fields);
 
+/* store.c: put a file into the store of the running node, with progress; it is not pinned. cid:
+ * what the model is called then. 0 or an exit code. */
+int store_push_file(const struct cli *c, const char *path, char *cid, size_t cap);
+
 /* Print the ready line of a node; with --json it has the schema. */
 void node_ready(const struct cli *c, const char *ready);
 

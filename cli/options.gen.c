@@ -74,6 +74,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"draft", "PLEXUS_DRAFT", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"draft-max", "PLEXUS_DRAFT_MAX", 0, TYPE_UINT, "16", NULL, NULL, .umin = 0u, .umax = 32u},
     {"draft-blocks", "PLEXUS_DRAFT_BLOCKS", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
+    {"hidden", "PLEXUS_HIDDEN", 0, TYPE_CHOICE, "f32", NULL, "f32 f16 q8", .umin = 0u, .umax = 0u},
     {"kv-type", "PLEXUS_KV_TYPE", 0, TYPE_CHOICE, "f16", NULL, "f16 f32 i8", .umin = 0u, .umax = 0u},
     {"cpu", "PLEXUS_CPU", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"no-bos", "PLEXUS_NO_BOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -153,6 +154,7 @@ static const struct cli_verb_opt opts_run[] = {
     {OPT_SYSTEM, NULL},
     {OPT_SWARM, NULL},
     {OPT_STAGES, "0"},
+    {OPT_HIDDEN, "f32"},
     {OPT_DRAFT, "auto"},
     {OPT_DRAFT_MAX, "16"},
     {OPT_DRAFT_BLOCKS, "0"},
@@ -181,6 +183,8 @@ static const struct cli_verb_opt opts_chat[] = {
     {OPT_CPU, "auto"},
     {OPT_CHAT_TEMPLATE, NULL},
     {OPT_SYSTEM, NULL},
+    {OPT_SWARM, NULL},
+    {OPT_STAGES, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -674,13 +678,16 @@ static const struct cli_verb_opt opts_help[] = {
 };
 
 const struct cli_verb cli_verbs[] = {
-    {"ps", "the parts of models that this node serves", "plexus ps [options]",
-    "plexus ps: the parts of models that this node serves\n"
+    {"ps", "who computes which blocks now", "plexus ps [options]",
+    "plexus ps: who computes which blocks now\n"
     "\n"
     "usage: plexus ps [options]\n"
     "\n"
-    "Every slice with its blocks, the sessions that use it and the tokens that it\n"
-    "computed.\n"
+    "The stages of this node and of every peer that it is connected to, model by\n"
+    "model: the blocks of each, whose it is (the end of the peer id), whether it is\n"
+    "ready, busy, slow or draining, the sessions that use it, the memory of its\n"
+    "weights and KV cache, the tokens a second that it computed lately, and the round\n"
+    "trip to it. A peer that does not answer within a second is silent, in --json.\n"
     "\n"
     "options:\n"
     "      --json              Print one JSON document on standard output.\n"
@@ -691,7 +698,10 @@ const struct cli_verb cli_verbs[] = {
     "  -h, --help              Show the help of the verb and exit.\n"
     "\n"
     "fields of --json (schema plexus.ps/1):\n"
-    "  stages        model, first, last (blocks), sessions, slots, tokens, compute_ms\n"
+    "  stages        peer, self, model, first, last (blocks), blocks, state,\n"
+    "                sessions, slots, mem_bytes, tps, tokens, compute_ms, rtt_ms\n"
+    "  peers         peer, self, state, memory (offered), rate (bytes of weights a\n"
+    "                second), rtt_ms\n"
     "\n"
     "examples:\n"
     "  plexus ps\n"
@@ -740,7 +750,8 @@ const struct cli_verb cli_verbs[] = {
     "With --swarm the blocks of the model are shared out among the peers of the node\n"
     "that runs here: each loads its part, hidden states travel from one to the next,\n"
     "and when one is lost another takes its place and the answer goes on. The words\n"
-    "are those of one machine.\n"
+    "are those of one machine. A MODEL that is a file goes into the node's store\n"
+    "first, as plexus push does it, but not pinned.\n"
     "\n"
     "Architectures that run: llama (2, 3 and later), mistral, qwen2, qwen3.\n"
     "\n"
@@ -788,6 +799,10 @@ const struct cli_verb cli_verbs[] = {
     "                          up), each a part of the model.\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
     "                          them. [0]\n"
+    "      --hidden f32|f16|q8\n"
+    "                          With --swarm, how hidden states travel: as they are,\n"
+    "                          in half, or in 8 bits with a scale for 64 values; the\n"
+    "                          last two change a little what is said. [f32]\n"
     "      --draft HOW         With --swarm, how tokens are guessed, to be checked\n"
     "                          many at a time: auto (look-up, where peers are far),\n"
     "                          off, lookup (in the text and in earlier answers), or a\n"
@@ -812,6 +827,9 @@ const struct cli_verb cli_verbs[] = {
     "  epochs         null, or with --swarm: how often the chain was opened; 1:\n"
     "                 nobody was lost or went\n"
     "  lost           null, or with --swarm: how often a peer was lost\n"
+    "  hidden         null, or with --swarm: how hidden states travelled\n"
+    "  loss           null, or what that cost on the worst hop: rms, max (relative\n"
+    "                 errors)\n"
     "  trips          null, or with --swarm: passes through the stages; tokens for\n"
     "                 each trip follow from it\n"
     "  drafted        null, or with --swarm: tokens that were guessed\n"
@@ -838,6 +856,12 @@ const struct cli_verb cli_verbs[] = {
     "stops the answer, not the program; Ctrl-D or /quit ends it. /reset forgets the\n"
     "conversation, /help lists the commands. A line that ends in a backslash goes on\n"
     "in the next.\n"
+    "\n"
+    "With --swarm the peers of the running node compute the answers, each a part of\n"
+    "the model. Between two turns they keep what they have read, so that only the new\n"
+    "message travels; after an answer that was cut short (--stop, Ctrl-C, /reset) the\n"
+    "conversation is read again. MODEL may be a file: it goes into the node's store\n"
+    "first.\n"
     "\n"
     "A model without a chat template simply continues the text. From a pipe, every\n"
     "line is one message.\n"
@@ -878,6 +902,10 @@ const struct cli_verb cli_verbs[] = {
     "                          Put the prompt in a chat template: the model's own, or\n"
     "                          that of FILE.\n"
     "      --system TEXT       System message for the chat template.\n"
+    "      --swarm             Compute over the peers of the running node (plexus\n"
+    "                          up), each a part of the model.\n"
+    "      --stages N          At least so many peers share the model; 0: all of\n"
+    "                          them. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -2589,6 +2617,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
+    "  PLEXUS_HIDDEN              --hidden f32|f16|q8\n"
     "  PLEXUS_IDLE                --idle N\n"
     "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
     "  PLEXUS_JSON                --json\n"
@@ -2776,7 +2805,7 @@ const struct cli_topic cli_topics[] = {
     "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"
-    "  ps          the parts of models that this node serves\n"
+    "  ps          who computes which blocks now\n"
     "  plan        who would compute which blocks of a model\n"
     "  up          run a node in the foreground\n"
     "  id          who the running node is\n"

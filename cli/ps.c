@@ -1,6 +1,8 @@
 /* plexus ps, plexus plan: who computes which blocks of which model. */
 #include "node.h"
 
+#include <string.h>
+
 static long long number(json_t *row, const char *name)
 {
     return (long long)json_integer_value(json_object_get(row, name));
@@ -12,32 +14,96 @@ static const char *word(json_t *row, const char *name)
     return s ? s : "-";
 }
 
+enum { BAR = 24 };
+
+/* The blocks of a stage within its model, as a strip. */
+static void print_bar(json_t *row)
+{
+    long long first = number(row, "first"), last = number(row, "last"), all = number(row, "blocks");
+    long long cells = all < BAR ? all : BAR;
+    for (long long i = 0; i < cells; i++) {
+        long long from = i * all / cells, to = (i + 1) * all / cells;
+        fputs(first < to && last > from ? "█" : "░", stdout);
+    }
+    for (long long i = cells; i < 8; i++)
+        fputc(' ', stdout);
+}
+
+/* Ids of one kind begin alike: their ends tell them apart. */
+static const char *tail(const char *id)
+{
+    size_t n = strlen(id);
+    return n > 8 ? id + n - 8 : id;
+}
+
+static void print_stage(json_t *row)
+{
+    char blocks[48], sessions[48], memory[32], rtt[32] = "-";
+    json_t *ms = json_object_get(row, "rtt_ms");
+    snprintf(blocks, sizeof blocks, "%lld-%lld", number(row, "first"), number(row, "last") - 1);
+    snprintf(sessions, sizeof sessions, "%lld of %lld", number(row, "sessions"),
+             number(row, "slots"));
+    human_bytes(memory, (double)number(row, "mem_bytes"));
+    if (json_is_number(ms))
+        snprintf(rtt, sizeof rtt, "%.2f ms", json_number_value(ms));
+    fputs("  ", stdout);
+    print_bar(row);
+    printf("  %-7s ..%-9s %-9s %-8s %10s %8.1f %10s\n", blocks, tail(word(row, "peer")),
+           word(row, "state"), sessions, memory, json_number_value(json_object_get(row, "tps")),
+           json_is_true(json_object_get(row, "self")) ? "here" : rtt);
+}
+
+/* Stages of one model, from the first block on. */
+static void print_model(json_t *rows, const char *model)
+{
+    size_t i;
+    json_t *row;
+    long long at = -1, next, blocks = 0;
+    unsigned stages = 0;
+    json_array_foreach(rows, i, row) if (strcmp(word(row, "model"), model) == 0)
+    {
+        blocks = number(row, "blocks");
+        stages++;
+    }
+    printf("%s%s%s  %lld blocks, %u stages\n", ink(1), model, ink(0), blocks, stages);
+    do {
+        next = -1;
+        json_array_foreach(rows, i, row)
+        {
+            long long first = number(row, "first");
+            if (strcmp(word(row, "model"), model) == 0 && first > at && (next < 0 || first < next))
+                next = first;
+        }
+        json_array_foreach(rows, i, row) if (strcmp(word(row, "model"), model) == 0 &&
+                                             number(row, "first") == next) print_stage(row);
+        at = next;
+    } while (next >= 0);
+}
+
 int verb_ps(struct cli *c)
 {
-    static const char *const fields[] = {"stages", NULL};
+    static const char *const fields[] = {"stages", "peers", NULL};
     int rc;
-    size_t i;
-    json_t *reply = node_ask(c, "stages", json_object(), &rc), *row;
+    size_t i, k;
+    json_t *reply = node_ask(c, "ps", json_object(), &rc), *row;
     if (!reply)
         return rc;
     if (opt_on(c, OPT_JSON))
         return node_print(c, reply, fields);
     json_t *rows = json_object_get(reply, "stages");
     if (!json_array_size(rows))
-        note(c, "no part of a model is served here");
+        note(c,
+             "no part of a model is served by this node and its peers: plexus run MODEL --swarm");
     else
-        printf("%s%-24s %-10s %-10s %10s %14s%s\n", ink(1), "MODEL", "BLOCKS", "SESSIONS", "TOKENS",
-               "MS A TOKEN", ink(0));
+        printf("%s  %-8s  %-7s %-11s %-9s %-8s %10s %8s %10s%s\n", ink(1), "", "BLOCKS", "PEER",
+               "STATE", "SESSIONS", "MEMORY", "TOK/S", "RTT", ink(0));
     json_array_foreach(rows, i, row)
     {
-        char blocks[32], sessions[32];
-        double tokens = (double)number(row, "tokens");
-        double ms = json_number_value(json_object_get(row, "compute_ms"));
-        snprintf(blocks, sizeof blocks, "%lld-%lld", number(row, "first"), number(row, "last") - 1);
-        snprintf(sessions, sizeof sessions, "%lld of %lld", number(row, "sessions"),
-                 number(row, "slots"));
-        printf("%-24s %-10s %-10s %10.0f %14.3f\n", word(row, "model"), blocks, sessions, tokens,
-               tokens > 0 ? ms / tokens : 0.0);
+        for (k = 0; k < i; k++)
+            if (strcmp(word(json_array_get(rows, k), "model"), word(row, "model")) == 0)
+                break;
+        if (k == i)
+            print_model(rows, word(row, "model"));
     }
     json_decref(reply);
     return 0;

@@ -58,14 +58,31 @@ static int encode(struct session *s, const struct text *prompt, struct ids *ids)
     return rc;
 }
 
-static void add_drafts(const struct session *s, json_t *doc)
+static void add_counts(const struct session *s, json_t *doc)
 {
-    int64_t trips = 0, drafted = 0, accepted = 0;
+    const char *hidden = s->swarm ? opt_text(s->c, OPT_HIDDEN) : NULL;
+    struct swarm_counts n = {0};
     if (s->swarm)
-        swarm_drafts(s, &trips, &drafted, &accepted);
-    json_object_set_new(doc, "trips", s->swarm ? json_integer(trips) : json_null());
-    json_object_set_new(doc, "drafted", s->swarm ? json_integer(drafted) : json_null());
-    json_object_set_new(doc, "accepted", s->swarm ? json_integer(accepted) : json_null());
+        n = swarm_counts(s);
+    json_object_set_new(doc, "hidden", hidden ? json_text(hidden) : json_null());
+    json_object_set_new(doc, "loss",
+                        s->swarm ? json_pack("{s:f, s:f}", "rms", n.rms, "max", n.worst)
+                                 : json_null());
+    json_object_set_new(doc, "trips", s->swarm ? json_integer(n.trips) : json_null());
+    json_object_set_new(doc, "drafted", s->swarm ? json_integer(n.drafted) : json_null());
+    json_object_set_new(doc, "accepted", s->swarm ? json_integer(n.accepted) : json_null());
+}
+
+/* One line of what the way through the stages gave and cost. */
+static void note_counts(const struct session *s, const struct generation *g)
+{
+    struct swarm_counts n = swarm_counts(s);
+    if (n.drafted && n.trips)
+        note(s->c, "%.1f tokens a trip; %lld of %lld drafted tokens came true",
+             (double)g->tokens.n / (double)n.trips, (long long)n.accepted, (long long)n.drafted);
+    if (n.worst > 0)
+        note(s->c, "hidden states in %s: error %.3f %% (rms), %.3f %% at worst",
+             opt_text(s->c, OPT_HIDDEN), 100 * n.rms, 100 * n.worst);
 }
 
 static json_t *document(const struct session *s, json_t *doc, const struct ids *prompt,
@@ -82,7 +99,7 @@ static json_t *document(const struct session *s, json_t *doc, const struct ids *
     json_object_set_new(doc, "stages", s->swarm ? json_incref(swarm_stages(s)) : json_null());
     json_object_set_new(doc, "epochs", s->swarm ? json_integer(swarm_epochs(s)) : json_null());
     json_object_set_new(doc, "lost", s->swarm ? json_integer(swarm_lost(s)) : json_null());
-    add_drafts(s, doc);
+    add_counts(s, doc);
     json_object_set_new(doc, "timings", timings_json(s));
     return doc;
 }
@@ -104,6 +121,8 @@ static void show_end(const struct session *s, const struct ids *prompt, const st
             note(c, "%zu tokens, %.0f a second; prompt %zu tokens; ended by %s; seed %llu",
                  g->tokens.n, s->decode_s > 0 ? (double)g->tokens.n / s->decode_s : 0, prompt->n,
                  stopped_name(g->stopped), (unsigned long long)s->seed);
+        if (s->swarm && term_err() && term_out())
+            note_counts(s, g);
     }
 }
 
@@ -129,6 +148,8 @@ static int speak(struct session *s, const struct text *prompt)
         fputs(ink(0), stdout);
         fflush(stdout);
     }
+    if (rc == 0 && swarm)
+        rc = swarm_model(s);
     if (rc == 0)
         rc = swarm ? swarm_begin(s, &ids, g.max) : session_prefill(s, ids.p, ids.n);
     if (rc == 0)

@@ -63,13 +63,22 @@ int has_option(const struct cli *c, int id);
  * take one token after the other: *token is PX_TOKEN_NONE at the end. */
 int swarm_begin(struct session *s, const struct ids *prompt, uint64_t max);
 int swarm_next(struct session *s, int32_t *token);
+/* A model that is a file goes into the node's store first; s->path becomes its CID. */
+int swarm_model(struct session *s);
+/* The next turn of a conversation: `ids` is all of it, `held` what the stages hold of the turns
+ * before, which is not read again when it is the beginning of `ids`. */
+int swarm_turn(struct session *s, const struct ids *held, const struct ids *ids, uint64_t max);
 void swarm_end(struct session *s);
 /* Who computed what, as the node told (borrowed); and how often the chain was opened. */
 json_t *swarm_stages(const struct session *s);
 int64_t swarm_epochs(const struct session *s);
 int64_t swarm_lost(const struct session *s); /* how often a peer was lost */
-/* Passes through the stages, tokens that were guessed, and those of them that came true. */
-void swarm_drafts(const struct session *s, int64_t *trips, int64_t *drafted, int64_t *accepted);
+struct swarm_counts {
+    int64_t trips, drafted,
+        accepted;      /* passes through the stages; tokens guessed, and guessed right */
+    double rms, worst; /* relative errors of hidden states that were coded */
+};
+struct swarm_counts swarm_counts(const struct session *s);
 
 /* template.c: the text of a conversation through the model's template or that of a file. */
 int chat_open(struct session *s, const char *which, px_template **out);

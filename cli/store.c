@@ -169,6 +169,19 @@ static int print_end(const struct cli *c, json_t *job, double took_s, const char
     return 0;
 }
 
+int store_push_file(const struct cli *c, const char *path, char *cid, size_t cap)
+{
+    int rc;
+    char *full = realpath(path, NULL);
+    json_t *in = json_object();
+    json_object_set_new(in, "path", json_text(full ? full : path));
+    free(full);
+    json_t *job = follow(c, ask(c, "store-push", in, 0, &rc), "push", &rc);
+    snprintf(cid, cap, "%s", text_of(job, "cid"));
+    json_decref(job);
+    return rc;
+}
+
 int verb_push(struct cli *c)
 {
     int rc;

@@ -15,7 +15,7 @@ function __plexus_second
     set -l w (commandline -opc)
     test (count $w) -eq 2; and test $w[2] = $argv[1]
 end
-complete -c plexus -n __plexus_first -a ps -d 'the parts of models that this node serves'
+complete -c plexus -n __plexus_first -a ps -d 'who computes which blocks now'
 complete -c plexus -n __plexus_first -a plan -d 'who would compute which blocks of a model'
 complete -c plexus -n __plexus_first -a run -d 'continue a prompt with a model'
 complete -c plexus -n __plexus_first -a chat -d 'talk with a model'
@@ -96,6 +96,7 @@ complete -c plexus -n '__plexus_verb run' -l chat-template -r -F -d 'Put the pro
 complete -c plexus -n '__plexus_verb run' -l system -x -d 'System message for the chat template.'
 complete -c plexus -n '__plexus_verb run' -l swarm -d 'Compute over the peers of the running node (plexus up), each a part of the model.'
 complete -c plexus -n '__plexus_verb run' -l stages -x -d 'At least so many peers share the model; 0: all of them.'
+complete -c plexus -n '__plexus_verb run' -l hidden -x -a 'f32 f16 q8' -d 'With --swarm, how hidden states travel: as they are, in half, or in 8 bits with a scale for 64 values; the last two change a little what is said.'
 complete -c plexus -n '__plexus_verb run' -l draft -x -d 'With --swarm, how tokens are guessed, to be checked many at a time: auto (look-up, where peers are far), off, lookup (in the text and in earlier answers), or a model that this node has. The words stay the same.'
 complete -c plexus -n '__plexus_verb run' -l draft-max -x -d 'At most so many tokens are guessed at a time; fewer when few of them come true.'
 complete -c plexus -n '__plexus_verb run' -l draft-blocks -x -d 'Of the model of --draft only the first N blocks compute; 0: all.'
@@ -123,6 +124,8 @@ complete -c plexus -n '__plexus_verb chat' -l kv-type -x -a 'f16 f32 i8' -d 'Num
 complete -c plexus -n '__plexus_verb chat' -l cpu -x -d 'Instruction sets to use: auto, scalar, avx2, avx512, avx512vnni, neon, dotprod; bf16, never automatic, multiplies F16 and BF16 weights faster and less exactly.'
 complete -c plexus -n '__plexus_verb chat' -l chat-template -r -F -d 'Put the prompt in a chat template: the model\'s own, or that of FILE.'
 complete -c plexus -n '__plexus_verb chat' -l system -x -d 'System message for the chat template.'
+complete -c plexus -n '__plexus_verb chat' -l swarm -d 'Compute over the peers of the running node (plexus up), each a part of the model.'
+complete -c plexus -n '__plexus_verb chat' -l stages -x -d 'At least so many peers share the model; 0: all of them.'
 complete -c plexus -n '__plexus_verb chat' -l json-lines -d 'Print one JSON document a line, as things happen.'
 complete -c plexus -n '__plexus_verb chat' -l json -d 'Print one JSON document on standard output.'
 complete -c plexus -n '__plexus_verb chat' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'

@@ -65,6 +65,7 @@ struct world {
     struct node node[HOSTS];
     struct pxi_slice slice[STAGES];
     unsigned client; /* the host of the next talk */
+    uint8_t dtype;   /* of its hidden states */
 };
 
 static void world_init(struct world *w, enum model_name shape, bool pieces)
@@ -225,7 +226,9 @@ static void talk_draft(struct world *w, struct talk *t, uint32_t which, bool gre
                                   .on = &events,
                                   .ctx = t,
                                   .positions = POSITIONS,
-                                  .draft_max = draft_max};
+                                  .draft_max = draft_max,
+                                  .dtype = w->dtype,
+                                  .vocab = MODEL_VOCAB};
     *t = (struct talk){.n = PROMPT,
                        .stop = PROMPT + ANSWER,
                        .timers = &w->net.timers,
@@ -244,7 +247,7 @@ static inline void talk_begin(struct world *w, struct talk *t, uint32_t which, b
     talk_draft(w, t, which, greedy, hosts, NULL, 0, 0);
 }
 
-static void compare(struct world *w, const struct talk *t, uint32_t which, bool greedy)
+static inline void compare(struct world *w, const struct talk *t, uint32_t which, bool greedy)
 {
     int32_t want[POSITIONS];
     expected(w, which, greedy, want);

@@ -35,19 +35,31 @@ static px_err bad(px_diag *d, uint64_t at, const char *field, const char *expect
     return pxi_diag_set(d, PX_ERR_CORRUPT, at, expected, "%llu", (unsigned long long)found);
 }
 
+uint64_t pxi_stage_row_bytes(uint8_t dtype, uint32_t cols)
+{
+    uint64_t n = cols;
+    switch (dtype) {
+    case PXI_STAGE_F32: return 4 * n;
+    case PXI_STAGE_F16: return 2 * n;
+    case PXI_STAGE_Q8: return n + 4 * ((n + PXI_HIDDEN_BLOCK - 1) / PXI_HIDDEN_BLOCK);
+    default: return 0;
+    }
+}
+
 /* The payload of rows is what rows, cols and dtype say. */
 static px_err check_rows(const struct pxi_stage_head *h, px_diag *d)
 {
-    if (h->dtype > PXI_STAGE_F32 || (h->kind == PXI_STAGE_TOKENS && h->dtype))
-        return bad(d, 1, "dtype", "0 or 1", h->dtype);
+    if (h->dtype > PXI_STAGE_Q8 || (h->kind == PXI_STAGE_TOKENS && h->dtype))
+        return bad(d, 1, "dtype", "from 0 to 3, 0 in TOKENS", h->dtype);
     if (!h->rows || h->rows > PXI_LIMIT_STAGE_ROWS)
         return bad(d, 24, "rows", "from 1 to the limit stage.rows", h->rows);
-    if ((h->cols != 0) != (h->dtype == PXI_STAGE_F32) || h->cols > PXI_LIMIT_STAGE_COLS)
+    if ((h->cols != 0) != (h->dtype != PXI_STAGE_NONE) || h->cols > PXI_LIMIT_STAGE_COLS)
         return bad(d, 28, "cols", "the length of a hidden state", h->cols);
     if (h->position > PXI_LIMIT_CONTEXT_POSITIONS)
         return bad(d, 20, "position", "a position of a context", h->position);
-    uint64_t bytes = (uint64_t)h->rows * 4 * (1 + (uint64_t)h->cols);
-    return h->bytes == bytes ? PX_ERR_OK : bad(d, 4, "bytes", "4 * rows * (1 + cols)", h->bytes);
+    uint64_t bytes = h->rows * (4 + pxi_stage_row_bytes(h->dtype, h->cols));
+    return h->bytes == bytes ? PX_ERR_OK
+                             : bad(d, 4, "bytes", "as many as rows, cols and dtype say", h->bytes);
 }
 
 px_err pxi_stage_head_read(const uint8_t in[PXI_STAGE_HEAD], struct pxi_stage_head *out, px_diag *d)
@@ -63,7 +75,7 @@ px_err pxi_stage_head_read(const uint8_t in[PXI_STAGE_HEAD], struct pxi_stage_he
         .rows = get32(in + 24),
         .cols = get32(in + 28),
     };
-    if (out->kind < PXI_STAGE_OPEN || out->kind > PXI_STAGE_DRAIN)
+    if (out->kind < PXI_STAGE_OPEN || out->kind > PXI_STAGE_LOSS)
         return bad(d, 0, "kind", "from 1 to 9", out->kind);
     if (out->kind == PXI_STAGE_INPUT || out->kind == PXI_STAGE_TOKENS)
         return check_rows(out, d);
@@ -110,6 +122,7 @@ static const struct pxi_pb_field open_fields[] = {
     FIELD(pxi_msg_stage_open, hops, 5, MESSAGE, .repeated = true, .max = PXI_LIMIT_STAGE_HOPS,
           .sub = &hop_table),
     FIELD(pxi_msg_stage_open, sampling, 6, MESSAGE, .sub = &sampling_table),
+    FIELD(pxi_msg_stage_open, dtype, 7, UINT, .max = 0),
 };
-const struct pxi_pb_message pxi_pb_stage_open = {"stage_open", open_fields, 6,
+const struct pxi_pb_message pxi_pb_stage_open = {"stage_open", open_fields, 7,
                                                  sizeof(struct pxi_msg_stage_open)};

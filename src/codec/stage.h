@@ -5,8 +5,8 @@
  *    16 epoch (4)   20 position (4)   24 rows (4)   28 cols (4)
  *
  * INPUT and TOKENS carry rows: first a word for each (the token, bit 31: its logits are wanted, bit
- * 30: a draft, that is a guess of what will be chosen), then, when dtype is a float, cols elements
- * for each. OPEN carries protobuf, ERROR text.
+ * 30: a draft, that is a guess of what will be chosen), then, when there is a dtype, cols elements
+ * for each, coded as it says. OPEN carries protobuf, ERROR text.
  */
 #ifndef PXI_CODEC_STAGE_H
 #define PXI_CODEC_STAGE_H
@@ -25,9 +25,17 @@ enum pxi_stage_kind {
     PXI_STAGE_PONG,
     PXI_STAGE_CLOSE, /* the session is over */
     PXI_STAGE_DRAIN, /* hop: that stage wants to go: give its blocks to another peer */
+    PXI_STAGE_LOSS,  /* hop: who sent coded hidden states; position, rows: bits of the root mean
+                      * square and of the largest relative error so far */
 };
 
-enum pxi_stage_dtype { PXI_STAGE_NONE, PXI_STAGE_F32 };
+/* How the elements of a row are coded; infer/hidden.h has the coders. */
+enum pxi_stage_dtype { PXI_STAGE_NONE, PXI_STAGE_F32, PXI_STAGE_F16, PXI_STAGE_Q8 };
+
+enum { PXI_HIDDEN_BLOCK = 64 }; /* values of q8 that share a scale */
+
+/* Bytes of a row of so many elements, without its word. */
+uint64_t pxi_stage_row_bytes(uint8_t dtype, uint32_t cols);
 
 #define PXI_STAGE_WANT  0x80000000u
 #define PXI_STAGE_DRAFT 0x40000000u
@@ -66,6 +74,7 @@ struct pxi_msg_stage_open {
     uint64_t prompt;         /* the first of them that were not sampled */
     struct pxi_pb_list hops; /* struct pxi_msg_stage_hop */
     struct pxi_msg_stage_sampling *sampling;
+    uint64_t dtype; /* of hidden states, the same on all hops; 0: f32 */
 };
 extern const struct pxi_pb_message pxi_pb_stage_open;
 

@@ -26,13 +26,14 @@ struct pxi_chain {
     struct pxi_wire_in in;
     struct pxi_wire_out out;
     struct pxi_buf order; /* the OPEN of this epoch */
-    uint32_t *words, known, prompt, positions, sent;
+    uint32_t *words, known, prompt, positions, sent, vocab;
     uint32_t draft_max, draft_n; /* tokens guessed that follow the known ones, or did */
     uint32_t draft_hits;         /* of them, that came true */
     struct pxi_draft_pace pace;
     struct pxi_chain_counts counts;
     unsigned hops;
     bool ready, broken;
+    uint8_t dtype;
     bool hearing;           /* tokens are told, nothing is sent before the last of them */
     bool asking;            /* for a draft */
     struct pxi_timer stall; /* no token for so long: opened anew */
@@ -173,6 +174,18 @@ static void on_opened(struct pxi_hop *h)
     send_open(of(h));
 }
 
+/* What a hop says that coding cost it; nonsense counts as nothing. */
+static void lost(struct pxi_chain *c, const struct pxi_stage_head *m)
+{
+    float rms, worst;
+    memcpy(&rms, &m->position, sizeof rms);
+    memcpy(&worst, &m->rows, sizeof worst);
+    if (rms > c->counts.rms && rms < 1e6f)
+        c->counts.rms = rms;
+    if (worst > c->counts.worst && worst < 1e6f)
+        c->counts.worst = worst;
+}
+
 static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_view payload)
 {
     struct pxi_chain *c = of(h);
@@ -182,6 +195,8 @@ static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_vie
         fail(c, m->hop, (px_err)(int32_t)m->position, payload);
     } else if (m->kind == PXI_STAGE_DRAIN && !c->broken && c->on->leaving) {
         c->on->leaving(c->ctx, m->hop);
+    } else if (m->kind == PXI_STAGE_LOSS) {
+        lost(c, m);
     } else if (m->kind == PXI_STAGE_READY && m->position <= c->known) {
         c->ready = true;
         c->sent = m->position;
@@ -234,6 +249,10 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     c->hearing = true;
     for (uint32_t i = 0; i < h->rows; i++)
         if (h->position + i == c->known && c->epoch == epoch && !c->broken) {
+            if (c->vocab && (c->arrived[i] & PXI_STAGE_TOKEN) >= c->vocab) {
+                fail(c, c->hops - 1, PX_ERR_PROTOCOL, px_view_str("a token that there is not"));
+                break;
+            }
             c->counts.tokens++;
             c->on->token(c->ctx, c->known, (int32_t)(c->arrived[i] & PXI_STAGE_TOKEN));
         }
@@ -310,6 +329,8 @@ struct pxi_chain *pxi_chain_new(struct pxi_stages *s, const struct pxi_chain_opt
     c->service = s;
     c->on = o->on;
     c->ctx = o->ctx;
+    c->dtype = o->dtype;
+    c->vocab = o->vocab;
     c->draft_max = (uint32_t)pxi_min(o->draft_max, PXI_LIMIT_STAGE_DRAFT);
     c->patience_ns = (uint64_t)PXI_LIMIT_STAGE_STALL_MS * PXI_MS;
     c->positions = (uint32_t)pxi_min(o->positions, PXI_LIMIT_CONTEXT_POSITIONS);
@@ -386,7 +407,8 @@ static px_err write_order(struct pxi_chain *c, const struct pxi_chain_hop *hops,
                                    .known = c->known,
                                    .prompt = c->prompt,
                                    .hops = {list, count + 1},
-                                   .sampling = &sampling};
+                                   .sampling = &sampling,
+                                   .dtype = c->dtype};
     c->order.n = 0;
     return pxi_pb_encode(&pxi_pb_stage_open, &m, &c->order);
 }

@@ -41,7 +41,9 @@ struct pxi_chain_options {
     const struct pxi_chain_events *on;
     void *ctx;
     uint32_t positions; /* most tokens of the session */
+    uint32_t vocab;     /* tokens that the model has; 0: not known */
     uint32_t draft_max; /* most tokens that are guessed at a time; 0: none */
+    uint8_t dtype;      /* of hidden states (infer/hidden.h); 0: f32 */
 };
 
 /* A session that goes nowhere yet. NULL without memory. */
@@ -65,6 +67,7 @@ struct pxi_chain_counts {
     uint64_t tokens;   /* that came */
     uint64_t drafted;  /* tokens guessed */
     uint64_t accepted; /* that came true */
+    float rms, worst;  /* what coding of hidden states cost on the worst hop: relative errors */
 };
 struct pxi_chain_counts pxi_chain_counts(const struct pxi_chain *c);
 uint32_t pxi_chain_length(const struct pxi_chain *c);

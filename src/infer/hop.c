@@ -39,7 +39,7 @@ static enum pxi_wire_verdict begin(void *ctx, const struct pxi_stage_head *m, vo
     (void)place;
     bool back = m->kind == PXI_STAGE_READY || m->kind == PXI_STAGE_ERROR ||
                 m->kind == PXI_STAGE_PING || m->kind == PXI_STAGE_PONG ||
-                m->kind == PXI_STAGE_DRAIN;
+                m->kind == PXI_STAGE_DRAIN || m->kind == PXI_STAGE_LOSS;
     return back && m->session == h->session ? PXI_WIRE_TAKE : PXI_WIRE_BAD;
 }
 

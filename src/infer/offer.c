@@ -24,14 +24,33 @@ static const struct pxi_pb_field offer_fields[] = {
 };
 const struct pxi_pb_message pxi_pb_offer = {"offer", offer_fields, 8, sizeof(struct pxi_msg_offer)};
 
+static const struct pxi_pb_field stage_fields[] = {
+    FIELD(pxi_msg_offer_stage, model, 1, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
+    FIELD(pxi_msg_offer_stage, first, 2, UINT, .max = 0),
+    FIELD(pxi_msg_offer_stage, last, 3, UINT, .max = 0),
+    FIELD(pxi_msg_offer_stage, blocks, 4, UINT, .max = 0),
+    FIELD(pxi_msg_offer_stage, sessions, 5, UINT, .max = 0),
+    FIELD(pxi_msg_offer_stage, slots, 6, UINT, .max = 0),
+    FIELD(pxi_msg_offer_stage, busy, 7, BOOL, .max = 0),
+    FIELD(pxi_msg_offer_stage, bytes, 8, UINT, .max = 0),
+    FIELD(pxi_msg_offer_stage, tokens, 9, UINT, .max = 0),
+    FIELD(pxi_msg_offer_stage, compute_us, 10, UINT, .max = 0),
+    FIELD(pxi_msg_offer_stage, tps_milli, 11, UINT, .max = 0),
+};
+static const struct pxi_pb_message stage_table = {"stage", stage_fields, 11,
+                                                  sizeof(struct pxi_msg_offer_stage)};
+
 static const struct pxi_pb_field reply_fields[] = {
     FIELD(pxi_msg_offer_reply, err, 1, UINT, .max = 0),
     FIELD(pxi_msg_offer_reply, text, 2, STRING, .max = PXI_LIMIT_STAGE_ERROR_BYTES),
     FIELD(pxi_msg_offer_reply, memory, 3, UINT, .max = 0),
     FIELD(pxi_msg_offer_reply, rate, 4, UINT, .max = 0),
     FIELD(pxi_msg_offer_reply, has, 5, BOOL, .max = 0),
+    FIELD(pxi_msg_offer_reply, draining, 6, BOOL, .max = 0),
+    FIELD(pxi_msg_offer_reply, stages, 7, MESSAGE, .repeated = true, .max = PXI_LIMIT_OFFER_STAGES,
+          .sub = &stage_table),
 };
-const struct pxi_pb_message pxi_pb_offer_reply = {"offer_reply", reply_fields, 5,
+const struct pxi_pb_message pxi_pb_offer_reply = {"offer_reply", reply_fields, 7,
                                                   sizeof(struct pxi_msg_offer_reply)};
 
 struct pxi_offers {

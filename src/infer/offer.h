@@ -1,8 +1,8 @@
 /*
  * What a peer offers for work and takes on: /plexus/offer/1. A client asks peers what memory and
- * speed they have (QUERY) and has them load a slice (LOAD); one request and one reply a stream,
- * both protobuf behind its length. Who may ask is decided by who may connect (swarm key,
- * allow-list).
+ * speed they have (QUERY), has them load a slice (LOAD), or looks at what they serve (STATUS); one
+ * request and one reply a stream, both protobuf behind its length. Who may ask is decided by who
+ * may connect (swarm key, allow-list).
  */
 #ifndef PXI_INFER_OFFER_H
 #define PXI_INFER_OFFER_H
@@ -10,7 +10,7 @@
 #include "codec/pb.h"
 #include "net/host.h"
 
-enum pxi_offer_kind { PXI_OFFER_QUERY, PXI_OFFER_LOAD };
+enum pxi_offer_kind { PXI_OFFER_QUERY, PXI_OFFER_LOAD, PXI_OFFER_STATUS };
 
 struct pxi_msg_offer {
     uint64_t kind;
@@ -19,12 +19,24 @@ struct pxi_msg_offer {
     uint64_t embed, output;    /* 0 or 1 */
     uint64_t positions, slots; /* of the KV cache: a session, sessions */
 };
+/* A slice that is served, for `plexus ps`. */
+struct pxi_msg_offer_stage {
+    px_view model;
+    uint64_t first, last, blocks; /* blocks: of the whole model */
+    uint64_t sessions, slots, busy;
+    uint64_t bytes;      /* weights and KV cache */
+    uint64_t tokens;     /* evaluated so far */
+    uint64_t compute_us; /* that took */
+    uint64_t tps_milli;  /* thousandths of tokens a second, lately */
+};
 struct pxi_msg_offer_reply {
     uint64_t err;    /* 0, or the px_err without its sign */
     px_view text;    /* why not */
     uint64_t memory; /* bytes that a slice may take */
     uint64_t rate;   /* bytes of weights evaluated a second, one token at a time; 0 unknown */
     uint64_t has;    /* 1: it can get the model asked for */
+    uint64_t draining;
+    struct pxi_pb_list stages; /* struct pxi_msg_offer_stage, of STATUS */
 };
 extern const struct pxi_pb_message pxi_pb_offer, pxi_pb_offer_reply;
 

@@ -41,6 +41,8 @@ static void fall_silent(struct pxi_run *r)
 {
     struct pxi_stage_head over = {.kind = PXI_STAGE_CLOSE, .session = r->id, .epoch = r->epoch};
     r->dead = true;
+    if (r->tap)
+        r->tap->over(r->tap_ctx);
     pxi_timer_disarm(timers(r), &r->orphan);
     leave_up(r);
     if (r->down.up && pxi_wire_send(&r->down.out, &over, px_view_of(NULL, 0)) &&
@@ -144,6 +146,38 @@ static bool must_wait(const struct pxi_run *r, const struct pxi_stage_head *h)
            (!r->last && r->down.out.busy && h->position < r->out.position + r->out.rows);
 }
 
+/* Room for a message. Hidden states that come as floats stay where they come; others are decoded
+ * to a place before the words. */
+static struct pxi_rows *rows_new(const struct pxi_stage_head *h)
+{
+    bool coded = h->cols && h->dtype != PXI_STAGE_F32;
+    size_t floats = coded ? (size_t)h->rows * h->cols : 0;
+    struct pxi_rows *rows = pxi_calloc(1, sizeof *rows + floats * sizeof(float) + h->bytes);
+    if (!rows)
+        return NULL;
+    pxi_list_init(&rows->link);
+    rows->position = h->position;
+    rows->count = h->rows;
+    float *hidden = (float *)(void *)(rows + 1);
+    rows->words = (uint32_t *)(void *)(hidden + floats);
+    if (h->cols)
+        rows->hidden = coded ? hidden : (float *)(void *)(rows->words + h->rows);
+    if (coded)
+        rows->coded = (const uint8_t *)(rows->words + h->rows);
+    return rows;
+}
+
+static bool decode(const struct pxi_run *r, struct pxi_rows *rows)
+{
+    uint32_t cols = r->stage->session->model->config.embd;
+    size_t bytes = (size_t)pxi_stage_row_bytes(r->dtype, cols);
+    for (uint32_t i = 0; rows->coded && i < rows->count; i++)
+        if (!pxi_hidden_decode(r->dtype, rows->coded + i * bytes, cols,
+                               rows->hidden + (size_t)i * cols))
+            return false;
+    return true;
+}
+
 /* Rows follow those that are there, or take the place of drafts. */
 static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stage_head *h,
                                         void **place)
@@ -152,22 +186,17 @@ static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stag
     uint32_t cols = m->slice.embed ? 0 : m->config.embd;
     if (h->epoch != r->epoch)
         return PXI_WIRE_DROP;
-    if (h->cols != cols || h->position > r->n_in || h->position < r->firm ||
-        h->rows > r->stage->session->kv.positions - h->position)
+    if (h->cols != cols || (cols && h->dtype != r->dtype) || h->position > r->n_in ||
+        h->position < r->firm || h->rows > r->stage->session->kv.positions - h->position)
         return PXI_WIRE_BAD;
     if (must_wait(r, h)) {
         r->held = true;
         return PXI_WIRE_WAIT;
     }
     pxi_run_cut(r, h->position);
-    struct pxi_rows *rows = pxi_calloc(1, sizeof *rows + h->bytes);
+    struct pxi_rows *rows = rows_new(h);
     if (!rows)
         return PXI_WIRE_BAD;
-    pxi_list_init(&rows->link);
-    rows->position = h->position;
-    rows->count = h->rows;
-    rows->words = (uint32_t *)(void *)(rows + 1);
-    rows->hidden = cols ? (float *)(void *)(rows->words + h->rows) : NULL;
     *place = rows->words;
     pxi_free(r->coming);
     r->coming = rows;
@@ -204,6 +233,8 @@ static bool take_rows(struct pxi_run *r)
     }
     if (end - firm > PXI_LIMIT_STAGE_DRAFT)
         wrong = "a draft that is too long";
+    if (!wrong && !decode(r, rows))
+        wrong = "hidden states that are not finite";
     if (wrong) {
         pxi_free(rows);
         pxi_run_error(r, r->hop, PX_ERR_PROTOCOL, wrong);
@@ -324,7 +355,7 @@ static uint32_t take_slot(struct pxi_stage *stage)
         slot++;
     for (struct pxi_list *l = stage->runs.next; slot == slots && l != &stage->runs; l = l->next) {
         struct pxi_run *r = PXI_OF(l, struct pxi_run, link);
-        if (r->up || r->busy)
+        if (r->up || r->busy || r->tap)
             continue;
         slot = r->slot;
         pxi_run_end(r);
@@ -345,6 +376,7 @@ static px_err make(struct pxi_stage *stage, const struct pxi_stage_head *h,
     r->id = h->session;
     r->slot = slot;
     r->cut = UINT32_MAX;
+    r->dtype = m->dtype ? (uint8_t)m->dtype : PXI_STAGE_F32;
     r->last = s->model->slice.output;
     memcpy(r->key, m->key.p, PXI_STAGE_KEY);
     r->order.max = (size_t)PXI_LIMIT_STAGE_OPEN_BYTES;
@@ -358,13 +390,69 @@ static px_err make(struct pxi_stage *stage, const struct pxi_stage_head *h,
     if (err == PX_ERR_OK && r->last)
         err = make_sampler(r, m->sampling);
     else if (err == PX_ERR_OK &&
-             !pxi_record_init(&r->record, s->kv.positions, s->model->config.embd))
+             !pxi_record_init(&r->record, s->kv.positions,
+                              (size_t)pxi_stage_row_bytes(r->dtype, s->model->config.embd)))
         err = PX_ERR_NOMEM;
     if (err != PX_ERR_OK)
         pxi_run_end(r);
     *out = r;
     return err;
 }
+
+/* ------------------------------------------------------------------------- without streams */
+
+static void wait_for_more(struct pxi_run *r)
+{
+    r->orphan.fire = orphaned;
+    pxi_timer_after(timers(r), &r->orphan, (uint64_t)PXI_LIMIT_STAGE_ORPHAN_MS * PXI_MS);
+}
+
+px_err pxi_run_local(struct pxi_stage *stage, const struct pxi_run_tap *tap, void *ctx,
+                     struct pxi_run **out)
+{
+    struct pxi_random *rnd = pxi_host_random(pxi_stages_host(stage->service));
+    uint8_t key[PXI_STAGE_KEY];
+    struct pxi_stage_head h = {.session = pxi_random_u64(rnd)};
+    pxi_random_fill(rnd, key, sizeof key);
+    struct pxi_msg_stage_open m = {.key = px_view_of(key, sizeof key)};
+    px_err err = make(stage, &h, &m, out);
+    if (err != PX_ERR_OK)
+        return err;
+    (*out)->epoch = 1;
+    (*out)->tap = tap;
+    (*out)->tap_ctx = ctx;
+    wait_for_more(*out);
+    return PX_ERR_OK;
+}
+
+px_err pxi_run_feed(struct pxi_run *r, const uint32_t *tokens, const float *hidden, uint32_t n)
+{
+    uint32_t cols = hidden ? r->stage->session->model->config.embd : 0;
+    struct pxi_stage_head h = {
+        .dtype = PXI_STAGE_F32, .position = r->n_in, .rows = n, .cols = cols};
+    if (n > r->stage->session->kv.positions - r->n_in)
+        return PX_ERR_CONTEXT_FULL;
+    if (n > PXI_LIMIT_STAGE_WAITING || must_wait(r, &h))
+        return PX_ERR_LIMIT;
+    h.bytes = n * (uint32_t)(4 + pxi_stage_row_bytes(PXI_STAGE_F32, cols));
+    struct pxi_rows *rows = rows_new(&h);
+    if (!rows)
+        return PX_ERR_NOMEM;
+    /* Whoever sends hidden states does not say of which tokens: the one chosen here is known. */
+    for (uint32_t i = 0; i < n; i++)
+        rows->words[i] = tokens ? (uint32_t)pxi_min(tokens[i], PXI_STAGE_TOKEN)
+                         : h.position + i < r->chosen_n
+                             ? r->chosen[h.position + i] & PXI_STAGE_TOKEN
+                             : 0;
+    rows->words[n - 1] |= PXI_STAGE_WANT;
+    if (hidden)
+        memcpy(rows->hidden, hidden, (size_t)n * cols * sizeof *hidden);
+    r->coming = rows;
+    wait_for_more(r);
+    return take_rows(r) ? PX_ERR_OK : PX_ERR_INVALID;
+}
+
+/* ------------------------------------------------------------------------- finding */
 
 static struct pxi_run *find(struct pxi_stage *stage, uint64_t id)
 {
@@ -392,7 +480,8 @@ static bool plausible(const struct pxi_stage_head *h, const struct pxi_msg_stage
     const struct pxi_slice *slice = &stage->session->model->slice;
     bool last = (size_t)h->hop + 2 == m->hops.n;
     return m->key.n == PXI_STAGE_KEY && h->epoch && m->prompt && m->prompt <= m->known &&
-           m->known <= positions && slice->output == last && slice->embed == (h->hop == 0);
+           m->known <= positions && m->dtype <= PXI_STAGE_Q8 && slice->output == last &&
+           slice->embed == (h->hop == 0);
 }
 
 /* Of drafts nobody knows any more what became of them; and the last stage forgets its choices and
@@ -423,6 +512,8 @@ static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct px
     struct pxi_run *r = find(stage, h->session);
     if (r && (!same_key(r->key, m->key.p) || h->epoch <= r->epoch))
         return PX_ERR_REFUSED;
+    if (r && r->dtype != (m->dtype ? m->dtype : PXI_STAGE_F32))
+        return PX_ERR_PROTOCOL; /* what is recorded is coded already */
     bool draining = pxi_stages_draining(s);
     px_err err = r ? PX_ERR_OK : draining ? PX_ERR_REFUSED : make(stage, h, m, &r);
     if (err != PX_ERR_OK)
@@ -498,6 +589,11 @@ void pxi_run_computed(struct pxi_run *r, px_err err)
         pxi_list_remove(&rows->link);
         pxi_free(rows);
     }
+    if (r->tap) {
+        r->tap->computed(r->tap_ctx, r);
+        return;
+    }
     pxi_run_release(r);
+    pxi_run_loss(r);
     pxi_run_send(r);
 }

@@ -27,6 +27,20 @@ void pxi_run_drain(struct pxi_run *r)
     pxi_wire_send(&r->up_out, &h, px_view_of(NULL, 0));
 }
 
+/* The client is told of what coding cost when the rows are twice as many as the last time. */
+void pxi_run_loss(struct pxi_run *r)
+{
+    float rms = pxi_hidden_rms(&r->loss);
+    struct pxi_stage_head h = {
+        .kind = PXI_STAGE_LOSS, .session = r->id, .epoch = r->epoch, .hop = (uint16_t)r->hop};
+    if (r->dtype == PXI_STAGE_F32 || r->loss.rows < r->loss_told)
+        return;
+    r->loss_told = 2 * r->loss.rows;
+    memcpy(&h.position, &rms, sizeof h.position);
+    memcpy(&h.rows, &r->loss.worst, sizeof h.rows);
+    pxi_wire_send(&r->up_out, &h, px_view_of(NULL, 0));
+}
+
 /* ------------------------------------------------------------------------- long messages */
 
 /* The next bytes of the message that is half written, as far as they lie together. */
@@ -42,11 +56,11 @@ static px_view piece(struct pxi_run *r, uint8_t head[PXI_STAGE_HEAD])
     if (at < words)
         return px_view_of((const uint8_t *)list + at, words - at);
     at -= words;
-    size_t row_bytes = (size_t)r->out.cols * sizeof(float);
+    size_t row_bytes = r->record.row_bytes;
     uint32_t row = (uint32_t)(at / row_bytes), position = r->out.position + row;
     uint32_t together =
         (uint32_t)pxi_min(PXI_RECORD_CHUNK - position % PXI_RECORD_CHUNK, r->out.rows - row);
-    const uint8_t *p = (const uint8_t *)pxi_record_row(&r->record, position);
+    const uint8_t *p = pxi_record_row(&r->record, position);
     return px_view_of(p + at % row_bytes, together * row_bytes - at % row_bytes);
 }
 
@@ -73,13 +87,13 @@ static bool next(struct pxi_run *r)
     uint32_t rows = (uint32_t)pxi_min(end - r->sent, MESSAGE_ROWS);
     uint32_t cols = r->last ? 0 : r->stage->session->model->config.embd;
     r->out = (struct pxi_stage_head){.kind = r->last ? PXI_STAGE_TOKENS : PXI_STAGE_INPUT,
-                                     .dtype = r->last ? PXI_STAGE_NONE : PXI_STAGE_F32,
+                                     .dtype = r->last ? PXI_STAGE_NONE : r->dtype,
                                      .session = r->id,
                                      .epoch = r->epoch,
                                      .position = r->sent,
                                      .rows = rows,
                                      .cols = cols,
-                                     .bytes = rows * 4 * (1 + cols)};
+                                     .bytes = rows * (uint32_t)(4 + r->record.row_bytes)};
     r->out_at = 0;
     return true;
 }
@@ -125,14 +139,25 @@ static void on_opened(struct pxi_hop *h)
     pass_on(of(h));
 }
 
+static void on_lost(struct pxi_hop *h, px_err why)
+{
+    struct pxi_run *r = of(h);
+    r->ready = false;
+    pxi_run_release(r);
+    pxi_run_error(r, r->hop + 1, why, px_err_text(why));
+}
+
 static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_view payload)
 {
     struct pxi_run *r = of(h);
     if (m->epoch != r->epoch)
         return;
-    if (m->kind == PXI_STAGE_ERROR || m->kind == PXI_STAGE_DRAIN) {
+    if (m->kind == PXI_STAGE_ERROR || m->kind == PXI_STAGE_DRAIN || m->kind == PXI_STAGE_LOSS) {
         struct pxi_stage_head up = *m;
         pxi_wire_send(&r->up_out, &up, payload);
+    } else if (m->kind == PXI_STAGE_READY && m->position > r->known) { /* more than there is */
+        pxi_hop_close(h);
+        on_lost(h, PX_ERR_PROTOCOL);
     } else if (m->kind == PXI_STAGE_READY && !r->last) {
         r->ready = true;
         r->sent = m->position;
@@ -143,14 +168,6 @@ static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_vie
 static void on_writable(struct pxi_hop *h)
 {
     pxi_run_send(of(h));
-}
-
-static void on_lost(struct pxi_hop *h, px_err why)
-{
-    struct pxi_run *r = of(h);
-    r->ready = false;
-    pxi_run_release(r);
-    pxi_run_error(r, r->hop + 1, why, px_err_text(why));
 }
 
 void pxi_run_connect(struct pxi_run *r, const struct pxi_msg_stage_open *m)

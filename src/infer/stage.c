@@ -213,6 +213,14 @@ struct pxi_stage *pxi_stages_find(struct pxi_stages *s, px_view model, uint32_t 
     return NULL;
 }
 
+struct pxi_stage *pxi_stages_at(struct pxi_stages *s, unsigned i)
+{
+    for (struct pxi_list *l = s->stages.next; l != &s->stages; l = l->next)
+        if (i-- == 0)
+            return PXI_OF(l, struct pxi_stage, link);
+    return NULL;
+}
+
 bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_status *out)
 {
     for (const struct pxi_list *l = s->stages.next; l != &s->stages; l = l->next) {
@@ -234,11 +242,21 @@ bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_
 
 /* ------------------------------------------------------------------------- the work */
 
+/* The hidden states of a row, as they will be sent. */
+static void keep(struct pxi_run *r, uint32_t position, const float *hidden, uint32_t cols)
+{
+    uint8_t *row = pxi_record_row(&r->record, position);
+    pxi_hidden_encode(r->dtype, hidden, cols, row);
+    if (r->dtype != PXI_STAGE_F32)
+        pxi_hidden_measure(&r->loss, r->dtype, hidden, cols, row);
+}
+
 /* On the worker's thread. */
 static void compute(struct pxi_computation *w)
 {
     struct pxi_stage *s = PXI_OF(w, struct pxi_stage, work);
-    size_t wanted = 0, cols = s->session->model->config.embd;
+    size_t wanted = 0;
+    uint32_t cols = s->session->model->config.embd;
     s->result = pxi_session_step(s->session, s->steps, s->n);
     for (uint32_t i = 0; i < s->n && s->result == PX_ERR_OK; i++) {
         struct pxi_run *r = s->owners[i];
@@ -246,8 +264,7 @@ static void compute(struct pxi_computation *w)
             pxi_run_choose(r, s->positions[i], &s->steps[i], s->flags[i],
                            pxi_session_logits(s->session, wanted));
         else
-            memcpy(pxi_record_row(&r->record, s->positions[i]), pxi_session_hidden(s->session, i),
-                   cols * sizeof(float));
+            keep(r, s->positions[i], pxi_session_hidden(s->session, i), cols);
         wanted += s->steps[i].want != 0;
     }
 }

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
+#include "infer/hidden.h"
 #include "node/call.h"
 #include "node/pipeline.h"
 
@@ -71,9 +72,10 @@ static void on_token(void *ctx, int32_t token)
         a->first_ns = pxi_loop_now(c->node->loop);
     struct pxi_chain_counts n = pxi_swarm_counts(a->job);
     if (c->channel)
-        pxi_call_progress(c, json_pack("{s:i, s:I, s:I, s:I}", "token", (int)token, "trips",
-                                       (json_int_t)n.trips, "drafted", (json_int_t)n.drafted,
-                                       "accepted", (json_int_t)n.accepted));
+        pxi_call_progress(c, json_pack("{s:i, s:I, s:I, s:I, s:f, s:f}", "token", (int)token,
+                                       "trips", (json_int_t)n.trips, "drafted",
+                                       (json_int_t)n.drafted, "accepted", (json_int_t)n.accepted,
+                                       "rms", (double)n.rms, "worst", (double)n.worst));
     else
         pxi_call_end(c); /* whoever asked has gone */
 }
@@ -154,6 +156,7 @@ static void begin(struct pxi_call *c, bool generate)
         .stages_min = (unsigned)pxi_min(pxi_call_uint(c, "stages", 0), PXI_LIMIT_PLAN_PEERS),
         .sampling = sampling(c),
         .draft = pxi_call_text(c, "draft") ? pxi_call_text(c, "draft") : "off",
+        .dtype = pxi_call_text(c, "hidden") ? pxi_hidden_named(pxi_call_text(c, "hidden")) : 0,
         .draft_max = (uint32_t)pxi_min(pxi_call_uint(c, "draft_max", 16), PXI_LIMIT_STAGE_DRAFT),
         .draft_blocks = (uint32_t)pxi_min(pxi_call_uint(c, "draft_blocks", 0), UINT32_MAX),
         .on = &events,

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
+#include "infer/omni.h"
 #include "io/memory.h"
 #include "io/team.h"
 #include "io/compute.h"
@@ -21,6 +22,9 @@ struct loaded {
     struct pxi_session session;
     struct pxi_stage *stage;
     uint32_t positions;
+    uint32_t blocks; /* of the whole model */
+    uint64_t bytes, tokens_before;
+    double tps; /* lately */
 };
 
 /* A slice that is about to be. */
@@ -43,11 +47,13 @@ struct pxi_pipeline {
     struct pxi_kernels kernels;
     struct pxi_stages *stages;
     struct pxi_offers *offers;
+    struct pxi_omni *omni;
     struct pxi_list loaded, loads, drafters;
     struct pxi_draft_past *past;
     struct pxi_computation measuring;
     uint64_t rate;
-    uint32_t answers; /* of our own, under way */
+    uint32_t answers;      /* of our own, under way */
+    struct pxi_timer beat; /* while slices are loaded */
     bool measured, draining;
 };
 
@@ -161,14 +167,66 @@ static void unload(struct pxi_pipeline *p, struct loaded *k)
     pxi_free(k);
 }
 
+static bool status_of(const struct pxi_pipeline *p, const struct loaded *k,
+                      struct pxi_stage_status *out)
+{
+    for (unsigned i = 0; pxi_stages_status(p->stages, i, out); i++)
+        if (strcmp(out->model, k->id) == 0 && out->slice.first == k->slice.first &&
+            out->slice.last == k->slice.last)
+            return true;
+    return false;
+}
+
+/* Once a second: how many tokens it was. */
+static void beat(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_pipeline *p = PXI_OF(t, struct pxi_pipeline, beat);
+    struct pxi_stage_status st;
+    (void)now_ns;
+    for (struct pxi_list *l = p->loaded.next; l != &p->loaded; l = l->next) {
+        struct loaded *k = PXI_OF(l, struct loaded, link);
+        if (!status_of(p, k, &st))
+            continue;
+        double more = (double)(st.tokens - k->tokens_before);
+        k->tps = k->tokens_before && k->tps > 0 ? (k->tps + more) / 2 : more;
+        k->tps = k->tps < 0.1 ? 0 : k->tps;
+        k->tokens_before = st.tokens;
+    }
+    if (!pxi_list_empty(&p->loaded))
+        pxi_timer_after(pxi_loop_timers(p->node->loop), t, PXI_SECOND);
+}
+
+bool pxi_pipeline_slice(const struct pxi_pipeline *p, unsigned i, struct pxi_msg_offer_stage *out)
+{
+    struct pxi_stage_status st;
+    for (const struct pxi_list *l = p->loaded.next; l != &p->loaded; l = l->next) {
+        const struct loaded *k = PXI_OF(l, struct loaded, link);
+        if (i--)
+            continue;
+        if (!status_of(p, k, &st))
+            return false;
+        *out = (struct pxi_msg_offer_stage){.model = px_view_str(k->id),
+                                            .first = k->slice.first,
+                                            .last = k->slice.last,
+                                            .blocks = k->blocks,
+                                            .sessions = st.sessions,
+                                            .slots = st.slots,
+                                            .busy = st.busy,
+                                            .bytes = k->bytes,
+                                            .tokens = st.tokens,
+                                            .compute_us = st.compute_ns / 1000,
+                                            .tps_milli = (uint64_t)(k->tps * 1000)};
+        return true;
+    }
+    return false;
+}
+
 /* Make room: a slice that no session uses. */
 static bool evict(struct pxi_pipeline *p, struct loaded *k)
 {
     struct pxi_stage_status st;
-    for (unsigned i = 0; pxi_stages_status(p->stages, i, &st); i++)
-        if (strcmp(st.model, k->id) == 0 && st.slice.first == k->slice.first &&
-            st.slice.last == k->slice.last && (st.sessions || st.busy))
-            return false;
+    if (status_of(p, k, &st) && (st.sessions || st.busy))
+        return false;
     if (!pxi_stages_remove(p->stages, k->stage))
         return false;
     unload(p, k);
@@ -227,9 +285,11 @@ static px_err install(struct pxi_pipeline *p, struct pxi_load *l, px_model *m)
     struct pxi_session_options so = {.positions = l->positions,
                                      .sequences = l->slots,
                                      .batch = (uint32_t)pxi_min(BATCH, l->positions)};
+    struct pxi_model_facts facts;
     struct loaded *k = pxi_calloc(1, sizeof *k);
     px_err err = k ? PX_ERR_OK : PX_ERR_NOMEM;
-    if (k && pxi_session_bytes(&m->model, &so, p->team->size) > pxi_pipeline_memory(p))
+    uint64_t bytes = pxi_session_bytes(&m->model, &so, p->team->size);
+    if (k && bytes > pxi_pipeline_memory(p))
         err = PX_ERR_NOMEM;
     if (err == PX_ERR_OK)
         err = pxi_session_init(&k->session, &m->model, &p->kernels, p->team, &so);
@@ -242,6 +302,12 @@ static px_err install(struct pxi_pipeline *p, struct pxi_load *l, px_model *m)
     k->model = m;
     k->slice = l->slice;
     k->positions = l->positions;
+    k->bytes = m->model.weight_bytes + bytes;
+    if (pxi_model_facts(p->node, l->id, &facts) == PX_ERR_OK)
+        k->blocks = facts.blocks;
+    p->beat.fire = beat;
+    if (!p->beat.armed)
+        pxi_timer_after(pxi_loop_timers(p->node->loop), &p->beat, PXI_SECOND);
     snprintf(k->id, sizeof k->id, "%s", l->id);
     pxi_list_add(&p->loaded, &k->link);
     err = pxi_stages_add(p->stages, k->id, &k->session, &k->stage);
@@ -349,6 +415,19 @@ static void answer(struct pxi_pipeline *p, struct pxi_offer_call *c, px_err err,
     pxi_offer_reply(c, &r);
 }
 
+static void answer_status(struct pxi_pipeline *p, struct pxi_offer_call *c)
+{
+    struct pxi_msg_offer_stage stages[PXI_LIMIT_OFFER_STAGES];
+    struct pxi_msg_offer_reply r = {
+        .memory = pxi_pipeline_memory(p), .rate = pxi_pipeline_rate(p), .draining = p->draining};
+    unsigned n = 0;
+    while (n < PXI_LIMIT_OFFER_STAGES && pxi_pipeline_slice(p, n, &stages[n]))
+        n++;
+    r.stages.p = stages;
+    r.stages.n = n;
+    pxi_offer_reply(c, &r);
+}
+
 /* A request whose slice is being fetched. */
 struct asked {
     struct pxi_pipeline *pipeline;
@@ -366,8 +445,12 @@ static void serve(void *ctx, struct pxi_offer_call *c)
 {
     struct pxi_pipeline *p = ctx;
     char model[PXI_LIMIT_STAGE_MODEL_BYTES + 1];
-    if (!text_of(c->in.model, model, sizeof model) || c->in.kind > PXI_OFFER_LOAD) {
+    if (!text_of(c->in.model, model, sizeof model) || c->in.kind > PXI_OFFER_STATUS) {
         answer(p, c, PX_ERR_INVALID, NULL, false);
+        return;
+    }
+    if (c->in.kind == PXI_OFFER_STATUS) {
+        answer_status(p, c);
         return;
     }
     if (p->draining) {
@@ -427,6 +510,7 @@ struct pxi_pipeline *pxi_pipeline_new(px_node *n)
         pxi_pipeline_free(p);
         return NULL;
     }
+    p->omni = pxi_omni_new(p->stages);
     p->measuring = (struct pxi_computation){.run = measure, .done = measure_done};
     pxi_list_init(&p->measuring.link);
     p->worker->submit(p->worker, &p->measuring);
@@ -442,6 +526,8 @@ void pxi_pipeline_free(struct pxi_pipeline *p)
         pxi_slice_cancel(l->source);
         load_over(l, PX_ERR_INTERRUPTED, NULL);
     }
+    pxi_omni_free(p->omni);
+    pxi_timer_disarm(pxi_loop_timers(p->node->loop), &p->beat);
     pxi_offers_free(p->offers);
     pxi_stages_stop(p->stages);
     pxi_compute_free(p->worker);

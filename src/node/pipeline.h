@@ -51,6 +51,9 @@ void pxi_pipeline_means(struct pxi_pipeline *p, struct pxi_compute **worker,
 struct pxi_list *pxi_pipeline_drafters(struct pxi_pipeline *p);
 struct pxi_draft_past **pxi_pipeline_past(struct pxi_pipeline *p);
 
+/* The i-th slice that is served here; false past the end. The view is good until it is unloaded. */
+bool pxi_pipeline_slice(const struct pxi_pipeline *p, unsigned i, struct pxi_msg_offer_stage *out);
+
 px_node *pxi_pipeline_node(struct pxi_pipeline *p);
 struct pxi_stages *pxi_pipeline_stages(struct pxi_pipeline *p);
 struct pxi_offers *pxi_pipeline_offers(struct pxi_pipeline *p);
@@ -81,6 +84,7 @@ struct pxi_swarm_options {
     const int32_t *ends; /* tokens that complete an answer, at most PXI_SWARM_ENDS */
     unsigned end_count;
     px_sampler_options sampling;
+    uint8_t dtype;         /* of hidden states; 0: f32 */
     const char *draft;     /* NULL or "auto", "off", "lookup", or the name of a model */
     uint32_t draft_max;    /* most tokens that are guessed at a time */
     uint32_t draft_blocks; /* of the model that guesses, the first so many; 0: all */

@@ -573,7 +573,9 @@ static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o
                                    .on = &chain_events,
                                    .ctx = j,
                                    .positions = j->positions,
-                                   .draft_max = o->draft_max};
+                                   .draft_max = o->draft_max,
+                                   .dtype = o->dtype,
+                                   .vocab = j->facts.vocab};
     if ((err = prepare_drafts(j, o)) != PX_ERR_OK)
         return err;
     j->chain = pxi_chain_new(pxi_pipeline_stages(j->pipeline), &co);

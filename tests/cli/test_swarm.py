@@ -138,4 +138,39 @@ def test_stop_ends_the_node(place):
     equal(node.wait(20), 0)
 
 
+TALK = b"Once\nThe fox\nThen\n"
+
+
+def served(place):
+    return sum(s["tokens"] for s in ask(place, "ps")["stages"] if s["first"] == 0)
+
+
+def test_a_conversation_over_the_swarm_is_that_of_one_machine(place):
+    ready, _ = place.up("--api", "off", home=place.path("home"))
+    place.up("--api", "off", "--bootstrap", ready["addrs"][0], home=place.path("second"))
+    wait_for("peer", lambda: ask(place, "peers")["peers"])
+    for how in (["--temp", "0"], ["--temp", "0.9", "--seed", "5"]):
+        alone = ask(place, "chat", "tiny", "-n", "30", *how, input=TALK)
+        before = served(place)
+        together = ask(place, "chat", "tiny", "-n", "30", *how, "--swarm", input=TALK)
+        equal(together["turns"], alone["turns"])
+    # What was read before is not read again: three answers of at most 30, three short messages.
+    assert served(place) - before <= 120, served(place) - before
+    stop = ask(place, "chat", "tiny", "-n", "30", "--temp", "0", "--stop", " a", input=TALK)
+    equal(ask(place, "chat", "tiny", "-n", "30", "--temp", "0", "--stop", " a", "--swarm",
+              input=TALK)["turns"], stop["turns"])
+
+
+def test_a_file_goes_into_the_store_first(place):
+    place.up("--api", "off", home=place.path("home"))
+    alone = ask(place, "run", "model.gguf", "Once", "-n", "12", "--temp", "0")
+    doc = ask(place, "run", "model.gguf", "Once", "-n", "12", "--temp", "0", "--swarm")
+    equal(doc["tokens"], alone["tokens"])
+    models = ask(place, "list")["models"]
+    equal([(m["cid"], m["pinned"]) for m in models], [(doc["model"], False)])
+    place.write("no.gguf", "no model")
+    fails(place, 7, "run", "no.gguf", "Once", "--swarm", home="home")
+    fails(place, 3, "run", "nothing", "Once", "--swarm", home="home")
+
+
 harness.main(sys.modules[__name__])
