@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import socket
 import sys
 import time
 
@@ -74,13 +75,21 @@ class Pair:
 
     def speak(self, model, tokens=TOKENS):
         return self.ask("a", "run", model, "Once upon a time", "--swarm", "--stages", "2", "-n",
-                        str(tokens), "--ctx", str(CTX), "--temp", "0")
+                        str(tokens), "--ctx", str(CTX), "--temp", "0", "--draft", "off")
+
+    def stages(self, name, model):
+        """What the control socket tells of the node's stages of a model."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(os.path.join(self.place.path(name), "control.sock"))
+            s.sendall(b'{"id":1,"op":"stages"}\n')
+            return [x for x in json.loads(s.makefile().readline())["stages"]
+                    if x["model"].startswith(model)]
 
     def slice_bytes(self, name, cid, model):
         """Weights of the blocks that the node serves, and which."""
-        stage = [s for s in self.ask(name, "ps")["stages"] if s["model"] == cid]
-        equal(len(stage), 1)
-        first, last = stage[0]["first"], stage[0]["last"]
+        stages = self.stages(name, cid)
+        equal(len(stages), 1)
+        first, last = stages[0]["first"], stages[0]["last"]
         doc = self.ask("a", "show", cid)
         shown = doc["shard_list"]
         total = sum(s["bytes"] for s in shown if s["role"] == "block" and first <= s["block"] < last)
@@ -148,6 +157,24 @@ def test_a_token_wakes_a_stage_a_few_times(place):
     equal(tokens, 200)
     # The loop hears the input, the worker computes, the loop hears of it; now and then a probe.
     assert wakes < 5, wakes
+
+
+def test_hidden_states_are_decrypted_to_where_they_are_used(place):
+    pair = Pair(place)
+    pair.speak("tiny", 4)
+    for _ in range(20):
+        before = pair.stages("b", "tiny-")
+        answer = pair.speak("tiny", 100)
+        after = pair.stages("b", "tiny-")
+        if answer["epochs"] == 1 and len(before) == len(after):
+            break  # nobody was late, so that nothing was sent again
+    taken, copied = (sum(s[k] for s in after) - sum(s[k] for s in before)
+                     for k in ("taken", "copied"))
+    tokens = len(answer["tokens"])
+    print(f"# {taken} bytes of hidden states for {tokens} tokens, {copied} of them copied")
+    each = taken / (tokens + 4)
+    # The prompt is copied, and the first tokens until there is a place; then nothing is.
+    assert taken and copied <= 12 * each, (copied, each)
 
 
 harness.main(sys.modules[__name__])
