@@ -239,6 +239,8 @@ const char *nodes_push(struct nodes *n, unsigned i, const char *path)
     json_t *job = follow(
         n, i, nodes_ask(n, i, "store-push", json_pack("{s:s, s:b}", "path", path, "pin", 1)));
     const char *cid = json_string_value(json_object_get(job, "cid"));
+    if (job && !cid)
+        snprintf(n->why, sizeof n->why, "the store gives no name");
     char *out = cid ? keep(strdup(cid)) : NULL;
     json_decref(job);
     return out;

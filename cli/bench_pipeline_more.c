@@ -271,6 +271,9 @@ static int strike(struct pipeline *p, struct nodes *n, const char *model, int si
             kill(n->of[victim].pid, sig);
         }
     }
+    if (rc == 0 && at == 0)
+        snprintf(n->why, sizeof n->why, "no other node is the middle one of %zu stages",
+                 json_array_size(a.stages));
     rc = rc == 0 && at > 0 ? 0 : pipeline_failed(n);
     series_add(pause, longest);
     if (a.lost_s > 0)
