@@ -56,8 +56,9 @@ int pipeline_start(struct pipeline *p)
     for (unsigned i = 0; i < p->rounds && rc == 0; i++)
         rc = restart(p, &n, model, &bytes, &up, &ready);
     if (rc == 0) {
-        bench_row(p->rows, "start with shards: sent", median(&bytes), "kB", "hidden states",
-                  p->info.embd * 4 / 1e3);
+        if (p->shaped)
+            bench_row(p->rows, "start with shards: sent", median(&bytes), "kB", "a hidden state",
+                      p->info.embd * 4 / 1e3);
         bench_row(p->rows, "start: nodes up and connected", median(&up), "ms", NULL, 0);
         bench_row(p->rows, "start: first token after", median(&ready), "ms", "allowed", 500);
     }
