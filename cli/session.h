@@ -63,6 +63,8 @@ int has_option(const struct cli *c, int id);
  * take one token after the other: *token is PX_TOKEN_NONE at the end. */
 int swarm_begin(struct session *s, const struct ids *prompt, uint64_t max);
 int swarm_next(struct session *s, int32_t *token);
+/* Tokens that end an answer, a few at most: the node stops there by itself. */
+json_t *ends_of(const struct session *s);
 /* A model that is a file goes into the node's store first; s->path becomes its CID. */
 int swarm_model(struct session *s);
 /* The next turn of a conversation: `ids` is all of it, `held` what the stages hold of the turns

@@ -16,8 +16,7 @@ struct swarm_answer {
     int over;
 };
 
-/* Tokens that end an answer: the node stops there by itself. */
-static json_t *ends_of(const struct session *s)
+json_t *ends_of(const struct session *s)
 {
     json_t *list = json_array();
     uint32_t vocab = px_model_info_get(s->model)->vocab;
