@@ -56,6 +56,8 @@ void generation_free(struct generation *g);
 void ids_add(struct ids *a, int32_t id);
 json_t *timings_json(const struct session *s);
 uint64_t random_seed(void);
+/* --bias TOKEN=B rows. 0 or an exit code. */
+int read_biases(const struct value *v, px_logit_bias *out);
 px_kv_type session_kv_type(const struct cli *c);
 int has_option(const struct cli *c, int id);
 
