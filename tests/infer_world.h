@@ -227,7 +227,8 @@ static void talk_draft(struct world *w, struct talk *t, uint32_t which, bool gre
                                   .ctx = t,
                                   .positions = POSITIONS,
                                   .draft_max = draft_max,
-                                  .dtype = w->dtype};
+                                  .dtype = w->dtype,
+                                  .vocab = MODEL_VOCAB};
     *t = (struct talk){.n = PROMPT,
                        .stop = PROMPT + ANSWER,
                        .timers = &w->net.timers,

@@ -28,7 +28,7 @@ struct pxi_chain {
     struct pxi_wire_in in;
     struct pxi_wire_out out;
     struct pxi_buf order; /* the OPEN of this epoch */
-    uint32_t *words, known, prompt, positions, sent;
+    uint32_t *words, known, prompt, positions, sent, vocab;
     uint32_t draft_max, draft_n; /* tokens guessed that follow the known ones, or did */
     uint32_t draft_hits;         /* of them, that came true */
     struct pxi_draft_pace pace;
@@ -251,6 +251,10 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     c->hearing = true;
     for (uint32_t i = 0; i < h->rows; i++)
         if (h->position + i == c->known && c->epoch == epoch && !c->broken) {
+            if (c->vocab && (c->arrived[i] & PXI_STAGE_TOKEN) >= c->vocab) {
+                fail(c, c->hops - 1, PX_ERR_PROTOCOL, px_view_str("a token that there is not"));
+                break;
+            }
             c->counts.tokens++;
             c->on->token(c->ctx, c->known, (int32_t)(c->arrived[i] & PXI_STAGE_TOKEN));
         }
@@ -350,6 +354,7 @@ struct pxi_chain *pxi_chain_new(struct pxi_stages *s, const struct pxi_chain_opt
     c->on = o->on;
     c->ctx = o->ctx;
     c->dtype = o->dtype;
+    c->vocab = o->vocab;
     c->draft_max = (uint32_t)pxi_min(o->draft_max, PXI_LIMIT_STAGE_DRAFT);
     c->patience_ns = (uint64_t)PXI_LIMIT_STAGE_STALL_MS * PXI_MS;
     c->positions = (uint32_t)pxi_min(o->positions, PXI_LIMIT_CONTEXT_POSITIONS);

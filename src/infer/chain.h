@@ -41,6 +41,7 @@ struct pxi_chain_options {
     const struct pxi_chain_events *on;
     void *ctx;
     uint32_t positions; /* most tokens of the session */
+    uint32_t vocab;     /* tokens that the model has; 0: not known */
     uint32_t draft_max; /* most tokens that are guessed at a time; 0: none */
     uint8_t dtype;      /* of hidden states (infer/hidden.h); 0: f32 */
 };

@@ -41,6 +41,8 @@ static void fall_silent(struct pxi_run *r)
 {
     struct pxi_stage_head over = {.kind = PXI_STAGE_CLOSE, .session = r->id, .epoch = r->epoch};
     r->dead = true;
+    if (r->tap)
+        r->tap->over(r->tap_ctx);
     pxi_timer_disarm(timers(r), &r->orphan);
     leave_up(r);
     if (r->down.up && pxi_wire_send(&r->down.out, &over, px_view_of(NULL, 0)) &&
@@ -364,7 +366,7 @@ static uint32_t take_slot(struct pxi_stage *stage)
         slot++;
     for (struct pxi_list *l = stage->runs.next; slot == slots && l != &stage->runs; l = l->next) {
         struct pxi_run *r = PXI_OF(l, struct pxi_run, link);
-        if (r->up || r->busy)
+        if (r->up || r->busy || r->tap)
             continue;
         slot = r->slot;
         pxi_run_end(r);
@@ -407,6 +409,61 @@ static px_err make(struct pxi_stage *stage, const struct pxi_stage_head *h,
     *out = r;
     return err;
 }
+
+/* ------------------------------------------------------------------------- without streams */
+
+static void wait_for_more(struct pxi_run *r)
+{
+    r->orphan.fire = orphaned;
+    pxi_timer_after(timers(r), &r->orphan, (uint64_t)PXI_LIMIT_STAGE_ORPHAN_MS * PXI_MS);
+}
+
+px_err pxi_run_local(struct pxi_stage *stage, const struct pxi_run_tap *tap, void *ctx,
+                     struct pxi_run **out)
+{
+    struct pxi_random *rnd = pxi_host_random(pxi_stages_host(stage->service));
+    uint8_t key[PXI_STAGE_KEY];
+    struct pxi_stage_head h = {.session = pxi_random_u64(rnd)};
+    pxi_random_fill(rnd, key, sizeof key);
+    struct pxi_msg_stage_open m = {.key = px_view_of(key, sizeof key)};
+    px_err err = make(stage, &h, &m, out);
+    if (err != PX_ERR_OK)
+        return err;
+    (*out)->epoch = 1;
+    (*out)->tap = tap;
+    (*out)->tap_ctx = ctx;
+    wait_for_more(*out);
+    return PX_ERR_OK;
+}
+
+px_err pxi_run_feed(struct pxi_run *r, const uint32_t *tokens, const float *hidden, uint32_t n)
+{
+    uint32_t cols = hidden ? r->stage->session->model->config.embd : 0;
+    struct pxi_stage_head h = {
+        .dtype = PXI_STAGE_F32, .position = r->n_in, .rows = n, .cols = cols};
+    if (n > r->stage->session->kv.positions - r->n_in)
+        return PX_ERR_CONTEXT_FULL;
+    if (n > PXI_LIMIT_STAGE_WAITING || must_wait(r, &h))
+        return PX_ERR_LIMIT;
+    h.bytes = n * (uint32_t)(4 + pxi_stage_row_bytes(PXI_STAGE_F32, cols));
+    struct pxi_rows *rows = rows_new(&h);
+    if (!rows)
+        return PX_ERR_NOMEM;
+    /* Whoever sends hidden states does not say of which tokens: the one chosen here is known. */
+    for (uint32_t i = 0; i < n; i++)
+        rows->words[i] = tokens ? (uint32_t)pxi_min(tokens[i], PXI_STAGE_TOKEN)
+                         : h.position + i < r->chosen_n
+                             ? r->chosen[h.position + i] & PXI_STAGE_TOKEN
+                             : 0;
+    rows->words[n - 1] |= PXI_STAGE_WANT;
+    if (hidden)
+        memcpy(rows->hidden, hidden, (size_t)n * cols * sizeof *hidden);
+    r->coming = rows;
+    wait_for_more(r);
+    return take_rows(r) ? PX_ERR_OK : PX_ERR_INVALID;
+}
+
+/* ------------------------------------------------------------------------- finding */
 
 static struct pxi_run *find(struct pxi_stage *stage, uint64_t id)
 {
@@ -542,6 +599,10 @@ void pxi_run_computed(struct pxi_run *r, px_err err)
             break;
         pxi_list_remove(&rows->link);
         pxi_free(rows);
+    }
+    if (r->tap) {
+        r->tap->computed(r->tap_ctx, r);
+        return;
     }
     pxi_run_release(r);
     pxi_run_loss(r);

@@ -9,6 +9,14 @@
 #include "net/message.h"
 #include "model/sampler.h"
 
+struct pxi_run;
+
+/* Who feeds a session and takes what it makes, without streams. */
+struct pxi_run_tap {
+    void (*computed)(void *ctx, struct pxi_run *r);
+    void (*over)(void *ctx); /* it ends; once, also when the owner ends it */
+};
+
 /* Rows of one message that wait for the worker. */
 struct pxi_rows {
     struct pxi_list link;
@@ -51,6 +59,9 @@ struct pxi_run {
     bool drawn;           /* after the last of them a token was wanted; the same */
     struct pxi_buf order; /* the OPEN that came, to be passed on */
 
+    const struct pxi_run_tap *tap; /* NULL: streams feed it and take what it makes */
+    void *tap_ctx;
+
     struct pxi_hop down; /* to the next stage, or from the last one to the client */
     struct pxi_peer next;
     bool ready;    /* the next stage told what it holds */
@@ -87,6 +98,13 @@ struct pxi_stage {
 /* A stream on which a peer said OPEN. Takes it over; false: refused (it was answered). */
 bool pxi_run_open(struct pxi_stages *s, struct pxi_stream *up, const struct pxi_stage_head *h,
                   px_view payload);
+/* A session without streams: greedy, hidden states as floats. PX_ERR_LIMIT, PX_ERR_NOMEM. */
+px_err pxi_run_local(struct pxi_stage *stage, const struct pxi_run_tap *tap, void *ctx,
+                     struct pxi_run **out);
+/* n rows that follow: token ids, or hidden states, each embd floats. A token is chosen after the
+ * last. PX_ERR_CONTEXT_FULL; PX_ERR_LIMIT: too many wait; PX_ERR_NOMEM; PX_ERR_INVALID: no such
+ * token, and the session is over. */
+px_err pxi_run_feed(struct pxi_run *r, const uint32_t *tokens, const float *hidden, uint32_t n);
 /* The worker evaluated rows of this run, or failed to. Frees it when it was ended meanwhile. */
 void pxi_run_computed(struct pxi_run *r, px_err err);
 /* Forget the positions from `to` on, which are drafts. */
@@ -100,6 +118,8 @@ void pxi_run_end(struct pxi_run *r);
 /* Give the worker what waits, unless it is busy. */
 void pxi_stage_pump(struct pxi_stage *s);
 struct pxi_host *pxi_stages_host(struct pxi_stages *s);
+/* The i-th stage that is served; NULL past the end. */
+struct pxi_stage *pxi_stages_at(struct pxi_stages *s, unsigned i);
 struct pxi_stage *pxi_stages_find(struct pxi_stages *s, px_view model, uint32_t first,
                                   uint32_t last);
 

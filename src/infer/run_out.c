@@ -139,6 +139,14 @@ static void on_opened(struct pxi_hop *h)
     pass_on(of(h));
 }
 
+static void on_lost(struct pxi_hop *h, px_err why)
+{
+    struct pxi_run *r = of(h);
+    r->ready = false;
+    pxi_run_release(r);
+    pxi_run_error(r, r->hop + 1, why, px_err_text(why));
+}
+
 static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_view payload)
 {
     struct pxi_run *r = of(h);
@@ -147,6 +155,9 @@ static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_vie
     if (m->kind == PXI_STAGE_ERROR || m->kind == PXI_STAGE_DRAIN || m->kind == PXI_STAGE_LOSS) {
         struct pxi_stage_head up = *m;
         pxi_wire_send(&r->up_out, &up, payload);
+    } else if (m->kind == PXI_STAGE_READY && m->position > r->known) { /* more than there is */
+        pxi_hop_close(h);
+        on_lost(h, PX_ERR_PROTOCOL);
     } else if (m->kind == PXI_STAGE_READY && !r->last) {
         r->ready = true;
         r->sent = m->position;
@@ -157,14 +168,6 @@ static void on_message(struct pxi_hop *h, const struct pxi_stage_head *m, px_vie
 static void on_writable(struct pxi_hop *h)
 {
     pxi_run_send(of(h));
-}
-
-static void on_lost(struct pxi_hop *h, px_err why)
-{
-    struct pxi_run *r = of(h);
-    r->ready = false;
-    pxi_run_release(r);
-    pxi_run_error(r, r->hop + 1, why, px_err_text(why));
 }
 
 void pxi_run_connect(struct pxi_run *r, const struct pxi_msg_stage_open *m)

@@ -213,6 +213,14 @@ struct pxi_stage *pxi_stages_find(struct pxi_stages *s, px_view model, uint32_t 
     return NULL;
 }
 
+struct pxi_stage *pxi_stages_at(struct pxi_stages *s, unsigned i)
+{
+    for (struct pxi_list *l = s->stages.next; l != &s->stages; l = l->next)
+        if (i-- == 0)
+            return PXI_OF(l, struct pxi_stage, link);
+    return NULL;
+}
+
 bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_status *out)
 {
     for (const struct pxi_list *l = s->stages.next; l != &s->stages; l = l->next) {

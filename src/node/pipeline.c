@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
+#include "infer/omni.h"
 #include "io/memory.h"
 #include "io/team.h"
 #include "io/compute.h"
@@ -46,6 +47,7 @@ struct pxi_pipeline {
     struct pxi_kernels kernels;
     struct pxi_stages *stages;
     struct pxi_offers *offers;
+    struct pxi_omni *omni;
     struct pxi_list loaded, loads, drafters;
     struct pxi_draft_past *past;
     struct pxi_computation measuring;
@@ -508,6 +510,7 @@ struct pxi_pipeline *pxi_pipeline_new(px_node *n)
         pxi_pipeline_free(p);
         return NULL;
     }
+    p->omni = pxi_omni_new(p->stages);
     p->measuring = (struct pxi_computation){.run = measure, .done = measure_done};
     pxi_list_init(&p->measuring.link);
     p->worker->submit(p->worker, &p->measuring);
@@ -523,6 +526,7 @@ void pxi_pipeline_free(struct pxi_pipeline *p)
         pxi_slice_cancel(l->source);
         load_over(l, PX_ERR_INTERRUPTED, NULL);
     }
+    pxi_omni_free(p->omni);
     pxi_timer_disarm(pxi_loop_timers(p->node->loop), &p->beat);
     pxi_offers_free(p->offers);
     pxi_stages_stop(p->stages);

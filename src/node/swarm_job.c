@@ -574,7 +574,8 @@ static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o
                                    .ctx = j,
                                    .positions = j->positions,
                                    .draft_max = o->draft_max,
-                                   .dtype = o->dtype};
+                                   .dtype = o->dtype,
+                                   .vocab = j->facts.vocab};
     if ((err = prepare_drafts(j, o)) != PX_ERR_OK)
         return err;
     j->chain = pxi_chain_new(pxi_pipeline_stages(j->pipeline), &co);

@@ -1,8 +1,10 @@
 /*
  * Any bytes into the machines of a pipeline. The first byte chooses: 0 a stage that embeds and is
  * the last one, 1 a stage in the middle, 2 a chain whose last stage speaks to it, 3 a chain whose
- * first stage answers it. The second byte is the size of the pieces. Where a session is needed, one
- * is opened first, so that noise meets its inside, too. Whatever comes, everything can be freed.
+ * first stage answers it, 4 a session of the stage that embeds, 5 to 7 one of the stage in the
+ * middle with hidden states in f32, f16 and q8. The second byte is the size of the pieces. Where a
+ * session is needed, one is opened first, so that noise meets its inside, too. Whatever comes,
+ * everything can be freed.
  */
 #include "infer/chain.h"
 #include "infer/run.h"
@@ -126,11 +128,19 @@ static void on_token(void *ctx, uint32_t index, int32_t token)
 
 static void on_broken(void *ctx, unsigned hop, px_err why, px_view text) {}
 
+static uint32_t on_draft(void *ctx, const uint32_t *words, uint32_t n, uint32_t *out, uint32_t max)
+{
+    for (uint32_t i = 0; i < max; i++)
+        out[i] = (words[n - 1] + i) % MODEL_VOCAB;
+    return n % 5 ? max : 0;
+}
+
 /* A chain through ourselves, whose session the noise then claims to know. */
 static struct pxi_chain *chain(struct pxi_chain **self)
 {
-    static const struct pxi_chain_events on = {on_token, on_broken};
-    struct pxi_chain_options o = {.model = "m", .on = &on, .ctx = self, .positions = POSITIONS};
+    static const struct pxi_chain_events on = {on_token, on_broken, NULL, on_draft};
+    struct pxi_chain_options o = {
+        .model = "m", .on = &on, .ctx = self, .positions = POSITIONS, .draft_max = 4};
     int32_t prompt[] = {1, 5, 9};
     struct pxi_chain_hop hop = {.peer = *pxi_host_self(host), .first = 0, .last = BLOCKS};
     *self = pxi_chain_new(stages, &o);
@@ -144,6 +154,44 @@ static void name_session(uint8_t *bytes, size_t n, uint64_t id)
 {
     for (size_t at = 0; at + PXI_STAGE_HEAD <= n; at += PXI_STAGE_HEAD)
         memcpy(bytes + at + 8, &id, sizeof id);
+}
+
+/* The same for messages that say how long they are. */
+static void name_messages(uint8_t *bytes, size_t n, uint64_t id)
+{
+    for (size_t at = 0; at + PXI_STAGE_HEAD <= n;) {
+        uint32_t payload;
+        memcpy(&payload, bytes + at + 4, sizeof payload);
+        name_session(bytes + at, PXI_STAGE_HEAD, id);
+        at += PXI_STAGE_HEAD + (payload < n ? payload : n);
+    }
+}
+
+/* An OPEN as the predecessor of a stage sends it: session 1, epoch 1. */
+static void open_session(struct pxi_stream *s, bool middle, uint8_t dtype)
+{
+    static const uint8_t secret[PXI_STAGE_KEY] = {1};
+    px_view self = pxi_peer_view(pxi_host_self(host));
+    struct pxi_msg_stage_hop hops[] = {{.peer = self, .last = 1},
+                                       {.peer = self, .first = 1, .last = 2},
+                                       {.peer = self, .first = 2, .last = 3},
+                                       {.peer = self}};
+    struct pxi_msg_stage_hop whole[] = {{.peer = self, .last = BLOCKS}, {.peer = self}};
+    struct pxi_msg_stage_open m = {.model = px_view_str("m"),
+                                   .key = px_view_of(secret, sizeof secret),
+                                   .known = 3,
+                                   .prompt = 3,
+                                   .hops = {middle ? hops : whole, middle ? 4 : 2},
+                                   .dtype = dtype};
+    struct pxi_stage_head h = {
+        .kind = PXI_STAGE_OPEN, .session = 1, .epoch = 1, .hop = middle ? 1 : 0};
+    struct pxi_wire_out out = {.stream = s};
+    struct pxi_buf b = {.max = 4096};
+    CHECK_EQ(pxi_pb_encode(&pxi_pb_stage_open, &m, &b), PX_ERR_OK);
+    CHECK(pxi_wire_send(&out, &h, px_view_of(b.p, b.n)));
+    pxi_wire_out_deinit(&out);
+    pxi_buf_deinit(&b);
+    run(2);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -162,14 +210,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(copy, data, size);
     piece = 1u + data[1];
     rest = px_view_of(copy + 2, size - 2);
-    if (data[0] % 4 >= 2) {
+    unsigned how = data[0] % 8;
+    if (how == 2 || how == 3) {
         uint64_t id;
         chain(&c);
         run(10);
         memcpy(&id, pxi_chain_id(c), sizeof id);
         name_session(copy + 2, size - 2, id);
     }
-    pour(dial());
+    struct pxi_stream *s = dial();
+    if (how >= 4) {
+        open_session(s, how > 4, how > 4 ? (uint8_t)(how - 4) : 0);
+        name_messages(copy + 2, size - 2, 1);
+    }
+    pour(s);
     run(data[0] & 16 ? 31000 : 10);
     pxi_chain_free(c);
     run(5);
