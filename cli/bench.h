@@ -2,14 +2,10 @@
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
 
+#include "bench_series.h"
 #include "session.h"
 
 enum { BENCH_ROUNDS = 1000, BENCH_PEERS = 8, BENCH_SEQUENCES = 8 };
-
-struct series { /* one figure, once a round */
-    double *v;
-    unsigned n;
-};
 
 struct bench_model {
     const char *label; /* "q4_0" of a generated model, or "" */
@@ -30,9 +26,6 @@ struct bench {
     const char **peers;
     unsigned peer_count;
 };
-
-void series_add(struct series *s, double v);
-double median(const struct series *s); /* 0 when there is nothing */
 
 /* One round of our own figures into m; 0 or an exit code. */
 int bench_round(const struct bench *b, struct session *s, struct bench_model *m);

@@ -15,26 +15,6 @@
 
 enum { MODELS = 16 };
 
-void series_add(struct series *s, double v)
-{
-    s->v = must(realloc(s->v, (s->n + 1) * sizeof *s->v));
-    s->v[s->n++] = v;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-double median(const struct series *s)
-{
-    if (!s->n)
-        return 0;
-    qsort(s->v, s->n, sizeof *s->v, by_value);
-    return s->n % 2 ? s->v[s->n / 2] : (s->v[s->n / 2 - 1] + s->v[s->n / 2]) / 2;
-}
-
 /* Weights that every decoded token reads: all but the embedding, unless it is the output too. */
 static void measure_file(const struct session *s, struct bench_model *m)
 {

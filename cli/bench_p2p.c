@@ -12,33 +12,9 @@
 #include "machine.h"
 #include "node.h"
 
-/* Is the word in the list of --parts? */
 static int part(const struct p2p *b, const char *word)
 {
-    const char *p = opt_text(b->c, OPT_PARTS);
-    size_t n = strlen(word);
-    while (p && *p) {
-        size_t k = strcspn(p, ",");
-        if (k == n && strncmp(p, word, n) == 0)
-            return 1;
-        p += k + (p[k] == ',');
-    }
-    return 0;
-}
-
-static int check_parts(const struct p2p *b)
-{
-    static const char *const known[] = {"noise", "tls", "quic", "speed", "idle", "lab"};
-    for (const char *p = opt_text(b->c, OPT_PARTS); p && *p;) {
-        size_t k = strcspn(p, ",");
-        int found = 0;
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-            found |= strlen(known[i]) == k && strncmp(known[i], p, k) == 0;
-        if (!found)
-            return usage("write some of noise,tls,quic,speed,idle,lab", "--parts %s", p);
-        p += k + (p[k] == ',');
-    }
-    return 0;
+    return parts_have(opt_text(b->c, OPT_PARTS), word);
 }
 
 static int run_parts(struct p2p *b)
@@ -98,7 +74,7 @@ int verb_bench_p2p(struct cli *c)
                     .bytes = opt_uint(c, OPT_BYTES),
                     .idle = opt_uint(c, OPT_IDLE),
                     .rows = json_array()};
-    int rc = check_parts(&b);
+    int rc = parts_check(opt_text(c, OPT_PARTS), "noise,tls,quic,speed,idle,lab");
     if (rc == 0 && b.peer_count > BENCH_PEERS)
         rc = usage(NULL, "more than %d peers", BENCH_PEERS);
     signal(SIGPIPE, SIG_IGN);

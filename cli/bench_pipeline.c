@@ -20,32 +20,6 @@ static const struct part {
 
 enum { PARTS = sizeof parts / sizeof *parts };
 
-static int wanted(const struct cli *c, const char *word)
-{
-    size_t n = strlen(word);
-    for (const char *p = opt_text(c, OPT_PIPELINE_PARTS); p && *p;) {
-        size_t k = strcspn(p, ",");
-        if (k == n && strncmp(p, word, n) == 0)
-            return 1;
-        p += k + (p[k] == ',');
-    }
-    return 0;
-}
-
-static int check_parts(const struct cli *c)
-{
-    for (const char *p = opt_text(c, OPT_PIPELINE_PARTS); p && *p;) {
-        size_t k = strcspn(p, ",");
-        int found = 0;
-        for (size_t i = 0; i < PARTS; i++)
-            found |= strlen(parts[i].name) == k && strncmp(parts[i].name, p, k) == 0;
-        if (!found)
-            return usage("write some of line,start,hop,delay,faults,store", "--parts %s", p);
-        p += k + (p[k] == ',');
-    }
-    return 0;
-}
-
 /* --------------------------------------------------------------------------- what parts share */
 
 int pipeline_failed(const struct nodes *n)
@@ -155,7 +129,7 @@ static int run(struct pipeline *p)
     p->shaped = rc == 0 && try_lab(p->c);
     progress_begin(&p->progress, p->c, "measuring", "steps", 0);
     for (size_t i = 0; i < PARTS && rc == 0; i++)
-        if (wanted(p->c, parts[i].name))
+        if (parts_have(opt_text(p->c, OPT_PIPELINE_PARTS), parts[i].name))
             rc = parts[i].run(p);
     progress_end(&p->progress);
     session_close(&p->local);
@@ -176,7 +150,7 @@ int verb_bench_pipeline(struct cli *c)
     signal(SIGPIPE, SIG_IGN);
     files_raise();
     interrupt_poll(1);
-    int rc = check_parts(c);
+    int rc = parts_check(opt_text(c, OPT_PIPELINE_PARTS), "line,start,hop,delay,faults,store");
     if (rc == 0)
         rc = run(&p);
     if (rc == 0)
