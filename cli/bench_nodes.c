@@ -259,6 +259,8 @@ double nodes_pull(struct nodes *n, unsigned i, const char *cid)
 /* Tokens of a text that means nothing; the speed does not depend on them. */
 static json_t *words(const struct question *q)
 {
+    if (q->ids)
+        return json_ids(q->ids->p, q->ids->n);
     json_t *list = json_array();
     for (size_t i = 0; i < q->prompt; i++) {
         uint64_t x = (i + 1) * 0x9e3779b97f4a7c15u + q->salt * 0xbf58476d1ce4e5b9u;
@@ -276,6 +278,10 @@ int answer_begin(struct nodes *n, unsigned i, const struct question *q, struct a
                   (json_int_t)q->gen, "positions", (int)q->positions, "stages", (int)q->stages);
     if (q->draft)
         json_object_set_new(in, "draft", json_string(q->draft));
+    json_object_set_new(in, "draft_blocks", json_integer(q->draft_blocks));
+    json_object_set_new(in, "temp", json_real(q->temp));
+    snprintf(path, sizeof path, "%u", q->salt);
+    json_object_set_new(in, "seed", json_string(path));
     char *line = line_of("generate", in);
     *a = (struct answer){.began_s = now_s()};
     socket_of(n, i, path, sizeof path);
@@ -314,6 +320,8 @@ static int heard(struct nodes *n, struct answer *a, json_t *r)
     }
     if (!json_object_get(r, "token"))
         return 0;
+    if (json_object_get(r, "trips"))
+        a->trips = json_integer_value(json_object_get(r, "trips"));
     if (a->made++)
         series_add(&a->gaps, now - a->last_s);
     else

@@ -46,8 +46,8 @@ struct answer {
     double lost_s;                   /* when the first loss of a peer was mended; 0: none */
     double first_ms, decode_ms;      /* as the node measured */
     unsigned made;
-    int64_t epochs;
-    struct series gaps; /* seconds between tokens */
+    int64_t epochs, trips; /* trips: passes through the stages */
+    struct series gaps;    /* seconds between tokens */
     int over;
 };
 
@@ -57,6 +57,9 @@ struct question {
     unsigned stages, positions;
     uint32_t vocab, salt; /* prompts of different salt differ */
     const char *draft;    /* NULL: plain passes */
+    unsigned draft_blocks;
+    const struct ids *ids; /* a prompt that means something, instead */
+    double temp;           /* 0: greedy */
 };
 
 /* 0, or -1 with n->why. */
