@@ -109,13 +109,56 @@ int verb_ps(struct cli *c)
     return 0;
 }
 
+static double real_of(json_t *o, const char *name)
+{
+    return json_number_value(json_object_get(o, name));
+}
+
+/* A peer of the plan: what it has, and its blocks or why it has none. */
+static void print_peer(json_t *reply, json_t *row)
+{
+    json_t *place = json_object_get(row, "place");
+    json_t *stage = json_is_integer(place) ? json_array_get(json_object_get(reply, "stages"),
+                                                            (size_t)json_integer_value(place))
+                                           : NULL;
+    char blocks[32], why[64];
+    snprintf(blocks, sizeof blocks, "-");
+    snprintf(why, sizeof why, "%s", word(row, "why"));
+    if (stage) {
+        snprintf(blocks, sizeof blocks, "%lld-%lld", number(stage, "first"),
+                 number(stage, "last") - 1);
+        snprintf(why, sizeof why, "%.3f ms a token", real_of(stage, "seconds") * 1e3);
+    } else if (real_of(row, "with_ms") > 0) {
+        snprintf(why, sizeof why, "%.40s: %.3f ms with it", word(row, "why"),
+                 real_of(row, "with_ms"));
+    }
+    printf("%-54s %-8s %7.2f GB %6.1f GB/s %8.2f ms  %s%s\n", word(row, "peer"), blocks,
+           (double)number(row, "memory") / 1e9, (double)number(row, "rate") / 1e9,
+           real_of(row, "rtt_ms"), why,
+           json_is_true(json_object_get(row, "connected")) ? "" : ", not connected");
+}
+
+static void print_plan(json_t *reply)
+{
+    json_t *times = json_object_get(reply, "times"), *row;
+    size_t i;
+    double slowest = real_of(times, "slowest_ms");
+    printf("%s%-54s %-8s %10s %11s %11s  %s%s\n", ink(1), "PEER", "BLOCKS", "OFFERS", "READS",
+           "AWAY", "WHY", ink(0));
+    json_array_foreach(json_object_get(reply, "peers"), i, row) print_peer(reply, row);
+    printf("one token takes %.3f ms, of which %.3f ms on the way%s\n", real_of(times, "token_ms"),
+           real_of(times, "hops_ms"),
+           json_is_true(json_object_get(times, "reused")) ? "; all slices are loaded" : "");
+    if (slowest > 0)
+        printf("the slowest stage allows %.1f tokens a second to all sessions together\n",
+               1e3 / slowest);
+}
+
 int verb_plan(struct cli *c)
 {
-    static const char *const fields[] = {"stages", NULL};
+    static const char *const fields[] = {"stages", "peers", "times", NULL};
     int rc;
-    size_t i;
-    double slowest = 0;
-    json_t *in = json_object(), *row;
+    json_t *in = json_object();
     json_object_set_new(in, "model", json_text(c->arg[0]));
     json_object_set_new(in, "stages", json_u64(opt_uint(c, OPT_STAGES)));
     json_t *reply = node_ask(c, "plan", in, &rc);
@@ -123,20 +166,7 @@ int verb_plan(struct cli *c)
         return rc;
     if (opt_on(c, OPT_JSON))
         return node_print(c, reply, fields);
-    printf("%s%-54s %-10s %12s %12s %12s%s\n", ink(1), "PEER", "BLOCKS", "OFFERS", "READS", "TOKEN",
-           ink(0));
-    json_array_foreach(json_object_get(reply, "stages"), i, row)
-    {
-        char blocks[32];
-        double s = json_number_value(json_object_get(row, "seconds"));
-        snprintf(blocks, sizeof blocks, "%lld-%lld", number(row, "first"), number(row, "last") - 1);
-        printf("%-54s %-10s %9.2f GB %7.2f GB/s %9.3f ms\n", word(row, "peer"), blocks,
-               (double)number(row, "memory") / 1e9, (double)number(row, "rate") / 1e9, s * 1e3);
-        slowest = s > slowest ? s : slowest;
-    }
-    if (slowest > 0)
-        printf("the slowest stage allows %.1f tokens a second to all sessions together\n",
-               1 / slowest);
+    print_plan(reply);
     json_decref(reply);
     return 0;
 }

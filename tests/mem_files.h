@@ -78,6 +78,17 @@ static inline px_err mem_write(struct pxi_file *file, uint64_t at, px_view v)
         memcpy(file->bytes.p + at, v.p, v.n);
     return err;
 }
+static inline px_err mem_gather(struct pxi_file *file, uint64_t at, const px_view *v, unsigned n)
+{
+    px_err err = PX_ERR_OK;
+    for (unsigned i = 0; i < n && err == PX_ERR_OK; at += v[i++].n)
+        err = mem_write(file, at, v[i]);
+    return err;
+}
+static inline px_err mem_reserve(struct pxi_file *file, uint64_t bytes)
+{
+    return PX_ERR_OK;
+}
 static inline px_err mem_sync(struct pxi_file *file)
 {
     return PX_ERR_OK;
@@ -145,8 +156,9 @@ static inline void mem_work(struct pxi_files *f, struct pxi_work *w)
 }
 
 static const struct pxi_files_ops mem_ops = {
-    mem_open,   mem_close,  mem_bytes,  mem_read,   mem_write,   mem_resize, mem_sync, mem_ahead,
-    mem_rename, mem_remove, mem_folder, mem_folder, mem_symlink, mem_folder, mem_list, mem_work};
+    mem_open,    mem_close,  mem_bytes,   mem_read,   mem_write,  mem_gather,
+    mem_reserve, mem_resize, mem_sync,    mem_ahead,  mem_rename, mem_remove,
+    mem_folder,  mem_folder, mem_symlink, mem_folder, mem_list,   mem_work};
 
 static inline void mem_init(struct mem_files *m, struct pxi_timers *timers)
 {

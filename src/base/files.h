@@ -34,6 +34,8 @@ struct pxi_work {
     bool busy;
 };
 
+enum { PXI_FILE_PIECES = 16 };
+
 struct pxi_files_ops {
     /* PX_ERR_NOT_FOUND, _PERMISSION, _IO, _NOMEM. */
     px_err (*open)(struct pxi_files *f, const char *name, enum pxi_file_mode mode,
@@ -44,6 +46,11 @@ struct pxi_files_ops {
     px_err (*read)(struct pxi_file *file, uint64_t at, void *to, size_t n);
     /* PX_ERR_LIMIT: the disk is full. */
     px_err (*write)(struct pxi_file *file, uint64_t at, px_view bytes);
+    /* The same of pieces that follow one another; n <= PXI_FILE_PIECES. */
+    px_err (*gather)(struct pxi_file *file, uint64_t at, const px_view *pieces, unsigned n);
+    /* So many bytes will be written: the disk may set them aside. PX_ERR_LIMIT: it has not as many.
+     */
+    px_err (*reserve)(struct pxi_file *file, uint64_t bytes);
     px_err (*resize)(struct pxi_file *file, uint64_t bytes);
     px_err (*sync)(struct pxi_file *file);
     /* Bytes at .. at + n are about to be read. */

@@ -1,10 +1,13 @@
 #include "infer/offer.h"
 
 #include "base/limits.h"
+#include "base/math.h"
 #include "base/mem.h"
 #include "net/message.h"
 
 static const char PROTOCOL[] = "/plexus/offer/1";
+
+enum { PROBE_MS = 300 }; /* what came until then is enough to tell */
 
 #define FIELD(s, member, num, k, ...)                                                              \
     {                                                                                              \
@@ -21,8 +24,9 @@ static const struct pxi_pb_field offer_fields[] = {
     FIELD(pxi_msg_offer, output, 6, BOOL, .max = 0),
     FIELD(pxi_msg_offer, positions, 7, UINT, .max = 0),
     FIELD(pxi_msg_offer, slots, 8, UINT, .max = 0),
+    FIELD(pxi_msg_offer, probe, 9, UINT, .max = 0),
 };
-const struct pxi_pb_message pxi_pb_offer = {"offer", offer_fields, 8, sizeof(struct pxi_msg_offer)};
+const struct pxi_pb_message pxi_pb_offer = {"offer", offer_fields, 9, sizeof(struct pxi_msg_offer)};
 
 static const struct pxi_pb_field stage_fields[] = {
     FIELD(pxi_msg_offer_stage, model, 1, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
@@ -49,8 +53,12 @@ static const struct pxi_pb_field reply_fields[] = {
     FIELD(pxi_msg_offer_reply, draining, 6, BOOL, .max = 0),
     FIELD(pxi_msg_offer_reply, stages, 7, MESSAGE, .repeated = true, .max = PXI_LIMIT_OFFER_STAGES,
           .sub = &stage_table),
+    FIELD(pxi_msg_offer_reply, served, 8, MESSAGE, .repeated = true, .max = PXI_SERVED_MAX,
+          .sub = &pxi_pb_served),
+    FIELD(pxi_msg_offer_reply, links, 9, MESSAGE, .repeated = true, .max = PXI_LINKS_MAX,
+          .sub = &pxi_pb_link),
 };
-const struct pxi_pb_message pxi_pb_offer_reply = {"offer_reply", reply_fields, 7,
+const struct pxi_pb_message pxi_pb_offer_reply = {"offer_reply", reply_fields, 9,
                                                   sizeof(struct pxi_msg_offer_reply)};
 
 struct pxi_offers {
@@ -61,17 +69,20 @@ struct pxi_offers {
     unsigned count;
 };
 
-/* One message arrives in pieces: PX_ERR_OK when it is whole, PX_ERR_TRUNCATED before. */
-static px_err collect(struct pxi_buf *b, px_view bytes, px_view *message)
+/* One message arrives in pieces: PX_ERR_OK when it is whole, PX_ERR_TRUNCATED before. What follows
+ * it is counted in *rest. */
+static px_err collect(struct pxi_buf *b, px_view bytes, px_view *message, size_t *rest)
 {
     struct pxi_frame f = {.max = (size_t)PXI_LIMIT_OFFER_BYTES};
     b->max = (size_t)PXI_LIMIT_OFFER_BYTES + 8;
-    if (!pxi_buf_add(b, bytes.p, bytes.n))
-        return PX_ERR_LIMIT;
+    size_t take = pxi_min(bytes.n, b->max - b->n);
+    if (!pxi_buf_add(b, bytes.p, take))
+        return PX_ERR_NOMEM;
     px_view in = px_view_of(b->p, b->n);
     px_err err = pxi_frame_next(&f, &in, message);
     pxi_frame_deinit(&f);
-    return err;
+    *rest = in.n + bytes.n - take;
+    return err == PX_ERR_TRUNCATED && take < bytes.n ? PX_ERR_LIMIT : err;
 }
 
 /* ------------------------------------------------------------------------ answering */
@@ -94,10 +105,15 @@ static void call_free(struct pxi_offer_call *c)
 
 void pxi_offer_reply(struct pxi_offer_call *c, const struct pxi_msg_offer_reply *r)
 {
+    static const uint8_t zeros[PXI_LIMIT_OFFER_PROBE_BYTES];
     if (c->stream &&
-        pxi_message_write(c->stream, &pxi_pb_offer_reply, r, (size_t)PXI_LIMIT_OFFER_BYTES))
+        pxi_message_write(c->stream, &pxi_pb_offer_reply, r, (size_t)PXI_LIMIT_OFFER_BYTES)) {
+        /* As much as the stream takes at once: it is timed by its end. */
+        if (c->in.kind == PXI_OFFER_QUERY && c->in.probe && !r->err)
+            (void)pxi_stream_write(c->stream,
+                                   px_view_of(zeros, (size_t)pxi_min(c->in.probe, sizeof zeros)));
         pxi_stream_leave(c->stream);
-    else if (c->stream)
+    } else if (c->stream)
         pxi_stream_reset(c->stream);
     call_free(c);
 }
@@ -107,7 +123,8 @@ static size_t call_data(struct pxi_stream *s, px_view bytes)
     struct call *k = s->user;
     struct pxi_arena arena;
     px_view message;
-    px_err err = k->served ? PX_ERR_TRUNCATED : collect(&k->in, bytes, &message);
+    size_t rest;
+    px_err err = k->served ? PX_ERR_TRUNCATED : collect(&k->in, bytes, &message, &rest);
     if (err == PX_ERR_TRUNCATED)
         return bytes.n;
     pxi_arena_init(&arena, 4 * (size_t)PXI_LIMIT_OFFER_BYTES);
@@ -194,30 +211,55 @@ void pxi_asking_cancel(struct pxi_asking *a)
     pxi_buf_deinit(&a->out);
 }
 
+/* The end: the reply, if it has come. */
 static void over(struct pxi_asking *a, px_err err)
 {
-    pxi_asking_cancel(a);
-    a->done(a, err, NULL);
-}
-
-static size_t ask_data(struct pxi_stream *s, px_view bytes)
-{
-    struct pxi_asking *a = s->user;
     struct pxi_msg_offer_reply r;
     struct pxi_arena arena;
     px_view message;
-    px_err err = collect(&a->in, bytes, &message);
-    if (err == PX_ERR_TRUNCATED)
-        return bytes.n;
+    size_t rest;
     struct pxi_buf kept = a->in; /* the reply points into it */
+    uint64_t took_ns = pxi_host_timers(a->offers->host)->now_ns - a->since_ns;
+    bool replied = a->since_ns != 0;
+    a->link_rate =
+        replied && took_ns && a->came ? (uint64_t)((double)a->came * 1e9 / (double)took_ns) : 0;
     a->in = (struct pxi_buf){0};
     pxi_arena_init(&arena, 4 * (size_t)PXI_LIMIT_OFFER_BYTES);
-    if (err == PX_ERR_OK)
+    if (replied)
+        err = collect(&kept, px_view_of(NULL, 0), &message, &rest);
+    if (replied && err == PX_ERR_OK)
         err = pxi_pb_decode(&pxi_pb_offer_reply, message, &arena, &r, NULL);
     pxi_asking_cancel(a);
     a->done(a, err, err == PX_ERR_OK ? &r : NULL);
     pxi_arena_deinit(&arena);
     pxi_buf_deinit(&kept);
+}
+
+/* The reply; then, when they were asked for, the bytes that time the link. */
+static size_t ask_data(struct pxi_stream *s, px_view bytes)
+{
+    struct pxi_asking *a = s->user;
+    px_view message;
+    size_t rest;
+    if (a->since_ns) {
+        a->came += bytes.n;
+        if (a->came + a->first >= a->probe)
+            over(a, PX_ERR_OK);
+        return bytes.n;
+    }
+    px_err err = collect(&a->in, bytes, &message, &rest);
+    if (err == PX_ERR_TRUNCATED)
+        return bytes.n;
+    if (err != PX_ERR_OK) {
+        over(a, err);
+        return bytes.n;
+    }
+    a->since_ns = pxi_host_timers(a->offers->host)->now_ns;
+    a->first = rest;
+    if (rest >= a->probe)
+        over(a, PX_ERR_OK);
+    else
+        pxi_timer_after(pxi_host_timers(a->offers->host), &a->timer, PROBE_MS * PXI_MS);
     return bytes.n;
 }
 
@@ -257,6 +299,8 @@ void pxi_offer_ask(struct pxi_offers *o, struct pxi_asking *a, const struct pxi_
 {
     a->offers = o;
     a->busy = true;
+    a->probe = m->kind == PXI_OFFER_QUERY ? pxi_min(m->probe, PXI_LIMIT_OFFER_PROBE_BYTES) : 0;
+    a->came = a->first = a->since_ns = 0;
     a->timer.fire = late;
     a->out = (struct pxi_buf){.max = (size_t)PXI_LIMIT_OFFER_BYTES + 8};
     bool ok = pxi_pb_encode_framed(&pxi_pb_offer, m, &a->out) == PX_ERR_OK;

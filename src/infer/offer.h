@@ -7,7 +7,7 @@
 #ifndef PXI_INFER_OFFER_H
 #define PXI_INFER_OFFER_H
 
-#include "codec/pb.h"
+#include "infer/capability.h"
 #include "net/host.h"
 
 enum pxi_offer_kind { PXI_OFFER_QUERY, PXI_OFFER_LOAD, PXI_OFFER_STATUS };
@@ -18,6 +18,7 @@ struct pxi_msg_offer {
     uint64_t first, last;      /* blocks [first, last) */
     uint64_t embed, output;    /* 0 or 1 */
     uint64_t positions, slots; /* of the KV cache: a session, sessions */
+    uint64_t probe;            /* of QUERY: bytes that shall follow the reply, to time the link */
 };
 /* A slice that is served, for `plexus ps`. */
 struct pxi_msg_offer_stage {
@@ -36,7 +37,8 @@ struct pxi_msg_offer_reply {
     uint64_t rate;   /* bytes of weights evaluated a second, one token at a time; 0 unknown */
     uint64_t has;    /* 1: it can get the model asked for */
     uint64_t draining;
-    struct pxi_pb_list stages; /* struct pxi_msg_offer_stage, of STATUS */
+    struct pxi_pb_list stages;        /* struct pxi_msg_offer_stage, of STATUS */
+    struct pxi_pb_list served, links; /* struct pxi_msg_served of that model, pxi_msg_link */
 };
 extern const struct pxi_pb_message pxi_pb_offer, pxi_pb_offer_reply;
 
@@ -66,6 +68,9 @@ struct pxi_asking {
     struct pxi_timer timer;
     struct pxi_buf in, out;
     bool busy;
+    uint64_t probe, first, came; /* bytes asked for behind the reply; with it, after it */
+    uint64_t since_ns;           /* when the reply came; 0: it has not */
+    uint64_t link_rate; /* bytes a second, when `done` is told; 0: too fast to tell, or unknown */
     void (*done)(struct pxi_asking *a, px_err err, const struct pxi_msg_offer_reply *r);
 };
 void pxi_offer_ask(struct pxi_offers *o, struct pxi_asking *a, const struct pxi_peer *p,

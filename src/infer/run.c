@@ -344,7 +344,18 @@ static px_err make_sampler(struct pxi_run *r, const struct pxi_msg_stage_samplin
                             .frequency_penalty = float_of(m->frequency),
                             .penalty_window = (uint32_t)m->window,
                             .seed = m->seed};
-    return px_sampler_new(&o, r->stage->session->model->config.vocab, &r->sampler);
+    px_logit_bias *rows = m->bias.n ? pxi_calloc(m->bias.n, sizeof *rows) : NULL;
+    if (m->bias.n && !rows)
+        return PX_ERR_NOMEM;
+    for (size_t i = 0; i < m->bias.n; i++) {
+        const struct pxi_msg_stage_bias *b = PXI_PB_AT(m->bias, struct pxi_msg_stage_bias, i);
+        rows[i] = (px_logit_bias){(int32_t)(uint32_t)b->token, float_of(b->value)};
+    }
+    o.bias = rows;
+    o.bias_count = m->bias.n;
+    px_err err = px_sampler_new(&o, r->stage->session->model->config.vocab, &r->sampler);
+    pxi_free(rows);
+    return err;
 }
 
 /* A free slot, or that of a session whose client has gone: those who are there come first. */

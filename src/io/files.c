@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -115,6 +116,29 @@ static px_err file_write(struct pxi_file *file, uint64_t at, px_view v)
         v.n -= (size_t)put;
     }
     return PX_ERR_OK;
+}
+
+static px_err file_gather(struct pxi_file *file, uint64_t at, const px_view *pieces, unsigned n)
+{
+    struct iovec v[PXI_FILE_PIECES];
+    size_t all = 0;
+    for (unsigned i = 0; i < n; all += pieces[i++].n)
+        v[i] = (struct iovec){(void *)pieces[i].p, pieces[i].n};
+    ssize_t put = pwritev(file->fd, v, (int)n, (off_t)at);
+    if (put == (ssize_t)all)
+        return PX_ERR_OK;
+    /* Not all at once: an interrupt, or a disk that is nearly full. */
+    px_err err = PX_ERR_OK;
+    for (unsigned i = 0; i < n && err == PX_ERR_OK; at += pieces[i++].n)
+        err = file_write(file, at, pieces[i]);
+    return err;
+}
+
+static px_err file_reserve(struct pxi_file *file, uint64_t bytes)
+{
+    px_err err =
+        fallocate(file->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes) == 0 ? PX_ERR_OK : of_errno();
+    return err == PX_ERR_LIMIT ? err : PX_ERR_OK; /* not every file system can */
 }
 
 static px_err file_resize(struct pxi_file *file, uint64_t bytes)
@@ -299,6 +323,8 @@ static const struct pxi_files_ops ops = {
     .bytes = file_bytes,
     .read = file_read,
     .write = file_write,
+    .gather = file_gather,
+    .reserve = file_reserve,
     .resize = file_resize,
     .sync = file_sync,
     .ahead = file_ahead,

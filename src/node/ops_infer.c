@@ -23,23 +23,79 @@ static json_t *stages_of(const struct pxi_swarm_job *j)
     return list;
 }
 
+/* ------------------------------------------------------------------------ why it is so */
+
+static json_t *slices_of(const struct pxi_candidate *c)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < c->slice_count; i++)
+        json_array_append_new(list, json_pack("{s:I, s:I}", "first", (json_int_t)c->slices[i].first,
+                                              "last", (json_int_t)c->slices[i].last));
+    return list;
+}
+
+static json_t *spares_of(const struct pxi_plan_peer *p)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; p && i < 32; i++)
+        if (p->spare >> i & 1)
+            json_array_append_new(list, json_integer(i));
+    return list;
+}
+
+/* Each peer that was thought of: what it has, and why it got its blocks or none. */
+static json_t *peers_of(const struct pxi_swarm_job *j)
+{
+    struct pxi_swarm_peer p;
+    json_t *list = json_array();
+    for (unsigned i = 0; pxi_swarm_peer_at(j, i, &p); i++) {
+        const struct pxi_candidate *c = p.candidate;
+        const struct pxi_plan_peer *plan = p.plan;
+        bool serves = plan && plan->place != PXI_PLAN_NONE;
+        json_t *row = json_pack("{s:o, s:b, s:s, s:I, s:I, s:f, s:I, s:o, s:o}", "peer",
+                                pxi_json_peer(&c->peer), "connected", p.connected, "why",
+                                plan ? pxi_plan_why_name(plan->why) : "no answer", "memory",
+                                (json_int_t)c->memory, "rate", (json_int_t)c->rate, "rtt_ms",
+                                (double)c->rtt_ns / 1e6, "link_rate", (json_int_t)c->rate_link,
+                                "loaded", slices_of(c), "spare", spares_of(plan));
+        json_object_set_new(row, "place",
+                            serves ? json_integer((json_int_t)plan->place) : json_null());
+        json_object_set_new(row, "with_ms", json_real(plan ? plan->with_s * 1e3 : 0));
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
+static json_t *times_of(const struct pxi_swarm_job *j)
+{
+    bool reused;
+    struct pxi_plan_times t = pxi_swarm_times(j, &reused);
+    return json_pack("{s:f, s:f, s:f, s:b}", "token_ms", t.token_s * 1e3, "hops_ms", t.hops_s * 1e3,
+                     "slowest_ms", t.slowest_s * 1e3, "reused", (int)reused);
+}
+
 struct answer {
     struct pxi_swarm_job *job;
     int32_t *tokens; /* of the prompt */
     uint64_t made, first_ns, began_ns;
     uint32_t epoch, lost;
-    json_t *plan;
+    json_t *plan, *peers, *times; /* the last two: when only a plan is asked for */
 };
 
 static json_t *figures(struct pxi_call *c)
 {
     struct answer *a = c->state;
     uint64_t now = pxi_loop_now(c->node->loop);
-    return json_pack("{s:O, s:I, s:I, s:I, s:f, s:f}", "stages", a->plan, "made",
-                     (json_int_t)a->made, "epochs", (json_int_t)a->epoch, "lost",
-                     (json_int_t)a->lost, "firstMs",
-                     a->made ? (double)(a->first_ns - a->began_ns) / 1e6 : 0.0, "decodeMs",
-                     a->made ? (double)(now - a->first_ns) / 1e6 : 0.0);
+    json_t *out =
+        json_pack("{s:O, s:I, s:I, s:I, s:f, s:f}", "stages", a->plan, "made", (json_int_t)a->made,
+                  "epochs", (json_int_t)a->epoch, "lost", (json_int_t)a->lost, "firstMs",
+                  a->made ? (double)(a->first_ns - a->began_ns) / 1e6 : 0.0, "decodeMs",
+                  a->made ? (double)(now - a->first_ns) / 1e6 : 0.0);
+    if (a->peers)
+        json_object_set(out, "peers", a->peers);
+    if (a->times)
+        json_object_set(out, "times", a->times);
+    return out;
 }
 
 static void answer_drop(struct pxi_call *c)
@@ -47,6 +103,8 @@ static void answer_drop(struct pxi_call *c)
     struct answer *a = c->state;
     pxi_swarm_cancel(a->job);
     json_decref(a->plan);
+    json_decref(a->peers);
+    json_decref(a->times);
     pxi_free(a->tokens);
     pxi_free(a);
 }
@@ -59,6 +117,12 @@ static void on_planned(void *ctx, struct pxi_swarm_job *j)
     a->plan = stages_of(j);
     a->epoch = pxi_swarm_epoch(j);
     a->lost = pxi_swarm_lost(j);
+    if (!a->tokens) {
+        json_decref(a->peers);
+        json_decref(a->times);
+        a->peers = peers_of(j);
+        a->times = times_of(j);
+    }
     if (a->tokens)
         pxi_call_progress(c, json_pack("{s:O, s:I, s:I}", "stages", a->plan, "epoch",
                                        (json_int_t)a->epoch, "lost", (json_int_t)a->lost));
@@ -95,6 +159,22 @@ static void on_over(void *ctx, px_err err, const char *why)
 static double real(const struct pxi_call *c, const char *name)
 {
     return json_number_value(json_object_get(c->in, name));
+}
+
+/* "bias": [[token, "number"], ...], as text because JSON has no infinities. NULL: none. */
+static px_logit_bias *biases(const struct pxi_call *c, size_t *n)
+{
+    json_t *list = json_object_get(c->in, "bias");
+    *n = pxi_min(json_array_size(list), PXI_LIMIT_STAGE_BIAS);
+    px_logit_bias *rows = *n ? pxi_calloc(*n, sizeof *rows) : NULL;
+    for (size_t i = 0; rows && i < *n; i++) {
+        json_t *row = json_array_get(list, i);
+        const char *text = json_string_value(json_array_get(row, 1));
+        rows[i] = (px_logit_bias){(int32_t)json_integer_value(json_array_get(row, 0)),
+                                  text ? strtof(text, NULL) : 0};
+    }
+    *n = rows ? *n : 0;
+    return rows;
 }
 
 static px_sampler_options sampling(const struct pxi_call *c)
@@ -170,7 +250,10 @@ static void begin(struct pxi_call *c, bool generate)
     o.ends = ends;
     o.end_count = (unsigned)end_count;
     o.keep = c->ends_with_channel = generate && pxi_call_true(c, "keep");
+    px_logit_bias *bias = biases(c, &o.sampling.bias_count);
+    o.sampling.bias = bias;
     a->job = pxi_swarm_start(c->node->pipeline, &o);
+    pxi_free(bias);
     pxi_free(ends);
     if (!a->job)
         pxi_call_fail(c, PX_ERR_NOMEM, NULL);

@@ -9,9 +9,11 @@
 #include "infer/omni.h"
 #include "io/memory.h"
 #include "io/team.h"
+#include "node/board.h"
+#include "swarm/heartbeat.h"
 #include "io/compute.h"
 
-enum { RATE_BYTES = 64 << 20, BATCH = 256 };
+enum { RATE_BYTES = 64 << 20, BATCH = 256, LINKS = 32, LINK_S = 600 };
 
 /* A slice that is served. */
 struct loaded {
@@ -52,6 +54,11 @@ struct pxi_pipeline {
     struct pxi_draft_past *past;
     struct pxi_computation measuring;
     uint64_t rate;
+    struct {
+        struct pxi_peer peer;
+        uint64_t rate, at_ns;
+    } links[LINKS];
+    unsigned next_link;
     uint32_t answers;      /* of our own, under way */
     struct pxi_timer beat; /* while slices are loaded */
     bool measured, draining;
@@ -313,6 +320,7 @@ static px_err install(struct pxi_pipeline *p, struct pxi_load *l, px_model *m)
     err = pxi_stages_add(p->stages, k->id, &k->session, &k->stage);
     if (err != PX_ERR_OK)
         unload(p, k);
+    pxi_board_look(p->node->board);
     return err;
 }
 
@@ -390,6 +398,82 @@ void pxi_load_forget(struct pxi_load *l)
         l->done = NULL;
 }
 
+/* ------------------------------------------------------------------------ what is told */
+
+unsigned pxi_pipeline_served(const struct pxi_pipeline *p, const char *id,
+                             struct pxi_msg_served *out, unsigned cap)
+{
+    struct pxi_stage_status st;
+    unsigned n = 0;
+    for (struct pxi_list *l = p->loaded.next; l != &p->loaded && n < cap; l = l->next) {
+        const struct loaded *k = PXI_OF(l, struct loaded, link);
+        if (id && strcmp(id, k->id) != 0)
+            continue;
+        out[n] = (struct pxi_msg_served){.model = px_view_str(k->id),
+                                         .first = k->slice.first,
+                                         .last = k->slice.last,
+                                         .embed = k->slice.embed,
+                                         .output = k->slice.output,
+                                         .positions = k->positions};
+        for (unsigned i = 0; pxi_stages_status(p->stages, i, &st); i++)
+            if (strcmp(st.model, k->id) == 0 && st.slice.first == k->slice.first &&
+                st.slice.last == k->slice.last) {
+                out[n].slots = st.slots;
+                out[n].sessions = st.sessions;
+            }
+        n++;
+    }
+    return n;
+}
+
+unsigned pxi_pipeline_links(const struct pxi_pipeline *p, struct pxi_msg_link *out,
+                            struct pxi_peer *peers, unsigned cap)
+{
+    struct pxi_list *conns = pxi_host_conns(p->node->host);
+    unsigned n = 0;
+    for (struct pxi_list *l = conns->next; l != conns && n < cap; l = l->next) {
+        const struct pxi_conn *c = PXI_OF(l, struct pxi_conn, link);
+        uint64_t rtt_ns = 0;
+        bool known = c->closing || !p->node->heartbeat;
+        for (unsigned i = 0; i < n && !known; i++)
+            known = pxi_peer_equal(&peers[i], &c->peer);
+        if (known || pxi_heartbeat_state(p->node->heartbeat, &c->peer, &rtt_ns) != PXI_PEER_GOOD ||
+            !rtt_ns)
+            continue;
+        peers[n] = c->peer;
+        out[n] = (struct pxi_msg_link){pxi_peer_view(&peers[n]), rtt_ns / 1000};
+        n++;
+    }
+    return n;
+}
+
+bool pxi_pipeline_link_rate(const struct pxi_pipeline *p, const struct pxi_peer *peer,
+                            uint64_t *rate)
+{
+    uint64_t now = pxi_loop_now(p->node->loop);
+    *rate = 0;
+    for (unsigned i = 0; i < LINKS; i++)
+        if (p->links[i].at_ns && now - p->links[i].at_ns < (uint64_t)LINK_S * PXI_SECOND &&
+            pxi_peer_equal(&p->links[i].peer, peer)) {
+            *rate = p->links[i].rate;
+            return true;
+        }
+    return false;
+}
+
+void pxi_pipeline_link_measured(struct pxi_pipeline *p, const struct pxi_peer *peer, uint64_t rate)
+{
+    unsigned at = p->next_link;
+    for (unsigned i = 0; i < LINKS; i++)
+        if (pxi_peer_equal(&p->links[i].peer, peer))
+            at = i;
+    if (at == p->next_link)
+        p->next_link = (p->next_link + 1) % LINKS;
+    p->links[at].peer = *peer;
+    p->links[at].rate = rate;
+    p->links[at].at_ns = pxi_loop_now(p->node->loop);
+}
+
 /* ------------------------------------------------------------------------ what others ask */
 
 static bool text_of(px_view v, char *out, size_t cap)
@@ -412,6 +496,22 @@ static void answer(struct pxi_pipeline *p, struct pxi_offer_call *c, px_err err,
                                     .memory = pxi_pipeline_memory(p),
                                     .rate = pxi_pipeline_rate(p),
                                     .has = has};
+    pxi_offer_reply(c, &r);
+}
+
+/* With what is loaded of that model, and the peers that we see. */
+static void answer_query(struct pxi_pipeline *p, struct pxi_offer_call *c, const char *model,
+                         bool has)
+{
+    struct pxi_msg_served served[PXI_SERVED_MAX];
+    struct pxi_msg_link links[PXI_LINKS_MAX];
+    struct pxi_peer peers[PXI_LINKS_MAX];
+    struct pxi_msg_offer_reply r = {
+        .memory = pxi_pipeline_memory(p),
+        .rate = pxi_pipeline_rate(p),
+        .has = has,
+        .served = {served, pxi_pipeline_served(p, model, served, PXI_CANDIDATE_SLICES)},
+        .links = {links, pxi_pipeline_links(p, links, peers, PXI_LINKS_MAX)}};
     pxi_offer_reply(c, &r);
 }
 
@@ -461,9 +561,9 @@ static void serve(void *ctx, struct pxi_offer_call *c)
         /* Whoever has a store can get any model that somebody provides. */
         struct pxi_model_facts facts;
         bool has = p->node->stored || pxi_model_facts(p->node, model, &facts) == PX_ERR_OK;
-        answer(p, c, PX_ERR_OK, NULL,
-               has && (strncmp(model, "tiny-", 5) != 0 ||
-                       pxi_model_facts(p->node, model, &facts) == PX_ERR_OK));
+        has = has && (strncmp(model, "tiny-", 5) != 0 ||
+                      pxi_model_facts(p->node, model, &facts) == PX_ERR_OK);
+        answer_query(p, c, model, has);
         return;
     }
     struct pxi_slice s = {(uint32_t)pxi_min(c->in.first, UINT32_MAX),

@@ -7,6 +7,7 @@
 #define PXI_NODE_PIPELINE_H
 
 #include "infer/chain.h"
+#include "infer/candidate.h"
 #include "infer/offer.h"
 #include "infer/plan.h"
 #include "node/drafter.h"
@@ -30,6 +31,16 @@ struct pxi_load *pxi_pipeline_load(struct pxi_pipeline *p, const char *id,
                                    pxi_load_fn *done, void *ctx);
 /* `done` will not come; the slice is loaded all the same. */
 void pxi_load_forget(struct pxi_load *l);
+/* Slices that are loaded: of one model, or of all (id NULL); how many. Borrowed until one goes. */
+unsigned pxi_pipeline_served(const struct pxi_pipeline *p, const char *id,
+                             struct pxi_msg_served *out, unsigned cap);
+/* Peers that are connected and how far they are; `peers` holds what out points to. */
+unsigned pxi_pipeline_links(const struct pxi_pipeline *p, struct pxi_msg_link *out,
+                            struct pxi_peer *peers, unsigned cap);
+/* Bytes a second of the link to a peer, as measured in the last ten minutes; false: not known. */
+bool pxi_pipeline_link_rate(const struct pxi_pipeline *p, const struct pxi_peer *peer,
+                            uint64_t *rate);
+void pxi_pipeline_link_measured(struct pxi_pipeline *p, const struct pxi_peer *peer, uint64_t rate);
 /* What this node offers to others. */
 uint64_t pxi_pipeline_memory(const struct pxi_pipeline *p);
 uint64_t pxi_pipeline_rate(const struct pxi_pipeline *p);
@@ -110,6 +121,15 @@ struct pxi_swarm_stage {
     double seconds;
 };
 bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_swarm_stage *out);
+/* The i-th peer that was thought of, and why it got blocks or none; false past the end. */
+struct pxi_swarm_peer {
+    const struct pxi_candidate *candidate;
+    const struct pxi_plan_peer *plan; /* NULL: it did not answer, or has not the model */
+    bool connected;                   /* false: known by its record in the DHT */
+};
+bool pxi_swarm_peer_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_swarm_peer *out);
+/* Times of the plan, and whether its slices were loaded already. */
+struct pxi_plan_times pxi_swarm_times(const struct pxi_swarm_job *j, bool *reused);
 struct pxi_chain_counts pxi_swarm_counts(const struct pxi_swarm_job *j);
 /* How often the chain was opened: 1 when no peer was lost. */
 uint32_t pxi_swarm_epoch(const struct pxi_swarm_job *j);

@@ -10,6 +10,7 @@
 #include "node/discovered.h"
 #include "node/node_impl.h"
 #include "node/peering.h"
+#include "node/board.h"
 #include "node/pipeline.h"
 #include "node/pubsub.h"
 #include "node/reachable.h"
@@ -190,11 +191,15 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
         err = PX_ERR_NOMEM;
     if (err == PX_ERR_OK && o->serve && !(n->pipeline = pxi_pipeline_new(n)))
         err = PX_ERR_NOMEM;
+    if (err == PX_ERR_OK && n->pipeline && n->kad && !(n->board = pxi_board_new(n)))
+        err = PX_ERR_NOMEM;
     return err == PX_ERR_OK ? start_mdns(n, o, d) : err;
 }
 
 void pxi_services_stop(px_node *n)
 {
+    pxi_board_free(n->board);
+    n->board = NULL;
     pxi_pipeline_free(n->pipeline);
     pxi_stored_close(n);
     pxi_portmap_free(n->portmap);

@@ -55,6 +55,7 @@ static px_err tiny_facts(struct pxi_model_facts *out)
     out->output_bytes = w->output.rows * w->output.row_bytes;
     out->block_bytes =
         (w->weight_bytes - out->embed_bytes - (tied ? 0 : out->output_bytes)) / w->config.blocks;
+    out->row_bytes = 4ull * w->config.embd;
     out->kv_position_bytes = 2ull * w->config.kv_heads * (w->config.key_dim + w->config.value_dim);
     px_model_close(m);
     return PX_ERR_OK;
@@ -94,6 +95,7 @@ px_err pxi_model_facts(px_node *n, const char *name, struct pxi_model_facts *out
             out->output_bytes = shard->bytes;
     }
     out->output_bytes += m->tied ? out->embed_bytes : 0;
+    out->row_bytes = 4 * m->embd;
     uint64_t width = m->heads ? m->embd / m->heads : 0; /* a manifest may say anything of 32 bits */
     out->kv_position_bytes = 4 * pxi_min(m->kv_heads, KV_MAX) * pxi_min(width, KV_MAX);
     return PX_ERR_OK;

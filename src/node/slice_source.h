@@ -16,6 +16,7 @@ struct pxi_model_facts {
     uint64_t block_bytes, embed_bytes,
         output_bytes;           /* weights; output: what the last stage reads */
     uint64_t kv_position_bytes; /* of one position in one block, f16 */
+    uint64_t row_bytes;         /* a hidden state, f32 */
 };
 
 /* By name, CID or beginning of one. PX_ERR_NOT_FOUND: neither carried nor in the store. */

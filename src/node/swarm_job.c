@@ -4,19 +4,24 @@
 #include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
+#include "node/board.h"
 #include "node/pipeline.h"
 #include "swarm/heartbeat.h"
 
-enum { ASK_MS = 1500, LOAD_MS = 30000, SLOTS = 8, ROUTES_MAX = 64 };
+enum { ASK_MS = 1500, LOAD_MS = 30000, SLOTS = 8, ROUTES_MAX = 64, READY = 1000, BEHIND_S = 3 };
 
 struct helper {
     struct pxi_asking ask;
     struct pxi_swarm_job *job;
     struct pxi_peer peer;
-    uint64_t memory, rate;
-    bool self, fit, lost; /* it answered and has the model; it failed in this job */
-    bool unheeded;        /* slow or silent: asked, but not waited for */
-    bool leaving;         /* it drains: nothing new for it */
+    struct pxi_candidate facts; /* what it told */
+    bool self, fit, lost;       /* it answered and has the model; it failed in this job */
+    bool connected;             /* else it is known by its record in the DHT */
+    bool sparing;               /* it loads a slice that it is a spare for */
+    uint32_t spare, ready;      /* a bit a hop: slices it shall keep ready, those that are */
+    unsigned slow;              /* seconds that it has been slow */
+    bool unheeded;              /* slow or silent: asked, but not waited for */
+    bool leaving;               /* it drains: nothing new for it */
 };
 
 struct hop {
@@ -37,6 +42,10 @@ struct pxi_swarm_job {
     struct pxi_drafter *drafter; /* NULL: nothing is guessed */
     uint32_t *words;             /* the text, for drafts of later answers */
     uint32_t words_n;
+    struct pxi_choice choice;
+    struct helper *chosen[PXI_LIMIT_PLAN_PEERS]; /* the candidates of the choice */
+    unsigned chosen_count;
+    struct pxi_timer watch; /* whether a stage falls behind */
     struct helper *helpers;
     unsigned helper_count, waiting; /* answers that are still to come */
     struct hop hops[PXI_LIMIT_PLAN_PEERS];
@@ -79,6 +88,7 @@ void pxi_swarm_cancel(struct pxi_swarm_job *j)
         return;
     }
     pxi_timer_disarm(timers(j), &j->timer);
+    pxi_timer_disarm(timers(j), &j->watch);
     rest(j, true);
     for (unsigned i = 0; i < j->helper_count; i++)
         pxi_asking_cancel(&j->helpers[i].ask);
@@ -230,6 +240,8 @@ static bool far(struct pxi_swarm_job *j)
     return way + (double)before / 2e9 >= work / 2;
 }
 
+static void load_spares(struct pxi_swarm_job *j);
+
 static void open_chain(struct pxi_swarm_job *j)
 {
     struct pxi_chain_hop hops[PXI_LIMIT_PLAN_PEERS];
@@ -246,6 +258,9 @@ static void open_chain(struct pxi_swarm_job *j)
         end(j, err, "the chain cannot be opened");
         return;
     }
+    if (!j->watch.armed)
+        pxi_timer_after(timers(j), &j->watch, PXI_SECOND);
+    load_spares(j);
     tell_plan(j);
 }
 
@@ -290,17 +305,27 @@ static void loaded_here(void *ctx, px_err err, const char *why)
     loaded(hop->job, (unsigned)(hop - hop->job->hops), err, px_view_str(why));
 }
 
+static struct pxi_msg_offer load_of(const struct pxi_swarm_job *j, unsigned i)
+{
+    const struct pxi_slice *s = &j->hops[i].slice;
+    return (struct pxi_msg_offer){.kind = PXI_OFFER_LOAD,
+                                  .model = px_view_str(j->facts.id),
+                                  .first = s->first,
+                                  .last = s->last,
+                                  .embed = s->embed,
+                                  .output = s->output,
+                                  .positions = j->positions,
+                                  .slots = SLOTS};
+}
+
 static void load(struct pxi_swarm_job *j, unsigned i)
 {
     struct hop *hop = &j->hops[i];
-    struct pxi_msg_offer m = {.kind = PXI_OFFER_LOAD,
-                              .model = px_view_str(j->facts.id),
-                              .first = hop->slice.first,
-                              .last = hop->slice.last,
-                              .embed = hop->slice.embed,
-                              .output = hop->slice.output,
-                              .positions = j->positions,
-                              .slots = SLOTS};
+    struct pxi_msg_offer m = load_of(j, i);
+    if (hop->helper->sparing) /* it goes on loading; we no longer wait for it */
+        pxi_asking_cancel(&hop->helper->ask);
+    hop->helper->sparing = false;
+    hop->helper->ask.done = load_done;
     if (hop->helper->self) {
         hop->job = j;
         hop->load = pxi_pipeline_load(j->pipeline, j->facts.id, &hop->slice, j->positions, SLOTS,
@@ -314,8 +339,40 @@ static void load(struct pxi_swarm_job *j, unsigned i)
                   (uint64_t)LOAD_MS * PXI_MS);
 }
 
-/* Who takes over a hop: a peer that does nothing yet, then the one with the least to do. */
-static struct helper *replacement(struct pxi_swarm_job *j)
+static void spare_done(struct pxi_asking *a, px_err err, const struct pxi_msg_offer_reply *r);
+
+/* Have spares load what they shall keep ready, one slice at a time. */
+static void load_spares(struct pxi_swarm_job *j)
+{
+    for (unsigned i = 0; i < j->helper_count; i++) {
+        struct helper *h = &j->helpers[i];
+        uint32_t more = h->spare & ~h->ready;
+        if (!more || h->lost || h->leaving || h->ask.busy || h->self)
+            continue;
+        struct pxi_msg_offer m = load_of(j, (unsigned)__builtin_ctz(more));
+        h->sparing = true;
+        h->ask.done = spare_done;
+        pxi_offer_ask(pxi_pipeline_offers(j->pipeline), &h->ask, &h->peer, &m,
+                      (uint64_t)LOAD_MS * PXI_MS);
+    }
+}
+
+static void spare_done(struct pxi_asking *a, px_err err, const struct pxi_msg_offer_reply *r)
+{
+    struct helper *h = PXI_OF(a, struct helper, ask);
+    uint32_t more = h->spare & ~h->ready;
+    h->sparing = false;
+    h->ask.done = load_done;
+    if (err == PX_ERR_OK && !r->err)
+        h->ready |= more & -more;
+    else
+        h->spare &= ~(more & -more); /* it has no room after all */
+    load_spares(h->job);
+}
+
+/* Who takes over hop i: a peer that has its slice ready, one that does nothing yet, then the one
+ * with the least to do. */
+static struct helper *replacement(struct pxi_swarm_job *j, unsigned hop)
 {
     struct helper *best = NULL;
     unsigned least = UINT32_MAX;
@@ -324,8 +381,9 @@ static struct helper *replacement(struct pxi_swarm_job *j)
         unsigned has = 0;
         for (unsigned k = 0; k < j->hop_count; k++)
             has += j->hops[k].helper == h;
-        bool can = h->fit && !h->lost && !h->leaving && !h->ask.busy &&
+        bool can = h->fit && !h->lost && !h->leaving && (!h->ask.busy || h->sparing) &&
                    !(h->self && pxi_pipeline_draining(j->pipeline));
+        has = h->ready >> hop & 1 ? has : has + READY;
         if (can && has < least) {
             least = has;
             best = h;
@@ -348,7 +406,7 @@ static void mend(struct pxi_swarm_job *j)
     for (unsigned i = 0; i < j->hop_count; i++) {
         if (j->hops[i].helper)
             continue;
-        struct helper *leaver = j->hops[i].leaver, *heir = replacement(j);
+        struct helper *leaver = j->hops[i].leaver, *heir = replacement(j, i);
         if (!heir && leaver && !leaver->lost) {
             j->hops[i].helper = leaver; /* it stays where it is, as long as it can */
             continue;
@@ -401,7 +459,7 @@ static void on_leaving(void *ctx, unsigned hop)
     if (j->over || j->waiting || !h)
         return;
     h->leaving = true;
-    if (!replacement(j))
+    if (!replacement(j, hop))
         return;
     for (unsigned i = 0; i < j->hop_count; i++)
         if (j->hops[i].helper == h) {
@@ -409,6 +467,30 @@ static void on_leaving(void *ctx, unsigned hop)
             j->hops[i].helper = NULL;
         }
     later(j, mend);
+}
+
+/* A stage that has been slow for a while hands over to a peer that is not, like one that drains. */
+static void on_watch(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_swarm_job *j = PXI_OF(t, struct pxi_swarm_job, watch);
+    const struct pxi_heartbeat *b = pxi_pipeline_node(j->pipeline)->heartbeat;
+    (void)now_ns;
+    if (j->over)
+        return;
+    pxi_timer_after(timers(j), &j->watch, PXI_SECOND);
+    for (unsigned i = 0; b && i < j->hop_count && !j->idle; i++) {
+        struct helper *h = j->hops[i].helper;
+        if (!h || h->self)
+            continue;
+        h->slow = pxi_heartbeat_state(b, &h->peer, NULL) == PXI_PEER_SLOW ? h->slow + 1 : 0;
+        struct helper *heir = h->slow >= BEHIND_S ? replacement(j, i) : NULL;
+        if (heir && heir != h &&
+            (heir->self || pxi_heartbeat_state(b, &heir->peer, NULL) == PXI_PEER_GOOD)) {
+            h->slow = 0;
+            on_leaving(j, i);
+            return;
+        }
+    }
 }
 
 static const struct pxi_chain_events chain_events = {on_token, on_broken, on_leaving, on_draft};
@@ -440,31 +522,35 @@ static struct pxi_plan_model model_of(const struct pxi_swarm_job *j)
 
 static void plan(struct pxi_swarm_job *j)
 {
-    struct pxi_plan_peer peers[PXI_LIMIT_PLAN_PEERS];
-    struct helper *of[PXI_LIMIT_PLAN_PEERS];
+    struct pxi_candidate *all = pxi_calloc(PXI_LIMIT_PLAN_PEERS, sizeof *all);
     struct pxi_plan_model m = model_of(j);
     unsigned n = 0;
     for (unsigned i = 0; i < j->helper_count; i++) {
         pxi_asking_cancel(&j->helpers[i].ask);
         j->helpers[i].ask.done = load_done;
     }
-    for (unsigned i = 0; i < j->helper_count && n < PXI_LIMIT_PLAN_PEERS; i++)
+    for (unsigned i = 0; all && i < j->helper_count && n < PXI_LIMIT_PLAN_PEERS; i++)
         if (j->helpers[i].fit) {
-            of[n] = &j->helpers[i];
-            peers[n++] = (struct pxi_plan_peer){j->helpers[i].memory, j->helpers[i].rate, 0, 0, 0};
+            j->helpers[i].facts.rtt_ns = rtt_ns(j, &j->helpers[i]);
+            j->chosen[n] = &j->helpers[i];
+            all[n++] = j->helpers[i].facts;
         }
-    if (!j->stages_min)
-        m.stages_min = n; /* every machine of the swarm helps */
-    px_err err = pxi_plan(&m, peers, n);
+    j->chosen_count = n;
+    px_err err = all ? pxi_choose(&m, all, n, j->facts.row_bytes, &j->choice) : PX_ERR_NOMEM;
+    pxi_free(all);
     if (err != PX_ERR_OK) {
         end(j, err, "the peers together have too little memory for this model");
         return;
     }
-    for (unsigned i = 0; i < n && peers[i].last > peers[i].first; i++)
-        j->hops[j->hop_count++] = (struct hop){
-            .helper = of[i],
-            .slice = {peers[i].first, peers[i].last, i == 0, peers[i].last == m.blocks},
-            .seconds = peers[i].seconds};
+    for (unsigned i = 0; i < j->choice.times.stages; i++) {
+        const struct pxi_plan_peer *p = &j->choice.peers[j->choice.order[i]];
+        j->hops[j->hop_count++] =
+            (struct hop){.helper = j->chosen[j->choice.order[i]],
+                         .slice = {p->first, p->last, i == 0, p->last == m.blocks},
+                         .seconds = p->seconds};
+    }
+    for (unsigned i = 0; i < n; i++)
+        j->chosen[i]->spare = j->choice.peers[i].spare;
     j->planned = true;
     if (!j->max_tokens) {
         tell_plan(j);
@@ -479,8 +565,14 @@ static void query_done(struct pxi_asking *a, px_err err, const struct pxi_msg_of
     struct helper *h = PXI_OF(a, struct helper, ask);
     h->fit = err == PX_ERR_OK && !r->err && r->has;
     if (h->fit) {
-        h->memory = r->memory;
-        h->rate = r->rate;
+        h->facts.memory = r->memory;
+        h->facts.rate = r->rate;
+        pxi_candidate_links(&h->facts, &r->links);
+        pxi_candidate_slices(&h->facts, &r->served, px_view_str(h->job->facts.id),
+                             h->job->positions);
+        if (a->probe)
+            pxi_pipeline_link_measured(h->job->pipeline, &h->peer, a->link_rate);
+        (void)pxi_pipeline_link_rate(h->job->pipeline, &h->peer, &h->facts.rate_link);
     }
     if (!h->unheeded && --h->job->waiting == 0)
         later(h->job, plan);
@@ -488,9 +580,12 @@ static void query_done(struct pxi_asking *a, px_err err, const struct pxi_msg_of
 
 /* ------------------------------------------------------------------------ the beginning */
 
-/* Peers that are connected, the fittest first; we ourselves stand before them. */
-static unsigned candidates(struct pxi_swarm_job *j, struct pxi_peer *out, unsigned cap)
+/* Peers that are connected, the fittest first, then those of whom the DHT has a record; we
+ * ourselves stand before them. *connected: how many are. */
+static unsigned candidates(struct pxi_swarm_job *j, struct pxi_peer *out, unsigned cap,
+                           unsigned *connected)
 {
+    struct pxi_board_row row;
     px_node *n = pxi_pipeline_node(j->pipeline);
     struct pxi_list *conns = pxi_host_conns(n->host);
     unsigned count = 0;
@@ -504,6 +599,15 @@ static unsigned candidates(struct pxi_swarm_job *j, struct pxi_peer *out, unsign
     }
     if (n->heartbeat)
         pxi_heartbeat_rank(n->heartbeat, out, count);
+    *connected = count;
+    for (unsigned k = 0; count < cap && pxi_board_at(n->board, k, &row); k++) {
+        bool known = pxi_peer_equal(&row.peer, pxi_host_self(n->host));
+        for (unsigned i = 0; i < count && !known; i++)
+            known = pxi_peer_equal(&out[i], &row.peer);
+        if (!known)
+            out[count++] = row.peer;
+    }
+    pxi_board_look(n->board); /* whoever comes next knows more */
     return count;
 }
 
@@ -516,9 +620,12 @@ static void query(struct pxi_swarm_job *j)
         struct helper *h = &j->helpers[i];
         if (h->self)
             continue;
-        h->unheeded =
-            n->heartbeat && pxi_heartbeat_state(n->heartbeat, &h->peer, NULL) < PXI_PEER_NEW;
+        h->unheeded = n->heartbeat && h->connected &&
+                      pxi_heartbeat_state(n->heartbeat, &h->peer, NULL) < PXI_PEER_NEW;
         j->waiting += !h->unheeded;
+        uint64_t known;
+        m.probe =
+            pxi_pipeline_link_rate(j->pipeline, &h->peer, &known) ? 0 : PXI_LIMIT_OFFER_PROBE_BYTES;
         pxi_offer_ask(pxi_pipeline_offers(j->pipeline), &h->ask, &h->peer, &m,
                       (uint64_t)ASK_MS * PXI_MS);
     }
@@ -547,6 +654,20 @@ static px_err prepare_drafts(struct pxi_swarm_job *j, const struct pxi_swarm_opt
     return pxi_drafter_new(j->pipeline, &d, &j->drafter);
 }
 
+/* What this node has for the model, in the same form as others tell it. */
+static void look_at_self(struct pxi_swarm_job *j)
+{
+    struct pxi_msg_served served[PXI_SERVED_MAX];
+    struct pxi_candidate *c = &j->helpers[0].facts;
+    struct pxi_pb_list list = {
+        served, pxi_pipeline_served(j->pipeline, j->facts.id, served, PXI_SERVED_MAX)};
+    c->self = true;
+    c->peer = j->helpers[0].peer;
+    c->memory = pxi_pipeline_memory(j->pipeline);
+    c->rate = pxi_pipeline_rate(j->pipeline);
+    pxi_candidate_slices(c, &list, px_view_str(j->facts.id), j->positions);
+}
+
 static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o)
 {
     struct pxi_peer peers[PXI_LIMIT_PLAN_PEERS - 1];
@@ -555,7 +676,7 @@ static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o
         return err;
     uint64_t want = o->positions ? o->positions : o->token_count + o->max_tokens;
     j->positions = (uint32_t)pxi_min(pxi_max(want, 1), j->facts.context_train);
-    unsigned n = candidates(j, peers, PXI_LIMIT_PLAN_PEERS - 1);
+    unsigned connected, n = candidates(j, peers, PXI_LIMIT_PLAN_PEERS - 1, &connected);
     j->helpers = pxi_calloc(n + 1, sizeof *j->helpers);
     if (!j->helpers)
         return PX_ERR_NOMEM;
@@ -564,10 +685,11 @@ static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o
         j->helpers[i] = (struct helper){.ask.done = query_done, .job = j};
     j->helpers[0].self = j->helpers[0].fit = true;
     j->helpers[0].peer = *pxi_host_self(pxi_pipeline_node(j->pipeline)->host);
-    j->helpers[0].memory = pxi_pipeline_memory(j->pipeline);
-    j->helpers[0].rate = pxi_pipeline_rate(j->pipeline);
-    for (unsigned i = 0; i < n; i++)
-        j->helpers[i + 1].peer = peers[i];
+    look_at_self(j);
+    for (unsigned i = 0; i < n; i++) {
+        j->helpers[i + 1].peer = j->helpers[i + 1].facts.peer = peers[i];
+        j->helpers[i + 1].connected = i < connected;
+    }
     struct pxi_chain_options co = {.model = j->facts.id,
                                    .sampling = &o->sampling,
                                    .on = &chain_events,
@@ -593,6 +715,7 @@ struct pxi_swarm_job *pxi_swarm_start(struct pxi_pipeline *p, const struct pxi_s
     j->on = o->on;
     j->ctx = o->ctx;
     j->timer.fire = fire;
+    j->watch.fire = on_watch;
     j->max_tokens = o->max_tokens;
     j->stages_min = o->stages_min;
     j->keep = o->keep;
@@ -621,9 +744,27 @@ bool pxi_swarm_stage_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_sw
     if (i >= j->hop_count || !j->hops[i].helper)
         return false;
     const struct hop *h = &j->hops[i];
-    *out = (struct pxi_swarm_stage){h->helper->peer,   h->slice.first,  h->slice.last,
-                                    h->helper->memory, h->helper->rate, h->seconds};
+    *out = (struct pxi_swarm_stage){h->helper->peer,         h->slice.first,        h->slice.last,
+                                    h->helper->facts.memory, h->helper->facts.rate, h->seconds};
     return true;
+}
+
+bool pxi_swarm_peer_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_swarm_peer *out)
+{
+    if (i >= j->helper_count)
+        return false;
+    const struct helper *h = &j->helpers[i];
+    *out = (struct pxi_swarm_peer){&h->facts, NULL, h->self || h->connected};
+    for (unsigned k = 0; k < j->chosen_count; k++)
+        if (j->chosen[k] == h)
+            out->plan = &j->choice.peers[k];
+    return true;
+}
+
+struct pxi_plan_times pxi_swarm_times(const struct pxi_swarm_job *j, bool *reused)
+{
+    *reused = j->choice.reused;
+    return j->choice.times;
 }
 
 struct pxi_chain_counts pxi_swarm_counts(const struct pxi_swarm_job *j)

@@ -225,17 +225,30 @@ void pxi_partial_settle(struct pxi_partial *p, uint64_t group, bool kept)
     }
 }
 
-px_err pxi_partial_write(const struct pxi_partial *p, uint64_t group, px_view bytes,
+px_err pxi_partial_check(const struct pxi_partial *p, uint64_t group, px_view bytes,
                          const uint8_t hash[PXI_DIGEST])
 {
-    const struct pxi_files_ops *ops = p->store->files->ops;
     uint8_t got[PXI_DIGEST];
     hash_group(p->groups, group, bytes, got);
-    if (memcmp(got, hash, sizeof got) != 0)
-        return PX_ERR_CORRUPT;
-    px_err err = ops->write(p->file, group * PXI_GROUP, bytes);
-    return err == PX_ERR_OK ? ops->write(p->tree, group * PXI_DIGEST, px_view_of(hash, PXI_DIGEST))
-                            : err;
+    return memcmp(got, hash, sizeof got) == 0 ? PX_ERR_OK : PX_ERR_CORRUPT;
+}
+
+px_err pxi_partial_reserve(struct pxi_partial *p)
+{
+    if (p->reserved)
+        return PX_ERR_OK;
+    p->reserved = true;
+    return p->store->files->ops->reserve(p->file, p->bytes);
+}
+
+px_err pxi_partial_write(const struct pxi_partial *p, uint64_t first, const px_view *groups,
+                         unsigned n, const uint8_t *hashes)
+{
+    const struct pxi_files_ops *ops = p->store->files->ops;
+    px_err err = ops->gather(p->file, first * PXI_GROUP, groups, n);
+    return err == PX_ERR_OK
+               ? ops->write(p->tree, first * PXI_DIGEST, px_view_of(hashes, (size_t)n * PXI_DIGEST))
+               : err;
 }
 
 px_err pxi_partial_put(struct pxi_partial *p, uint64_t group, px_view bytes,
@@ -246,7 +259,9 @@ px_err pxi_partial_put(struct pxi_partial *p, uint64_t group, px_view bytes,
     if (pxi_partial_has(p, group))
         return PX_ERR_OK;
     pxi_partial_promise(p, group);
-    px_err err = pxi_partial_write(p, group, bytes, hash);
+    px_err err = pxi_partial_check(p, group, bytes, hash);
+    if (err == PX_ERR_OK)
+        err = pxi_partial_write(p, group, &bytes, 1, hash);
     pxi_partial_settle(p, group, err == PX_ERR_OK);
     return err;
 }

@@ -29,7 +29,8 @@ static void pull_free(struct pxi_pull *p)
     for (uint32_t i = 0; i < PXI_LIMIT_STORE_SHARDS; i++)
         job_free(p->jobs[i]);
     for (unsigned i = 0; i < PXI_BATCHES; i++)
-        pxi_free(p->batch[i].bytes);
+        for (unsigned k = 0; k < PXI_BATCH; k++)
+            pxi_free(p->batch[i].bytes[k]);
     pxi_free((void *)p->o.peers);
     pxi_free(p);
 }
@@ -415,14 +416,37 @@ static bool settle(struct pxi_pull *p, const struct pxi_batch_item *i)
     return i->err != PX_ERR_CORRUPT;
 }
 
+/* Groups from item k on that follow one another, in one go; the item behind them. */
+static unsigned write_run(struct pxi_batch *b, unsigned k)
+{
+    px_view groups[PXI_BATCH];
+    const struct pxi_batch_item *first = &b->item[k];
+    unsigned n = 0;
+    for (; k + n < b->n && b->item[k + n].err == PX_ERR_OK; n++) {
+        const struct pxi_batch_item *i = first + n;
+        if (i->shard != first->shard || i->group != first->group + n)
+            break;
+        groups[n] = px_view_of(b->bytes[k + n], i->bytes);
+    }
+    struct pxi_partial *p = &b->pull->jobs[first->shard]->partial;
+    px_err err = pxi_partial_reserve(p);
+    if (err == PX_ERR_OK)
+        err = pxi_partial_write(p, first->group, groups, n, b->hash + k * PXI_DIGEST);
+    for (unsigned i = 0; i < n; i++)
+        b->item[k + i].err = err;
+    return k + n;
+}
+
 static void write_batch(struct pxi_work *w)
 {
     struct pxi_batch *b = PXI_OF(w, struct pxi_batch, work);
     for (unsigned k = 0; k < b->n; k++) {
         struct pxi_batch_item *i = &b->item[k];
-        i->err = pxi_partial_write(&b->pull->jobs[i->shard]->partial, i->group,
-                                   px_view_of(b->bytes + k * PXI_GROUP, i->bytes), i->hash);
+        i->err = pxi_partial_check(&b->pull->jobs[i->shard]->partial, i->group,
+                                   px_view_of(b->bytes[k], i->bytes), b->hash + k * PXI_DIGEST);
     }
+    for (unsigned k = 0; k < b->n;)
+        k = b->item[k].err == PX_ERR_OK ? write_run(b, k) : k + 1;
 }
 
 static void batch_written(struct pxi_work *w)
@@ -444,23 +468,32 @@ static void batch_written(struct pxi_work *w)
     pxi_pull_check(p);
 }
 
-static void start_batch(struct pxi_pull *p)
+/* One batch is at work at a time: a file is written by one thread at once anyway, and others would
+ * only wait for it. Full ones go first, then what there is. */
+static void start_batch(struct pxi_pull *p, bool rest)
 {
-    struct pxi_batch *b = p->filling;
-    p->filling = NULL;
+    struct pxi_batch *next = NULL;
+    for (unsigned i = 0; i < PXI_BATCHES; i++) {
+        struct pxi_batch *b = &p->batch[(p->turn + i) % PXI_BATCHES];
+        if (b->work.busy || p->cancelled)
+            return;
+        if (!next && (b->n == PXI_BATCH || (rest && b->n)))
+            next = b;
+    }
+    if (!next)
+        return;
+    if (p->filling == next)
+        p->filling = NULL;
+    p->turn = (unsigned)(next - p->batch + 1) % PXI_BATCHES;
     p->works++;
-    b->work.run = write_batch;
-    b->work.done = batch_written;
-    p->o.store->files->ops->work(p->o.store->files, &b->work);
+    next->work.run = write_batch;
+    next->work.done = batch_written;
+    p->o.store->files->ops->work(p->o.store->files, &next->work);
 }
 
 void pxi_pull_flush(struct pxi_pull *p)
 {
-    bool busy = false;
-    for (unsigned i = 0; i < PXI_BATCHES; i++)
-        busy |= p->batch[i].work.busy;
-    if (p->filling && !busy && !p->cancelled)
-        start_batch(p);
+    start_batch(p, true);
 }
 
 /* A batch with room, or NULL: all are at work, or there is no memory. */
@@ -469,12 +502,13 @@ static struct pxi_batch *filling(struct pxi_pull *p)
     for (unsigned i = 0; i < PXI_BATCHES && !p->filling; i++) {
         struct pxi_batch *b = &p->batch[i];
         b->pull = p;
-        if (!b->bytes)
-            b->bytes = pxi_calloc(PXI_BATCH, PXI_GROUP);
-        if (!b->work.busy && b->bytes)
+        if (!b->work.busy && !b->n)
             p->filling = b;
     }
-    return p->filling;
+    struct pxi_batch *b = p->filling;
+    if (b && !b->bytes[b->n])
+        b->bytes[b->n] = pxi_calloc(1, PXI_GROUP);
+    return b && b->bytes[b->n] ? b : NULL;
 }
 
 bool pxi_pull_group(struct pxi_pull *p, struct pxi_source *s, uint32_t shard, uint64_t group,
@@ -486,17 +520,26 @@ bool pxi_pull_group(struct pxi_pull *p, struct pxi_source *s, uint32_t shard, ui
     p->bytes_got += bytes.n;
     if (j->state != PXI_JOB_ACTIVE || pxi_partial_has(&j->partial, group) || p->ending)
         return true;
-    memcpy(i.hash, hash, PXI_DIGEST);
     pxi_partial_promise(&j->partial, group);
     struct pxi_batch *b = filling(p);
     if (!b) {
-        i.err = pxi_partial_write(&j->partial, group, bytes, hash);
+        i.err = pxi_partial_check(&j->partial, group, bytes, hash);
+        if (i.err == PX_ERR_OK)
+            i.err = pxi_partial_write(&j->partial, group, &bytes, 1, hash);
         return settle(p, &i);
     }
-    memcpy(b->bytes + b->n * PXI_GROUP, bytes.p, bytes.n);
+    uint8_t *spare = b->bytes[b->n];
+    if (bytes.p == s->part) { /* the group is taken where it lies */
+        b->bytes[b->n] = s->part;
+        s->part = spare;
+    } else {
+        memcpy(spare, bytes.p, bytes.n);
+    }
+    memcpy(b->hash + b->n * PXI_DIGEST, hash, PXI_DIGEST);
     b->item[b->n++] = i;
     if (b->n == PXI_BATCH)
-        start_batch(p);
+        p->filling = NULL;
+    start_batch(p, false);
     return true;
 }
 

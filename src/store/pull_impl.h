@@ -33,14 +33,14 @@ struct pxi_batch {
     struct pxi_pull *pull;
     struct pxi_work work;
     unsigned n;
-    uint8_t *bytes; /* PXI_BATCH groups */
+    uint8_t *bytes[PXI_BATCH]; /* a group each; exchanged for those that arrive */
+    uint8_t hash[PXI_BATCH * PXI_DIGEST];
     struct pxi_batch_item {
         struct pxi_source *source;
         struct pxi_peer peer; /* who was in that place */
         uint32_t shard;
         uint64_t group;
         size_t bytes;
-        uint8_t hash[PXI_DIGEST];
         px_err err;
     } item[PXI_BATCH];
 };
@@ -97,7 +97,8 @@ struct pxi_pull {
     uint32_t open, wanted, here; /* jobs that are not done; shards */
     uint32_t next_shard;
     unsigned works, rounds; /* works under way; lookups since the last group */
-    struct pxi_batch batch[PXI_BATCHES], *filling; /* filling: not yet at work, may be NULL */
+    struct pxi_batch batch[PXI_BATCHES], *filling; /* filling: has room, may be NULL */
+    unsigned turn;                                 /* the batch that works next */
     struct pxi_kad_op *lookup;
     struct pxi_watch watch;
     struct pxi_timer soon; /* what must not happen inside an event: end, look further */

@@ -115,7 +115,8 @@ struct pxi_partial {
     uint64_t bytes, groups, missing, claimed; /* claimed: groups to look at when resuming */
     uint8_t *have, *kept;                     /* a bit a group: promised or here; here */
     uint8_t *nodes;                           /* a bit a hash: pairs that were written */
-    px_err err;                               /* of pxi_partial_finish */
+    bool reserved;
+    px_err err; /* of pxi_partial_finish */
 };
 /* PX_ERR_REFUSED: another fetch has it open. */
 px_err pxi_partial_open(struct pxi_store *s, const uint8_t hash[PXI_DIGEST], uint64_t bytes,
@@ -128,11 +129,15 @@ bool pxi_partial_has(const struct pxi_partial *p, uint64_t group);
 px_err pxi_partial_put(struct pxi_partial *p, uint64_t group, px_view bytes,
                        const uint8_t hash[PXI_DIGEST]);
 /* The same in three steps. Promise a group: from then on it counts as being here, but stays
- * missing. Check it against its hash and write it (any thread; PX_ERR_CORRUPT: it differs, nothing
- * was written). Then keep the promise, or take it back. */
+ * missing. Check it against its hash (PX_ERR_CORRUPT), and write it, with up to 15 checked ones
+ * that follow it (both from any thread). Then keep the promise, or take it back. */
 void pxi_partial_promise(struct pxi_partial *p, uint64_t group);
-px_err pxi_partial_write(const struct pxi_partial *p, uint64_t group, px_view bytes,
+px_err pxi_partial_check(const struct pxi_partial *p, uint64_t group, px_view bytes,
                          const uint8_t hash[PXI_DIGEST]);
+/* Before the first write: the whole of it, on the disk (one thread at a time). */
+px_err pxi_partial_reserve(struct pxi_partial *p);
+px_err pxi_partial_write(const struct pxi_partial *p, uint64_t first, const px_view *groups,
+                         unsigned n, const uint8_t *hashes);
 void pxi_partial_settle(struct pxi_partial *p, uint64_t group, bool kept);
 /* All groups are here: build the tree, compare with the hash, bring it to the disk, give the blob
  * its name (from a worker thread). The result is in p->err: PX_ERR_CORRUPT starts over. */

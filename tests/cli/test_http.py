@@ -280,6 +280,29 @@ def test_a_node_serves_beside_its_swarm(place):
     equal(doc(port, "GET", "/v1/models")["data"][0]["id"], "tiny")
 
 
+def test_what_a_swarm_cannot_do_is_said(place):
+    node, _ = place.up("--api", "127.0.0.1:0", "--model", "tiny", "--swarm")
+    port = int(node["http"].rsplit(":", 1)[1])
+    question = {"prompt": "Once", "max_tokens": 12, "temperature": 0}
+    for field, value in (("logprobs", 2), ("response_format", {"type": "json_object"})):
+        status, _, body = ask(port, "POST", "/v1/completions", {**question, field: value})
+        error = json.loads(body)["error"]
+        equal((status, error["code"], error["param"]), (400, "unsupported_value", field))
+        assert "swarm" in error["message"], error
+    status, _, body = ask(port, "POST", "/api/generate",
+                          {"model": "tiny", "prompt": "Once", "format": "json"})
+    equal(status, 400)
+    plain = doc(port, "POST", "/v1/completions", question)["choices"][0]["text"]
+    first = place.json("run", "tiny", "Once", "-n", "12", "--temp", "0")["tokens"][0]
+    biased = doc(port, "POST", "/v1/completions", {**question, "logit_bias": {str(first): -100}})
+    alone = place.json("run", "tiny", "Once", "-n", "12", "--temp", "0", "--bias", f"{first}=-inf")
+    equal(biased["choices"][0]["text"], alone["text"])
+    assert plain != alone["text"]
+    together = place.json("run", "tiny", "Once", "-n", "12", "--temp", "0", "--bias",
+                          f"{first}=-inf", "--swarm")
+    equal(together["tokens"], alone["tokens"])
+
+
 def test_metrics_are_well_formed_and_never_fall(place):
     port = serve(place)
     before = {}

@@ -151,14 +151,18 @@ def peak_kib(node):
 
 
 def partial_bytes(home):
-    """Bytes on the disk of what is on its way; files may get their names meanwhile."""
+    """Bytes of groups that are here of what is on its way: those whose hash is written (the disk is set
+    aside for all of a shard at once). Files may get their names meanwhile."""
     folder = os.path.join(store(home), "partial")
     total = 0
     for name in os.listdir(folder):
         try:
-            total += os.stat(os.path.join(folder, name)).st_blocks * 512
+            groups = -(-os.stat(os.path.join(folder, name.split(".")[0])).st_size // 65536)
+            with open(os.path.join(folder, name), "rb") as f:
+                hashes = f.read(32 * groups) if name.endswith(".tree") else b""
         except FileNotFoundError:
-            pass
+            continue
+        total += sum(any(hashes[i:i + 32]) for i in range(0, len(hashes), 32)) * 65536
     return total
 
 

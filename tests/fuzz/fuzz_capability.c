@@ -1,0 +1,79 @@
+/*
+ * What peers tell of themselves, from any bytes: a capability record, and plans over candidates
+ * whose numbers the bytes choose. A plan is complete and in order, or an error.
+ */
+#include <string.h>
+
+#include "infer/candidate.h"
+#include "px_test.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const uint8_t *at;
+static size_t left;
+
+static uint64_t take(unsigned bytes)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < bytes && left; i++, left--)
+        v = v << 8 | *at++;
+    return v;
+}
+
+static void plan(void)
+{
+    static struct pxi_candidate c[PXI_LIMIT_PLAN_PEERS];
+    static struct pxi_choice ch;
+    struct pxi_plan_model m = {.blocks = (uint32_t)take(1) % 40,
+                               .block_bytes = take(4),
+                               .block_memory = take(4),
+                               .embed_memory = take(8),
+                               .output_bytes = take(8),
+                               .stages_min = (uint32_t)take(1),
+                               .flights = (uint32_t)take(1)};
+    unsigned n = (unsigned)take(1) % 8;
+    memset(c, 0, sizeof c);
+    for (unsigned i = 0; i < n; i++) {
+        c[i].self = i == 0;
+        c[i].memory = take(8);
+        c[i].rate = take(6);
+        c[i].rtt_ns = take(5);
+        c[i].rate_link = take(4);
+        c[i].slice_count = (unsigned)take(1) % (PXI_CANDIDATE_SLICES + 1);
+        for (unsigned k = 0; k < c[i].slice_count; k++)
+            c[i].slices[k] = (struct pxi_candidate_slice){(uint32_t)take(1), (uint32_t)take(1),
+                                                          take(1) & 1, take(1) & 1};
+    }
+    if (pxi_choose(&m, c, n, take(4), &ch) != PX_ERR_OK)
+        return;
+    uint32_t end = 0;
+    for (unsigned i = 0; i < ch.times.stages; i++) {
+        const struct pxi_plan_peer *p = &ch.peers[ch.order[i]];
+        CHECK(p->place == i && p->first == end && p->last > end);
+        end = p->last;
+    }
+    CHECK_EQ(end, m.blocks);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct pxi_msg_capability m;
+    struct pxi_arena a;
+    at = data;
+    left = size;
+    if (take(1) & 1) {
+        plan();
+        return 0;
+    }
+    pxi_arena_init(&a, 1 << 16);
+    if (pxi_capability_decode(px_view_of(at, left), &a, &m) == PX_ERR_OK) {
+        struct pxi_candidate c = {0};
+        struct pxi_buf out = {.max = 1 << 20};
+        pxi_candidate_links(&c, &m.links);
+        pxi_candidate_slices(&c, &m.served, px_view_str("m"), 1);
+        CHECK_EQ(pxi_capability_encode(&m, &out), PX_ERR_OK);
+        pxi_buf_deinit(&out);
+    }
+    pxi_arena_deinit(&a);
+    return 0;
+}
