@@ -46,20 +46,18 @@ struct answer {
     double lost_s;                   /* when the first loss of a peer was mended; 0: none */
     double first_ms, decode_ms;      /* as the node measured */
     unsigned made;
-    int64_t epochs, trips; /* trips: passes through the stages */
-    struct series gaps;    /* seconds between tokens */
+    int64_t epochs;
+    struct series gaps; /* seconds between tokens */
     int over;
 };
 
 struct question {
     const char *model;
     size_t prompt, gen;
-    unsigned stages, positions;
-    uint32_t vocab, salt; /* prompts of different salt differ */
-    const char *draft;    /* NULL: plain passes */
-    unsigned draft_blocks;
-    const struct ids *ids; /* a prompt that means something, instead */
-    double temp;           /* 0: greedy */
+    unsigned stages, positions, draft_blocks;
+    uint32_t vocab, salt;   /* prompts of different salt differ */
+    const char *draft;      /* NULL: plain passes */
+    const struct ids *text; /* the prompt; NULL: one that means nothing */
 };
 
 /* 0, or -1 with n->why. */

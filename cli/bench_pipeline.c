@@ -15,9 +15,8 @@
 static const struct part {
     const char *name;
     int (*run)(struct pipeline *p);
-} parts[] = {{"line", pipeline_line},   {"start", pipeline_start}, {"hop", pipeline_hop},
-             {"delay", pipeline_delay}, {"draft", pipeline_draft}, {"faults", pipeline_faults},
-             {"store", pipeline_store}};
+} parts[] = {{"line", pipeline_line},   {"start", pipeline_start},   {"hop", pipeline_hop},
+             {"delay", pipeline_delay}, {"faults", pipeline_faults}, {"store", pipeline_store}};
 
 enum { PARTS = sizeof parts / sizeof *parts };
 
@@ -41,7 +40,7 @@ static int check_parts(const struct cli *c)
         for (size_t i = 0; i < PARTS; i++)
             found |= strlen(parts[i].name) == k && strncmp(parts[i].name, p, k) == 0;
         if (!found)
-            return usage("write some of line,start,hop,delay,draft,faults,store", "--parts %s", p);
+            return usage("write some of line,start,hop,delay,faults,store", "--parts %s", p);
         p += k + (p[k] == ',');
     }
     return 0;

@@ -37,7 +37,6 @@ int pipeline_line(struct pipeline *p);   /* two stages over one line, beside one
 int pipeline_start(struct pipeline *p);  /* nodes that have their shards */
 int pipeline_hop(struct pipeline *p);    /* what a hop adds */
 int pipeline_delay(struct pipeline *p);  /* three stages over lines that delay */
-int pipeline_draft(struct pipeline *p);  /* the same with drafts */
 int pipeline_faults(struct pipeline *p); /* a stage is killed, or frozen */
 int pipeline_store(struct pipeline *p);  /* shards from store to store */
 

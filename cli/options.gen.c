@@ -100,7 +100,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"bytes", "PLEXUS_BYTES", 0, TYPE_UINT, "200000000", NULL, NULL, .umin = 1000u, .umax = 1000000000000u},
     {"idle", "PLEXUS_IDLE", 0, TYPE_UINT, "10000", NULL, NULL, .umin = 1u, .umax = 16000u},
     {"parts", "PLEXUS_PARTS", 0, TYPE_TEXT, "noise,tls,quic,speed,idle,lab", NULL, NULL, .umin = 0u, .umax = 0u},
-    {"parts", "PLEXUS_PIPELINE_PARTS", 0, TYPE_TEXT, "line,start,hop,delay,draft,faults,store", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"parts", "PLEXUS_PIPELINE_PARTS", 0, TYPE_TEXT, "line,start,hop,delay,faults,store", NULL, NULL, .umin = 0u, .umax = 0u},
     {"model", "PLEXUS_BENCH_MODEL", 0, TYPE_TEXT, "tiny", NULL, NULL, .umin = 0u, .umax = 0u},
     {"peer", "PLEXUS_PEER_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"delay-ms", "PLEXUS_DELAY_MS", 0, TYPE_UINT, "25", NULL, NULL, .umin = 1u, .umax = 1000u},
@@ -371,7 +371,7 @@ static const struct cli_verb_opt opts_bench_p2p[] = {
 
 static const struct cli_verb_opt opts_bench_pipeline[] = {
     {OPT_BENCH_MODEL, "tiny"},
-    {OPT_PIPELINE_PARTS, "line,start,hop,delay,draft,faults,store"},
+    {OPT_PIPELINE_PARTS, "line,start,hop,delay,faults,store"},
     {OPT_PROMPT_TOKENS, "128"},
     {OPT_GEN_TOKENS, "64"},
     {OPT_THREADS, "1"},
@@ -1563,9 +1563,8 @@ const struct cli_verb cli_verbs[] = {
     "parts: line, two stages over 1 Gbit/s beside one process (and, as the ceiling,\n"
     "two processes that each compute all of it); start, nodes that have their shards\n"
     "already; hop, what a hop adds on this machine; delay, three stages over lines\n"
-    "that delay; draft, stories of the model inside over the same lines, without\n"
-    "drafts and with them; faults, a stage that is killed or frozen in the midst of\n"
-    "an answer; store, shards from store to store beside one stream.\n"
+    "that delay; faults, a stage that is killed or frozen in the midst of an answer;\n"
+    "store, shards from store to store beside one stream.\n"
     "\n"
     "With --peer DIR the same model runs over llama.cpp's RPC in turns, with two\n"
     "workers on the same lines. Namespaces need root; without it everything runs over\n"
@@ -1574,9 +1573,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "options:\n"
     "      --model FILE        The model to cut into stages. [tiny]\n"
-    "      --parts LIST        What to measure: line, start, hop, delay, draft,\n"
-    "                          faults, store.\n"
-    "                          [line,start,hop,delay,draft,faults,store]\n"
+    "      --parts LIST        What to measure: line, start, hop, delay, faults,\n"
+    "                          store. [line,start,hop,delay,faults,store]\n"
     "      --prompt-tokens P   Tokens of the prompt whose prefill is timed. [128]\n"
     "      --gen-tokens G      Tokens to decode. [64]\n"
     "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"

@@ -284,7 +284,7 @@ complete -c plexus -n '__plexus_verb2 bench p2p' -l color -x -a 'auto always nev
 complete -c plexus -n '__plexus_verb2 bench p2p' -l quiet -s q -d 'No progress and no notes on standard error.'
 complete -c plexus -n '__plexus_verb2 bench p2p' -l help -s h -d 'Show the help of the verb and exit.'
 complete -c plexus -n '__plexus_verb2 bench pipeline' -l model -r -F -d 'The model to cut into stages.'
-complete -c plexus -n '__plexus_verb2 bench pipeline' -l parts -x -d 'What to measure: line, start, hop, delay, draft, faults, store.'
+complete -c plexus -n '__plexus_verb2 bench pipeline' -l parts -x -d 'What to measure: line, start, hop, delay, faults, store.'
 complete -c plexus -n '__plexus_verb2 bench pipeline' -l prompt-tokens -x -d 'Tokens of the prompt whose prefill is timed.'
 complete -c plexus -n '__plexus_verb2 bench pipeline' -l gen-tokens -x -d 'Tokens to decode.'
 complete -c plexus -n '__plexus_verb2 bench pipeline' -l threads -s t -x -d 'Threads to compute with; 0 takes every processor this process may use.'
