@@ -67,7 +67,7 @@ uint32_t pxi_draft_length(const struct pxi_draft_pace *p, uint32_t max)
     /* As if three of four had come true before the first. */
     float each = (p->hits + 3) / (p->tries + 4), all = each;
     uint32_t k = 0;
-    while (k < max && (k == 0 || all >= 0.25f)) {
+    while (k < max && (k == 0 || all >= 0.125f)) {
         k++;
         all *= each;
     }

@@ -21,7 +21,7 @@ struct pxi_draft_pace {
 
 /* Of `drafted` tokens the first `accepted` came true. */
 void pxi_draft_learn(struct pxi_draft_pace *p, uint32_t drafted, uint32_t accepted);
-/* How many tokens to draft: as long as the chance that all come true is at least a quarter; from 1
+/* How many tokens to draft: as long as the chance that all come true is at least an eighth; from 1
  * to max (0 when that is 0). */
 uint32_t pxi_draft_length(const struct pxi_draft_pace *p, uint32_t max);
 

@@ -122,7 +122,7 @@ static struct pxi_stream *dial(void)
 static void on_token(void *ctx, uint32_t index, int32_t token)
 {
     struct pxi_chain **c = ctx;
-    if (index < POSITIONS - 1)
+    if (index < POSITIONS / 4)
         (void)pxi_chain_push(*c, &token, 1);
 }
 

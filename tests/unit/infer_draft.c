@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "infer/draft.h"
 #include "infer_world.h"
+#include "node/engine.h"
 
 /* ------------------------------------------------------------------- pure functions */
 
@@ -55,7 +56,7 @@ TEST(a_draft_is_as_long_as_it_is_worth)
         pxi_draft_learn(&p, 8, 0);
     CHECK_EQ(pxi_draft_length(&p, 16), 1);
     for (int i = 0; i < 100; i++)
-        pxi_draft_learn(&p, 4, 1); /* half come true: two together in a quarter of cases */
+        pxi_draft_learn(&p, 4, 1); /* half come true: three together in an eighth of cases */
     uint32_t half = pxi_draft_length(&p, 16);
     CHECK(half >= 2 && half <= 3);
     pxi_draft_learn(&p, 0, 0);
@@ -233,6 +234,113 @@ TEST(a_conversation_goes_on_in_another_way)
                 CHECK_EQ(other[i], plain[i]);
         }
     }
+}
+
+/* ---------------------------------------------------------------- the model that is carried */
+
+enum { STORIES = 8, STORY = 120, BLOCKS = 6, DRAFT = 5, START = 5 };
+
+/* The model inside, or its first blocks. */
+struct speaker {
+    struct pxi_model m;
+    struct pxi_session s;
+};
+
+static void speaker_init(struct speaker *k, const px_gguf *g, const struct pxi_kernels *kn,
+                         uint32_t blocks)
+{
+    struct pxi_slice slice = {0, blocks, true, true};
+    struct pxi_session_options o = {.positions = STORY, .sequences = 1, .batch = 1};
+    CHECK_EQ(pxi_model_init_slice(&k->m, g, &slice, NULL), PX_ERR_OK);
+    CHECK_EQ(pxi_session_init(&k->s, &k->m, kn, NULL, &o), PX_ERR_OK);
+}
+
+static void speaker_deinit(struct speaker *k)
+{
+    pxi_session_deinit(&k->s);
+    pxi_model_deinit(&k->m);
+}
+
+static const float *hear(struct speaker *k, uint32_t word)
+{
+    px_batch_token b = {(int32_t)word, 0, 1};
+    CHECK_EQ(pxi_session_eval(&k->s, &b, 1), PX_ERR_OK);
+    return pxi_session_logits(&k->s, 0);
+}
+
+/* A story, sampled; and what the first blocks take to be likeliest after each word. */
+static void tell_story(struct speaker *whole, struct speaker *part, uint64_t seed, uint32_t *words,
+                       uint32_t *likeliest)
+{
+    static const uint32_t start[START] = {1532, 462, 533, 258, 424}; /* Once upon a time */
+    px_sampler_options o = {.size = sizeof o, .temperature = 0.8f, .top_k = 40, .seed = seed};
+    px_sampler *sampler;
+    CHECK_EQ(px_sampler_new(&o, whole->m.config.vocab, &sampler), PX_ERR_OK);
+    pxi_kv_truncate(&whole->s.kv, 0, 0);
+    pxi_kv_truncate(&part->s.kv, 0, 0);
+    memcpy(words, start, sizeof start);
+    for (uint32_t i = 0; i + 1 < STORY; i++) {
+        const float *l = hear(whole, words[i]), *d = hear(part, words[i]);
+        uint32_t best = 0;
+        for (uint32_t k = 1; k < part->m.config.vocab; k++)
+            best = d[k] > d[best] ? k : best;
+        likeliest[i + 1] = best;
+        if (i + 1 >= START)
+            words[i + 1] = (uint32_t)px_sampler_next(sampler, l);
+    }
+    px_sampler_free(sampler);
+}
+
+/* Trips that a story takes when `likeliest` (or a look-up, also in `older`) guesses. What the first
+ * blocks guess after a wrong guess does not matter: it is not counted. */
+static uint32_t trips(const uint32_t *words, const uint32_t *likeliest, const uint32_t *older,
+                      uint32_t older_n)
+{
+    struct pxi_draft_pace pace = {0};
+    uint32_t n = 0, at = START;
+    while (at < STORY) {
+        uint32_t guess[16], max = pxi_draft_length(&pace, 16), k = 0, right = 0;
+        if (likeliest)
+            for (; k < max && at + k < STORY; k++)
+                guess[k] = likeliest[at + k];
+        else
+            k = pxi_draft_lookup(words, at, older, older_n, guess, max);
+        while (right < k && at + right < STORY && guess[right] == words[at + right])
+            right++;
+        pxi_draft_learn(&pace, k, right);
+        at += right + 1;
+        n++;
+    }
+    return n;
+}
+
+TEST(stories_of_the_model_that_is_carried)
+{
+    static uint32_t past[STORIES * STORY];
+    struct speaker whole, part;
+    struct pxi_kernels kn;
+    px_gguf *g;
+    uint32_t alone = 0, older = 0, blocks = 0, likeliest[STORY];
+    pxi_kernels_init(&kn, pxi_cpu_mask(NULL));
+    CHECK_EQ(px_gguf_parse(pxi_tiny_model(), &g, NULL), PX_ERR_OK);
+    speaker_init(&whole, g, &kn, BLOCKS);
+    speaker_init(&part, g, &kn, DRAFT);
+    for (uint32_t i = 0; i < STORIES; i++) {
+        uint32_t *words = past + (size_t)i * STORY;
+        tell_story(&whole, &part, i + 1, words, likeliest);
+        alone += trips(words, NULL, NULL, 0);
+        older += trips(words, NULL, past, i * STORY);
+        blocks += trips(words, likeliest, NULL, 0);
+    }
+    const double made = STORIES * (STORY - START);
+    printf("# tokens a trip: look-up %.2f, with earlier stories %.2f, %d of %d blocks %.2f\n",
+           made / alone, made / older, (int)DRAFT, (int)BLOCKS, made / blocks);
+    CHECK(made / alone >= 1);
+    CHECK(made / older > made / alone);
+    CHECK(made / blocks > 2.2);
+    speaker_deinit(&whole);
+    speaker_deinit(&part);
+    px_gguf_free(g);
 }
 
 TEST_MAIN()
