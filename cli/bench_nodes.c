@@ -239,6 +239,8 @@ const char *nodes_push(struct nodes *n, unsigned i, const char *path)
     json_t *job = follow(
         n, i, nodes_ask(n, i, "store-push", json_pack("{s:s, s:b}", "path", path, "pin", 1)));
     const char *cid = json_string_value(json_object_get(job, "cid"));
+    if (job && !cid)
+        snprintf(n->why, sizeof n->why, "the store gives no name");
     char *out = cid ? keep(strdup(cid)) : NULL;
     json_decref(job);
     return out;
@@ -260,7 +262,9 @@ double nodes_pull(struct nodes *n, unsigned i, const char *cid)
 static json_t *words(const struct question *q)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < q->prompt; i++) {
+    for (size_t i = 0; q->text && i < q->text->n; i++)
+        json_array_append_new(list, json_integer(q->text->p[i]));
+    for (size_t i = 0; !q->text && i < q->prompt; i++) {
         uint64_t x = (i + 1) * 0x9e3779b97f4a7c15u + q->salt * 0xbf58476d1ce4e5b9u;
         x = (x ^ x >> 31) * 0x94d049bb133111ebu;
         json_array_append_new(list, json_integer((json_int_t)((x ^ x >> 29) % q->vocab)));
@@ -276,6 +280,8 @@ int answer_begin(struct nodes *n, unsigned i, const struct question *q, struct a
                   (json_int_t)q->gen, "positions", (int)q->positions, "stages", (int)q->stages);
     if (q->draft)
         json_object_set_new(in, "draft", json_string(q->draft));
+    if (q->draft_blocks)
+        json_object_set_new(in, "draft_blocks", json_integer(q->draft_blocks));
     char *line = line_of("generate", in);
     *a = (struct answer){.began_s = now_s()};
     socket_of(n, i, path, sizeof path);

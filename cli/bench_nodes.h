@@ -54,9 +54,10 @@ struct answer {
 struct question {
     const char *model;
     size_t prompt, gen;
-    unsigned stages, positions;
-    uint32_t vocab, salt; /* prompts of different salt differ */
-    const char *draft;    /* NULL: plain passes */
+    unsigned stages, positions, draft_blocks;
+    uint32_t vocab, salt;   /* prompts of different salt differ */
+    const char *draft;      /* NULL: plain passes */
+    const struct ids *text; /* the prompt; NULL: one that means nothing */
 };
 
 /* 0, or -1 with n->why. */

@@ -182,8 +182,9 @@ static void put_rows(struct pipeline *p, struct line *f)
     bench_row(p->rows, name, median(&f->prefill), "tok/s", alone, prompt);
     snprintf(name, sizeof name, "prefill %zu, 2 processes apart", p->prompt);
     bench_row(p->rows, name, median(&f->two_prefill), "tok/s", alone, prompt);
-    bench_row(p->rows, "on the wire a token", median(&f->token_bytes) / 1e3, "kB",
-              "hidden state in f32", p->info.embd * 4 / 1e3);
+    if (p->shaped)
+        bench_row(p->rows, "on the wire a token", median(&f->token_bytes) / 1e3, "kB",
+                  "hidden state in f32", p->info.embd * 4 / 1e3);
     if (f->rpc.decode.n)
         put_rpc(p, f);
 }
@@ -207,13 +208,13 @@ int pipeline_line(struct pipeline *p)
     double fetched = lab_bytes(&l) - before;
     for (unsigned i = 0; i < p->rounds && rc == 0; i++)
         rc = one_round(p, &n, model, &f);
-    if (rc == 0) {
+    if (rc == 0)
         put_rows(p, &f);
+    if (rc == 0 && p->shaped)
         bench_row(p->rows, "bytes of the first start", fetched / 1e6, "MB",
                   f.rpc.start_bytes.n ? p->peers : "weights",
                   f.rpc.start_bytes.n ? median(&f.rpc.start_bytes) / 1e6
                                       : (double)p->info.weight_bytes / 1e6);
-    }
     nodes_close(&n);
     lab_close(&l);
     return rc;

@@ -56,8 +56,9 @@ int pipeline_start(struct pipeline *p)
     for (unsigned i = 0; i < p->rounds && rc == 0; i++)
         rc = restart(p, &n, model, &bytes, &up, &ready);
     if (rc == 0) {
-        bench_row(p->rows, "start with shards: sent", median(&bytes), "kB", "hidden states",
-                  p->info.embd * 4 / 1e3);
+        if (p->shaped)
+            bench_row(p->rows, "start with shards: sent", median(&bytes), "kB", "a hidden state",
+                      p->info.embd * 4 / 1e3);
         bench_row(p->rows, "start: nodes up and connected", median(&up), "ms", NULL, 0);
         bench_row(p->rows, "start: first token after", median(&ready), "ms", "allowed", 500);
     }
@@ -157,6 +158,64 @@ static int delayed(struct pipeline *p, struct nodes *n, const char *model, struc
     return rc;
 }
 
+static const char *const beginnings[] = {
+    "Once upon a time there was a little fox", "One day Tom found a big red ball in the park.",
+    "The bird sat in the tall tree and sang.", "Lily and Ben liked to play in the garden.",
+    "A small boat went down the river.",
+};
+
+enum { STORY_TOKENS = 160, STORIES = sizeof beginnings / sizeof *beginnings };
+
+static const struct guess {
+    const char *what, *draft;
+    unsigned blocks;
+} guesses[] = {{"look-up", "lookup", 0}, /* first: it remembers what was told */
+               {"5 of its 6 blocks guess", "tiny", 5},
+               {"plain", "off", 0}};
+
+enum { GUESSES = sizeof guesses / sizeof *guesses };
+
+static int story(struct pipeline *p, struct nodes *n, const struct ids *text, const struct guess *g,
+                 struct series *rate)
+{
+    struct answer a;
+    struct question q = pipeline_question(p, "tiny", 0, STORY_TOKENS, 3);
+    q.text = text;
+    q.draft = g->draft;
+    q.draft_blocks = g->blocks;
+    int rc = whole(p, n, &q, &a);
+    if (rc == 0)
+        series_add(rate, (a.made - 1) / a.decode_ms * 1e3);
+    answer_free(&a);
+    return rc;
+}
+
+/* Stories of the model inside, guessed ahead and not; each is told once in every way. */
+static int stories(struct pipeline *p, struct nodes *n)
+{
+    struct session s;
+    struct pipeline tiny = *p;
+    struct series rate[GUESSES] = {{0}};
+    char name[96];
+    int rc = session_open(p->c, "tiny", &s);
+    tiny.positions = rc == 0 ? px_model_info_get(s.model)->context_train : 0;
+    for (unsigned i = 0; i < STORIES && rc == 0; i++) {
+        struct ids text = {0};
+        rc = session_encode(&s, px_view_str(beginnings[i]), 0, &text);
+        for (unsigned g = 0; g < GUESSES && rc == 0; g++)
+            rc = story(&tiny, n, &text, &guesses[g], &rate[g]);
+        free(text.p);
+    }
+    session_close(&s);
+    for (unsigned g = 0; g + 1 < GUESSES && rc == 0; g++) {
+        snprintf(name, sizeof name, "stories, %s", guesses[g].what);
+        bench_row(p->rows, name, median(&rate[g]), "tok/s", "plain passes",
+                  median(&rate[GUESSES - 1]));
+    }
+    p->done = tiny.done;
+    return rc;
+}
+
 int pipeline_delay(struct pipeline *p)
 {
     struct lab l;
@@ -179,6 +238,7 @@ int pipeline_delay(struct pipeline *p)
         bench_row(p->rows, name, median(&token), "ms", "4 ways and computing", bound);
         snprintf(name, sizeof name, "decode, 3 stages, +%u ms", p->delay_ms);
         bench_row(p->rows, name, 1e3 / median(&token), "tok/s", "the same", 1e3 / bound);
+        rc = stories(p, &n);
     }
     nodes_close(&n);
     lab_close(&l);
@@ -212,6 +272,9 @@ static int strike(struct pipeline *p, struct nodes *n, const char *model, int si
             kill(n->of[victim].pid, sig);
         }
     }
+    if (rc == 0 && at == 0)
+        snprintf(n->why, sizeof n->why, "no other node is the middle one of %zu stages",
+                 json_array_size(a.stages));
     rc = rc == 0 && at > 0 ? 0 : pipeline_failed(n);
     series_add(pause, longest);
     if (a.lost_s > 0)

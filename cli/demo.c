@@ -1,5 +1,6 @@
 /* plexus demo: the life of a model, in acts. Later parts of plexus add or deepen their act. */
 #include "demo_peers.h"
+#include "demo_swarm.h"
 #include "session.h"
 
 #include <math.h>
@@ -289,7 +290,131 @@ static int act_peers(struct demo *d)
     return 0;
 }
 
-/* ---------------------------------------------------------------------- 6: where to go */
+/* ---------------------------------------------------------------------- 6: a swarm */
+
+struct telling {
+    struct demo *d;
+    const char *prompt;
+    int said;
+    struct wrap wrap;
+    px_detok detok;
+};
+
+static void tell_stages(void *arg, json_t *list)
+{
+    struct telling *t = arg;
+    size_t i;
+    json_t *row;
+    if (!plain(t->d))
+        return;
+    fputs(t->wrap.column ? "\n" : "", stdout);
+    t->wrap.column = 0;
+    json_array_foreach(list, i, row)
+    {
+        const char *peer = json_string_value(json_object_get(row, "peer"));
+        size_t n = peer ? strlen(peer) : 0;
+        printf("   %s%s..%s blocks %lld-%lld%s", ink(36), i ? "-> " : "", n > 8 ? peer + n - 8 : "",
+               (long long)json_integer_value(json_object_get(row, "first")),
+               (long long)json_integer_value(json_object_get(row, "last")) - 1, ink(0));
+    }
+    fputs("\n", stdout);
+    if (!t->said++)
+        put_wrapped(&t->wrap, 0, t->prompt, strlen(t->prompt));
+}
+
+static void tell_token(void *arg, int32_t token)
+{
+    struct telling *t = arg;
+    char text[256];
+    size_t n = 0;
+    if (px_detok_next(t->d->s.tok, &t->detok, token, text, sizeof text, &n) != PX_ERR_OK)
+        return;
+    size_t skip = n && t->wrap.column == 0 && text[0] == ' ';
+    put_wrapped(&t->wrap, token, text + skip, n - skip);
+}
+
+static void tell_killed(void *arg, const char *peer, long long first, long long last)
+{
+    struct telling *t = arg;
+    if (plain(t->d))
+        printf("%s\n   %skill -9: ..%s with blocks %lld-%lld is gone, in the midst of a sentence%s",
+               t->wrap.column ? "" : "  ", ink(31), peer + strlen(peer) - 8, first, last - 1,
+               ink(0));
+    t->wrap.column += t->wrap.column == 0;
+    fflush(stdout);
+}
+
+/* What this process alone says after the same prompt, with the same seed. */
+static int say_alone(struct demo *d, struct swarm_act *a, struct generation *g)
+{
+    struct session *s = &d->s;
+    px_sampler_free(s->sampler);
+    s->sampler = NULL;
+    px_context_truncate(s->ctx, 0, 0);
+    int rc = session_sampler(s);
+    if (rc == 0)
+        rc = session_prefill(s, a->prompt.p, a->prompt.n);
+    a->seed = s->seed;
+    return rc == 0 ? session_generate(s, g) : rc;
+}
+
+static void show_swarm(struct demo *d, const struct swarm_act *a, int same)
+{
+    if (!plain(d))
+        return;
+    printf("\n\n   The model was cut into %lld shards; the two others fetched theirs, each 64 KiB "
+           "verified.\n",
+           a->shards);
+    printf("   %sThe words are %s%s%s;\n   the longest pause was %.0f ms.\n",
+           a->lost ? "One was killed, another took over. " : "", ink(same ? 32 : 31),
+           same ? "those of one machine" : "NOT those of one machine", ink(0), a->gap_ms);
+}
+
+static int act_swarm(struct demo *d)
+{
+    static const char prompt[] = "Once upon a time";
+    struct telling t = {.d = d, .prompt = prompt, .detok = {.started = 1}};
+    struct swarm_act a = {.max = 120,
+                          .kill_at = 40,
+                          .temp = opt_float(d->c, OPT_TEMP),
+                          .ends = ends_of(&d->s),
+                          .stages = tell_stages,
+                          .token = tell_token,
+                          .killed = tell_killed,
+                          .arg = &t};
+    struct generation g = {.max = a.max};
+    const char *why = "";
+    double start = now_s();
+    title(d, "One model over three machines");
+    t.wrap = (struct wrap){.width = (term_width() < 100 ? term_width() : 100) - 12, .d = d};
+    int rc = session_encode(&d->s, px_view_str(prompt), PX_ENCODE_SPECIAL, &a.prompt);
+    if (rc == 0)
+        rc = say_alone(d, &a, &g);
+    px_err err = rc == 0 ? demo_swarm(&a, &why) : PX_ERR_OK;
+    int same = a.tokens.n == g.tokens.n &&
+               memcmp(a.tokens.p, g.tokens.p, g.tokens.n * sizeof *g.tokens.p) == 0;
+    if (rc == 0 && err == PX_ERR_UNSUPPORTED) {
+        if (plain(d))
+            printf("   This build has no network.\n");
+    } else if (rc == 0 && err != PX_ERR_OK) {
+        rc = err == PX_ERR_INTERRUPTED ? px_err_exit(err) : fail_text(err, NULL, NULL, "%s", why);
+    } else if (rc == 0) {
+        d->ok &= same;
+        show_swarm(d, &a, same);
+        act(d, "swarm", now_s() - start,
+            json_pack("{s:s, s:I, s:i, s:f, s:f, s:i, s:b, s:O}", "cid", a.cid, "shards",
+                      (json_int_t)a.shards, "tokens", (int)a.tokens.n, "ready_ms", a.ready_ms,
+                      "pause_ms", a.gap_ms, "lost", a.lost, "same", same, "stages", a.plan));
+    }
+    json_decref(a.ends);
+    json_decref(a.plan);
+    free(a.prompt.p);
+    free(a.tokens.p);
+    generation_free(&g);
+    return rc;
+}
+
+/* ---------------------------------------------------------------------- 7: where to go */
 
 static void act_next(struct demo *d)
 {
@@ -300,6 +425,7 @@ static void act_next(struct demo *d)
                "   plexus inspect model.gguf             look inside\n"
                "   plexus bench infer model.gguf         measure\n"
                "   plexus up                             a node of a swarm of your own\n"
+               "   plexus run tiny \"Once\" --swarm         words from every node that it finds\n"
                "   plexus doctor                         what this machine offers\n"
                "   plexus help                           everything else\n");
 }
@@ -307,7 +433,8 @@ static void act_next(struct demo *d)
 int verb_demo(struct cli *c)
 {
     struct demo d = {.c = c, .acts = json_array(), .ok = 1};
-    int (*const acts[])(struct demo *) = {act_file, act_tokens, act_stories, act_bits, act_peers};
+    int (*const acts[])(struct demo *) = {act_file, act_tokens, act_stories,
+                                          act_bits, act_peers,  act_swarm};
     int rc = 0;
     interrupt_poll(1);
     for (unsigned i = 0; i < sizeof acts / sizeof *acts && rc == 0; i++)

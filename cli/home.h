@@ -20,6 +20,11 @@ unsigned home_read_port(void);
 /* Forget all three. */
 int home_forget(void);
 
+/* pushed.c: the CID of a file that was pushed and is as it was then, if the node's store still
+ * holds all of it; 0 when not. And remember one. */
+int pushed_find(const char *path, char *cid, size_t cap);
+void pushed_note(const char *path, const char *cid);
+
 /* Ask the running node to drain, and wait: *left is what could not go. `off`: no longer. The reply,
  * or NULL after the error was told; then *rc is the exit code. `absent_ok`: no node is no error,
  * *rc 0. */

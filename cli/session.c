@@ -92,8 +92,7 @@ int session_context(struct session *s, uint32_t sequences, uint64_t positions)
     return e ? fail(e, s->path, &d) : 0;
 }
 
-/* --bias TOKEN=B rows. */
-static int read_biases(const struct value *v, px_logit_bias *out)
+int read_biases(const struct value *v, px_logit_bias *out)
 {
     for (unsigned i = 0; i < v->n; i++) {
         char *end, *stop;
@@ -199,41 +198,15 @@ static void emit(struct generation *g, int32_t token, const char *text, size_t n
         g->emit(g->arg, token, text, n);
 }
 
-/* Where the first stop string begins in the text; n when none does. */
-static size_t find_stop(const struct generation *g, const char *p, size_t n)
-{
-    size_t first = n;
-    for (unsigned i = 0; i < g->stop_count; i++) {
-        size_t len = strlen(g->stops[i]);
-        const char *at = len ? memmem(p, n, g->stops[i], len) : NULL;
-        if (at && (size_t)(at - p) < first)
-            first = (size_t)(at - p);
-    }
-    return first;
-}
-
-/* Bytes at the end of the text that a stop string may begin with. */
-static size_t held(const struct generation *g, const char *p, size_t n)
-{
-    size_t most = 0;
-    for (unsigned i = 0; i < g->stop_count; i++) {
-        size_t len = strlen(g->stops[i]);
-        for (size_t k = len ? len - 1 : 0; k > most; k--)
-            if (k <= n && memcmp(p + n - k, g->stops[i], k) == 0)
-                most = k;
-    }
-    return most;
-}
-
 /* One more token's text; 1 when a stop string is complete. */
 static int add_text(struct generation *g, struct pending *w, int32_t token, const char *text,
                     size_t n)
 {
     append(&w->p, &w->n, text, n);
-    size_t stop = find_stop(g, w->p, w->n);
-    size_t out = stop < w->n ? stop : w->n - held(g, w->p, w->n);
+    unsigned which;
+    size_t out = px_stop_cut(w->p, w->n, g->stops, g->stop_count, &which);
+    int done = which < g->stop_count;
     emit(g, token, w->p, out);
-    int done = stop < w->n;
     w->n = done ? 0 : w->n - out;
     memmove(w->p, w->p + out, w->n);
     return done;

@@ -56,6 +56,8 @@ void generation_free(struct generation *g);
 void ids_add(struct ids *a, int32_t id);
 json_t *timings_json(const struct session *s);
 uint64_t random_seed(void);
+/* --bias TOKEN=B rows. 0 or an exit code. */
+int read_biases(const struct value *v, px_logit_bias *out);
 px_kv_type session_kv_type(const struct cli *c);
 int has_option(const struct cli *c, int id);
 
@@ -63,6 +65,8 @@ int has_option(const struct cli *c, int id);
  * take one token after the other: *token is PX_TOKEN_NONE at the end. */
 int swarm_begin(struct session *s, const struct ids *prompt, uint64_t max);
 int swarm_next(struct session *s, int32_t *token);
+/* Tokens that end an answer, a few at most: the node stops there by itself. */
+json_t *ends_of(const struct session *s);
 /* A model that is a file goes into the node's store first; s->path becomes its CID. */
 int swarm_model(struct session *s);
 /* The next turn of a conversation: `ids` is all of it, `held` what the stages hold of the turns

@@ -1,5 +1,5 @@
 /* plexus push|pull|list|show|pin|rm: the store of models, by the running node or without one. */
-#include "node.h"
+#include "home.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -171,14 +171,19 @@ static int print_end(const struct cli *c, json_t *job, double took_s, const char
 
 int store_push_file(const struct cli *c, const char *path, char *cid, size_t cap)
 {
-    int rc;
+    int rc = 0;
     char *full = realpath(path, NULL);
-    json_t *in = json_object();
-    json_object_set_new(in, "path", json_text(full ? full : path));
+    const char *file = full ? full : path;
+    if (!pushed_find(file, cid, cap)) {
+        json_t *in = json_object();
+        json_object_set_new(in, "path", json_text(file));
+        json_t *job = follow(c, ask(c, "store-push", in, 0, &rc), "push", &rc);
+        snprintf(cid, cap, "%s", text_of(job, "cid"));
+        json_decref(job);
+        if (rc == 0)
+            pushed_note(file, cid);
+    }
     free(full);
-    json_t *job = follow(c, ask(c, "store-push", in, 0, &rc), "push", &rc);
-    snprintf(cid, cap, "%s", text_of(job, "cid"));
-    json_decref(job);
     return rc;
 }
 

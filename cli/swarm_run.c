@@ -16,8 +16,7 @@ struct swarm_answer {
     int over;
 };
 
-/* Tokens that end an answer: the node stops there by itself. */
-static json_t *ends_of(const struct session *s)
+json_t *ends_of(const struct session *s)
 {
     json_t *list = json_array();
     uint32_t vocab = px_model_info_get(s->model)->vocab;
@@ -64,12 +63,32 @@ static json_t *question(struct session *s, const struct ids *prompt, uint64_t ma
     return q;
 }
 
+/* As text: JSON has no infinities. */
+static int biases_of(const struct session *s, json_t *out)
+{
+    const struct value *v = &s->c->v[OPT_BIAS];
+    px_logit_bias *rows = must(calloc(v->n + 1, sizeof *rows));
+    int rc = read_biases(v, rows);
+    for (unsigned i = 0; rc == 0 && i < v->n; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%.9g", (double)rows[i].bias);
+        json_array_append_new(out, json_pack("[i, s]", rows[i].token, text));
+    }
+    free(rows);
+    return rc;
+}
+
 static int begin(struct session *s, const struct ids *prompt, uint64_t max, int keep)
 {
-    if (s->c->v[OPT_BIAS].n)
-        return usage("leave out --bias", "--swarm carries no biases");
+    json_t *bias = json_array();
+    int rc = biases_of(s, bias);
+    if (rc) {
+        json_decref(bias);
+        return rc;
+    }
     s->swarm = must(calloc(1, sizeof *s->swarm));
     json_t *q = question(s, prompt, max, keep);
+    json_object_set_new(q, "bias", bias);
     char *line = must(json_dumps(q, JSON_COMPACT));
     json_decref(q);
     px_err err = px_control_open(node_socket(), line, &s->swarm->control);

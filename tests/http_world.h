@@ -198,6 +198,7 @@ static inline bool world_init(struct world *w, const char *token)
                                           .tokenizer = px_model_tokenizer(p->model),
                                           .positions = 512,
                                           .embeds = true,
+                                          .logprobs = true,
                                           .json = true,
                                           .backend = "local"};
     struct pxi_api_options o = {

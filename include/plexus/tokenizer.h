@@ -76,6 +76,14 @@ PX_API size_t px_detok_end(px_detok *d, char *out, size_t cap);
 PX_API PX_NODISCARD px_err px_detokenize(const px_tokenizer *t, const int32_t *tokens, size_t count,
                                          int show_control, char *out, size_t cap, size_t *n);
 
+/*
+ * Stop strings in a text that grows: of its n bytes so far, how many may be given out. *which is
+ * the stop string that is complete, and the result where it begins; or, when none is, `count`, and
+ * what is held back may be the beginning of one. Empty stop strings do not count.
+ */
+PX_API size_t px_stop_cut(const char *text, size_t n, const char *const *stops, unsigned count,
+                          unsigned *which);
+
 PX_END_DECLS
 
 #endif

@@ -100,6 +100,13 @@ static const struct pxi_pb_field hop_fields[] = {
 static const struct pxi_pb_message hop_table = {"hop", hop_fields, 4,
                                                 sizeof(struct pxi_msg_stage_hop)};
 
+static const struct pxi_pb_field bias_fields[] = {
+    FIELD(pxi_msg_stage_bias, token, 1, UINT, .max = 0),
+    FIELD(pxi_msg_stage_bias, value, 2, UINT, .max = 0),
+};
+static const struct pxi_pb_message bias_table = {"bias", bias_fields, 2,
+                                                 sizeof(struct pxi_msg_stage_bias)};
+
 static const struct pxi_pb_field sampling_fields[] = {
     FIELD(pxi_msg_stage_sampling, temperature, 1, UINT, .max = 0),
     FIELD(pxi_msg_stage_sampling, top_k, 2, UINT, .max = 0),
@@ -110,8 +117,10 @@ static const struct pxi_pb_field sampling_fields[] = {
     FIELD(pxi_msg_stage_sampling, frequency, 7, UINT, .max = 0),
     FIELD(pxi_msg_stage_sampling, window, 8, UINT, .max = 0),
     FIELD(pxi_msg_stage_sampling, seed, 9, FIXED64, .max = 0),
+    FIELD(pxi_msg_stage_sampling, bias, 10, MESSAGE, .repeated = true, .max = PXI_LIMIT_STAGE_BIAS,
+          .sub = &bias_table),
 };
-static const struct pxi_pb_message sampling_table = {"sampling", sampling_fields, 9,
+static const struct pxi_pb_message sampling_table = {"sampling", sampling_fields, 10,
                                                      sizeof(struct pxi_msg_stage_sampling)};
 
 static const struct pxi_pb_field open_fields[] = {

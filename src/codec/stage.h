@@ -62,9 +62,15 @@ struct pxi_msg_stage_hop {
     uint64_t first, last;
 };
 
+/* What is added to the logit of a token. */
+struct pxi_msg_stage_bias {
+    uint64_t token, value;
+};
+
 /* How the last stage chooses; floats by their bits. */
 struct pxi_msg_stage_sampling {
     uint64_t temperature, top_k, top_p, min_p, repeat, presence, frequency, window, seed;
+    struct pxi_pb_list bias; /* struct pxi_msg_stage_bias */
 };
 
 struct pxi_msg_stage_open {

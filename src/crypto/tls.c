@@ -221,9 +221,9 @@ static px_err take_messages(struct pxi_tls *t, const uint8_t *p, size_t n)
 /* One whole record, in place. Records that bring nothing are counted, so that none spin us. */
 static px_err take_record(struct pxi_tls *t, uint8_t *record, size_t n, uint8_t **out, size_t *got)
 {
-    uint8_t type, *plain = record + PXI_TLS_HEAD;
+    uint8_t type, *plain = n <= t->land_n ? t->land : record + PXI_TLS_HEAD;
     size_t plain_n;
-    if (!pxi_tls_half_open(&t->in, record, n, &type, &plain_n))
+    if (!pxi_tls_half_open(&t->in, record, n, plain, &type, &plain_n))
         return fail(t, PX_ERR_PROTOCOL, BAD_RECORD);
     if (plain_n > PXI_TLS_PLAIN)
         return fail(t, PX_ERR_PROTOCOL, RECORD_OVERFLOW);
@@ -310,6 +310,12 @@ static void drop_partial(struct pxi_tls *t)
         pxi_buf_deinit(&t->partial);
         t->partial = (struct pxi_buf){.max = PXI_TLS_HEAD + CIPHERTEXT_MAX};
     }
+}
+
+void pxi_tls_land(struct pxi_tls *t, uint8_t *p, size_t n)
+{
+    t->land = p;
+    t->land_n = p ? n : 0;
 }
 
 px_err pxi_tls_read(struct pxi_tls *t, uint8_t **out, size_t *n)

@@ -50,6 +50,10 @@ void pxi_tls_feed(struct pxi_tls *t, uint8_t *bytes, size_t n);
  */
 px_err pxi_tls_read(struct pxi_tls *t, uint8_t **out, size_t *n);
 
+/* From now on records of at most n bytes are decrypted to p instead of where they lie; NULL: where
+ * they lie. */
+void pxi_tls_land(struct pxi_tls *t, uint8_t *p, size_t n);
+
 /* Handshake flights, alerts and key updates to send: bytes written, 0 when there are none. */
 size_t pxi_tls_drain(struct pxi_tls *t, uint8_t *out, size_t cap);
 /* Bytes that wait to be drained. */

@@ -84,25 +84,26 @@ size_t pxi_tls_half_seal(struct pxi_tls_half *h, enum pxi_tls_content type, cons
     return 0;
 }
 
-int pxi_tls_half_open(struct pxi_tls_half *h, uint8_t *record, size_t n, uint8_t *type,
-                      size_t *plain_n)
+int pxi_tls_half_open(struct pxi_tls_half *h, const uint8_t *record, size_t n, uint8_t *to,
+                      uint8_t *type, size_t *plain_n)
 {
-    uint8_t *body = record + PXI_TLS_HEAD, none[TAG];
+    const uint8_t *body = record + PXI_TLS_HEAD;
+    uint8_t none[TAG], tag[TAG];
     size_t inner = n - PXI_TLS_HEAD - TAG;
     int len;
-    if (!begin(h, record) ||
-        EVP_CIPHER_CTX_ctrl(h->ctx, EVP_CTRL_AEAD_SET_TAG, TAG, body + inner) <= 0 ||
-        !EVP_DecryptUpdate(h->ctx, body, &len, body, (int)inner) ||
+    memcpy(tag, body + inner, TAG);
+    if (!begin(h, record) || EVP_CIPHER_CTX_ctrl(h->ctx, EVP_CTRL_AEAD_SET_TAG, TAG, tag) <= 0 ||
+        !EVP_DecryptUpdate(h->ctx, to, &len, body, (int)inner) ||
         !EVP_DecryptFinal_ex(h->ctx, none, &len)) {
-        memset(body, 0, inner); /* forged plaintext is nobody's business */
+        memset(to, 0, inner); /* forged plaintext is nobody's business */
         ERR_clear_error();
         return 0;
     }
-    while (inner && body[inner - 1] == 0)
+    while (inner && to[inner - 1] == 0)
         inner--;
     if (inner == 0)
         return 0;
-    *type = body[inner - 1];
+    *type = to[inner - 1];
     *plain_n = inner - 1;
     return 1;
 }

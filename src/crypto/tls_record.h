@@ -28,9 +28,10 @@ void pxi_tls_half_end(struct pxi_tls_half *h);
 /* Seal n bytes of one content type to out: the length of the record, 0 on failure. */
 size_t pxi_tls_half_seal(struct pxi_tls_half *h, enum pxi_tls_content type, const uint8_t *plain,
                          size_t n, uint8_t *out);
-/* Open a whole record in place (header and all, n bytes): its plaintext starts at record +
- * PXI_TLS_HEAD, and padding is gone. 0 when it is forged or empty of a type. */
-int pxi_tls_half_open(struct pxi_tls_half *h, uint8_t *record, size_t n, uint8_t *type,
-                      size_t *plain_n);
+/* Open a whole record (header and all, n bytes): plaintext goes to `to`, which is record +
+ * PXI_TLS_HEAD or elsewhere with room for n bytes; padding is gone. 0 when it is forged or empty of
+ * a type. */
+int pxi_tls_half_open(struct pxi_tls_half *h, const uint8_t *record, size_t n, uint8_t *to,
+                      uint8_t *type, size_t *plain_n);
 
 #endif

@@ -16,7 +16,9 @@ struct pxi_chain {
     const struct pxi_chain_events *on;
     void *ctx;
     char *model;
-    px_sampler_options sampling;
+    px_sampler_options sampling; /* without biases */
+    struct pxi_msg_stage_bias *bias;
+    size_t bias_count;
     uint64_t id;
     uint8_t key[PXI_STAGE_KEY];
     uint32_t epoch;
@@ -321,6 +323,28 @@ struct pxi_chain *pxi_stages_chain(struct pxi_stages *s, uint64_t session)
 
 /* ------------------------------------------------------------------------- the session */
 
+static uint64_t bits(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static bool copy_sampling(struct pxi_chain *c, const px_sampler_options *o)
+{
+    if (!o)
+        return true;
+    memcpy(&c->sampling, o, pxi_min(o->size, sizeof c->sampling));
+    c->bias_count = c->sampling.bias_count;
+    c->sampling.bias = NULL;
+    if (c->bias_count > PXI_LIMIT_STAGE_BIAS)
+        return false;
+    c->bias = c->bias_count ? pxi_calloc(c->bias_count, sizeof *c->bias) : NULL;
+    for (size_t i = 0; c->bias && i < c->bias_count; i++)
+        c->bias[i] = (struct pxi_msg_stage_bias){(uint32_t)o->bias[i].token, bits(o->bias[i].bias)};
+    return c->bias || !c->bias_count;
+}
+
 struct pxi_chain *pxi_chain_new(struct pxi_stages *s, const struct pxi_chain_options *o)
 {
     struct pxi_chain *c = pxi_calloc(1, sizeof *c);
@@ -335,15 +359,13 @@ struct pxi_chain *pxi_chain_new(struct pxi_stages *s, const struct pxi_chain_opt
     c->patience_ns = (uint64_t)PXI_LIMIT_STAGE_STALL_MS * PXI_MS;
     c->positions = (uint32_t)pxi_min(o->positions, PXI_LIMIT_CONTEXT_POSITIONS);
     c->order.max = (size_t)PXI_LIMIT_STAGE_OPEN_BYTES;
-    if (o->sampling)
-        memcpy(&c->sampling, o->sampling, pxi_min(o->sampling->size, sizeof c->sampling));
     c->id = pxi_random_u64(pxi_host_random(pxi_stages_host(s)));
     pxi_random_fill(pxi_host_random(pxi_stages_host(s)), c->key, sizeof c->key);
     pxi_list_init(&c->link);
     pxi_list_add(pxi_stages_chains(s), &c->link);
     c->model = pxi_strdup_view(px_view_str(o->model));
     c->words = pxi_calloc(c->positions, sizeof *c->words);
-    if (c->model && c->words)
+    if (c->model && c->words && copy_sampling(c, o->sampling))
         return c;
     pxi_chain_free(c);
     return NULL;
@@ -365,15 +387,9 @@ void pxi_chain_free(struct pxi_chain *c)
     pxi_list_remove(&c->link);
     pxi_buf_deinit(&c->order);
     pxi_free(c->model);
+    pxi_free(c->bias);
     pxi_free(c->words);
     pxi_free(c);
-}
-
-static uint64_t bits(float f)
-{
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    return u;
 }
 
 /* Write the OPEN: the hops, and ourselves at their end. */
@@ -392,7 +408,8 @@ static px_err write_order(struct pxi_chain *c, const struct pxi_chain_hop *hops,
                                               bits(o->presence_penalty),
                                               bits(o->frequency_penalty),
                                               o->penalty_window,
-                                              o->seed};
+                                              o->seed,
+                                              {c->bias, c->bias_count}};
     while (n_own < OWN_ADDRS && (own[n_own] = pxi_host_addr(host(c), n_own)).n)
         n_own++;
     for (unsigned i = 0; i < count; i++)

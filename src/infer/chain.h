@@ -37,7 +37,7 @@ struct pxi_chain_events {
 
 struct pxi_chain_options {
     const char *model;
-    const px_sampler_options *sampling; /* bias lists are not carried */
+    const px_sampler_options *sampling; /* copied; at most PXI_LIMIT_STAGE_BIAS biases */
     const struct pxi_chain_events *on;
     void *ctx;
     uint32_t positions; /* most tokens of the session */

@@ -25,8 +25,34 @@ static void drop_rows(struct pxi_run *r)
     }
 }
 
+/* Headers before the payload in what is decrypted: of a yamux frame and of the message. Behind it
+ * there are in a record of TLS its type, the tag and the header. */
+enum { LEAD = 12 + PXI_STAGE_HEAD, LEAD_ROOM = 48, RECORD = 1 + 16 + 5 };
+
+static uint8_t *landing_of(const struct pxi_rows *rows)
+{
+    return (uint8_t *)rows->words - LEAD;
+}
+
+/* What comes next is decrypted to the spare rows. */
+static void land(struct pxi_run *r)
+{
+    if (!r->spare || !r->up)
+        return;
+    r->up->conn->landing = landing_of(r->spare);
+    r->up->conn->landing_n = LEAD + r->spare->bytes + RECORD;
+}
+
+/* Before the stream is left: its connection may live on. */
+static void unland(struct pxi_run *r)
+{
+    if (r->spare && r->up && r->up->conn->landing == landing_of(r->spare))
+        r->up->conn->landing = NULL;
+}
+
 static void leave_up(struct pxi_run *r)
 {
+    unland(r);
     if (r->up)
         pxi_stream_leave(r->up);
     r->up = NULL;
@@ -61,6 +87,7 @@ void pxi_run_end(struct pxi_run *r)
         return;
     pxi_list_remove(&r->link);
     drop_rows(r);
+    pxi_stages_retire(r->stage->service, r->spare);
     pxi_kv_truncate(&r->stage->session->kv, r->slot, 0);
     r->stage->slots[r->slot] = 0;
     px_sampler_free(r->sampler);
@@ -146,20 +173,48 @@ static bool must_wait(const struct pxi_run *r, const struct pxi_stage_head *h)
            (!r->last && r->down.out.busy && h->position < r->out.position + r->out.rows);
 }
 
+/* The spare rows, when the message was decrypted to them. */
+static struct pxi_rows *take_spare(struct pxi_run *r, const struct pxi_stage_head *h)
+{
+    struct pxi_rows *rows = r->spare;
+    if (!rows || r->up_in.at != rows->words || h->bytes != rows->bytes || h->rows != 1)
+        return NULL;
+    unland(r);
+    r->spare = NULL;
+    rows->position = h->position;
+    rows->done = 0;
+    rows->count = 1;
+    return rows;
+}
+
+/* Rows that were evaluated: memory for the next ones, or for nobody. */
+static void rows_done(struct pxi_run *r, struct pxi_rows *rows)
+{
+    bool fit = !r->spare && rows->hidden && !rows->coded &&
+               rows->bytes == (1 + r->stage->session->model->config.embd) * sizeof(float);
+    if (fit)
+        r->spare = rows;
+    else
+        pxi_free(rows);
+    land(r);
+}
+
 /* Room for a message. Hidden states that come as floats stay where they come; others are decoded
  * to a place before the words. */
 static struct pxi_rows *rows_new(const struct pxi_stage_head *h)
 {
     bool coded = h->cols && h->dtype != PXI_STAGE_F32;
     size_t floats = coded ? (size_t)h->rows * h->cols : 0;
-    struct pxi_rows *rows = pxi_calloc(1, sizeof *rows + floats * sizeof(float) + h->bytes);
+    struct pxi_rows *rows =
+        pxi_calloc(1, sizeof *rows + floats * sizeof(float) + LEAD_ROOM + h->bytes + RECORD);
     if (!rows)
         return NULL;
     pxi_list_init(&rows->link);
+    rows->bytes = h->bytes;
     rows->position = h->position;
     rows->count = h->rows;
     float *hidden = (float *)(void *)(rows + 1);
-    rows->words = (uint32_t *)(void *)(hidden + floats);
+    rows->words = (uint32_t *)(void *)((uint8_t *)(hidden + floats) + LEAD_ROOM);
     if (h->cols)
         rows->hidden = coded ? hidden : (float *)(void *)(rows->words + h->rows);
     if (coded)
@@ -194,8 +249,8 @@ static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stag
         return PXI_WIRE_WAIT;
     }
     pxi_run_cut(r, h->position);
-    struct pxi_rows *rows = rows_new(h);
-    if (!rows)
+    struct pxi_rows *rows = take_spare(r, h);
+    if (!rows && !(rows = rows_new(h)))
         return PXI_WIRE_BAD;
     *place = rows->words;
     pxi_free(r->coming);
@@ -242,6 +297,9 @@ static bool take_rows(struct pxi_run *r)
         return false;
     }
     memcpy(r->words + rows->position, rows->words, rows->count * sizeof *rows->words);
+    r->stage->taken += r->up_in.taken;
+    r->stage->copied += r->up_in.copied;
+    r->up_in.taken = r->up_in.copied = 0;
     r->n_in = end;
     r->firm = firm;
     pxi_list_add(&r->waiting, &rows->link);
@@ -256,6 +314,7 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     switch (h->kind) {
     case PXI_STAGE_INPUT: return take_rows(r);
     case PXI_STAGE_OPEN:
+        unland(r);
         if (pxi_run_open(r->stage->service, r->up, h, payload))
             return true;
         r->up = NULL; /* it was answered and left */
@@ -264,6 +323,7 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     case PXI_STAGE_PING:
         if (pxi_wire_send(&r->up_out, &pong, px_view_of(NULL, 0)))
             return true;
+        unland(r);
         pxi_stream_reset(r->up);
         lose_up(r);
         return false;
@@ -291,6 +351,7 @@ static size_t on_data(struct pxi_stream *s, px_view bytes)
 static void on_ended(struct pxi_stream *s)
 {
     struct pxi_run *r = s->user;
+    unland(r);
     pxi_stream_leave(s);
     lose_up(r);
 }
@@ -298,6 +359,7 @@ static void on_ended(struct pxi_stream *s)
 static void on_closed(struct pxi_stream *s, px_err why)
 {
     (void)why;
+    unland(s->user);
     lose_up(s->user);
 }
 
@@ -344,7 +406,18 @@ static px_err make_sampler(struct pxi_run *r, const struct pxi_msg_stage_samplin
                             .frequency_penalty = float_of(m->frequency),
                             .penalty_window = (uint32_t)m->window,
                             .seed = m->seed};
-    return px_sampler_new(&o, r->stage->session->model->config.vocab, &r->sampler);
+    px_logit_bias *rows = m->bias.n ? pxi_calloc(m->bias.n, sizeof *rows) : NULL;
+    if (m->bias.n && !rows)
+        return PX_ERR_NOMEM;
+    for (size_t i = 0; i < m->bias.n; i++) {
+        const struct pxi_msg_stage_bias *b = PXI_PB_AT(m->bias, struct pxi_msg_stage_bias, i);
+        rows[i] = (px_logit_bias){(int32_t)(uint32_t)b->token, float_of(b->value)};
+    }
+    o.bias = rows;
+    o.bias_count = m->bias.n;
+    px_err err = px_sampler_new(&o, r->stage->session->model->config.vocab, &r->sampler);
+    pxi_free(rows);
+    return err;
 }
 
 /* A free slot, or that of a session whose client has gone: those who are there come first. */
@@ -587,7 +660,7 @@ void pxi_run_computed(struct pxi_run *r, px_err err)
         if (rows->done < rows->count)
             break;
         pxi_list_remove(&rows->link);
-        pxi_free(rows);
+        rows_done(r, rows);
     }
     if (r->tap) {
         r->tap->computed(r->tap_ctx, r);

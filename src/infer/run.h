@@ -20,6 +20,7 @@ struct pxi_run_tap {
 /* Rows of one message that wait for the worker. */
 struct pxi_rows {
     struct pxi_list link;
+    size_t bytes;                   /* of the payload that the words begin */
     uint32_t position, count, done; /* rows handed to the worker already */
     uint32_t *words;                /* behind the structure, with what follows them */
     float *hidden;                  /* NULL: tokens only */
@@ -39,6 +40,7 @@ struct pxi_run {
     struct pxi_wire_out up_out;
     struct pxi_timer orphan;
     struct pxi_rows *coming; /* the message that is being read */
+    struct pxi_rows *spare;  /* of one row: where the next one is decrypted to; may be NULL */
     struct pxi_list waiting; /* struct pxi_rows */
     uint32_t n_in;           /* positions received */
     uint32_t firm;           /* the first of them that are no drafts: they stay */
@@ -92,7 +94,8 @@ struct pxi_stage {
     uint32_t n;
     px_err result;
     uint64_t tokens, compute_ns;
-    struct pxi_run *turn; /* whose turn it is next */
+    uint64_t taken, copied; /* bytes of INPUT; of them, those not decrypted to their place */
+    struct pxi_run *turn;   /* whose turn it is next */
 };
 
 /* A stream on which a peer said OPEN. Takes it over; false: refused (it was answered). */
@@ -115,6 +118,8 @@ void pxi_run_settle(struct pxi_run *r);
 void pxi_run_release(struct pxi_run *r);
 /* End a session: free, now or when the worker is done with it. */
 void pxi_run_end(struct pxi_run *r);
+/* Free rows, later: somebody may still read what was decrypted there. NULL is allowed. */
+void pxi_stages_retire(struct pxi_stages *s, struct pxi_rows *rows);
 /* Give the worker what waits, unless it is busy. */
 void pxi_stage_pump(struct pxi_stage *s);
 struct pxi_host *pxi_stages_host(struct pxi_stages *s);

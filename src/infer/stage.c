@@ -14,6 +14,8 @@ struct pxi_stages {
     struct pxi_host *host;
     struct pxi_compute *worker;
     struct pxi_list stages, entries, chains;
+    struct pxi_list retired; /* struct pxi_rows */
+    struct pxi_timer sweep;  /* frees them */
     bool stopped, draining;
 };
 
@@ -109,6 +111,26 @@ static void accept(void *ctx, struct pxi_stream *s)
 
 /* ---------------------------------------------------------------------- the service */
 
+static void sweep(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_stages *s = PXI_OF(t, struct pxi_stages, sweep);
+    (void)now_ns;
+    while (!pxi_list_empty(&s->retired)) {
+        struct pxi_rows *rows = PXI_OF(s->retired.next, struct pxi_rows, link);
+        pxi_list_remove(&rows->link);
+        pxi_free(rows);
+    }
+}
+
+void pxi_stages_retire(struct pxi_stages *s, struct pxi_rows *rows)
+{
+    if (!rows)
+        return;
+    pxi_list_add(&s->retired, &rows->link);
+    if (!s->sweep.armed)
+        pxi_timer_after(pxi_host_timers(s->host), &s->sweep, 0);
+}
+
 struct pxi_stages *pxi_stages_new(struct pxi_host *h, struct pxi_compute *w)
 {
     struct pxi_stages *s = pxi_calloc(1, sizeof *s);
@@ -119,6 +141,8 @@ struct pxi_stages *pxi_stages_new(struct pxi_host *h, struct pxi_compute *w)
     pxi_list_init(&s->stages);
     pxi_list_init(&s->entries);
     pxi_list_init(&s->chains);
+    pxi_list_init(&s->retired);
+    s->sweep.fire = sweep;
     if (pxi_host_handle(h, pxi_stage_protocol, PXI_HANDLE_LIMITED, accept, s) != PX_ERR_OK) {
         pxi_free(s);
         return NULL;
@@ -148,6 +172,8 @@ void pxi_stages_free(struct pxi_stages *s)
         stage->busy = false; /* the thread has ended */
         pxi_stages_remove(s, stage);
     }
+    pxi_timer_disarm(pxi_host_timers(s->host), &s->sweep);
+    sweep(&s->sweep, 0);
     pxi_free(s);
 }
 
@@ -232,6 +258,8 @@ bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_
                                          .slots = stage->session->kv.sequences,
                                          .tokens = stage->tokens,
                                          .compute_ns = stage->compute_ns,
+                                         .taken = stage->taken,
+                                         .copied = stage->copied,
                                          .busy = stage->busy};
         for (uint32_t k = 0; k < out->slots; k++)
             out->sessions += stage->slots[k];

@@ -43,6 +43,8 @@ struct pxi_stage_status {
     uint32_t sessions, slots;
     uint64_t tokens;     /* rows evaluated */
     uint64_t compute_ns; /* that took */
+    uint64_t taken;      /* bytes of INPUT that came over streams */
+    uint64_t copied;     /* of them, those that were not decrypted to where they are used */
     bool busy;           /* the worker computes for it now */
 };
 /* The i-th stage; false past the end. */

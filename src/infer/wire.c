@@ -27,9 +27,14 @@ static px_err start(struct pxi_wire_in *in, const struct pxi_wire_events *on, vo
 static px_err fill(struct pxi_wire_in *in, px_view bytes, size_t *took)
 {
     size_t n = pxi_min(bytes.n, in->h.bytes - in->got);
-    if (in->place && n && !in->drop)
-        memcpy((uint8_t *)in->place + in->got, bytes.p, n);
-    else if (n && !in->drop && !pxi_buf_add(&in->own, bytes.p, n))
+    uint8_t *to = in->place ? (uint8_t *)in->place + in->got : NULL;
+    if (to && n && !in->drop) {
+        in->taken += n;
+        if (to != bytes.p) { /* it was not decrypted to its place */
+            in->copied += n;
+            memcpy(to, bytes.p, n);
+        }
+    } else if (n && !in->drop && !pxi_buf_add(&in->own, bytes.p, n))
         return in->own.n + n > in->own.max ? PX_ERR_CORRUPT : PX_ERR_NOMEM;
     in->got += n;
     *took += n;
@@ -51,6 +56,7 @@ px_err pxi_wire_read(struct pxi_wire_in *in, px_view bytes, const struct pxi_wir
             if (in->head_n < PXI_STAGE_HEAD)
                 break;
         }
+        in->at = bytes.p + *took;
         if (!in->begun)
             err = start(in, on, ctx, &wait);
         if (err != PX_ERR_OK || wait)

@@ -26,8 +26,10 @@ struct pxi_wire_in {
     struct pxi_stage_head h;
     size_t head_n, got;
     void *place;
+    const void *at; /* where the payload begins that `begin` is told of */
     bool begun, drop;
-    struct pxi_buf own; /* payloads that nobody gave a place */
+    uint64_t taken, copied; /* payload bytes that got their place; of them, by a copy */
+    struct pxi_buf own;     /* payloads that nobody gave a place */
 };
 
 /* Feed bytes; *took tells how many were used. PX_ERR_OK, PX_ERR_CORRUPT for what is malformed or

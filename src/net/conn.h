@@ -42,6 +42,10 @@ struct pxi_conn {
     bool outbound;
     bool limited; /* through a relay: only protocols that allow it */
     bool closing;
+    /* Where a protocol expects what comes next: whoever decrypts may put it there (headers of the
+     * carrier included) instead of elsewhere. NULL: nowhere. The protocol takes it back in time. */
+    uint8_t *landing;
+    size_t landing_n;
     struct pxi_maddr local, remote; /* without /p2p at the end; either may be empty */
 };
 

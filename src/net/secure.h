@@ -31,6 +31,9 @@ struct pxi_secure_events {
     void (*wake)(void *above);
     /* Write up to cap bytes of plaintext to out; 0: nothing to send. Only after ready. */
     size_t (*fill)(void *above, uint8_t *out, size_t cap);
+    /* A place of *n bytes where the next plaintext would be at home; NULL: decrypt it where it
+     * lies. A channel need not ask; the event may be NULL. */
+    uint8_t *(*land)(void *above, size_t *n);
 };
 
 struct pxi_secure_ops {

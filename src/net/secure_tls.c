@@ -42,7 +42,8 @@ static px_err push(struct pxi_secure *s, uint8_t *bytes, size_t n)
     px_err err;
     pxi_tls_feed(c->tls, bytes, n);
     do {
-        uint8_t *plain = NULL;
+        uint8_t *plain = NULL, *land = s->ready && s->on->land ? s->on->land(s->above, &n) : NULL;
+        pxi_tls_land(c->tls, land, n);
         n = 0;
         err = pxi_tls_read(c->tls, &plain, &n);
         if (err == PX_ERR_OK && !s->ready && pxi_tls_ready(c->tls))

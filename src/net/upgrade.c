@@ -269,7 +269,16 @@ static size_t on_fill(void *above, uint8_t *out, size_t cap)
     return n;
 }
 
-static const struct pxi_secure_events secure_events = {on_ready, on_plain, session_wake, on_fill};
+static uint8_t *on_land(void *above, size_t *n)
+{
+    struct pxi_upgrade *u = above;
+    struct pxi_conn *c = u->y ? pxi_yamux_conn(u->y) : NULL;
+    *n = c ? c->landing_n : 0;
+    return c ? c->landing : NULL;
+}
+
+static const struct pxi_secure_events secure_events = {
+    .ready = on_ready, .plain = on_plain, .land = on_land, .wake = session_wake, .fill = on_fill};
 
 /* The protocol is agreed (or the only one): begin its handshake. */
 static void secure_start(struct pxi_upgrade *u, const char *name)

@@ -340,7 +340,7 @@ static void describe(struct local *l, const struct pxi_local_options *o)
     l->info.chat = l->chat;
     l->info.file_bytes = o->file_bytes;
     l->info.created_s = pxi_clock_wall_s();
-    l->info.json = l->info.embeds = true;
+    l->info.json = l->info.embeds = l->info.logprobs = true;
     l->info.backend = "local";
 }
 

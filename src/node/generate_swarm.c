@@ -107,7 +107,7 @@ static px_err start(struct pxi_generator *base, const struct pxi_generate_reques
     int32_t *ids = NULL;
     size_t n = 0;
     *out = NULL;
-    if (r->logprobs || r->json || r->embed || r->sampler.bias_count)
+    if (r->logprobs || r->json || r->embed)
         return PX_ERR_UNSUPPORTED; /* only token ids come back from the last stage */
     px_err err =
         pxi_prompt_tokens(&s->info, &r->prompt, (int64_t)pxi_clock_wall_s(), &ids, &n, NULL);

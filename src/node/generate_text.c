@@ -24,34 +24,6 @@ void pxi_texter_deinit(struct pxi_texter *t)
     t->scratch = NULL;
 }
 
-/* Where the first stop string begins; n when none does. */
-static size_t find_stop(struct pxi_texter *t, const char *p, size_t n)
-{
-    size_t first = n;
-    for (unsigned i = 0; i < t->stop_count; i++) {
-        size_t len = strlen(t->stops[i]);
-        const char *at = len && len <= n ? memmem(p, n, t->stops[i], len) : NULL;
-        if (at && (size_t)(at - p) < first) {
-            first = (size_t)(at - p);
-            t->stop = i;
-        }
-    }
-    return first;
-}
-
-/* Bytes at the end that a stop string may begin with. */
-static size_t beginning(const struct pxi_texter *t, const char *p, size_t n)
-{
-    size_t most = 0;
-    for (unsigned i = 0; i < t->stop_count; i++) {
-        size_t len = strlen(t->stops[i]);
-        for (size_t k = len ? len - 1 : 0; k > most; k--)
-            if (k <= n && memcmp(p + n - k, t->stops[i], k) == 0)
-                most = k;
-    }
-    return most;
-}
-
 /* The first n held bytes go out: they are moved to the scratch, where they stay for the caller. */
 static px_view give(struct pxi_texter *t, size_t n)
 {
@@ -76,10 +48,9 @@ px_err pxi_texter_add(struct pxi_texter *t, int32_t token, px_view *out)
         return err;
     if (!pxi_buf_add(&t->held, t->scratch, n))
         return PX_ERR_NOMEM;
-    const char *p = (const char *)t->held.p;
-    size_t stop = find_stop(t, p, t->held.n);
-    t->stopped = stop < t->held.n;
-    *out = give(t, t->stopped ? stop : t->held.n - beginning(t, p, t->held.n));
+    *out = give(t, px_stop_cut((const char *)t->held.p, t->held.n, (const char *const *)t->stops,
+                               t->stop_count, &t->stop));
+    t->stopped = t->stop < t->stop_count;
     if (t->stopped)
         t->held.n = 0;
     return PX_ERR_OK;

@@ -23,9 +23,10 @@ struct pxi_generator_info {
     const px_template *chat; /* NULL: the model has no template */
     uint32_t positions;      /* tokens of a prompt and its answer together */
     uint64_t file_bytes;
-    uint64_t created_s;  /* when it was opened, seconds since 1970 */
-    bool embeds, json;   /* answers embeddings; can hold an answer to JSON */
-    const char *backend; /* "local", "swarm" */
+    uint64_t created_s;          /* when it was opened, seconds since 1970 */
+    bool embeds, json, logprobs; /* what it can do: embeddings; an answer that is JSON; tell
+                                  * probabilities */
+    const char *backend;         /* "local", "swarm" */
 };
 
 /* One of three: token ids, a conversation for the template, or text. */
@@ -117,8 +118,8 @@ px_err pxi_prompt_tokens(const struct pxi_generator_info *info, const struct pxi
 
 /* Open the back end of the swarm: peers compute, each a part of the model (src/node/pipeline.h),
  * whose name is what pxi_model_facts takes. Only m's tokenizer and template are used; it must
- * outlive the generator, and the generator the node. Requests for log-probabilities, JSON,
- * embeddings and biases are PX_ERR_UNSUPPORTED. */
+ * outlive the generator, and the generator the node. Requests for log-probabilities, JSON and
+ * embeddings are PX_ERR_UNSUPPORTED. */
 px_err pxi_generator_swarm(px_node *n, const px_model *m, const char *name,
                            struct pxi_generator **out);
 

@@ -41,6 +41,8 @@ struct pxi_api_options {
 
 /* Copies the token; all else is borrowed. NULL: no memory. */
 struct pxi_api *pxi_api_new(const struct pxi_api_options *o);
+/* Answers that this machine computes now, or will; those of peers are counted there. NULL: none. */
+uint32_t pxi_api_running_here(const struct pxi_api *a);
 /* Exchanges are dropped; generators are closed. */
 void pxi_api_free(struct pxi_api *a);
 

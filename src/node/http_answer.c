@@ -296,10 +296,25 @@ static void run(struct pxi_answer *a, struct pxi_ask *q, const struct pxi_genera
     a->x->closed = on_closed;
 }
 
+/* What this back end cannot do is said before it is asked. */
+static bool able(struct pxi_ask *q, const struct pxi_generator_info *i,
+                 const struct pxi_generate_request *r)
+{
+    const char *what = r->json && !i->json           ? (q->ollama ? "format" : "response_format")
+                       : r->logprobs && !i->logprobs ? "logprobs"
+                                                     : NULL;
+    if (what)
+        pxi_reply_error(q, 400, "unsupported_value", what,
+                        "%s is not served for this model: its back end is %s, where only tokens "
+                        "come back",
+                        what, i->backend);
+    return !what;
+}
+
 void pxi_answer_start(struct pxi_ask *q, struct pxi_generator *g,
                       const struct pxi_generate_request *r, const struct pxi_answer_options *o)
 {
-    struct pxi_answer *a = answer_new(q, g, o->style);
+    struct pxi_answer *a = able(q, g->info(g), r) ? answer_new(q, g, o->style) : NULL;
     if (!a)
         return;
     a->chat = o->chat;

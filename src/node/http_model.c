@@ -11,6 +11,17 @@ static bool is(const struct pxi_generator_info *i, const char *name)
            (strncmp(i->name, name, n) == 0 && strcmp(name + n, ":latest") == 0);
 }
 
+uint32_t pxi_api_running_here(const struct pxi_api *a)
+{
+    uint32_t n = 0;
+    for (unsigned i = 0; a && i < a->model_count; i++) {
+        struct pxi_generator_stats s = a->models[i]->stats(a->models[i]);
+        if (strcmp(a->models[i]->info(a->models[i])->backend, "local") == 0)
+            n += s.running + s.waiting;
+    }
+    return n;
+}
+
 struct pxi_generator *pxi_model_find(struct pxi_ask *q, const char *name)
 {
     struct pxi_api *a = q->api;

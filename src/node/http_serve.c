@@ -10,6 +10,7 @@
 #include "io/secret.h"
 #include "net/fault.h"
 #include "node/call.h"
+#include "node/pipeline.h"
 
 enum { TOKEN_BYTES = 32, TOKEN_FILE_MAX = 1024, ADDRESS = 64 };
 
@@ -22,6 +23,13 @@ struct pxi_http_serve {
     char token[TOKEN_FILE_MAX];
     uint64_t born_ns;
 };
+
+static const char *unready(void *ctx)
+{
+    const struct pxi_http_serve *s = ctx;
+    struct pxi_pipeline *p = s->node->pipeline;
+    return p && pxi_pipeline_draining(p) ? "this node drains" : NULL;
+}
 
 /* ---------------------------------------------------------------------------- reports */
 
@@ -271,7 +279,7 @@ static px_err open_api(struct pxi_http_serve *s, const px_node_options *o, px_di
         .token = s->token[0] ? s->token : NULL,
         .hosts = o->http_hosts,
         .host_count = o->http_host_count,
-        .source = {.report = report, .metrics = metrics, .ctx = s},
+        .source = {.report = report, .metrics = metrics, .unready = unready, .ctx = s},
     };
     s->api = pxi_api_new(&ao);
     return s->api ? listen_at(s, o, host, port, d) : PX_ERR_NOMEM;

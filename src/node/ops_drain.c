@@ -1,13 +1,17 @@
 /* The operation "drain": this node hands over what it computes for others. */
 #include "node/call.h"
+#include "node/http_serve.h"
 #include "node/pipeline.h"
 
 enum { LOOK_MS = 20, TELL_MS = 500 };
 
 static struct pxi_pipeline_work work_of(const struct pxi_call *c)
 {
-    return c->node->pipeline ? pxi_pipeline_look(c->node->pipeline)
-                             : (struct pxi_pipeline_work){.sessions = 0};
+    struct pxi_pipeline_work w = {.sessions = 0};
+    if (c->node->pipeline)
+        w = pxi_pipeline_look(c->node->pipeline);
+    w.answers += pxi_api_running_here(pxi_http_serve_api(c->node->http));
+    return w;
 }
 
 static json_t *report(const struct pxi_call *c, struct pxi_pipeline_work w)

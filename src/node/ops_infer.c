@@ -161,6 +161,22 @@ static double real(const struct pxi_call *c, const char *name)
     return json_number_value(json_object_get(c->in, name));
 }
 
+/* "bias": [[token, "number"], ...], as text because JSON has no infinities. NULL: none. */
+static px_logit_bias *biases(const struct pxi_call *c, size_t *n)
+{
+    json_t *list = json_object_get(c->in, "bias");
+    *n = pxi_min(json_array_size(list), PXI_LIMIT_STAGE_BIAS);
+    px_logit_bias *rows = *n ? pxi_calloc(*n, sizeof *rows) : NULL;
+    for (size_t i = 0; rows && i < *n; i++) {
+        json_t *row = json_array_get(list, i);
+        const char *text = json_string_value(json_array_get(row, 1));
+        rows[i] = (px_logit_bias){(int32_t)json_integer_value(json_array_get(row, 0)),
+                                  text ? strtof(text, NULL) : 0};
+    }
+    *n = rows ? *n : 0;
+    return rows;
+}
+
 static px_sampler_options sampling(const struct pxi_call *c)
 {
     return (px_sampler_options){
@@ -234,7 +250,10 @@ static void begin(struct pxi_call *c, bool generate)
     o.ends = ends;
     o.end_count = (unsigned)end_count;
     o.keep = c->ends_with_channel = generate && pxi_call_true(c, "keep");
+    px_logit_bias *bias = biases(c, &o.sampling.bias_count);
+    o.sampling.bias = bias;
     a->job = pxi_swarm_start(c->node->pipeline, &o);
+    pxi_free(bias);
     pxi_free(ends);
     if (!a->job)
         pxi_call_fail(c, PX_ERR_NOMEM, NULL);
@@ -286,11 +305,13 @@ static void op_stages(struct pxi_call *c)
     json_t *list = json_array();
     struct pxi_stages *stages = c->node->pipeline ? pxi_pipeline_stages(c->node->pipeline) : NULL;
     for (unsigned i = 0; stages && pxi_stages_status(stages, i, &s); i++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "model", s.model, "first",
-                            (json_int_t)s.slice.first, "last", (json_int_t)s.slice.last, "sessions",
-                            (json_int_t)s.sessions, "slots", (json_int_t)s.slots, "tokens",
-                            (json_int_t)s.tokens, "compute_ms", (double)s.compute_ns / 1e6));
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I}",
+                                              "model", s.model, "first", (json_int_t)s.slice.first,
+                                              "last", (json_int_t)s.slice.last, "sessions",
+                                              (json_int_t)s.sessions, "slots", (json_int_t)s.slots,
+                                              "tokens", (json_int_t)s.tokens, "compute_ms",
+                                              (double)s.compute_ns / 1e6, "taken",
+                                              (json_int_t)s.taken, "copied", (json_int_t)s.copied));
     pxi_call_ok(c, json_pack("{s:o}", "stages", list));
 }
 

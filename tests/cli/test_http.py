@@ -280,6 +280,51 @@ def test_a_node_serves_beside_its_swarm(place):
     equal(doc(port, "GET", "/v1/models")["data"][0]["id"], "tiny")
 
 
+def test_what_a_swarm_cannot_do_is_said(place):
+    node, _ = place.up("--api", "127.0.0.1:0", "--model", "tiny", "--swarm")
+    port = int(node["http"].rsplit(":", 1)[1])
+    question = {"prompt": "Once", "max_tokens": 12, "temperature": 0}
+    for field, value in (("logprobs", 2), ("response_format", {"type": "json_object"})):
+        status, _, body = ask(port, "POST", "/v1/completions", {**question, field: value})
+        error = json.loads(body)["error"]
+        equal((status, error["code"], error["param"]), (400, "unsupported_value", field))
+        assert "swarm" in error["message"], error
+    status, _, body = ask(port, "POST", "/api/generate",
+                          {"model": "tiny", "prompt": "Once", "format": "json"})
+    equal(status, 400)
+    plain = doc(port, "POST", "/v1/completions", question)["choices"][0]["text"]
+    first = place.json("run", "tiny", "Once", "-n", "12", "--temp", "0")["tokens"][0]
+    biased = doc(port, "POST", "/v1/completions", {**question, "logit_bias": {str(first): -100}})
+    alone = place.json("run", "tiny", "Once", "-n", "12", "--temp", "0", "--bias", f"{first}=-inf")
+    equal(biased["choices"][0]["text"], alone["text"])
+    assert plain != alone["text"]
+    together = place.json("run", "tiny", "Once", "-n", "12", "--temp", "0", "--bias",
+                          f"{first}=-inf", "--swarm")
+    equal(together["tokens"], alone["tokens"])
+    equal(ask(port, "GET", "/readyz")[0], 200)
+    place.json("drain")
+    status, _, body = ask(port, "GET", "/readyz")
+    assert status == 503 and b"drains" in body, (status, body)
+    status, _, body = ask(port, "POST", "/v1/completions", question)
+    assert status >= 400 and b"drain" in body, (status, body)
+    place.json("drain", "--off")
+    equal(doc(port, "POST", "/v1/completions", question)["choices"][0]["text"], plain)
+
+
+def test_stop_waits_for_an_answer(place):
+    node, process = place.up("--api", "127.0.0.1:0", "--model", "tiny")
+    port = int(node["http"].rsplit(":", 1)[1])
+    question = {"prompt": "Once", "max_tokens": 200, "temperature": 0, "ignore_eos": True}
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    c.request("POST", "/v1/completions", json.dumps({**question, "stream": True}),
+              {"content-type": "application/json"})
+    r = c.getresponse()
+    r.read(10)  # it is under way
+    equal(place.json("stop")["left"], 0)
+    assert r.read().endswith(b"data: [DONE]\n\n")
+    equal(process.wait(20), 0)
+
+
 def test_metrics_are_well_formed_and_never_fall(place):
     port = serve(place)
     before = {}

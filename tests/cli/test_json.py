@@ -187,7 +187,9 @@ def test_json_lines_are_lines(place):
     equal("".join(x["text"] for x in rows[:-1]), rows[-1]["text"])
     r = place.run("demo", "--stories", "1", "--json-lines")
     names = [json.loads(x)["name"] for x in r.out.splitlines()]
-    equal(names, ["file", "tokens", "stories", "bits", "peers"])
+    equal(names, ["file", "tokens", "stories", "bits", "peers", "swarm"])
+    swarm = json.loads(r.out.splitlines()[-1])
+    equal((swarm["same"], swarm["lost"] > 0, len(swarm["stages"])), (True, True, 3))
 
 
 def test_bytes_that_are_no_text_become_valid_json(place):

@@ -168,6 +168,14 @@ def test_a_file_goes_into_the_store_first(place):
     equal(doc["tokens"], alone["tokens"])
     models = ask(place, "list")["models"]
     equal([(m["cid"], m["pinned"]) for m in models], [(doc["model"], False)])
+    # A file that did not change is not pushed again; one that did, or that is gone, is.
+    equal(ask(place, "run", "model.gguf", "Once", "-n", "2", "--swarm")["model"], doc["model"])
+    with open(place.path("home/pushed"), encoding="ascii") as f:
+        equal(len(f.readlines()), 1)
+    os.utime(place.path("model.gguf"), (1, 1))
+    equal(ask(place, "run", "model.gguf", "Once", "-n", "2", "--swarm")["model"], doc["model"])
+    with open(place.path("home/pushed"), encoding="ascii") as f:
+        equal(len(f.readlines()), 2)
     place.write("no.gguf", "no model")
     fails(place, 7, "run", "no.gguf", "Once", "--swarm", home="home")
     fails(place, 3, "run", "nothing", "Once", "--swarm", home="home")

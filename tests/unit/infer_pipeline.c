@@ -216,6 +216,34 @@ TEST(a_session_without_its_client_yields_its_slot)
     world_deinit(&w);
 }
 
+/* Until the client has so many tokens. */
+static void run_to(struct world *w, const struct talk *t, unsigned tokens)
+{
+    for (unsigned i = 0; i < 100000 && t->n < tokens; i++)
+        pxi_timers_run(&w->net.timers, pxi_timers_next(&w->net.timers));
+    CHECK(t->n >= tokens);
+}
+
+TEST(a_token_allocates_little)
+{
+    enum { FROM = PROMPT + 4, TO = PROMPT + 24 };
+    struct world w;
+    struct talk t;
+    unsigned hosts[] = {1, 2, 3};
+    world_init(&w, LLAMA_THREE_BLOCKS, false);
+    for (unsigned i = 0; i < STAGES; i++)
+        load(&w, hosts[i], i, 1);
+    talk_begin(&w, &t, 0, true, hosts);
+    run_to(&w, &t, FROM);
+    uint64_t before = pxi_mem_count(), from = t.n;
+    run_to(&w, &t, TO);
+    double each = (double)(pxi_mem_count() - before) / (double)(t.n - from);
+    printf("# %.2f allocations a token, of %d stages and the streams of the test\n", each, STAGES);
+    CHECK(each <= 9);
+    pxi_chain_free(t.chain);
+    world_deinit(&w);
+}
+
 TEST(a_slice_that_nobody_serves)
 {
     struct world w;

@@ -145,4 +145,22 @@ TEST(a_stream_is_valid_utf8_for_any_tokens)
     vocab_close(&v);
 }
 
+TEST(stop_strings_are_cut_and_their_beginnings_held_back)
+{
+    static const char *const stops[] = {"", "END", "E.", "abab"};
+    unsigned which;
+    CHECK_EQ(px_stop_cut("some text", 9, stops, 4, &which), 9);
+    CHECK_EQ(which, 4);
+    CHECK_EQ(px_stop_cut("some E", 6, stops, 4, &which), 5);
+    CHECK_EQ(which, 4);
+    CHECK_EQ(px_stop_cut("some END, E.", 12, stops, 4, &which), 5);
+    CHECK_EQ(which, 1);
+    CHECK_EQ(px_stop_cut("E. END", 6, stops, 4, &which), 0);
+    CHECK_EQ(which, 2);
+    CHECK_EQ(px_stop_cut("xaba", 4, stops, 4, &which), 1);
+    CHECK_EQ(px_stop_cut("", 0, stops, 4, &which), 0);
+    CHECK_EQ(px_stop_cut("END", 3, NULL, 0, &which), 3);
+    CHECK_EQ(which, 0);
+}
+
 TEST_MAIN()
