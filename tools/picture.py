@@ -53,10 +53,10 @@ def under_way(program, home, nodes):
         if answer.poll() is not None:
             answer = speak(program, home)
             nodes.append(answer)
-        text = ask(program, home, "ps", "--color", "never")
         stages = json.loads(ask(program, home, "ps", "--json"))["stages"]
+        text = ask(program, home, "ps", "--color", "never")
         if (text.count("busy") == len(stages) == NODES and len({s["peer"] for s in stages}) == NODES
-                and all(s["tps"] > 1 for s in stages)):
+                and all(s["tps"] > 50 for s in stages)):
             return text
         time.sleep(0.02)
     return None
