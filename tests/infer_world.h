@@ -6,7 +6,13 @@
 #include "infer/chain.h"
 #include "model_shapes.h"
 
-enum { STAGES = 3, HOSTS = 6, CLIENT = 0, POSITIONS = 128, PROMPT = 20, ANSWER = 40 };
+#ifndef WORLD_POSITIONS
+#define WORLD_POSITIONS 128
+#define WORLD_PROMPT    20
+#endif
+
+enum { STAGES = 3, HOSTS = 6, CLIENT = 0, ANSWER = 40 };
+enum { POSITIONS = WORLD_POSITIONS, PROMPT = WORLD_PROMPT };
 
 static const char MODEL[] = "model";
 
@@ -17,6 +23,7 @@ struct lazy {
     struct pxi_timer timer;
     struct pxi_list work;
     bool frozen;
+    uint64_t ms; /* a step takes so long; 0: 3 ms */
 };
 
 static void lazy_fire(struct pxi_timer *t, uint64_t now)
@@ -34,7 +41,7 @@ static void lazy_submit(struct pxi_compute *base, struct pxi_computation *w)
 {
     struct lazy *l = PXI_OF(base, struct lazy, base);
     pxi_list_add(&l->work, &w->link);
-    pxi_timer_after(l->timers, &l->timer, 3 * PXI_MS);
+    pxi_timer_after(l->timers, &l->timer, (l->ms ? l->ms : 3) * PXI_MS);
 }
 
 struct node {

@@ -40,6 +40,7 @@ struct pxi_chain {
     bool asking;            /* for a draft */
     struct pxi_timer stall; /* no token for so long: opened anew */
     uint64_t patience_ns;
+    uint32_t answered; /* tokens before the last answer: those behind it are computed */
     uint32_t arrived[MESSAGE_ROWS]; /* tokens on their way in */
 };
 
@@ -84,8 +85,10 @@ static void stalled(struct pxi_timer *t, uint64_t now_ns)
 
 static void watch(struct pxi_chain *c)
 {
+    uint64_t rows = c->known - pxi_min(c->answered, c->known);
     c->stall.fire = stalled;
-    pxi_timer_after(timers(c), &c->stall, c->patience_ns);
+    pxi_timer_after(timers(c), &c->stall,
+                    c->patience_ns + rows * PXI_LIMIT_STAGE_STALL_ROW_MS * PXI_MS);
 }
 
 /* ---------------------------------------------------------------- to the first stage */
@@ -248,6 +251,7 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     uint32_t epoch = c->epoch;
     pxi_timer_disarm(timers(c), &c->stall);
     c->patience_ns = (uint64_t)PXI_LIMIT_STAGE_STALL_MS * PXI_MS;
+    c->answered = c->known;
     c->hearing = true;
     for (uint32_t i = 0; i < h->rows; i++)
         if (h->position + i == c->known && c->epoch == epoch && !c->broken) {
@@ -444,6 +448,7 @@ px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, un
     c->last = hops[count - 1].peer;
     c->ready = c->broken = c->asking = false;
     c->sent = (uint32_t)pxi_min(c->sent, c->known);
+    c->answered = 0;
     watch(c);
     c->first.session = c->id;
     c->first.on = &events;

@@ -53,6 +53,7 @@ static void unland(struct pxi_run *r)
 static void leave_up(struct pxi_run *r)
 {
     unland(r);
+    pxi_timer_disarm(timers(r), &r->alive);
     if (r->up)
         pxi_stream_leave(r->up);
     r->up = NULL;
@@ -157,6 +158,26 @@ void pxi_run_settle(struct pxi_run *r)
     r->rewind = false;
 }
 
+/* A probe that waits behind rows cannot be answered: we speak unasked. */
+static void tell_alive(struct pxi_timer *t, uint64_t now_ns)
+{
+    struct pxi_run *r = PXI_OF(t, struct pxi_run, alive);
+    struct pxi_stage_head pong = {.kind = PXI_STAGE_PONG, .session = r->id, .epoch = r->epoch};
+    (void)now_ns;
+    if (!r->held && r->computed == r->n_in)
+        return;
+    pxi_wire_send(&r->up_out, &pong, px_view_of(NULL, 0));
+    pxi_timer_after(timers(r), t, (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS);
+}
+
+static void hold(struct pxi_run *r)
+{
+    r->held = true;
+    r->alive.fire = tell_alive;
+    if (!r->alive.armed)
+        pxi_timer_after(timers(r), &r->alive, (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS);
+}
+
 void pxi_run_release(struct pxi_run *r)
 {
     if (r->held && r->up) {
@@ -245,7 +266,7 @@ static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stag
         h->position < r->firm || h->rows > r->stage->session->kv.positions - h->position)
         return PXI_WIRE_BAD;
     if (must_wait(r, h)) {
-        r->held = true;
+        hold(r);
         return PXI_WIRE_WAIT;
     }
     pxi_run_cut(r, h->position);
