@@ -113,18 +113,32 @@ def facts(place, path):
     return {"blocks": blocks, "kv": run["kv_bytes"] // run["context"] // blocks}
 
 
+def files_of(place, name):
+    return {f for _, _, files in os.walk(os.path.join(place.path(name), "store")) for f in files}
+
+
+def speak_afresh(pair, cid, words):
+    """Nodes that have just been started answer; what each needed without the slice."""
+    pair.again()
+    pair.speak("tiny", 4)  # threads, buffers, libraries
+    fixed = {n: status(pair.nodes[n].pid, "VmRSS") * KIB for n in "ab"}
+    for node in pair.nodes.values():
+        forget_peak(node)
+    equal(pair.speak(cid)["tokens"], words)
+    return fixed
+
+
 def test_a_stage_touches_its_slice_only(place):
     path = big_model(place)
     info = facts(place, path)
     pair = Pair(place)
     cid = pair.ask("a", "push", path)["cid"]
     words = pair.speak(cid)["tokens"]
-    pair.again()
-    pair.speak("tiny", 4)  # threads, buffers, libraries: what a stage needs without this slice
-    fixed = {n: status(pair.nodes[n].pid, "VmRSS") * KIB for n in "ab"}
-    for node in pair.nodes.values():
-        forget_peak(node)
-    equal(pair.speak(cid)["tokens"], words)
+    for _ in range(5):
+        had = files_of(place, "b")
+        fixed = speak_afresh(pair, cid, words)
+        if had == files_of(place, "b"):
+            break  # else the plan moved a block, which was sent: that takes memory too
     for name, node in pair.nodes.items():
         slice_bytes, blocks = pair.slice_bytes(name, cid, info)
         kv = blocks * info["kv"] * CTX
