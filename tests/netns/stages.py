@@ -195,7 +195,7 @@ def drain_runs(swarm, tap, runs, rng):
     met = 0
     for i in range(runs):
         seed = None if i % 2 else 101
-        at = rng.randrange(1, TOKENS // 2)
+        at = rng.randrange(1, min(TOKENS, len(words[seed])) // 2)
         hit, left = [], []
 
         def how(name):
