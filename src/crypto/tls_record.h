@@ -7,7 +7,12 @@
 
 #include <openssl/evp.h>
 
-enum pxi_tls_content { PXI_TLS_ALERT = 21, PXI_TLS_HANDSHAKE = 22, PXI_TLS_DATA = 23 };
+enum pxi_tls_content {
+    PXI_TLS_CHANGE = 20, /* of cipher spec: said for the sake of boxes on the way */
+    PXI_TLS_ALERT = 21,
+    PXI_TLS_HANDSHAKE = 22,
+    PXI_TLS_DATA = 23,
+};
 
 /* One direction: its traffic secret and what follows from it. */
 struct pxi_tls_half {
