@@ -105,9 +105,11 @@ int pxi_tls_half_open(struct pxi_tls_half *h, uint8_t *record, size_t n, struct 
 {
     uint8_t *body = record + PXI_TLS_HEAD;
     uint8_t none[TAG], tag[TAG];
+    struct pxi_landing nowhere = {0};
     size_t inner = n - PXI_TLS_HEAD - TAG;
     int len;
     memcpy(tag, body + inner, TAG);
+    land = land ? land : &nowhere;
     clip(land, inner);
     if (!begin(h, record) || EVP_CIPHER_CTX_ctrl(h->ctx, EVP_CTRL_AEAD_SET_TAG, TAG, tag) <= 0 ||
         !pxi_cipher_scatter(h->ctx, body, inner, land) ||

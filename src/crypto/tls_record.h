@@ -7,7 +7,12 @@
 
 #include <openssl/evp.h>
 
-enum pxi_tls_content { PXI_TLS_ALERT = 21, PXI_TLS_HANDSHAKE = 22, PXI_TLS_DATA = 23 };
+enum pxi_tls_content {
+    PXI_TLS_CHANGE = 20, /* of cipher spec: said for the sake of boxes on the way */
+    PXI_TLS_ALERT = 21,
+    PXI_TLS_HANDSHAKE = 22,
+    PXI_TLS_DATA = 23,
+};
 
 /* One direction: its traffic secret and what follows from it. */
 struct pxi_tls_half {
@@ -29,8 +34,9 @@ void pxi_tls_half_end(struct pxi_tls_half *h);
  * failure. */
 size_t pxi_tls_half_seal(struct pxi_tls_half *h, enum pxi_tls_content type, const uint8_t *plain,
                          size_t n, const struct pxi_gaps *gaps, uint8_t *out);
-/* Open a whole record (header and all, n bytes) in place, but for what lands; `land` is shortened
- * to that, and n == 0 when nothing did. Padding is gone. 0 when it is forged or empty of a type. */
+/* Open a whole record (header and all, n bytes) in place, but for what lands (NULL: nothing);
+ * `land` is shortened to that, and n == 0 when nothing did. Padding is gone. 0 when it is forged or
+ * empty of a type. */
 int pxi_tls_half_open(struct pxi_tls_half *h, uint8_t *record, size_t n, struct pxi_landing *land,
                       uint8_t *type, size_t *plain_n);
 

@@ -2,6 +2,7 @@
 #ifndef PXI_CRYPTO_TLS_STATE_H
 #define PXI_CRYPTO_TLS_STATE_H
 
+#include "base/limits.h"
 #include "crypto/tls_record.h"
 
 struct pxi_tls_handshake;
@@ -28,8 +29,28 @@ struct pxi_tls {
     px_err err;
 };
 
-/* Go on with the fed bytes. When finished, `shake` is NULL, and in and out have their keys. */
-px_err pxi_tls_handshake_step(struct pxi_tls *t);
+enum pxi_tls_alerts {
+    CLOSE_NOTIFY = 0,
+    UNEXPECTED_MESSAGE = 10,
+    BAD_RECORD = 20,
+    RECORD_OVERFLOW = 22,
+    DECODE_ERROR = 50,
+    INTERNAL_ERROR = 80,
+    USER_CANCELED = 90,
+    NO_PROTOCOL = 120,
+};
+
+/* ------------------------------------------------------------------- tls.c */
+
+/* The end, with its alert for the peer under the keys of now; returns err. */
+px_err pxi_tls_fail(struct pxi_tls *t, px_err err, uint8_t alert);
+
+/* --------------------------------------------------------- tls_handshake.c */
+
+/* One whole record before `shake` is NULL, which it is once in and out have their last keys. */
+void pxi_tls_handshake_record(struct pxi_tls *t, uint8_t *record, size_t n);
+/* Queue the messages that wait to be sent together. 0: memory is out. */
+int pxi_tls_handshake_flush(struct pxi_tls *t);
 /* Free it; also when it never finished. */
 void pxi_tls_handshake_end(struct pxi_tls *t);
 

@@ -31,7 +31,7 @@ struct pxi_quic_io {
     struct pxi_quic_transport transport;
     struct pxi_loop *loop;
     struct pxi_host *host;
-    const struct pxi_cert *cert;
+    struct pxi_shaker *shaker;
     struct pxi_list ports;
     uint8_t secret[PXI_DIGEST];
 };
@@ -147,7 +147,7 @@ static px_err port_open(struct pxi_quic_io *io, const struct pxi_udp_addr *at, i
         pxi_free(p);
         return err;
     }
-    struct pxi_quic_options o = {.cert = io->cert,
+    struct pxi_quic_options o = {.shaker = io->shaker,
                                  .timers = pxi_loop_timers(io->loop),
                                  .random = pxi_host_random(io->host),
                                  .faults = pxi_host_faults(io->host),
@@ -228,7 +228,7 @@ static void punch(struct pxi_transport *t, const struct pxi_endpoint *e)
 }
 
 struct pxi_quic_io *pxi_quic_io_new(struct pxi_loop *l, struct pxi_host *h,
-                                    const struct pxi_cert *cert)
+                                    struct pxi_shaker *shaker)
 {
     static const char purpose[] = "plexus quic stateless reset";
     uint8_t signature[PXI_SIGNATURE_MAX];
@@ -237,7 +237,7 @@ struct pxi_quic_io *pxi_quic_io_new(struct pxi_loop *l, struct pxi_host *h,
         return NULL;
     io->loop = l;
     io->host = h;
-    io->cert = cert;
+    io->shaker = shaker;
     pxi_list_init(&io->ports);
     /* The same after a restart, so that peers of before learn at once that we forgot them. */
     size_t n = pxi_key_sign(pxi_host_key(h), px_view_str(purpose), signature);

@@ -106,14 +106,17 @@ static void channel_free(struct pxi_secure *s)
 
 static const struct pxi_secure_ops ops = {push, pull, tidy, channel_free};
 
-struct pxi_secure *pxi_secure_tls_new(const struct pxi_secure_options *o,
-                                      const struct pxi_cert *cert, const char *const *alpn)
+struct pxi_secure *pxi_secure_tls_new(const struct pxi_secure_options *o, struct pxi_shaker *shaker,
+                                      const char *const *alpn)
 {
     struct channel *c = pxi_calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    struct pxi_tls_options to = {
-        .cert = cert, .server = !o->outbound, .alpn = alpn, .now_s = o->now_s};
+    struct pxi_tls_options to = {.shaker = shaker,
+                                 .random = o->random,
+                                 .server = !o->outbound,
+                                 .alpn = alpn,
+                                 .now_s = o->now_s};
     while (alpn[to.alpn_n])
         to.alpn_n++;
     c->s.ops = &ops;

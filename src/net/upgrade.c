@@ -299,7 +299,7 @@ static void secure_start(struct pxi_upgrade *u, const char *name)
         if (err == PX_ERR_OK)
             u->secure = pxi_noise_new(&so, &o->upgrader->noise, MUXERS);
     } else {
-        u->secure = pxi_secure_tls_new(&so, o->upgrader->cert, ALPN);
+        u->secure = pxi_secure_tls_new(&so, o->upgrader->shaker, ALPN);
         err = PX_ERR_OK;
     }
     if (!u->secure)
@@ -377,7 +377,7 @@ static void list_security(struct setup *s)
     for (unsigned i = 0; i < 2 && g->security[i] != PXI_SECURITY_NONE; i++)
         if (g->security[i] == PXI_SECURITY_NOISE)
             s->proposals[n++] = PXI_NOISE_ID;
-        else if (g->cert)
+        else if (g->shaker)
             s->proposals[n++] = PXI_TLS_ID;
 }
 

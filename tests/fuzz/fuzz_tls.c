@@ -18,22 +18,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *const names[] = {"/yamux/1.0.0", "libp2p"};
 static uint8_t wire[70000], place[300];
 
-static const struct pxi_cert *cert(void)
+static struct pxi_random r;
+
+static struct pxi_shaker *shaker(void)
 {
-    static struct pxi_cert *c;
-    if (!c) {
-        struct pxi_random r = pxi_random_seeded(1);
+    static struct pxi_shaker *all;
+    struct pxi_cert *c;
+    if (!all) {
+        r = pxi_random_seeded(1);
         struct pxi_key *host = pxi_key_new(PXI_KEY_ED25519, &r);
         MUST(host && pxi_cert_new(host, &r, 1750000000, &c) == PX_ERR_OK);
+        MUST(pxi_shaker_new(c, &all) == PX_ERR_OK);
         pxi_key_free(host);
+        pxi_cert_free(c);
     }
-    return c;
+    return all;
 }
 
 static struct pxi_tls *side(bool server)
 {
-    struct pxi_tls_options o = {
-        .cert = cert(), .server = server, .alpn = names, .alpn_n = 2, .now_s = 1750000000};
+    struct pxi_tls_options o = {.shaker = shaker(),
+                                .random = &r,
+                                .server = server,
+                                .alpn = names,
+                                .alpn_n = 2,
+                                .now_s = 1750000000};
     struct pxi_tls *t = pxi_tls_new(&o);
     MUST(t);
     return t;
