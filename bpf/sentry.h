@@ -50,7 +50,7 @@ struct px_sentry_slot {
     uint32_t scale; /* of the chunk, in 1/256 of a unit of the slot's exponent */
     uint8_t warm, unused[3];
     uint64_t judged, over, loud, said; /* bit sets of workers; over: beyond the scale */
-    uint8_t next[64];                  /* exponents that they say, offset by 128 */
+    uint64_t next[8]; /* a byte a worker: the exponent that it says, offset by 128 */
 };
 
 /* welford: a worker's statistics of a cell: [0] logarithm of the mean square, [1] mean. */
@@ -111,12 +111,15 @@ PX_SENTRY_INLINE uint64_t px_sentry_far(uint64_t v, uint64_t ref)
            px_sentry_square(d >> 48);
 }
 
-/* Four lanes clamped to the reference +- reach; reach is below 2^14. */
+/* Four lanes clamped to the reference +- reach, which is below 2^14. Most need no clamping. */
 PX_SENTRY_INLINE uint64_t px_sentry_clamp(uint64_t v, uint64_t ref, uint64_t reach)
 {
-    uint64_t d = v + PX_SENTRY_MIDS - ref;
-    d = px_sentry_max(d, PX_SENTRY_MIDS - reach * PX_SENTRY_ONES);
-    d = px_sentry_min(d, PX_SENTRY_MIDS + reach * PX_SENTRY_ONES);
+    uint64_t d = v + PX_SENTRY_MIDS - ref, by = reach * PX_SENTRY_ONES;
+    uint64_t low = PX_SENTRY_MIDS - by, high = PX_SENTRY_MIDS + by;
+    uint64_t within = ((d | PX_SENTRY_TOPS) - low) & ((high | PX_SENTRY_TOPS) - d);
+    if ((within & PX_SENTRY_TOPS) == PX_SENTRY_TOPS)
+        return v;
+    d = px_sentry_min(px_sentry_max(d, low), high);
     return d + ref - PX_SENTRY_MIDS;
 }
 
@@ -177,7 +180,7 @@ PX_SENTRY_INLINE void px_sentry_clear(struct px_sentry_slot *s)
 {
     s->scale = s->warm = 0;
     s->judged = s->over = s->loud = s->said = 0;
-    for (unsigned i = 0; i < 64; i++)
+    for (unsigned i = 0; i < 8; i++)
         s->next[i] = 0;
 }
 
@@ -274,22 +277,32 @@ PX_SENTRY_INLINE int px_sentry_stands(unsigned loud, unsigned judged)
 PX_SENTRY_INLINE void px_sentry_say(struct px_sentry_slot *s, unsigned worker, int exponent)
 {
     s->said |= UINT64_C(1) << (worker & 63);
-    s->next[worker & 63] = (uint8_t)(exponent + 128);
+    ((uint8_t *)s->next)[worker & 63] = (uint8_t)(exponent + 128);
+}
+
+/* How many bytes of a word are `least` or more; least is above 0. No branches: a verifier follows
+ * each of them. */
+PX_SENTRY_INLINE uint64_t px_sentry_bytes(uint64_t w, uint64_t least)
+{
+    const uint64_t bytes = UINT64_C(0x00ff00ff00ff00ff), bound = least * PX_SENTRY_ONES;
+    uint64_t even = ((w & bytes) | PX_SENTRY_TOPS) - bound;
+    uint64_t odd = ((w >> 8 & bytes) | PX_SENTRY_TOPS) - bound;
+    uint64_t counts = (even >> 15 & PX_SENTRY_ONES) + (odd >> 15 & PX_SENTRY_ONES);
+    return counts * PX_SENTRY_ONES >> 48;
 }
 
 /*
  * The exponent for the next chunk: without the largest quarter of what `n` workers say, so that
- * fewer than that cannot take the bits from all others. `said` are offset by 128, 0: nothing.
+ * fewer than that cannot take the bits from all others.
  */
-PX_SENTRY_INLINE int px_sentry_exponent(const uint8_t said[64], unsigned n)
+PX_SENTRY_INLINE int px_sentry_exponent(const uint64_t next[8], uint64_t n)
 {
-    unsigned rank = n / 4 + 1, best = 0;
-    for (unsigned bit = 128; bit; bit >>= 1) {
-        unsigned count = 0;
-        for (unsigned i = 0; i < 64; i++)
-            count += said[i] >= (best | bit);
-        if (count >= rank)
-            best |= bit;
+    uint64_t rank = n / 4 + 1, best = 0;
+    for (unsigned bit = 8; bit-- > 0;) {
+        uint64_t count = 0, with = best | UINT64_C(1) << bit;
+        for (unsigned i = 0; i < 8; i++)
+            count += px_sentry_bytes(next[i], with);
+        best |= (((count - rank) >> 63) ^ 1) << bit;
     }
     return (int)best - 128;
 }
@@ -300,11 +313,11 @@ PX_SENTRY_INLINE int px_sentry_exponent(const uint8_t said[64], unsigned n)
 PX_SENTRY_INLINE uint64_t px_sentry_log2(uint64_t x)
 {
     uint64_t e = 0, y = x;
-    for (unsigned by = 32; by; by >>= 1)
-        if (y >> by) {
-            y >>= by;
-            e += by;
-        }
+    for (unsigned by = 32; by; by >>= 1) {
+        uint64_t more = (uint64_t)(y >> by != 0) * by;
+        y >>= more;
+        e += more;
+    }
     return e * 256 + ((e >= 8 ? x >> (e - 8) : x << (8 - e)) & 255);
 }
 

@@ -120,7 +120,7 @@ void pxi_sentry_said(struct pxi_sentry *s, const struct px_gradient_head *h)
 int8_t pxi_sentry_exponent(const struct pxi_sentry *s, uint32_t seq)
 {
     const struct px_sentry_slot *v = &s->slots[place_of(s, seq)];
-    return (int8_t)px_sentry_exponent(v->next, (unsigned)__builtin_popcountll(v->said));
+    return (int8_t)px_sentry_exponent(v->next, (uint64_t)__builtin_popcountll(v->said));
 }
 
 /* The values of a packet as 16-bit lanes; false: one is not in the range of the format. */
