@@ -119,6 +119,10 @@ enum {
     OPT_TYPES,
     OPT_DIR,
     OPT_ORIGIN,
+    OPT_WORKERS,
+    OPT_LIARS,
+    OPT_SEEDS,
+    OPT_ROUNDS,
     OPT_NODES,
     OPT_CHURN,
     OPT_LOOKUPS,
@@ -150,6 +154,7 @@ int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
 int verb_bench_pipeline(struct cli *c);
 int verb_bench_allreduce(struct cli *c);
+int verb_bench_byzantine(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
 int verb_doctor(struct cli *c);

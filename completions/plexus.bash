@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce byzantine" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -134,6 +134,10 @@ _plexus()
     --shape) return ;;
     --types) return ;;
     --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --n) return ;;
+    --f) return ;;
+    --seeds) return ;;
+    --rounds) return ;;
     --nodes) return ;;
     --churn) return ;;
     --lookups) return ;;
@@ -276,6 +280,12 @@ _plexus()
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--local --size --format --values --rate --repeat --peer --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "bench byzantine")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--n --f --seeds --rounds -t --threads --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

@@ -493,8 +493,11 @@ static void take_values(struct pxi_rank *w, const struct px_gradient_head *h, px
         keep_wide(w, f, p);
         return;
     }
+    /* Not in the sum: owed again when we were late; not when it may have been refused, or what is
+     * refused would grow from round to round. */
     if (!(h->where >> w->o.worker & 1)) {
-        undo(w, f, p);
+        if (!(h->flags & PX_GRADIENT_CLIPPED))
+            undo(w, f, p);
         w->counts.late++;
     }
     unpack(w, h, p, values);

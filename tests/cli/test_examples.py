@@ -15,7 +15,8 @@ import harness
 
 # Small, so that each takes a moment. The environment is a layer of the settings.
 SMALL = {"PLEXUS_MAX_TOKENS": "6", "PLEXUS_PROMPT_TOKENS": "16", "PLEXUS_GEN_TOKENS": "4",
-         "PLEXUS_REPEAT": "1", "PLEXUS_STORIES": "1", "PLEXUS_QUIET": "1"}
+         "PLEXUS_REPEAT": "1", "PLEXUS_STORIES": "1", "PLEXUS_QUIET": "1",
+         "PLEXUS_ROUNDS": "2"}
 PLACEHOLDER = re.compile(r"(?<![\w-])[A-Z]{3,}(?!_)\b|<|\.\.\.[^\"]|\[")
 
 

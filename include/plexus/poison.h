@@ -1,0 +1,42 @@
+/*
+ * What poison does to training: workers tell drawn digits apart together, some of them lie, and a
+ * rule adds what they send. Two trainings with the same fields give the same accuracy.
+ */
+#ifndef PLEXUS_POISON_H
+#define PLEXUS_POISON_H
+
+#include <stdint.h>
+
+#include "plexus/err.h"
+
+PX_BEGIN_DECLS
+
+typedef struct px_poison_training {
+    size_t size;        /* of this structure */
+    const char *rule;   /* "clip1"; px_poison_rule lists them */
+    const char *attack; /* "none"; px_poison_attack lists them */
+    unsigned workers;   /* 4 to 64 */
+    unsigned liars;     /* fewer than half of them; rules are told how many there are */
+    unsigned rounds;    /* steps of the training */
+    int skewed;         /* each worker has pictures of few digits */
+    int exact;          /* floats all the way instead of 16 bits, for rules on whole vectors */
+} px_poison_training;
+
+/* Pictures to train with and to test with, and a few trusted ones; shared by all trainings of a
+ * seed, also at the same time. NULL: no memory. */
+typedef struct px_poison_data px_poison_data;
+PX_API px_poison_data *px_poison_data_new(uint64_t seed);
+PX_API void px_poison_data_free(px_poison_data *d);
+
+/* Name of the i-th rule or attack, NULL past the end. */
+PX_API const char *px_poison_rule(unsigned i);
+PX_API const char *px_poison_attack(unsigned i);
+
+/* Train; *accuracy is the per cent of the test pictures that are told right. PX_ERR_INVALID:
+ * unknown names or numbers out of their range. */
+PX_API PX_NODISCARD px_err px_poison_train(const px_poison_training *t, const px_poison_data *d,
+                                           double *accuracy);
+
+PX_END_DECLS
+
+#endif
