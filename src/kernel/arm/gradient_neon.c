@@ -2,8 +2,10 @@
 #include "kernel/arm/ints_neon.h"
 
 #include "kernel/lanes/gradient.h"
+#include "kernel/lanes/gradient_add.h"
 
 void pxi_neon_gradient(struct pxi_kernels *k)
 {
     fill_gradient(k);
+    fill_gradient_add(k);
 }

@@ -2,8 +2,10 @@
 #include "kernel/x86/ints_avx2.h"
 
 #include "kernel/lanes/gradient.h"
+#include "kernel/lanes/gradient_add.h"
 
 void pxi_avx2_gradient(struct pxi_kernels *k)
 {
     fill_gradient(k);
+    fill_gradient_add(k);
 }
