@@ -63,13 +63,14 @@ static uint32_t digest(const float *x, size_t n)
     return h;
 }
 
-/* Half a step of the fixed point for each worker, and a little. */
+/* Half a step of the fixed point for each worker, and as much again where the result is rounded to
+ * 8 bits; the scale is a power of two, which may be a quarter above the largest value. */
 static double allowed(unsigned format, unsigned world)
 {
     static const double bits[] = {15, 7, 3};
-    double step =
-        format == PX_REDUCE_I16 ? pow(2, -floor(log2(32768.0 / world))) : pow(2, -bits[format]);
-    return step * world * 1.01;
+    if (format == PX_REDUCE_I16)
+        return pow(2, -floor(log2(32768.0 / world))) * world * 0.65;
+    return pow(2, -bits[format]) * world * 1.3;
 }
 
 static int serve(px_reduce *r, const struct crew_options *o, unsigned rank)
