@@ -1635,8 +1635,8 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench pipeline --parts line,start --repeat 1\n"
     "      The model inside, some seconds.\n",
     opts_bench_pipeline, sizeof opts_bench_pipeline / sizeof *opts_bench_pipeline, 0, 0, verb_bench_pipeline},
-    {"bench allreduce", "workers that sum gradients, beside gloo", "plexus bench allreduce [options]",
-    "plexus bench allreduce: workers that sum gradients, beside gloo\n"
+    {"bench allreduce", "workers that sum gradients, beside gloo and OpenMPI", "plexus bench allreduce [options]",
+    "plexus bench allreduce: workers that sum gradients, beside gloo and OpenMPI\n"
     "\n"
     "usage: plexus bench allreduce [options]\n"
     "\n"
@@ -1651,9 +1651,10 @@ const struct cli_verb cli_verbs[] = {
     "loses, doubles or damages datagrams (BPF at its entry): sums must keep their\n"
     "bits.\n"
     "\n"
-    "With --peer PYTHON torch's gloo sums the same sizes on the same lines, one\n"
-    "operation of each in turns. Namespaces need root; without it everything runs\n"
-    "over loopback, unshaped. Figures are medians of --repeat rounds.\n"
+    "With --peer PYTHON torch's gloo and OpenMPI (by mpi4py and mpirun) sum the same\n"
+    "sizes on the same lines, one operation of each in turns, as far as this Python\n"
+    "has them. Namespaces need root; without it everything runs over loopback,\n"
+    "unshaped. Figures are medians of --repeat rounds.\n"
     "\n"
     "options:\n"
     "      --local N           Workers, each in a network namespace. [2]\n"
@@ -1665,8 +1666,8 @@ const struct cli_verb cli_verbs[] = {
     "                          all. [0]\n"
     "      --repeat N          Repeat every measurement N times and take the median.\n"
     "                          [7]\n"
-    "      --peer PYTHON       Python with torch, whose gloo sums the same sizes in\n"
-    "                          turns.\n"
+    "      --peer PYTHON       Python with torch (gloo) or mpi4py (OpenMPI), which\n"
+    "                          sum the same sizes in turns.\n"
     "      --loss PCT          Lose so many per cent of the datagrams, drawn from\n"
     "                          --seed. [0]\n"
     "      --dup PCT           Double so many. [0]\n"
@@ -2849,7 +2850,7 @@ const struct cli_topic cli_topics[] = {
     "  plexus bench pipeline [options]\n"
     "      one model over several nodes, beside one process\n"
     "  plexus bench allreduce [options]\n"
-    "      workers that sum gradients, beside gloo\n"
+    "      workers that sum gradients, beside gloo and OpenMPI\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"dht",

@@ -301,7 +301,7 @@ complete -c plexus -n '__plexus_verb2 bench allreduce' -l format -x -a 'i16 i8 i
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l values -x -d 'Values of a packet, a multiple of 16.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l rate -x -d 'Shape every line to so many Mbit/s each way; 0: not at all.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l repeat -x -d 'Repeat every measurement N times and take the median.'
-complete -c plexus -n '__plexus_verb2 bench allreduce' -l peer -r -F -d 'Python with torch, whose gloo sums the same sizes in turns.'
+complete -c plexus -n '__plexus_verb2 bench allreduce' -l peer -r -F -d 'Python with torch (gloo) or mpi4py (OpenMPI), which sum the same sizes in turns.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l loss -x -d 'Lose so many per cent of the datagrams, drawn from --seed.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l dup -x -d 'Double so many.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l corrupt -x -d 'Flip one bit in so many.'
