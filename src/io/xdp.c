@@ -106,8 +106,8 @@ static px_err load(struct pxi_xdp *x, px_diag *diag)
 {
     LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "px_reduce");
     libbpf_set_print(quiet);
-    x->object = bpf_object__open_mem(pxi_xdp_object,
-                                     (size_t)(pxi_xdp_object_end - pxi_xdp_object), &opts);
+    x->object =
+        bpf_object__open_mem(pxi_xdp_object, (size_t)(pxi_xdp_object_end - pxi_xdp_object), &opts);
     if (!x->object)
         return refused(diag, errno);
     for (unsigned i = 0; i < MAPS; i++)
@@ -177,8 +177,8 @@ static px_err attach(struct pxi_xdp *x, px_diag *diag)
     if (generic == EPERM || generic == EACCES)
         return refused(diag, generic);
     return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0,
-                        generic == EBUSY ? "no other XDP program there" : "a device with XDP",
-                        "%s", strerror(generic));
+                        generic == EBUSY ? "no other XDP program there" : "a device with XDP", "%s",
+                        strerror(generic));
 }
 
 px_err pxi_xdp_open(const struct pxi_xdp_options *o, struct pxi_xdp **out, px_diag *diag)
@@ -342,8 +342,7 @@ px_err pxi_xdp_begin(struct pxi_xdp *x, const struct pxi_xdp_job *job, px_diag *
     if (!tell_workers(x, job, j.first_worker) || !clear_kept(x, j.first_kept, j.chunks))
         return refused(diag, errno);
     for (uint32_t i = 0; i < 2 * job->slots; i++) {
-        struct pxi_bpf_version *v =
-            (void *)(x->slots + (j.first_version + i) * x->slot_bytes);
+        struct pxi_bpf_version *v = (void *)(x->slots + (j.first_version + i) * x->slot_bytes);
         memset(v, 0, sizeof *v);
         v->seq = job->base + i;
     }

@@ -478,7 +478,7 @@ static bool fits(const struct pxi_rank *w, const struct px_gradient_head *h, con
 {
     bool values = f->step >= w->o.slots;
     struct piece p = values ? piece_of(w, f->step - w->o.slots) : (struct piece){0};
-    return h->format == format_of(w) && h->count == padded(p.count) && h->where != 0 &&
+    return h->format == format_of(w) && h->count == padded(p.count) &&
            (!h->count || w->agreed[h->slot] == UNKNOWN || h->exponent == w->agreed[h->slot]) &&
            (unsigned)__builtin_popcountll(h->where) <= w->o.fan_in;
 }

@@ -146,10 +146,21 @@ static void answer(const struct pxi_slots *s, const struct version *v, struct px
     out->values = px_view_of(v->lanes, pxi_gradient_result_bytes(v->format, v->count));
 }
 
+/* The Sentry learns from a sum, and says which exponent comes next. */
+static void judged(struct pxi_slots *s, struct version *v)
+{
+    struct px_gradient_head h = head_of(s, v);
+    h.where = v->where;
+    pxi_sentry_finish(s->o.sentry, &h, v->lanes, v->added, s->o.members);
+    v->next = pxi_sentry_exponent(s->o.sentry, v->seq);
+}
+
 /* The sum is there: bring it into the form in which it is sent, and keep it. */
 static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v,
                                 struct pxi_slots_answer *out)
 {
+    if (s->o.sentry)
+        judged(s, v);
     if (v->format == PX_GRADIENT_I8 || v->format == PX_GRADIENT_I4)
         s->o.kernels->grad_fold(v->lanes, (uint16_t *)(void *)v->lanes, v->count,
                                 pxi_gradient_shift(v->format, s->o.fan_in));
@@ -197,7 +208,8 @@ static enum pxi_slots_to answer_late(struct pxi_slots *s, const struct px_gradie
     return PXI_SLOTS_SENDER;
 }
 
-static void begin(struct version *v, const struct px_gradient_head *h, uint64_t now_ns)
+static void begin(struct pxi_slots *s, struct version *v, const struct px_gradient_head *h,
+                  uint64_t now_ns)
 {
     uint8_t *lanes = v->lanes;
     *v = (struct version){.seq = h->seq,
@@ -211,6 +223,8 @@ static void begin(struct version *v, const struct px_gradient_head *h, uint64_t 
                           .first_ns = now_ns,
                           .lanes = lanes};
     memset(lanes, 0, (h->format == PX_GRADIENT_I32 ? 4u : 2u) * (size_t)h->count);
+    if (s->o.sentry)
+        pxi_sentry_begin(s->o.sentry, h);
 }
 
 /* What all members must say alike of a chunk. */
@@ -245,19 +259,42 @@ static bool exponent_fits(struct pxi_slots *s, const struct px_gradient_head *h)
     return before->done && before->seq == h->seq - s->o.slots && before->next == h->exponent;
 }
 
+/* Add values as they are, or as the Sentry lets them pass; false: it does not. Under a Sentry no
+ * chunk goes wide: what a worker clamped itself is in its residual. */
+static bool add_values(struct pxi_slots *s, struct version *v, const struct px_gradient_head *h,
+                       px_view values)
+{
+    const void *lanes;
+    if (!s->o.sentry) {
+        v->flags |= h->flags & PX_GRADIENT_SATURATED;
+        if (h->count)
+            s->o.kernels->grad_add[h->format](v->lanes, values.p, h->count);
+        return true;
+    }
+    pxi_sentry_said(s->o.sentry, h);
+    if (!h->count)
+        return true;
+    enum px_sentry_verdict verdict = pxi_sentry_judge(s->o.sentry, h, values, &lanes);
+    v->flags |= verdict == PX_SENTRY_ACCEPT ? 0 : PX_GRADIENT_CLIPPED;
+    if (verdict == PX_SENTRY_DROP)
+        return false;
+    s->counts.clipped += verdict == PX_SENTRY_CLIP;
+    s->o.kernels->grad_add[PX_GRADIENT_I16](v->lanes, lanes, h->count);
+    return true;
+}
+
 static enum pxi_slots_to add(struct pxi_slots *s, struct version *v,
                              const struct px_gradient_head *h, px_view values, uint64_t now_ns,
                              struct pxi_slots_answer *out)
 {
     uint64_t bit = UINT64_C(1) << h->worker;
-    if (h->count)
-        s->o.kernels->grad_add[h->format](v->lanes, values.p, h->count);
+    bool passes = add_values(s, v, h, values);
     v->seen |= bit;
-    v->added |= bit;
+    v->added |= passes ? bit : 0;
     v->refused &= ~bit;
-    v->flags |= h->flags & PX_GRADIENT_SATURATED;
     v->next = h->next > v->next ? h->next : v->next;
-    s->counts.added++;
+    s->counts.added += passes;
+    s->counts.drops[PX_GRADIENT_DROP_SENTRY] += !passes;
     return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, out) : PXI_SLOTS_NOBODY;
 }
 
@@ -282,11 +319,11 @@ static enum pxi_slots_to take_current(struct pxi_slots *s, struct version *v,
     if (!exponent_fits(s, h))
         return dropped(s, PX_GRADIENT_DROP_EXPONENT);
     if (!v->open)
-        begin(v, h, now_ns);
+        begin(s, v, h, now_ns);
     if (!agrees(v, h)) {
         if (!outvotes(s, v, h))
             return dropped(s, PX_GRADIENT_DROP_SLOT);
-        begin(v, h, now_ns);
+        begin(s, v, h, now_ns);
     }
     return add(s, v, h, values, now_ns, out);
 }
@@ -298,6 +335,8 @@ enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_h
     s->counts.packets++;
     if (!fits(s, h, &why))
         return dropped(s, why);
+    if (!pxi_gradient_bounded(h->format, s->o.fan_in, values))
+        return dropped(s, PX_GRADIENT_DROP_VALUE);
     struct version *v = version_of(s, h->seq);
     int32_t ahead = (int32_t)(h->seq - v->seq);
     if (ahead < 0) {
@@ -314,7 +353,7 @@ enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_h
             return PXI_SLOTS_NOBODY;
         if (!exponent_fits(s, h))
             return dropped(s, PX_GRADIENT_DROP_EXPONENT);
-        begin(v, h, now_ns);
+        begin(s, v, h, now_ns);
     }
     return take_current(s, v, h, values, now_ns, out);
 }

@@ -10,6 +10,7 @@
 
 #include "codec/gradient.h"
 #include "kernel/kernel.h"
+#include "reduce/sentry.h"
 
 struct pxi_slots_options {
     uint32_t job;
@@ -24,11 +25,14 @@ struct pxi_slots_options {
     uint64_t deadline_ns;  /* of a slot, from its first contribution */
     uint32_t chunks;       /* of the shard: their last sums are kept for those who come late */
     const struct pxi_kernels *kernels; /* outlives it */
+    struct pxi_sentry *sentry; /* with the same format, fan-in, slots and chunks; outlives it; NULL:
+                                  everything is added */
 };
 
 struct pxi_slots_counts {
     uint64_t packets, added, finished; /* finished: slots, of which */
     uint64_t closed;                   /* at their deadline, without all */
+    uint64_t clipped;         /* contributions that the Sentry clamped; those dropped: in drops */
     uint64_t again, outvoted; /* sums sent once more; slots begun anew against their first */
     uint64_t drops[PX_GRADIENT_DROPS];
 };
