@@ -175,7 +175,7 @@ INLINE int fits(struct work *w, const struct px_gradient_head *h)
         return dropped(w, PX_GRADIENT_DROP_WORKER);
     if (h->format != j->format && h->format != PX_GRADIENT_I32)
         return dropped(w, PX_GRADIENT_DROP_LAYOUT);
-    if (h->count > (h->format == PX_GRADIENT_I32 ? j->values / 2 : j->values))
+    if (h->count > (h->format == PX_GRADIENT_I32 ? j->half : j->values))
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
     if (h->slot != (h->seq & (j->slots - 1)) ||
         (h->flags & PX_GRADIENT_VERSION) != !!(h->seq & j->slots))
@@ -387,15 +387,39 @@ INLINE void keep_sum(struct work *w)
     copy_sum(w->version, at, result_bytes_of(v->format, v->count));
 }
 
+INLINE __u64 clock_ns(const struct work *w)
+{
+    return w->job->now_ns ? w->job->now_ns : bpf_ktime_get_ns();
+}
+
+/* How long a full slot took, for the deadline of others. */
+INLINE void learn_spread(struct pxi_bpf_job *j, __u64 spread_ns, __u64 now_ns)
+{
+    if (now_ns - j->spread_at_ns > PXI_BPF_FORGET_NS) {
+        j->spread_ns /= 2;
+        j->spread_at_ns = now_ns;
+    }
+    if (spread_ns > j->spread_ns)
+        j->spread_ns = spread_ns;
+}
+
 INLINE int finish(struct work *w)
 {
     struct pxi_bpf_version *v = w->v;
+    struct pxi_bpf_job *j = w->job;
+    __u64 missing = j->members & ~v->seen;
     if (v->format == PX_GRADIENT_I8 || v->format == PX_GRADIENT_I4)
-        fold(w->version, v->count, v->format == PX_GRADIENT_I8 ? w->job->shift8 : w->job->shift4);
+        fold(w->version, v->count, v->format == PX_GRADIENT_I8 ? j->shift8 : j->shift4);
     v->done = 1;
-    w->job->open--;
+    j->open--;
     w->counts->finished++;
-    w->counts->closed += (v->seen & w->job->members) != w->job->members;
+    if (missing) {
+        w->counts->closed++;
+        j->absent |= missing;
+    } else {
+        __u64 now_ns = clock_ns(w);
+        learn_spread(j, now_ns - v->first_ns, now_ns);
+    }
     keep_sum(w);
     return ALL;
 }
@@ -416,15 +440,30 @@ INLINE void begin(struct work *w, const struct px_gradient_head *h)
     v->next = PX_GRADIENT_ZERO;
     v->seen = v->added = v->refused = 0;
     v->seen_n = v->refused_n = 0;
-    v->first_ns = bpf_ktime_get_ns();
+    v->first_ns = clock_ns(w);
     w->keep = 0;
 }
 
-INLINE int is_ready(const struct work *w)
+INLINE int is_full(const struct work *w)
+{
+    __u64 wanted = w->job->members & ~w->job->absent;
+    return (w->v->seen & wanted) == wanted;
+}
+
+INLINE int is_over(const struct work *w)
 {
     const struct pxi_bpf_version *v = w->v;
-    return (v->seen & w->job->members) == w->job->members ||
-           (v->seen_n >= w->job->quorum && bpf_ktime_get_ns() - v->first_ns >= w->job->deadline_ns);
+    const struct pxi_bpf_job *j = w->job;
+    __u64 deadline = 2 * j->spread_ns + PXI_BPF_SLACK_NS;
+    if (v->seen_n < j->quorum || (j->met & j->members) != j->members)
+        return 0;
+    deadline = deadline < j->deadline_ns ? deadline : j->deadline_ns;
+    return clock_ns(w) - v->first_ns >= deadline;
+}
+
+INLINE int finish_if_ready(struct work *w)
+{
+    return is_full(w) || is_over(w) ? finish(w) : NOBODY;
 }
 
 /* The exponent that a chunk must have: what the slot's other version agreed on. */
@@ -465,6 +504,8 @@ INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
     /* The Sentry judges here: what is added cannot be taken back. */
     if (h->count && !add_all(w, h))
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
+    w->job->met |= bit;
+    w->job->absent &= ~bit;
     v->seen |= bit;
     v->seen_n++;
     v->added |= bit;
@@ -473,7 +514,7 @@ INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
     v->flags |= h->flags & PX_GRADIENT_SATURATED;
     v->next = h->next > v->next ? h->next : v->next;
     w->counts->added++;
-    return is_ready(w) ? finish(w) : NOBODY;
+    return finish_if_ready(w);
 }
 
 /* A packet for the version that its sequence names. */
@@ -488,10 +529,10 @@ INLINE int take_current(struct work *w, const struct px_gradient_head *h)
     }
     if (v->open && (v->seen & bit)) {
         dropped(w, PX_GRADIENT_DROP_DUPLICATE);
-        return is_ready(w) ? finish(w) : NOBODY;
+        return finish_if_ready(w);
     }
     if (asks(h))
-        return v->open && is_ready(w) ? finish(w) : NOBODY;
+        return v->open && is_over(w) ? finish(w) : NOBODY;
     if (!exponent_fits(w, h))
         return dropped(w, PX_GRADIENT_DROP_EXPONENT);
     if (!v->open) {

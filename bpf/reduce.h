@@ -8,6 +8,9 @@
 #include "bpf/gradient.gen.h"
 #include "bpf/tag.h"
 
+#define PXI_BPF_SLACK_NS  50000000ull    /* that a deadline gives at least */
+#define PXI_BPF_FORGET_NS 10000000000ull /* after which a long wait counts half */
+
 enum {
     PXI_BPF_JOBS = 64,    /* places for jobs, a power of two */
     PXI_BPF_PROBES = 4,   /* places from its own at which a job may lie */
@@ -36,7 +39,7 @@ enum pxi_bpf_mode {
 struct pxi_bpf_job {
     uint32_t job;
     uint8_t shard, live, mode, format;
-    uint16_t epoch, values;
+    uint16_t epoch, values, half;           /* half: values of a chunk of 32 bits */
     uint8_t fan_in, quorum, shift8, shift4; /* shifts: of i8 and i4 when they are folded */
     uint32_t base, slots, chunks;
     uint32_t first_version, first_kept, first_worker;
@@ -45,6 +48,8 @@ struct pxi_bpf_job {
     uint8_t group_mac[6];
     uint32_t open, pending; /* slots that wait for somebody; finished ones nobody was woken for */
     uint64_t members, deadline_ns;
+    uint64_t met, absent, spread_ns, spread_at_ns; /* as in slots.c */
+    uint64_t now_ns;           /* for tests: what time it is; 0: what the clock says */
     uint64_t room[2], tops[2]; /* of i16, i32: a lane + room has its top bit when it is no value */
 };
 

@@ -59,9 +59,10 @@ static size_t up(size_t n, size_t to)
 
 static bool sane(const struct pxi_xdp_options *o)
 {
-    return o->values && o->values % 32 == 0 && o->values <= PXI_GRADIENT_VALUES && o->jobs >= 1 &&
-           o->jobs <= PXI_BPF_JOBS && o->slots && (o->slots & (o->slots - 1)) == 0 &&
-           (uint64_t)o->jobs * o->slots <= 1u << 20 && (uint64_t)o->jobs * o->chunks <= 1u << 26;
+    return o->values && o->values % PXI_GRADIENT_STEP == 0 && o->values <= PXI_GRADIENT_VALUES &&
+           o->jobs >= 1 && o->jobs <= PXI_BPF_JOBS && o->slots &&
+           (o->slots & (o->slots - 1)) == 0 && (uint64_t)o->jobs * o->slots <= 1u << 20 &&
+           (uint64_t)o->jobs * o->chunks <= 1u << 26;
 }
 
 /* How large the maps are, and what the program is told for good. */
@@ -69,13 +70,13 @@ static bool shape(struct pxi_xdp *x)
 {
     const struct pxi_xdp_options *o = &x->o;
     struct bpf_map *rodata = NULL, *m;
-    size_t lanes = 2 * (size_t)o->values;
+    size_t lanes = pxi_gradient_most(o->values);
     bpf_object__for_each_map(m, x->object) if (strstr(bpf_map__name(m), ".rodata")) rodata = m;
     struct pxi_bpf_chosen chosen = {.address = o->address,
                                     .port = htons(o->port),
                                     .shared = o->shared,
                                     .untagged = o->untagged,
-                                    .lane_words = o->values / 4};
+                                    .lane_words = (uint32_t)lanes / 8};
     x->slot_bytes = sizeof(struct pxi_bpf_version) + lanes;
     return rodata && !bpf_map__set_initial_value(rodata, &chosen, sizeof chosen) &&
            !bpf_map__set_max_entries(x->maps[WORKERS], o->jobs * PXI_BPF_MEMBERS) &&
@@ -253,8 +254,9 @@ static bool job_sane(const struct pxi_xdp *x, const struct pxi_xdp_job *j)
     return j->fan_in >= 1 && j->fan_in <= PX_GRADIENT_WORKERS && j->members && j->slots &&
            (unsigned)__builtin_popcountll(j->members) <= j->fan_in && j->slots <= x->o.slots &&
            (j->slots & (j->slots - 1)) == 0 && j->base % (2 * j->slots) == 0 && j->values &&
-           j->values % 32 == 0 && j->values <= x->o.values && j->format < PX_GRADIENT_I32 &&
-           j->chunks <= x->o.chunks && j->quorum <= PX_GRADIENT_WORKERS;
+           j->values % PXI_GRADIENT_STEP == 0 && j->values <= x->o.values &&
+           j->format < PX_GRADIENT_I32 && j->chunks <= x->o.chunks &&
+           j->quorum <= PX_GRADIENT_WORKERS;
 }
 
 /* Values of a lane are below `limit`: what to add so that others get their top bit. */
@@ -275,6 +277,7 @@ static struct pxi_bpf_job made_of(const struct pxi_xdp *x, const struct pxi_xdp_
                             .format = job->format,
                             .epoch = job->epoch,
                             .values = job->values,
+                            .half = (uint16_t)pxi_gradient_half(job->values),
                             .fan_in = job->fan_in,
                             .quorum = (uint8_t)job->quorum,
                             .base = job->base,
@@ -315,7 +318,7 @@ static bool tell_workers(const struct pxi_xdp *x, const struct pxi_xdp_job *job,
 
 static bool clear_kept(const struct pxi_xdp *x, uint32_t first, uint32_t n)
 {
-    size_t bytes = sizeof(struct pxi_bpf_kept) + 2 * (size_t)x->o.values;
+    size_t bytes = sizeof(struct pxi_bpf_kept) + pxi_gradient_most(x->o.values);
     void *zero = pxi_calloc(1, bytes);
     bool ok = zero != NULL;
     for (uint32_t i = 0; i < n && ok; i++) {
@@ -369,6 +372,7 @@ px_err pxi_xdp_members(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint16_t 
     if (!j)
         return PX_ERR_NOT_FOUND;
     __atomic_store_n(&j->members, members, __ATOMIC_RELAXED);
+    __atomic_and_fetch(&j->absent, members, __ATOMIC_RELAXED);
     __atomic_store_n(&j->epoch, epoch, __ATOMIC_RELEASE);
     return PX_ERR_OK;
 }
@@ -379,6 +383,15 @@ px_err pxi_xdp_deadline(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t
     if (!j)
         return PX_ERR_NOT_FOUND;
     __atomic_store_n(&j->deadline_ns, deadline_ns, __ATOMIC_RELAXED);
+    return PX_ERR_OK;
+}
+
+px_err pxi_xdp_clock(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t now_ns)
+{
+    struct pxi_bpf_job *j = place_of(x, job, shard, true);
+    if (!j)
+        return PX_ERR_NOT_FOUND;
+    __atomic_store_n(&j->now_ns, now_ns, __ATOMIC_RELAXED);
     return PX_ERR_OK;
 }
 

@@ -23,7 +23,7 @@ struct pxi_xdp_options {
     bool generic;       /* do not try the driver */
     uint32_t address;   /* ours, network order; 0: any */
     uint16_t port;      /* host order */
-    uint16_t values;    /* of a chunk, at most, a multiple of 32 */
+    uint16_t values;    /* of a chunk, at most, a multiple of 16 */
     uint32_t jobs;      /* leases: jobs at a time, at most PXI_BPF_JOBS; 0: 1 */
     uint32_t slots;     /* of a job, at most: a power of two */
     uint32_t chunks;    /* whose last sums are kept of a job, at most */
@@ -75,6 +75,8 @@ px_err pxi_xdp_end(struct pxi_xdp *x, uint32_t job, uint8_t shard);
 px_err pxi_xdp_members(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint16_t epoch,
                        uint64_t members);
 px_err pxi_xdp_deadline(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t deadline_ns);
+/* For tests: what time it is for this job; 0: what the clock says. */
+px_err pxi_xdp_clock(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t now_ns);
 
 /* The counters of all CPUs together. */
 void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out);

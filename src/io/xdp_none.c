@@ -47,6 +47,11 @@ px_err pxi_xdp_deadline(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t
     return PX_ERR_NOT_FOUND;
 }
 
+px_err pxi_xdp_clock(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t now_ns)
+{
+    return PX_ERR_NOT_FOUND;
+}
+
 void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
 {
     *out = (struct pxi_bpf_counts){0};
