@@ -11,7 +11,7 @@
 #include "bench.h"
 #include "machine.h"
 
-enum { SIZES = 8, OURS = 0, SIDES = 3 };
+enum { SIZES = 8, OURS = 0, GLOO = 1, OPENMPI = 2, SIDES = 3 };
 
 static const struct side {
     const char *name, *module; /* what a python must have */
@@ -52,6 +52,17 @@ static double sent(const struct allreduce *a)
     return star_sent(&a->star, 0);
 }
 
+/* Start a peer, or say why it is not there. */
+static int hire(struct allreduce *a, unsigned side, const struct crew_options *o)
+{
+    const struct side *s = &sides[side];
+    if (crew_can(a->python, s->module) && s->hire(&a->crews[side], o, a->python) == 0)
+        return 1;
+    note(a->c, "no %s beside: %s has no %s, or it does not run here", s->name, a->python,
+         s->module);
+    return 0;
+}
+
 /* One operation of a side; round 0 is a warm-up. */
 static int one(struct allreduce *a, unsigned side, size_t n, unsigned round, struct figures *f,
                unsigned *digest)
@@ -76,7 +87,7 @@ static void compare(struct allreduce *a, const char *name, const char *unit, con
 {
     unsigned peers = 0;
     for (unsigned i = 1; i < SIDES; i++) {
-        if (!a->crews[i].n)
+        if (v[i] <= 0)
             continue;
         bench_row(a->rows, name, v[OURS], unit, sides[i].name, v[i]);
         peers++;
@@ -116,8 +127,6 @@ static int measure(struct allreduce *a, size_t n, struct figures *f)
         for (unsigned i = 0; i < SIDES && rc == 0; i++)
             if (a->crews[i].n)
                 rc = one(a, i, n, round, f, i == OURS ? &f->digests[round] : &none);
-    if (rc == 0)
-        rows_of(a, n, f);
     return rc;
 }
 
@@ -138,21 +147,47 @@ static int measure_faulty(struct allreduce *a, size_t n, const struct figures *c
     return rc;
 }
 
-static int measure_all(struct allreduce *a)
+/* A peer that keeps its processors busy while it waits: after the others, alone. */
+static int measure_alone(struct allreduce *a, unsigned side, const struct crew_options *o,
+                         struct figures *f)
 {
-    static struct figures f[SIZES];
+    unsigned none;
+    int rc = 0;
+    if (!hire(a, side, o))
+        return 0;
+    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
+        for (unsigned round = 0; round <= a->rounds && rc == 0; round++)
+            rc = one(a, side, a->floats[i], round, &f[i], &none);
+    return rc;
+}
+
+static int measure_faults(struct allreduce *a, struct figures *f)
+{
     char why[256];
     int rc = 0;
-    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
-        rc = measure(a, a->floats[i], &f[i]);
-    if (rc || !a->faulty)
-        return rc;
     if (star_faults(&a->star, &a->faults, why, sizeof why) != 0)
         return fail_text(PX_ERR_UNSUPPORTED, "bench allreduce", "run it as root, leave faults out",
                          "no faults: %s", why);
     for (unsigned i = 0; i < a->sizes && rc == 0; i++)
         rc = measure_faulty(a, a->floats[i], &f[i]);
     return rc;
+}
+
+static int measure_all(struct allreduce *a, const struct crew_options *o)
+{
+    static struct figures f[SIZES];
+    int rc = 0;
+    if (a->python)
+        hire(a, GLOO, o);
+    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
+        rc = measure(a, a->floats[i], &f[i]);
+    if (rc == 0 && a->python)
+        rc = measure_alone(a, OPENMPI, o, f);
+    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
+        rows_of(a, a->floats[i], &f[i]);
+    for (unsigned i = 1; i < SIDES; i++)
+        crew_end(&a->crews[i]);
+    return rc == 0 && a->faulty ? measure_faults(a, f) : rc;
 }
 
 static int sizes(struct allreduce *a)
@@ -191,19 +226,12 @@ static int run(struct allreduce *a)
                              .values = (unsigned)opt_uint(a->c, OPT_PACKET_VALUES),
                              .longest = a->longest,
                              .verify = 1};
-    unsigned kinds = 1u + (a->faulty != 0);
+    unsigned kinds = 1u + (a->python ? 2 : 0) + (a->faulty != 0);
     int rc = crew_ours(&a->crews[OURS], &o) != 0 ? failed(sides[OURS].name) : 0;
-    for (unsigned i = 1; i < SIDES && rc == 0 && a->python; i++) {
-        if (crew_can(a->python, sides[i].module) && sides[i].hire(&a->crews[i], &o, a->python) == 0)
-            kinds++;
-        else
-            note(a->c, "no %s beside: %s has no %s, or it does not run here", sides[i].name,
-                 a->python, sides[i].module);
-    }
     progress_begin(&a->progress, a->c, "summing", "operations",
                    (uint64_t)a->sizes * (a->rounds + 1) * kinds);
     if (rc == 0)
-        rc = measure_all(a);
+        rc = measure_all(a, &o);
     progress_end(&a->progress);
     for (unsigned i = 0; i < SIDES; i++)
         crew_end(&a->crews[i]);
