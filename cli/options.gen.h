@@ -37,6 +37,7 @@ enum {
     OPT_NO_MDNS,
     OPT_PORTMAP,
     OPT_SLOW_MS,
+    OPT_SPIN_US,
     OPT_API,
     OPT_API_TOKEN,
     OPT_API_HOST,
@@ -107,6 +108,12 @@ enum {
     OPT_BENCH_MODEL,
     OPT_PEER_DIR,
     OPT_DELAY_MS,
+    OPT_LOCAL,
+    OPT_BYTES_LIST,
+    OPT_GRADIENT_FORMAT,
+    OPT_PACKET_VALUES,
+    OPT_RATE_MBIT,
+    OPT_PYTHON,
     OPT_CROSS,
     OPT_SHAPE,
     OPT_TYPES,
@@ -142,6 +149,7 @@ int verb_bench_infer(struct cli *c);
 int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
 int verb_bench_pipeline(struct cli *c);
+int verb_bench_allreduce(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
 int verb_doctor(struct cli *c);

@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer http p2p pipeline" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -66,6 +66,7 @@ _plexus()
     --allow) return ;;
     --port) return ;;
     --slow-ms) return ;;
+    --spin-us) return ;;
     --api) return ;;
     --api-token) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --api-host) return ;;
@@ -124,6 +125,12 @@ _plexus()
     --model) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --delay-ms) return ;;
+    --local) return ;;
+    --size) return ;;
+    --format) COMPREPLY=($(compgen -W "i16 i8 i4" -- "$cur")); return ;;
+    --values) return ;;
+    --rate) return ;;
+    --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --shape) return ;;
     --types) return ;;
     --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -266,6 +273,12 @@ _plexus()
         else
             :
         fi ;;
+    "bench allreduce")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--local --size --format --values --rate --repeat --peer --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
     "sim dht")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--nodes --churn --lookups --seed --sybils --json --color -q --quiet -h --help" -- "$cur"))
@@ -316,7 +329,7 @@ _plexus()
         fi ;;
     "up")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --private --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --swarm --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --private --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --spin-us --store-quota --sha256 --api --api-token --api-host --model --swarm --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -424,7 +437,7 @@ _plexus()
         fi ;;
     "interop-peer")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--listen --announce --security --muxers --key --key-type --seed --psk --dht --dht-protocol --gossipsub --gossipsub-nosign --relay --dcutr --autonat --mdns --mdns-interval --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--listen --announce --security --muxers --key --key-type --seed --psk --dht --dht-protocol --gossipsub --gossipsub-nosign --relay --dcutr --autonat --mdns --mdns-interval --spin-us --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

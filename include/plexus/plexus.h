@@ -10,6 +10,7 @@
 #include "plexus/limits.h"
 #include "plexus/model.h"
 #include "plexus/node.h"
+#include "plexus/reduce.h"
 #include "plexus/sampler.h"
 #include "plexus/sim.h"
 #include "plexus/store.h"

@@ -18,6 +18,16 @@ size_t pxi_gradient_result_bytes(unsigned format, size_t count)
     return pxi_gradient_bytes(format == PX_GRADIENT_I4 ? PX_GRADIENT_I8 : format, count);
 }
 
+size_t pxi_gradient_half(size_t values)
+{
+    return (values / 2 + PXI_GRADIENT_STEP - 1) & ~(size_t)(PXI_GRADIENT_STEP - 1);
+}
+
+size_t pxi_gradient_most(size_t values)
+{
+    return 4 * pxi_gradient_half(values);
+}
+
 uint32_t pxi_gradient_bias(unsigned format, unsigned fan_in)
 {
     return format == PX_GRADIENT_I16  ? 32768u / fan_in

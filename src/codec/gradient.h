@@ -16,6 +16,11 @@ enum { PXI_GRADIENT_VALUES = 1536, PXI_GRADIENT_STEP = 16 }; /* most values, and
 size_t pxi_gradient_bytes(unsigned format, size_t count);
 size_t pxi_gradient_result_bytes(unsigned format, size_t count);
 
+/* Values of a part of a chunk that goes once more with 32 bits: half of it, rounded up. */
+size_t pxi_gradient_half(size_t values);
+/* Bytes of the values of any packet of a job with so many values a chunk. */
+size_t pxi_gradient_most(size_t values);
+
 /* What a worker's value is offset by, and how far a result is shifted to fit (8 and 4 bits). */
 uint32_t pxi_gradient_bias(unsigned format, unsigned fan_in);
 unsigned pxi_gradient_shift(unsigned format, unsigned fan_in);

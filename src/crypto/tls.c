@@ -2,6 +2,7 @@
 #include "crypto/tls.h"
 
 #include "base/limits.h"
+#include "base/math.h"
 #include "crypto/tls_state.h"
 
 #include <openssl/crypto.h>
@@ -77,7 +78,7 @@ static int queue_record(struct pxi_tls *t, enum pxi_tls_content type, const uint
     uint8_t record[PXI_TLS_HEAD + 16 + PXI_TLS_TAIL] = {(uint8_t)type, 3, 3, 0, (uint8_t)n};
     size_t sealed = PXI_TLS_HEAD + n;
     if (t->out.ctx)
-        sealed = pxi_tls_half_seal(&t->out, type, p, n, record);
+        sealed = pxi_tls_half_seal(&t->out, type, p, n, NULL, record);
     else
         memcpy(record + PXI_TLS_HEAD, p, n);
     return sealed && pxi_buf_add(&t->queue, record, sealed);
@@ -114,11 +115,12 @@ static px_err update_out(struct pxi_tls *t)
     return t->err = PX_ERR_NOMEM;
 }
 
-size_t pxi_tls_seal(struct pxi_tls *t, const uint8_t *plain, size_t n, uint8_t *out)
+size_t pxi_tls_seal_gaps(struct pxi_tls *t, const uint8_t *plain, size_t n,
+                         const struct pxi_gaps *gaps, uint8_t *out)
 {
     if (!pxi_tls_ready(t) || t->out_closed || pxi_tls_pending(t) || n == 0 || n > PXI_TLS_PLAIN)
         return 0;
-    size_t sealed = pxi_tls_half_seal(&t->out, PXI_TLS_DATA, plain, n, out);
+    size_t sealed = pxi_tls_half_seal(&t->out, PXI_TLS_DATA, plain, n, gaps, out);
     if (!sealed) {
         t->out_closed = true;
         t->err = PX_ERR_FAILED;
@@ -126,6 +128,11 @@ size_t pxi_tls_seal(struct pxi_tls *t, const uint8_t *plain, size_t n, uint8_t *
         update_out(t);
     }
     return sealed;
+}
+
+size_t pxi_tls_seal(struct pxi_tls *t, const uint8_t *plain, size_t n, uint8_t *out)
+{
+    return pxi_tls_seal_gaps(t, plain, n, NULL, out);
 }
 
 size_t pxi_tls_write(struct pxi_tls *t, px_view plain, uint8_t *out, size_t cap, size_t *taken)
@@ -212,21 +219,51 @@ static px_err take_messages(struct pxi_tls *t, const uint8_t *p, size_t n)
     return PX_ERR_OK;
 }
 
-/* One whole record, in place. Records that bring nothing are counted, so that none spin us. */
+/* The next of the pieces that wait. */
+static bool take_piece(struct pxi_tls *t, uint8_t **out, size_t *n)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (!t->more[i].n)
+            continue;
+        *out = t->more[i].p;
+        *n = t->more[i].n;
+        t->more[i].n = 0;
+        return true;
+    }
+    return false;
+}
+
+/* n bytes of plaintext, of which some landed: the first piece of them, the others wait. */
+static void give(struct pxi_tls *t, uint8_t *plain, size_t n, const struct pxi_landing *land,
+                 uint8_t **out, size_t *got)
+{
+    size_t lead = land->n ? pxi_min(land->lead, n) : n, landed = pxi_min(land->n, n - lead);
+    t->idle_records = 0;
+    t->more[0] = (struct pxi_tls_piece){land->p, landed};
+    t->more[1] = (struct pxi_tls_piece){plain + lead + landed, n - lead - landed};
+    *out = plain;
+    *got = lead;
+    if (!lead)
+        take_piece(t, out, got);
+}
+
+/* One whole record, in place but for data that lands. Records that bring nothing are counted, so
+ * that none spin us. */
 static px_err take_record(struct pxi_tls *t, uint8_t *record, size_t n, uint8_t **out, size_t *got)
 {
-    uint8_t type, *plain = n <= t->land_n ? t->land : record + PXI_TLS_HEAD;
+    uint8_t type, *plain = record + PXI_TLS_HEAD;
+    struct pxi_landing land = t->land;
     size_t plain_n;
-    if (!pxi_tls_half_open(&t->in, record, n, plain, &type, &plain_n))
+    if (!pxi_tls_half_open(&t->in, record, n, &land, &type, &plain_n))
         return pxi_tls_fail(t, PX_ERR_PROTOCOL, BAD_RECORD);
     if (plain_n > PXI_TLS_PLAIN)
         return pxi_tls_fail(t, PX_ERR_PROTOCOL, RECORD_OVERFLOW);
     if (type == PXI_TLS_DATA && plain_n && !t->head_n && !t->skip) {
-        t->idle_records = 0;
-        *out = plain;
-        *got = plain_n;
+        give(t, plain, plain_n, &land, out, got);
         return PX_ERR_OK;
     }
+    if (land.n)
+        memcpy(plain + land.lead, land.p, land.n);
     if (++t->idle_records > PXI_LIMIT_TLS_IDLE_RECORDS)
         return pxi_tls_fail(t, PX_ERR_PROTOCOL, UNEXPECTED_MESSAGE);
     if (type == PXI_TLS_DATA && !t->head_n && !t->skip)
@@ -308,16 +345,17 @@ static void drop_partial(struct pxi_tls *t)
     }
 }
 
-void pxi_tls_land(struct pxi_tls *t, uint8_t *p, size_t n)
+void pxi_tls_land(struct pxi_tls *t, const struct pxi_landing *land)
 {
-    t->land = p;
-    t->land_n = p ? n : 0;
+    t->land = land ? *land : (struct pxi_landing){0};
 }
 
 px_err pxi_tls_read(struct pxi_tls *t, uint8_t **out, size_t *n)
 {
     *out = NULL;
     *n = 0;
+    if (take_piece(t, out, n))
+        return PX_ERR_OK;
     drop_partial(t);
     while (!t->err && !t->in_closed && *n == 0) {
         size_t length;

@@ -7,6 +7,7 @@
 #ifndef PXI_CRYPTO_TLS_H
 #define PXI_CRYPTO_TLS_H
 
+#include "crypto/gaps.h"
 #include "crypto/shake.h"
 
 enum {
@@ -49,9 +50,9 @@ void pxi_tls_feed(struct pxi_tls *t, uint8_t *bytes, size_t n);
  */
 px_err pxi_tls_read(struct pxi_tls *t, uint8_t **out, size_t *n);
 
-/* From now on records of at most n bytes are decrypted to p instead of where they lie; NULL: where
- * they lie. */
-void pxi_tls_land(struct pxi_tls *t, uint8_t *p, size_t n);
+/* Where bytes of the next record are to go instead of where they lie; a record comes in pieces
+ * then. NULL: nowhere. */
+void pxi_tls_land(struct pxi_tls *t, const struct pxi_landing *land);
 
 /* Handshake flights, alerts and key updates to send: bytes written, 0 when there are none. */
 size_t pxi_tls_drain(struct pxi_tls *t, uint8_t *out, size_t cap);
@@ -73,6 +74,9 @@ px_view pxi_tls_peer(const struct pxi_tls *t);
  * overlap. 0: not ready, closed, failed, or something must be drained first.
  */
 size_t pxi_tls_seal(struct pxi_tls *t, const uint8_t *plain, size_t n, uint8_t *out);
+/* The same, with gaps in the plaintext. */
+size_t pxi_tls_seal_gaps(struct pxi_tls *t, const uint8_t *plain, size_t n,
+                         const struct pxi_gaps *gaps, uint8_t *out);
 
 /* Drain, then as many records of plain as fit in cap: bytes written; *taken of plain were used. */
 size_t pxi_tls_write(struct pxi_tls *t, px_view plain, uint8_t *out, size_t cap, size_t *taken);

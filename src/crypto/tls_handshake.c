@@ -26,7 +26,7 @@ static int queue_clear(struct pxi_tls *t, enum pxi_tls_content type, const uint8
 static int queue_sealed(struct pxi_tls *t, const uint8_t *p, size_t n)
 {
     uint8_t *record = pxi_calloc(PXI_TLS_HEAD + n + PXI_TLS_TAIL, 1);
-    size_t sealed = record ? pxi_tls_half_seal(&t->out, PXI_TLS_HANDSHAKE, p, n, record) : 0;
+    size_t sealed = record ? pxi_tls_half_seal(&t->out, PXI_TLS_HANDSHAKE, p, n, NULL, record) : 0;
     int ok = sealed && pxi_buf_add(&t->queue, record, sealed);
     pxi_free(record);
     return ok;
@@ -181,7 +181,7 @@ static void take_sealed(struct pxi_tls *t, uint8_t *record, size_t n)
     size_t plain_n;
     if (t->shake->level == PXI_SHAKE_INITIAL)
         pxi_tls_fail(t, PX_ERR_PROTOCOL, UNEXPECTED_MESSAGE);
-    else if (!pxi_tls_half_open(&t->in, record, n, plain, &type, &plain_n))
+    else if (!pxi_tls_half_open(&t->in, record, n, NULL, &type, &plain_n))
         pxi_tls_fail(t, PX_ERR_PROTOCOL, BAD_RECORD);
     else if (plain_n > PXI_TLS_PLAIN)
         pxi_tls_fail(t, PX_ERR_PROTOCOL, RECORD_OVERFLOW);

@@ -10,8 +10,11 @@ struct pxi_tls_handshake;
 struct pxi_tls {
     struct pxi_tls_handshake *shake; /* NULL when it is finished */
     struct pxi_tls_half in, out;
-    uint8_t *land; /* where plaintext goes when it fits land_n bytes */
-    size_t land_n;
+    struct pxi_landing land;
+    struct pxi_tls_piece {
+        uint8_t *p;
+        size_t n;
+    } more[2];    /* of the record that was read last */
     uint8_t *fed; /* borrowed bytes of the wire */
     size_t fed_n;
     struct pxi_buf partial; /* a record that came in pieces */

@@ -1,6 +1,7 @@
 #include "infer/hop.h"
 
 #include "base/limits.h"
+#include "base/math.h"
 #include "net/localstream.h"
 
 const char pxi_stage_protocol[] = "/plexus/stage/1";
@@ -87,22 +88,30 @@ static void on_ended(struct pxi_stream *s)
 
 /* ------------------------------------------------------------------------- probes */
 
+/* When the peer was heard last, on this stream or any other of the connection. */
+static uint64_t heard_ns(const struct pxi_hop *h)
+{
+    return pxi_max(h->heard_ns, h->stream->conn->heard_ns);
+}
+
 static void probe(struct pxi_timer *t, uint64_t now_ns)
 {
     struct pxi_hop *h = PXI_OF(t, struct pxi_hop, probe);
     struct pxi_stage_head ping = {.kind = PXI_STAGE_PING, .session = h->session};
+    const uint64_t pause = (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS;
     if (!h->up) {
         lose(h, PX_ERR_TIMEOUT);
         return;
     }
     if (pxi_peer_equal(&h->peer, pxi_host_self(h->host)))
         return; /* who is silent himself cannot tell */
-    if (now_ns - h->heard_ns > (uint64_t)PXI_LIMIT_STAGE_SILENCE_MS * PXI_MS ||
-        !pxi_wire_send(&h->out, &ping, px_view_of(NULL, 0))) {
+    uint64_t silence = now_ns - pxi_min(heard_ns(h), now_ns);
+    if (silence >= (uint64_t)PXI_LIMIT_STAGE_SILENCE_MS * PXI_MS ||
+        (silence >= pause && !pxi_wire_send(&h->out, &ping, px_view_of(NULL, 0)))) {
         lose(h, PX_ERR_TIMEOUT);
         return;
     }
-    pxi_timer_after(timers(h), t, (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS);
+    pxi_timer_after(timers(h), t, silence < pause ? pause - silence : pause);
 }
 
 /* ------------------------------------------------------------------------ opening */

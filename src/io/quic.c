@@ -76,6 +76,14 @@ static bool send_held(struct port *p)
     return true;
 }
 
+static void count_calls(struct port *p)
+{
+    struct pxi_loop_counts *n = pxi_loop_counts(p->io->loop);
+    n->sends += p->udp.sends;
+    n->receives += p->udp.receives;
+    p->udp.sends = p->udp.receives = 0;
+}
+
 static void flush(struct port *p)
 {
     struct pxi_udp_out o = {.bytes = pxi_loop_out(p->io->loop), .cap = PXI_UDP_BATCH};
@@ -84,6 +92,7 @@ static void flush(struct port *p)
         if (n < o.n)
             hold(p, &o, n);
     }
+    count_calls(p);
 }
 
 static void on_flush(struct pxi_task *t)

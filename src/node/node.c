@@ -11,6 +11,8 @@
 #include "node/http_serve.h"
 #include "plexus/version.h"
 
+enum { SPIN_US = 50 };
+
 void pxi_node_note(px_node *n, const char *text)
 {
     json_array_append_new(n->notes, json_string(text));
@@ -137,6 +139,8 @@ px_err px_node_open(const px_node_options *o, px_node **out, px_diag *d)
         pxi_free(n);
         return err;
     }
+    if (o->spin_us >= 0)
+        pxi_loop_spin(n->loop, (o->spin_us ? (uint64_t)o->spin_us : SPIN_US) * 1000);
     n->notes = json_array();
     n->stop.data = n;
     uv_async_init(pxi_loop_uv(n->loop), &n->stop, on_stop);

@@ -19,7 +19,7 @@ struct pxi_rank_options {
     uint8_t shard, format, fan_in;
     uint8_t worker;                    /* who we are, below 64 */
     uint8_t *frames;                   /* `slots` frames, `stride` bytes apart; outlive it */
-    size_t stride;                     /* PX_GRADIENT_HEAD + 2 x values at least */
+    size_t stride;                     /* PX_GRADIENT_HEAD + pxi_gradient_most(values) at least */
     uint64_t rto_min_ns, rto_max_ns;   /* bounds of the time after which a packet is sent again */
     bool stochastic;                   /* round stochastically */
     const struct pxi_kernels *kernels; /* outlives it */

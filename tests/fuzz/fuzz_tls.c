@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     } while (0)
 
 static const char *const names[] = {"/yamux/1.0.0", "libp2p"};
-static uint8_t wire[70000];
+static uint8_t wire[70000], place[300];
 
 static struct pxi_random r;
 
@@ -56,6 +56,8 @@ static void take(struct pxi_tls *t, const uint8_t *p, size_t n, size_t piece)
         pxi_tls_feed(t, copy + at, n - at < piece ? n - at : piece);
         px_err err;
         do {
+            struct pxi_landing land = {place, piece % 7, piece & 1 ? piece % 300 : 0};
+            pxi_tls_land(t, &land);
             err = pxi_tls_read(t, &out, &k);
             MUST(k <= PXI_TLS_PLAIN && (!err || !k));
         } while (k);
@@ -109,7 +111,7 @@ static void sealed_records(const uint8_t *p, size_t n, bool server)
     for (size_t at = 0; at + 2 <= n;) {
         size_t len = p[at + 1] < n - at - 2 ? p[at + 1] : n - at - 2;
         const uint8_t *body = p + at + 2;
-        size_t k = pxi_tls_half_seal(&peer, p[at], body, len, wire);
+        size_t k = pxi_tls_half_seal(&peer, p[at], body, len, NULL, wire);
         take(t, wire, k, 1 + p[at + 1]);
         if (p[at] == PXI_TLS_HANDSHAKE && len == 5 && body[0] == 24 && !t->err)
             pxi_tls_half_update(&peer);
