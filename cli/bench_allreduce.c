@@ -21,6 +21,8 @@ struct allreduce {
     const char *python;
     size_t floats[SIZES], longest;
     unsigned sizes, rounds, mbit;
+    px_faults faults;
+    int faulty; /* they are asked for */
     int wrong;
     struct progress progress;
     uint64_t done;
@@ -29,7 +31,7 @@ struct allreduce {
 /* One size: seconds and processor seconds of both sides. */
 struct figures {
     struct series s, cpu, gloo_s, gloo_cpu, sent, gloo_sent;
-    double again;
+    unsigned *digests; /* of the rounds without faults */
 };
 
 static int failed(const char *who)
@@ -45,7 +47,7 @@ static double sent(const struct allreduce *a)
 }
 
 static int one(struct allreduce *a, struct crew *crew, size_t n, unsigned round, struct series *s,
-               struct series *cpu, struct series *bytes, double *again)
+               struct series *cpu, struct series *bytes, unsigned *digest)
 {
     struct crew_cost cost;
     double before = sent(a);
@@ -53,7 +55,7 @@ static int one(struct allreduce *a, struct crew *crew, size_t n, unsigned round,
         return -1;
     progress_set(&a->progress, ++a->done);
     a->wrong += cost.wrong;
-    *again += cost.again;
+    *digest = cost.digest;
     if (!round)
         return 0; /* a warm-up */
     series_add(s, cost.seconds);
@@ -82,19 +84,53 @@ static void rows_of(struct allreduce *a, size_t n, struct figures *f)
     }
 }
 
-static int measure(struct allreduce *a, size_t n)
+static int measure(struct allreduce *a, size_t n, struct figures *f)
 {
-    struct figures f = {0};
-    double none = 0;
+    unsigned none;
+    f->digests = must(calloc(a->rounds + 1, sizeof *f->digests));
     for (unsigned round = 0; round <= a->rounds; round++) {
-        if (interrupted() || one(a, &a->ours, n, round, &f.s, &f.cpu, &f.sent, &f.again) != 0)
+        if (interrupted() ||
+            one(a, &a->ours, n, round, &f->s, &f->cpu, &f->sent, &f->digests[round]) != 0)
             return failed("ours");
         if (a->python &&
-            one(a, &a->gloo, n, round, &f.gloo_s, &f.gloo_cpu, &f.gloo_sent, &none) != 0)
+            one(a, &a->gloo, n, round, &f->gloo_s, &f->gloo_cpu, &f->gloo_sent, &none) != 0)
             return failed("gloo");
     }
-    rows_of(a, n, &f);
+    rows_of(a, n, f);
     return 0;
+}
+
+/* The same rounds again with faults: the same bits, or they are wrong. */
+static int measure_faulty(struct allreduce *a, size_t n, const struct figures *clean)
+{
+    struct series s = {0}, cpu = {0}, bytes = {0};
+    char name[64];
+    for (unsigned round = 0; round <= a->rounds; round++) {
+        unsigned digest = 0;
+        if (interrupted() || one(a, &a->ours, n, round, &s, &cpu, &bytes, &digest) != 0)
+            return failed("ours");
+        a->wrong += digest != clean->digests[round];
+    }
+    snprintf(name, sizeof name, "%.3g MB, %u workers, faults", (double)n * 4 / 1e6, a->star.hosts);
+    bench_row(a->rows, name, median(&s) * 1e3, "ms", "without faults", median(&clean->s) * 1e3);
+    return 0;
+}
+
+static int measure_all(struct allreduce *a)
+{
+    static struct figures f[SIZES];
+    char why[256];
+    int rc = 0;
+    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
+        rc = measure(a, a->floats[i], &f[i]);
+    if (rc || !a->faulty)
+        return rc;
+    if (star_faults(&a->star, &a->faults, why, sizeof why) != 0)
+        return fail_text(PX_ERR_UNSUPPORTED, "bench allreduce", "run it as root, leave faults out",
+                         "no faults: %s", why);
+    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
+        rc = measure_faulty(a, a->floats[i], &f[i]);
+    return rc;
 }
 
 static int sizes(struct allreduce *a)
@@ -136,10 +172,11 @@ static int run(struct allreduce *a)
     int rc = crew_ours(&a->ours, &o) != 0 ? failed("ours") : 0;
     if (rc == 0 && a->python && crew_gloo(&a->gloo, &o, a->python) != 0)
         rc = failed("gloo");
+    unsigned kinds = 1u + (a->python != NULL) + (a->faulty != 0);
     progress_begin(&a->progress, a->c, "summing", "operations",
-                   (uint64_t)a->sizes * (a->rounds + 1) * (a->python ? 2 : 1));
-    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
-        rc = measure(a, a->floats[i]);
+                   (uint64_t)a->sizes * (a->rounds + 1) * kinds);
+    if (rc == 0)
+        rc = measure_all(a);
     progress_end(&a->progress);
     crew_end(&a->ours);
     crew_end(&a->gloo);
@@ -171,7 +208,13 @@ int verb_bench_allreduce(struct cli *c)
                           .rows = json_array(),
                           .python = opt_text(c, OPT_PYTHON),
                           .mbit = (unsigned)opt_uint(c, OPT_RATE_MBIT),
-                          .rounds = (unsigned)opt_uint(c, OPT_REPEAT)};
+                          .rounds = (unsigned)opt_uint(c, OPT_REPEAT),
+                          .faults = {.size = sizeof(px_faults),
+                                     .seed = (uint32_t)opt_uint(c, OPT_SEED),
+                                     .lose = opt_float(c, OPT_LOSS) / 100,
+                                     .twice = opt_float(c, OPT_DUP) / 100,
+                                     .flip = opt_float(c, OPT_CORRUPT) / 100}};
+    a.faulty = a.faults.lose > 0 || a.faults.twice > 0 || a.faults.flip > 0;
     signal(SIGPIPE, SIG_IGN);
     interrupt_poll(1);
     int rc = sizes(&a);

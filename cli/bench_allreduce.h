@@ -14,6 +14,7 @@ struct crew_cost {
     double seconds, cpu_s; /* of the slowest; of all together */
     double again, dropped; /* packets */
     int wrong;             /* workers whose result is not what it should be */
+    unsigned digest;       /* of the result */
 };
 
 /* Workers of one kind, one on each host. They read "SIZE ROUND" lines and answer with one line. */
