@@ -110,6 +110,9 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"format", "PLEXUS_GRADIENT_FORMAT", 0, TYPE_CHOICE, "i16", NULL, "i16 i8 i4", .umin = 0u, .umax = 0u},
     {"values", "PLEXUS_PACKET_VALUES", 0, TYPE_UINT, "688", NULL, NULL, .umin = 16u, .umax = 1536u},
     {"rate", "PLEXUS_RATE_MBIT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 100000u},
+    {"loss", "PLEXUS_LOSS", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
+    {"dup", "PLEXUS_DUP", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
+    {"corrupt", "PLEXUS_CORRUPT", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
     {"peer", "PLEXUS_PYTHON", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"cross", "PLEXUS_CROSS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"shape", "PLEXUS_SHAPE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -399,6 +402,10 @@ static const struct cli_verb_opt opts_bench_allreduce[] = {
     {OPT_RATE_MBIT, "0"},
     {OPT_REPEAT, "7"},
     {OPT_PYTHON, NULL},
+    {OPT_LOSS, "0"},
+    {OPT_DUP, "0"},
+    {OPT_CORRUPT, "0"},
+    {OPT_SEED, "1"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1628,8 +1635,8 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench pipeline --parts line,start --repeat 1\n"
     "      The model inside, some seconds.\n",
     opts_bench_pipeline, sizeof opts_bench_pipeline / sizeof *opts_bench_pipeline, 0, 0, verb_bench_pipeline},
-    {"bench allreduce", "workers that sum gradients, beside gloo", "plexus bench allreduce [options]",
-    "plexus bench allreduce: workers that sum gradients, beside gloo\n"
+    {"bench allreduce", "workers that sum gradients, beside gloo and OpenMPI", "plexus bench allreduce [options]",
+    "plexus bench allreduce: workers that sum gradients, beside gloo and OpenMPI\n"
     "\n"
     "usage: plexus bench allreduce [options]\n"
     "\n"
@@ -1640,9 +1647,14 @@ const struct cli_verb cli_verbs[] = {
     "of f32 over the time of the slowest worker; processor seconds of all workers for\n"
     "a gigabyte of f32; bytes that one worker sends.\n"
     "\n"
-    "With --peer PYTHON torch's gloo sums the same sizes on the same lines, one\n"
-    "operation of each in turns. Namespaces need root; without it everything runs\n"
-    "over loopback, unshaped. Figures are medians of --repeat rounds.\n"
+    "With --loss, --dup or --corrupt the same rounds run again while every host\n"
+    "loses, doubles or damages datagrams (BPF at its entry): sums must keep their\n"
+    "bits.\n"
+    "\n"
+    "With --peer PYTHON torch's gloo and OpenMPI (by mpi4py and mpirun) sum the same\n"
+    "sizes on the same lines, one operation of each in turns, as far as this Python\n"
+    "has them. Namespaces need root; without it everything runs over loopback,\n"
+    "unshaped. Figures are medians of --repeat rounds.\n"
     "\n"
     "options:\n"
     "      --local N           Workers, each in a network namespace. [2]\n"
@@ -1654,8 +1666,14 @@ const struct cli_verb cli_verbs[] = {
     "                          all. [0]\n"
     "      --repeat N          Repeat every measurement N times and take the median.\n"
     "                          [7]\n"
-    "      --peer PYTHON       Python with torch, whose gloo sums the same sizes in\n"
-    "                          turns.\n"
+    "      --peer PYTHON       Python with torch (gloo) or mpi4py (OpenMPI), which\n"
+    "                          sum the same sizes in turns.\n"
+    "      --loss PCT          Lose so many per cent of the datagrams, drawn from\n"
+    "                          --seed. [0]\n"
+    "      --dup PCT           Double so many. [0]\n"
+    "      --corrupt PCT       Flip one bit in so many. [0]\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given. [1]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -2680,6 +2698,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_CHUNK               --chunk N\n"
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
+    "  PLEXUS_CORRUPT             --corrupt PCT\n"
     "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CPU                 --cpu MASK\n"
     "  PLEXUS_CROSS               --cross\n"
@@ -2694,6 +2713,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DRAFT               --draft HOW\n"
     "  PLEXUS_DRAFT_BLOCKS        --draft-blocks N\n"
     "  PLEXUS_DRAFT_MAX           --draft-max N\n"
+    "  PLEXUS_DUP                 --dup PCT\n"
     "  PLEXUS_FILE                --file FILE\n"
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_GRADIENT_FORMAT     --format i16|i8|i4\n"
@@ -2714,6 +2734,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_LISTEN              --listen MULTIADDR\n"
     "  PLEXUS_LOCAL               --local N\n"
     "  PLEXUS_LOOKUPS             --lookups N\n"
+    "  PLEXUS_LOSS                --loss PCT\n"
     "  PLEXUS_MAX_TOKENS          --max-tokens N\n"
     "  PLEXUS_MDNS                --mdns\n"
     "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
@@ -2829,7 +2850,7 @@ const struct cli_topic cli_topics[] = {
     "  plexus bench pipeline [options]\n"
     "      one model over several nodes, beside one process\n"
     "  plexus bench allreduce [options]\n"
-    "      workers that sum gradients, beside gloo\n"
+    "      workers that sum gradients, beside gloo and OpenMPI\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"dht",

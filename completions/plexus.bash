@@ -130,6 +130,9 @@ _plexus()
     --format) COMPREPLY=($(compgen -W "i16 i8 i4" -- "$cur")); return ;;
     --values) return ;;
     --rate) return ;;
+    --loss) return ;;
+    --dup) return ;;
+    --corrupt) return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --shape) return ;;
     --types) return ;;
@@ -275,7 +278,7 @@ _plexus()
         fi ;;
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--local --size --format --values --rate --repeat --peer --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--local --size --format --values --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

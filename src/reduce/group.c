@@ -27,6 +27,7 @@ struct pxi_group {
     struct pxi_slots *slots;
     struct pxi_tag_key sums; /* of our shard's answers */
     struct member members[PX_GRADIENT_WORKERS];
+    uint64_t begun_ns, now_ns;
     uint32_t outbox_max; /* a power of two */
     size_t stride;
 };
@@ -162,7 +163,22 @@ px_err pxi_group_begin(struct pxi_group *g, const struct pxi_rank_op *op)
             return err;
         }
     }
+    g->begun_ns = 0; /* the next turn knows the time */
     return PX_ERR_OK;
+}
+
+int pxi_group_gone(const struct pxi_group *g)
+{
+    for (unsigned i = 0; i < g->o.world; i++) {
+        const struct pxi_rank *r = g->members[i].rank;
+        uint64_t heard = pxi_rank_heard_ns(r);
+        if (pxi_rank_done(r) || !heard)
+            continue;
+        heard = heard > g->begun_ns ? heard : g->begun_ns;
+        if (g->now_ns > heard && g->now_ns - heard > g->o.silence_ns)
+            return (int)i;
+    }
+    return -1;
 }
 
 bool pxi_group_done(const struct pxi_group *g)
@@ -249,6 +265,8 @@ void pxi_group_turn(struct pxi_group *g, uint64_t now_ns)
     struct px_gradient_head h;
     enum px_gradient_drop why;
     px_view frame, values;
+    g->now_ns = now_ns;
+    g->begun_ns = g->begun_ns ? g->begun_ns : now_ns;
     while ((frame = pxi_rank_poll(g->members[g->o.rank].rank, now_ns)).n)
         if (pxi_gradient_read(frame, &h, &values, &why))
             contribute(g, &h, values, now_ns);
