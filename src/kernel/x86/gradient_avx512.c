@@ -1,5 +1,5 @@
-/* Gradient kernels for AVX-512: those of src/kernel/lanes, and the sums of tags. Adding packed values
- * waits for loads and stores, not for lanes: it stays that of AVX2. */
+/* Gradient kernels for AVX-512: those of src/kernel/lanes, and the sums of tags. Adding packed
+ * values waits for loads and stores, not for lanes: it stays that of AVX2. */
 #include "bpf/tag.h"
 #include "kernel/x86/ints_avx512.h"
 
