@@ -57,7 +57,7 @@ static size_t on_data(struct pxi_stream *s, px_view bytes)
     static const struct pxi_wire_events events = {begin, message};
     struct pxi_hop *h = s->user;
     size_t took;
-    h->heard_ns = timers(h)->now_ns;
+    pxi_pulse_heard(&h->pulse, timers(h)->now_ns);
     px_err err = pxi_wire_read(&h->in, bytes, &events, h, &took);
     if (err == PX_ERR_RESET) /* closed from inside a message */
         return bytes.n;
@@ -97,12 +97,14 @@ static void probe(struct pxi_timer *t, uint64_t now_ns)
     }
     if (pxi_peer_equal(&h->peer, pxi_host_self(h->host)))
         return; /* who is silent himself cannot tell */
-    if (now_ns - h->heard_ns > (uint64_t)PXI_LIMIT_STAGE_SILENCE_MS * PXI_MS ||
-        !pxi_wire_send(&h->out, &ping, px_view_of(NULL, 0))) {
+    uint64_t wait_ns = pxi_pulse_look(&h->pulse, now_ns);
+    bool due = now_ns - h->probed_ns >= (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS;
+    if (!wait_ns || (due && !pxi_wire_send(&h->out, &ping, px_view_of(NULL, 0)))) {
         lose(h, PX_ERR_TIMEOUT);
         return;
     }
-    pxi_timer_after(timers(h), t, (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS);
+    h->probed_ns = due ? now_ns : h->probed_ns;
+    pxi_timer_after(timers(h), t, wait_ns);
 }
 
 /* ------------------------------------------------------------------------ opening */
@@ -111,7 +113,8 @@ static void opened(struct pxi_hop *h)
 {
     h->up = true;
     h->out.stream = h->stream;
-    h->heard_ns = timers(h)->now_ns;
+    h->probed_ns = timers(h)->now_ns;
+    pxi_pulse_begin(&h->pulse, h->probed_ns);
     if (h->stream->conn->ops && h->stream->conn->ops->prompt)
         h->stream->conn->ops->prompt(h->stream->conn);
     pxi_timer_after(timers(h), &h->probe, (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS);

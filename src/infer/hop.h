@@ -6,6 +6,7 @@
 #ifndef PXI_INFER_HOP_H
 #define PXI_INFER_HOP_H
 
+#include "infer/pulse.h"
 #include "infer/wire.h"
 #include "net/host.h"
 
@@ -38,7 +39,8 @@ struct pxi_hop {
     struct pxi_wire_in in;
     struct pxi_wire_out out;
     struct pxi_timer probe; /* also runs while the stream is being opened */
-    uint64_t session, heard_ns;
+    struct pxi_pulse pulse;
+    uint64_t session, probed_ns;
     bool up, opening;
 };
 

@@ -47,6 +47,7 @@ struct pxi_run {
     uint32_t cut;            /* what the worker used and is to be forgotten begins here */
     bool held;               /* the stream waits until rows were evaluated */
     struct pxi_timer alive;  /* while it does, so do the probes behind: the predecessor is told */
+    uint64_t told_ns;        /* so it was while a long message came, last then */
 
     uint32_t *words;   /* [positions] of the context: tokens with their want bit */
     uint32_t *chosen;  /* [positions + 1]: tokens that the last stage sampled, by index */
