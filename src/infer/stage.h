@@ -46,6 +46,7 @@ struct pxi_stage_status {
     uint64_t taken;      /* bytes of INPUT that came over streams */
     uint64_t copied;     /* of them, those that were not decrypted to where they are used */
     bool busy;           /* the worker computes for it now */
+    uint8_t dtype;       /* of hidden states: of its sessions', the one that loses most; 0: none */
 };
 /* The i-th stage; false past the end. */
 bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_status *out);
