@@ -15,7 +15,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "crypto/cert.h"
+#include "crypto/shake.h"
 #include "io/loop.h"
 #include "io/quic.h"
 #include "net/host.h"
@@ -28,6 +28,7 @@ struct peer {
     struct pxi_host *host;
     struct pxi_key *key;
     struct pxi_cert *cert;
+    struct pxi_shaker *shaker;
     struct pxi_quic_io *io;
 };
 
@@ -36,14 +37,15 @@ static void open_peer(struct peer *p, uint8_t seed)
     uint8_t bytes[32] = {seed};
     p->key = pxi_key_from_seed(bytes);
     if (pxi_loop_open(&p->loop) ||
-        pxi_cert_new(p->key, pxi_random_system(), pxi_clock_wall_s(), &p->cert))
+        pxi_cert_new(p->key, pxi_random_system(), pxi_clock_wall_s(), &p->cert) ||
+        pxi_shaker_new(p->cert, &p->shaker))
         exit(1);
     struct pxi_host_options o = {.key = p->key,
                                  .timers = pxi_loop_timers(p->loop),
                                  .random = pxi_random_system(),
                                  .wall_s = pxi_clock_wall_s};
     p->host = pxi_host_new(&o);
-    p->io = p->host ? pxi_quic_io_new(p->loop, p->host, p->cert) : NULL;
+    p->io = p->host ? pxi_quic_io_new(p->loop, p->host, p->shaker) : NULL;
     if (!p->io)
         exit(1);
 }
@@ -301,6 +303,7 @@ int main(int argc, char **argv)
     pxi_quic_io_free(p.io);
     pxi_host_free(p.host);
     pxi_loop_close(p.loop);
+    pxi_shaker_free(p.shaker);
     pxi_cert_free(p.cert);
     pxi_key_free(p.key);
     kill(pid, SIGKILL);

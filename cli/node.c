@@ -52,6 +52,8 @@ px_node_options node_options(const struct cli *c)
     list(c, "allow", OPT_ALLOW, &o.allow, &o.allow_count);
     if (has(c, "mdns-interval"))
         o.mdns_interval_ms = (uint32_t)opt_uint(c, OPT_MDNS_INTERVAL);
+    if (has(c, "spin-us"))
+        o.spin_us = opt_uint(c, OPT_SPIN_US) ? (int32_t)opt_uint(c, OPT_SPIN_US) : -1;
     return o;
 }
 

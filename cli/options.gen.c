@@ -34,6 +34,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"no-mdns", "PLEXUS_NO_MDNS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"portmap", "PLEXUS_PORTMAP", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"slow-ms", "PLEXUS_SLOW_MS", 0, TYPE_UINT, "500", NULL, NULL, .umin = 1u, .umax = 60000u},
+    {"spin-us", "PLEXUS_SPIN_US", 0, TYPE_UINT, "50", NULL, NULL, .umin = 0u, .umax = 1000u},
     {"api", "PLEXUS_API", 0, TYPE_TEXT, "127.0.0.1:7878", NULL, NULL, .umin = 0u, .umax = 0u},
     {"api-token", "PLEXUS_API_TOKEN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"api-host", "PLEXUS_API_HOST", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -482,6 +483,7 @@ static const struct cli_verb_opt opts_up[] = {
     {OPT_PORTMAP, NULL},
     {OPT_GOSSIPSUB, NULL},
     {OPT_SLOW_MS, "500"},
+    {OPT_SPIN_US, "50"},
     {OPT_STORE_QUOTA, "0"},
     {OPT_SHA256, NULL},
     {OPT_API, "127.0.0.1:7878"},
@@ -658,6 +660,7 @@ static const struct cli_verb_opt opts_interop_peer[] = {
     {OPT_AUTONAT, NULL},
     {OPT_MDNS, NULL},
     {OPT_MDNS_INTERVAL, "10000"},
+    {OPT_SPIN_US, "50"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1973,6 +1976,8 @@ const struct cli_verb cli_verbs[] = {
     "      --gossipsub         Take part in gossipsub.\n"
     "      --slow-ms MS        Peers that answer a heartbeat later than this are\n"
     "                          ranked below the others. [500]\n"
+    "      --spin-us US        Look for the next message so long before sleeping,\n"
+    "                          when messages come that fast; 0: never. [50]\n"
     "      --store-quota BYTES\n"
     "                          Most bytes of models on the disk; the least recently\n"
     "                          used go first. 0: no limit. [0]\n"
@@ -2497,7 +2502,7 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Operations: dial, ping, identify, echo, reqres, perf, raw, handshakes, hold,\n"
     "hangup, conns, addrs, protocols, kad-put, kad-get, provide, find-providers,\n"
-    "find-peer, closest, sub, unsub, pub, wait-..., cid, rss, sleep, quit.\n"
+    "find-peer, closest, sub, unsub, pub, wait-..., cid, rss, loop, sleep, quit.\n"
     "\n"
     "options:\n"
     "      --listen MULTIADDR  Listen there; may be repeated. Port 0 picks one.\n"
@@ -2530,6 +2535,8 @@ const struct cli_verb cli_verbs[] = {
     "                          and help others to.\n"
     "      --mdns              Find peers on the local network.\n"
     "      --mdns-interval MS  Time between mDNS queries. [10000]\n"
+    "      --spin-us US        Look for the next message so long before sleeping,\n"
+    "                          when messages come that fast; 0: never. [50]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -2739,6 +2746,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SHA256              --sha256\n"
     "  PLEXUS_SHAPE               --shape NAME\n"
     "  PLEXUS_SLOW_MS             --slow-ms MS\n"
+    "  PLEXUS_SPIN_US             --spin-us US\n"
     "  PLEXUS_STAGES              --stages N\n"
     "  PLEXUS_STOP                --stop TEXT\n"
     "  PLEXUS_STORE_QUOTA         --store-quota BYTES\n"

@@ -37,6 +37,7 @@ enum {
     OPT_NO_MDNS,
     OPT_PORTMAP,
     OPT_SLOW_MS,
+    OPT_SPIN_US,
     OPT_API,
     OPT_API_TOKEN,
     OPT_API_HOST,

@@ -66,6 +66,7 @@ _plexus()
     --allow) return ;;
     --port) return ;;
     --slow-ms) return ;;
+    --spin-us) return ;;
     --api) return ;;
     --api-token) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --api-host) return ;;
@@ -316,7 +317,7 @@ _plexus()
         fi ;;
     "up")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --private --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --store-quota --sha256 --api --api-token --api-host --model --swarm --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--listen --announce --port --public --key --security --psk --private --bootstrap --allow --dht --dht-protocol --relay --dcutr --autonat --no-mdns --mdns-interval --portmap --gossipsub --slow-ms --spin-us --store-quota --sha256 --api --api-token --api-host --model --swarm --parallel --ctx -t --threads --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -424,7 +425,7 @@ _plexus()
         fi ;;
     "interop-peer")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--listen --announce --security --muxers --key --key-type --seed --psk --dht --dht-protocol --gossipsub --gossipsub-nosign --relay --dcutr --autonat --mdns --mdns-interval --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--listen --announce --security --muxers --key --key-type --seed --psk --dht --dht-protocol --gossipsub --gossipsub-nosign --relay --dcutr --autonat --mdns --mdns-interval --spin-us --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

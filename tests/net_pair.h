@@ -5,7 +5,7 @@
 #ifndef NET_PAIR_H
 #define NET_PAIR_H
 
-#include "crypto/cert.h"
+#include "crypto/shake.h"
 #include "net/host.h"
 #include "net/memlink.h"
 #include "net/upgrade.h"
@@ -17,6 +17,7 @@ struct node {
     struct pxi_host *host;
     struct pxi_upgrader up;
     struct pxi_cert *cert;
+    struct pxi_shaker *shaker;
     struct pxi_upgrade *u;
     struct pxi_conn *conn;
     unsigned done;
@@ -66,9 +67,11 @@ static inline bool node_open(struct node *n, uint64_t seed, enum pxi_security fi
     n->up.host = n->host;
     if (n->key && (first == PXI_SECURITY_TLS || second == PXI_SECURITY_TLS))
         pxi_cert_new(n->key, &n->random, net_wall_s(), &n->cert);
+    if (n->cert)
+        pxi_shaker_new(n->cert, &n->shaker);
     n->up.security[0] = first;
     n->up.security[1] = second;
-    n->up.cert = n->cert;
+    n->up.shaker = n->shaker;
     return n->host != NULL;
 }
 
@@ -79,6 +82,7 @@ static inline void node_close(struct node *n)
     pxi_host_free(n->host);
     net_run(5 * PXI_SECOND);
     pxi_key_free(n->key);
+    pxi_shaker_free(n->shaker);
     pxi_cert_free(n->cert);
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/fold.h"
 #include "base/rng.h"
-#include "crypto/cert.h"
+#include "crypto/shake.h"
 #include "net/host.h"
 #include "net/limits.h"
 #include "net/quic.h"
@@ -31,7 +31,7 @@ struct sim;
 struct sim_host {
     struct sim *sim;
     struct pxi_key *key;
-    struct pxi_cert *cert;
+    struct pxi_shaker *shaker;
     struct pxi_host *host;
     struct pxi_quic *q;
     struct pxi_quic_transport transport;
@@ -112,7 +112,7 @@ static const struct pxi_pages sim_pages = {sim_reserve, sim_discard, sim_release
 
 /* Made once for all networks of the process. */
 static struct pxi_key *sim_keys[SIM_HOSTS + 1];
-static struct pxi_cert *sim_certs[SIM_HOSTS + 1];
+static struct pxi_shaker *sim_shakers[SIM_HOSTS + 1];
 
 /* Of hosts that are added now; NULL: the usual ones. */
 static const struct pxi_net_limits *sim_limits;
@@ -127,12 +127,14 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     h->random = pxi_random_seeded(s->rng.state + s->count);
     if (!sim_keys[s->count]) {
         sim_keys[s->count] = pxi_key_from_seed(seed);
-        CHECK_EQ(pxi_cert_new(sim_keys[s->count], pxi_random_system(), sim_wall_s(),
-                              &sim_certs[s->count]),
+        struct pxi_cert *cert;
+        CHECK_EQ(pxi_cert_new(sim_keys[s->count], pxi_random_system(), sim_wall_s(), &cert),
                  PX_ERR_OK);
+        CHECK_EQ(pxi_shaker_new(cert, &sim_shakers[s->count]), PX_ERR_OK);
+        pxi_cert_free(cert);
     }
     h->key = sim_keys[s->count];
-    h->cert = sim_certs[s->count];
+    h->shaker = sim_shakers[s->count];
     h->addr = (struct pxi_udp_addr){.family = 4, .ip = {10, 0, 0, (uint8_t)s->count}, .port = 4001};
     struct pxi_host_options ho = {
         .key = h->key, .timers = &s->timers, .random = &h->random, .limits = sim_limits};
@@ -141,7 +143,7 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
     struct pxi_quic_options o = {0};
     if (more)
         o = *more;
-    o.cert = h->cert;
+    o.shaker = h->shaker;
     o.timers = &s->timers;
     o.random = &h->random;
     o.faults = pxi_host_faults(h->host);

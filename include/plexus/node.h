@@ -43,6 +43,8 @@ typedef struct px_node_options {
     int interop;               /* serve the test protocols: echo, perf, request-response */
     uint32_t mdns_interval_ms; /* 0: 10,000 */
     uint32_t slow_ms;          /* a peer slower than this is ranked below others; 0: 500 */
+    int32_t spin_us;           /* look for events so long before sleeping, when they come that fast;
+                                * 0: 50; below 0, and on one processor: never */
     const char *http;          /* ADDRESS:PORT of the HTTP API, or a port of loopback; NULL: none */
     int http_any_port;         /* when that port is taken, serve at another and say so */
     int http_token;            /* ask for the token on loopback too */

@@ -4,6 +4,7 @@
 
 struct pxi_chunk {
     struct pxi_chunk *next;
+    const uint8_t *at; /* the bytes: behind the structure, or lent */
     uint32_t begin, end, cap;
     uint8_t bytes[];
 };
@@ -19,6 +20,11 @@ static unsigned size_class(size_t bytes)
     while (i + 1 < PXI_QUEUE_SIZES && SIZES[i] < bytes)
         i++;
     return i;
+}
+
+static bool is_lent(const struct pxi_chunk *c)
+{
+    return c->at != c->bytes;
 }
 
 static struct pxi_chunk *pool_take(struct pxi_queue_pool *pool, unsigned i)
@@ -56,6 +62,7 @@ static struct pxi_chunk *chunk_new(struct pxi_queue *q, size_t want)
         q->spare = c->next;
     if (c) {
         c->next = NULL;
+        c->at = c->bytes;
         c->begin = c->end = 0;
     }
     return c;
@@ -111,7 +118,7 @@ size_t pxi_queue_put(struct pxi_queue *q, const void *p, size_t n)
     size_t room = q->max > q->n ? q->max - q->n : 0, left = n < room ? n : room, taken = 0;
     while (left) {
         struct pxi_chunk *c = q->tail;
-        if (!c || c->end == c->cap) {
+        if (!c || is_lent(c) || c->end == c->cap) {
             c = chunk_new(q, left > q->n ? left : q->n);
             if (!c)
                 break;
@@ -127,12 +134,72 @@ size_t pxi_queue_put(struct pxi_queue *q, const void *p, size_t n)
     return taken;
 }
 
+size_t pxi_queue_lend(struct pxi_queue *q, const void *p, size_t n)
+{
+    const uint8_t *from = p;
+    size_t room = q->max > q->n ? q->max - q->n : 0, left = n < room ? n : room, taken = 0;
+    while (taken < left) {
+        struct pxi_chunk *c = chunk_new(q, 0);
+        if (!c)
+            break;
+        c->at = from + taken;
+        c->end = left - taken < CHUNK_MAX ? (uint32_t)(left - taken) : CHUNK_MAX;
+        chunk_join(q, c);
+        taken += c->end;
+    }
+    q->n += taken;
+    q->lent += taken;
+    return taken;
+}
+
+/* Another chunk in the place of c, which is behind `before` (NULL: the first), with bytes of its
+ * own. NULL without memory. */
+static struct pxi_chunk *chunk_own(struct pxi_queue *q, struct pxi_chunk *before,
+                                   struct pxi_chunk *c)
+{
+    struct pxi_chunk *own = chunk_new(q, c->end - c->begin);
+    if (!own)
+        return NULL;
+    own->end = c->end - c->begin;
+    memcpy(own->bytes, c->at + c->begin, own->end);
+    own->next = c->next;
+    *(before ? &before->next : &q->head) = own;
+    if (q->tail == c)
+        q->tail = own;
+    if (q->mark == c) {
+        q->mark = own;
+        q->mark_at -= c->begin;
+    }
+    q->lent -= own->end;
+    if (q->pool)
+        pool_give(q->pool, c);
+    else
+        pxi_free(c);
+    return own;
+}
+
+bool pxi_queue_own(struct pxi_queue *q)
+{
+    struct pxi_chunk *before = NULL;
+    for (struct pxi_chunk *c = q->head; c && q->lent; c = c->next) {
+        if (is_lent(c) && !(c = chunk_own(q, before, c)))
+            return false;
+        before = c;
+    }
+    return true;
+}
+
+bool pxi_queue_is_lent(const struct pxi_queue *q)
+{
+    return q->head && is_lent(q->head);
+}
+
 px_view pxi_queue_peek(const struct pxi_queue *q, size_t skip)
 {
     for (struct pxi_chunk *c = q->head; c; c = c->next) {
         size_t held = c->end - c->begin;
         if (skip < held)
-            return px_view_of(c->bytes + c->begin + skip, held - skip);
+            return px_view_of(c->at + c->begin + skip, held - skip);
         skip -= held;
     }
     return px_view_of(NULL, 0);
@@ -146,7 +213,7 @@ px_view pxi_queue_peek_unread(const struct pxi_queue *q)
         c = c->next;
         at = c ? c->begin : 0;
     }
-    return c ? px_view_of(c->bytes + at, c->end - at) : px_view_of(NULL, 0);
+    return c ? px_view_of(c->at + at, c->end - at) : px_view_of(NULL, 0);
 }
 
 void pxi_queue_read(struct pxi_queue *q, size_t n)
@@ -171,6 +238,7 @@ void pxi_queue_drop(struct pxi_queue *q, size_t n)
         size_t held = c->end - c->begin, part = held < n ? held : n;
         c->begin += (uint32_t)part;
         q->n -= part;
+        q->lent -= is_lent(c) ? part : 0;
         q->read -= q->read < part ? q->read : part;
         n -= part;
         if (q->mark == c && q->mark_at < c->begin)

@@ -7,15 +7,21 @@
  * after it are unread. Long chunks that were dropped are kept for the next bytes until the queue is
  * empty, so that a steady flow allocates nothing; queues of one owner may share a pool instead, and
  * then a queue that is empty again and again allocates nothing either.
+ *
+ * Bytes may also be lent: they stay where they are, in order among those that were put, until they
+ * are dropped or the lender wants its memory back.
  */
 #ifndef PXI_BASE_QUEUE_H
 #define PXI_BASE_QUEUE_H
+
+#include <stdbool.h>
 
 #include "plexus/view.h"
 
 struct pxi_queue {
     struct pxi_chunk *head, *tail;
     size_t n, max;               /* bytes held; most that may be held */
+    size_t lent;                 /* of the bytes held, those that belong to somebody else */
     struct pxi_chunk *mark;      /* where the unread bytes begin; NULL: at the end */
     struct pxi_chunk *spare;     /* dropped chunks for the next bytes */
     size_t read;                 /* bytes from the front to the mark */
@@ -40,6 +46,17 @@ void pxi_queue_pool_clear(struct pxi_queue_pool *p);
 
 /* Append as many of the n bytes as the maximum and memory allow; returns how many. */
 size_t pxi_queue_put(struct pxi_queue *q, const void *p, size_t n);
+
+/* Append bytes without copying them, as many as the maximum and memory (for their description)
+ * allow; returns how many. They must stay as they are until they are dropped or owned. */
+size_t pxi_queue_lend(struct pxi_queue *q, const void *p, size_t n);
+
+/* Copy lent bytes that are still held: their lender may do with them what it wants. false: no
+ * memory, some are still lent. */
+bool pxi_queue_own(struct pxi_queue *q);
+
+/* Whether the first byte is lent. */
+bool pxi_queue_is_lent(const struct pxi_queue *q);
 
 /* The first bytes that lie together, starting `skip` bytes after the front; empty at the end. */
 px_view pxi_queue_peek(const struct pxi_queue *q, size_t skip);

@@ -48,15 +48,36 @@ static int begin(struct pxi_aead *a, uint64_t counter, px_view ad)
             (ad.n <= INT_MAX && EVP_CipherUpdate(a->ctx, NULL, &len, ad.p, (int)ad.n)));
 }
 
-int pxi_aead_seal(struct pxi_aead *a, uint64_t counter, px_view ad, const uint8_t *in, size_t n,
-                  uint8_t *out)
+int pxi_aead_seal_gaps(struct pxi_aead *a, uint64_t counter, px_view ad, const uint8_t *in,
+                       size_t n, const struct pxi_gaps *gaps, uint8_t *out)
 {
     int len;
     if (!a->sealing || n > INT_MAX - PXI_AEAD_TAG || !begin(a, counter, ad))
         return 0;
-    return (n == 0 || EVP_EncryptUpdate(a->ctx, out, &len, in, (int)n)) &&
+    return pxi_cipher_gather(a->ctx, in, n, gaps, out) &&
            EVP_EncryptFinal_ex(a->ctx, out + n, &len) &&
            EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_GET_TAG, PXI_AEAD_TAG, out + n);
+}
+
+int pxi_aead_seal(struct pxi_aead *a, uint64_t counter, px_view ad, const uint8_t *in, size_t n,
+                  uint8_t *out)
+{
+    return pxi_aead_seal_gaps(a, counter, ad, in, n, NULL, out);
+}
+
+/* The nonce, the associated data and the tag, which is copied first. */
+static int begin_open(struct pxi_aead *a, uint64_t counter, px_view ad, const uint8_t *in, size_t n,
+                      uint8_t tag[PXI_AEAD_TAG])
+{
+    if (a->sealing || n < PXI_AEAD_TAG || n > INT_MAX || !begin(a, counter, ad))
+        return 0;
+    memcpy(tag, in + n - PXI_AEAD_TAG, PXI_AEAD_TAG);
+    return 1;
+}
+
+static int check_tag(struct pxi_aead *a, uint8_t tag[PXI_AEAD_TAG])
+{
+    return EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_SET_TAG, PXI_AEAD_TAG, tag) > 0;
 }
 
 int pxi_aead_open(struct pxi_aead *a, uint64_t counter, px_view ad, const uint8_t *in, size_t n,
@@ -64,16 +85,32 @@ int pxi_aead_open(struct pxi_aead *a, uint64_t counter, px_view ad, const uint8_
 {
     uint8_t tag[PXI_AEAD_TAG];
     int len;
-    if (a->sealing || n < PXI_AEAD_TAG || n > INT_MAX || !begin(a, counter, ad))
+    if (!begin_open(a, counter, ad, in, n, tag))
         return 0;
     n -= PXI_AEAD_TAG;
-    memcpy(tag, in + n, sizeof tag);
-    if (EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_SET_TAG, PXI_AEAD_TAG, tag) > 0 &&
-        (n == 0 || EVP_DecryptUpdate(a->ctx, out, &len, in, (int)n)) &&
+    if (check_tag(a, tag) && (n == 0 || EVP_DecryptUpdate(a->ctx, out, &len, in, (int)n)) &&
         EVP_DecryptFinal_ex(a->ctx, tag, &len))
         return 1;
     if (n)
         memset(out, 0, n); /* forged plaintext is nobody's business */
+    ERR_clear_error();
+    return 0;
+}
+
+int pxi_aead_open_land(struct pxi_aead *a, uint64_t counter, px_view ad, uint8_t *bytes, size_t n,
+                       const struct pxi_landing *land)
+{
+    uint8_t tag[PXI_AEAD_TAG];
+    int len;
+    if (!begin_open(a, counter, ad, bytes, n, tag))
+        return 0;
+    n -= PXI_AEAD_TAG;
+    if (check_tag(a, tag) && pxi_cipher_scatter(a->ctx, bytes, n, land) &&
+        EVP_DecryptFinal_ex(a->ctx, tag, &len))
+        return 1;
+    memset(bytes, 0, n);
+    if (land && land->n)
+        memset(land->p, 0, land->n);
     ERR_clear_error();
     return 0;
 }

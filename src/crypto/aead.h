@@ -2,6 +2,7 @@
 #ifndef PXI_CRYPTO_AEAD_H
 #define PXI_CRYPTO_AEAD_H
 
+#include "crypto/gaps.h"
 #include "crypto/random.h"
 #include "plexus/view.h"
 
@@ -19,6 +20,12 @@ int pxi_aead_seal(struct pxi_aead *a, uint64_t counter, px_view ad, const uint8_
 /* Decrypt n bytes of which the last 16 are the tag; n - 16 bytes at out (may be in). 0: forged. */
 int pxi_aead_open(struct pxi_aead *a, uint64_t counter, px_view ad, const uint8_t *in, size_t n,
                   uint8_t *out);
+/* The same from plaintext with gaps, and in place but for what lands (land->lead + land->n is at
+ * most n - 16); either may be NULL. */
+int pxi_aead_seal_gaps(struct pxi_aead *a, uint64_t counter, px_view ad, const uint8_t *in,
+                       size_t n, const struct pxi_gaps *gaps, uint8_t *out);
+int pxi_aead_open_land(struct pxi_aead *a, uint64_t counter, px_view ad, uint8_t *bytes, size_t n,
+                       const struct pxi_landing *land);
 
 /* Key pair from random bytes, and the shared secret; 0 when the result is all zero (small-order
  * point), which every caller must treat as an attack. */

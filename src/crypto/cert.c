@@ -14,8 +14,6 @@ const uint8_t pxi_cert_oid[10] = {0x2b, 0x06, 0x01, 0x04, 0x01, 0x83, 0xa2, 0x5a
 
 struct pxi_cert {
     struct pxi_buf der, key;
-    _Atomic(void *) slot;
-    void (*_Atomic drop)(void *value);
 };
 
 /* A P-256 key from the given random bytes; numbers beyond the order (one in 2^32) are passed. */
@@ -164,8 +162,6 @@ void pxi_cert_free(struct pxi_cert *c)
 {
     if (!c)
         return;
-    if (c->slot)
-        c->drop(c->slot);
     if (c->key.n)
         OPENSSL_cleanse(c->key.p, c->key.n);
     pxi_buf_deinit(&c->der);
@@ -181,17 +177,4 @@ px_view pxi_cert_der(const struct pxi_cert *c)
 px_view pxi_cert_key_der(const struct pxi_cert *c)
 {
     return px_view_of(c->key.p, c->key.n);
-}
-
-void *pxi_cert_slot_get(const struct pxi_cert *c)
-{
-    return atomic_load(&((struct pxi_cert *)c)->slot);
-}
-
-void *pxi_cert_slot_set(const struct pxi_cert *c, void *value, void (*drop)(void *value))
-{
-    struct pxi_cert *mine = (struct pxi_cert *)c; /* the slot is a cache, not part of the value */
-    void *kept = NULL;
-    atomic_store(&mine->drop, drop);
-    return atomic_compare_exchange_strong(&mine->slot, &kept, value) ? value : kept;
 }

@@ -55,9 +55,4 @@ px_view pxi_cert_peer_host(const struct pxi_cert_peer *p);
 bool pxi_cert_peer_signed(const struct pxi_cert_peer *p, unsigned scheme, px_view message,
                           px_view signature);
 
-/* For crypto/tls: what it derives from a certificate and keeps with it. set answers what is kept,
- * which is not `value` when another thread was first; then the caller drops its own. */
-void *pxi_cert_slot_get(const struct pxi_cert *c);
-void *pxi_cert_slot_set(const struct pxi_cert *c, void *value, void (*drop)(void *value));
-
 #endif

@@ -49,3 +49,34 @@ void pxi_md_give(EVP_MD_CTX *ctx)
     }
     EVP_MD_CTX_free(ctx);
 }
+
+static int step(EVP_CIPHER_CTX *ctx, uint8_t *out, const uint8_t *in, size_t n)
+{
+    int len;
+    return n == 0 || EVP_CipherUpdate(ctx, out, &len, in, (int)n);
+}
+
+int pxi_cipher_gather(EVP_CIPHER_CTX *ctx, const uint8_t *plain, size_t n,
+                      const struct pxi_gaps *gaps, uint8_t *out)
+{
+    size_t at = 0;
+    for (unsigned i = 0; gaps && i < gaps->n; i++) {
+        const struct pxi_gap *g = &gaps->of[i];
+        size_t begin = (size_t)(g->to - plain);
+        if (!step(ctx, out + at, plain + at, begin - at) ||
+            !step(ctx, out + begin, g->from.p, g->from.n))
+            return 0;
+        at = begin + g->from.n;
+    }
+    return step(ctx, out + at, plain + at, n - at);
+}
+
+int pxi_cipher_scatter(EVP_CIPHER_CTX *ctx, uint8_t *bytes, size_t n,
+                       const struct pxi_landing *land)
+{
+    if (!land || !land->n)
+        return step(ctx, bytes, bytes, n);
+    size_t end = land->lead + land->n;
+    return step(ctx, bytes, bytes, land->lead) && step(ctx, land->p, bytes + land->lead, land->n) &&
+           step(ctx, bytes + end, bytes + end, n - end);
+}

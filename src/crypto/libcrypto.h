@@ -5,6 +5,8 @@
 #ifndef PXI_CRYPTO_LIBCRYPTO_H
 #define PXI_CRYPTO_LIBCRYPTO_H
 
+#include "crypto/gaps.h"
+
 #include <openssl/evp.h>
 #include <stdatomic.h>
 
@@ -15,6 +17,14 @@ struct pxi_algs {
 
 /* The fetched algorithms. Without them (a broken libcrypto) no caller could go on: it traps. */
 const struct pxi_algs *pxi_algs(void);
+
+/* One step of a cipher over n plaintext bytes with gaps (NULL: none) to out, which is plain or
+ * elsewhere. 1, or 0 on failure. */
+int pxi_cipher_gather(EVP_CIPHER_CTX *ctx, const uint8_t *plain, size_t n,
+                      const struct pxi_gaps *gaps, uint8_t *out);
+/* The same over n bytes of ciphertext, in place but for those that land (NULL: none do). */
+int pxi_cipher_scatter(EVP_CIPHER_CTX *ctx, uint8_t *bytes, size_t n,
+                       const struct pxi_landing *land);
 
 /* Digest contexts for one short use. Always succeeds: one context exists from the start, and a
  * caller waits for it when memory is out. Give it back soon. */

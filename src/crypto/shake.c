@@ -3,25 +3,36 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include "crypto/libcrypto.h"
 #include "crypto/shake_state.h"
 
 /* ------------------------------------------------------------- life times */
 
-px_err pxi_shaker_new(const struct pxi_shaker_options *o, struct pxi_shaker **out)
+static bool has_aes(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+#elif defined(__aarch64__) && defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_AES) != 0;
+#else
+    return false;
+#endif
+}
+
+px_err pxi_shaker_new(const struct pxi_cert *cert, struct pxi_shaker **out)
 {
     struct pxi_shaker *all = pxi_calloc(1, sizeof *all);
-    px_view der = pxi_cert_der(o->cert), key = pxi_cert_key_der(o->cert);
+    px_view der = pxi_cert_der(cert), key = pxi_cert_key_der(cert);
     const unsigned char *p = key.p;
     *out = NULL;
     if (!all)
         return PX_ERR_NOMEM;
-    all->on = o->on;
-    all->random = o->random;
-    all->alpn = o->alpn;
-    all->aes = o->aes || o->only_aes;
-    all->only_aes = o->only_aes;
+    all->aes = has_aes();
     all->der.max = PXI_CERT_MAX;
     all->key = d2i_AutoPrivateKey(NULL, &p, (long)key.n);
     px_err err = all->key ? PX_ERR_OK : PX_ERR_INVALID;
@@ -48,14 +59,25 @@ void pxi_shaker_free(struct pxi_shaker *all)
     pxi_free(all);
 }
 
-struct pxi_shake *pxi_shake_new(struct pxi_shaker *all, bool server, void *ctx)
+static bool names_fit(const struct pxi_shake_options *o)
 {
-    struct pxi_shake *s = pxi_calloc(1, sizeof *s);
+    bool fit = o->alpn_n <= PXI_LIMIT_TLS_ALPN;
+    for (size_t i = 0; i < o->alpn_n && fit; i++) {
+        size_t n = strlen(o->alpn[i]);
+        fit = n >= 1 && n <= 255;
+    }
+    return fit;
+}
+
+struct pxi_shake *pxi_shake_new(const struct pxi_shake_options *o)
+{
+    struct pxi_shake *s = names_fit(o) ? pxi_calloc(1, sizeof *s) : NULL;
     if (!s)
         return NULL;
-    s->all = all;
-    s->ctx = ctx;
-    s->server = server;
+    s->o = *o;
+    s->all = o->all;
+    s->server = o->server;
+    s->quic = o->on->own_params != NULL;
     s->group = GROUP_X25519;
     s->in.max = PXI_LIMIT_TLS_MESSAGE + 4;
     s->transcript.max = 4 * PXI_LIMIT_TLS_MESSAGE;
@@ -84,6 +106,21 @@ bool pxi_shake_done(const struct pxi_shake *s)
     return s->wait == WAIT_NONE && !s->alert;
 }
 
+const char *pxi_shake_alpn(const struct pxi_shake *s)
+{
+    return s->alpn ? s->o.alpn[s->alpn - 1] : NULL;
+}
+
+bool pxi_shake_between(const struct pxi_shake *s)
+{
+    return s->in.n == 0 && (!s->server || s->wait != WAIT_HELLO || s->retried);
+}
+
+bool pxi_shake_compatible(const struct pxi_shake *s)
+{
+    return s->server && s->session_n;
+}
+
 px_err pxi_shake_fail(struct pxi_shake *s, uint8_t alert, px_err err)
 {
     s->alert = err == PX_ERR_NOMEM ? ALERT_INTERNAL_ERROR : alert;
@@ -110,7 +147,7 @@ px_err pxi_shake_flush(struct pxi_shake *s, enum pxi_shake_level level, struct p
     px_view v = px_view_of(m->b.p, m->b.n);
     px_err err =
         m->failed ? pxi_shake_fail(s, ALERT_INTERNAL_ERROR, PX_ERR_NOMEM) : pxi_shake_note(s, v);
-    if (!err && (err = s->all->on->send(s->ctx, level, v)))
+    if (!err && (err = s->o.on->send(s->o.ctx, level, v)))
         pxi_shake_fail(s, ALERT_INTERNAL_ERROR, err);
     pxi_buf_deinit(&m->b);
     return err;
@@ -190,7 +227,8 @@ static px_err send_extensions(struct pxi_shake *s)
     size_t at;
     begin(&m, ENCRYPTED_EXTENSIONS, &at);
     size_t list = put_open(&m, 2);
-    pxi_shake_put_alpn(&m, s->all);
+    if (s->alpn)
+        pxi_shake_put_alpn(&m, &s->o.alpn[s->alpn - 1], 1);
     px_err err = pxi_shake_put_params(s, &m);
     put_close(&m, list, 2);
     if (err) {
@@ -210,7 +248,7 @@ static px_err send_extensions(struct pxi_shake *s)
 
 px_err pxi_shake_start(struct pxi_shake *s)
 {
-    pxi_random_fill(s->all->random, s->random, sizeof s->random);
+    pxi_random_fill(s->o.random, s->random, sizeof s->random);
     return pxi_shake_put_client_hello(s, px_view_of(NULL, 0));
 }
 
@@ -218,7 +256,7 @@ px_err pxi_shake_start(struct pxi_shake *s)
 
 static px_err keys(struct pxi_shake *s, const uint8_t *rx, const uint8_t *tx)
 {
-    px_err err = s->all->on->keys(s->ctx, PXI_SHAKE_APPLICATION, s->suite, rx, tx);
+    px_err err = s->o.on->keys(s->o.ctx, PXI_SHAKE_APPLICATION, s->suite, rx, tx);
     return err ? pxi_shake_fail(s, ALERT_INTERNAL_ERROR, err) : PX_ERR_OK;
 }
 
@@ -244,39 +282,56 @@ static px_view body_of(px_view message)
     return px_view_of(message.p + 4, message.n - 4);
 }
 
+/* What the server says to our protocols: one of them, or (over TCP) nothing. */
+static uint8_t take_alpn(struct pxi_shake *s, struct pxi_cursor *e)
+{
+    struct pxi_cursor list = pxi_cursor_of(take_field(e, 2));
+    px_view name = take_field(&list, 1);
+    if (!s->o.alpn_n)
+        return ALERT_UNSUPPORTED_EXTENSION;
+    if (s->alpn || !take_done(&list) || !take_done(e))
+        return ALERT_ILLEGAL_PARAMETER;
+    s->alpn = pxi_shake_find_alpn(s, name);
+    return s->alpn ? 0 : ALERT_ILLEGAL_PARAMETER;
+}
+
+static px_err take_params(struct pxi_shake *s, px_view params)
+{
+    if (!s->alpn)
+        return pxi_shake_fail(s, ALERT_NO_PROTOCOL, PX_ERR_NO_PROTOCOL);
+    if (!params.p)
+        return bad(s, ALERT_MISSING_EXTENSION);
+    px_err err = s->o.on->params(s->o.ctx, params);
+    return err ? pxi_shake_fail(s, ALERT_ILLEGAL_PARAMETER, err) : PX_ERR_OK;
+}
+
 static px_err take_extensions(struct pxi_shake *s, px_view message)
 {
     struct pxi_cursor c = pxi_cursor_of(body_of(message));
     struct pxi_cursor all = pxi_cursor_of(take_field(&c, 2));
     px_view params = {NULL, 0};
-    bool alpn = false;
     while (!all.failed && pxi_cursor_left(&all)) {
         uint32_t type = take_uint(&all, 2);
         struct pxi_cursor e = pxi_cursor_of(take_field(&all, 2));
+        uint8_t alert = 0;
         if (all.failed)
             break;
-        if (type == EXT_ALPN && !alpn) {
-            struct pxi_cursor list = pxi_cursor_of(take_field(&e, 2));
-            alpn = px_view_is(take_field(&list, 1), s->all->alpn) && take_done(&list);
-            if (!alpn || !take_done(&e))
-                return bad(s, ALERT_ILLEGAL_PARAMETER);
-        } else if (type == EXT_QUIC && !params.p) {
+        if (type == EXT_ALPN)
+            alert = take_alpn(s, &e);
+        else if (type == EXT_QUIC && s->quic && !params.p)
             params = pxi_cursor_take(&e, pxi_cursor_left(&e));
-        } else if (type == EXT_ALPN || type == EXT_QUIC) {
-            return bad(s, ALERT_ILLEGAL_PARAMETER);
-        } else if (type != EXT_GROUPS) { /* for later connections; nobody keeps it */
-            return bad(s, ALERT_UNSUPPORTED_EXTENSION);
-        }
+        else if (type == EXT_QUIC && s->quic)
+            alert = ALERT_ILLEGAL_PARAMETER;
+        else if (type != EXT_GROUPS) /* for later connections; nobody keeps it */
+            alert = ALERT_UNSUPPORTED_EXTENSION;
+        if (alert)
+            return bad(s, alert);
     }
     if (!take_done(&all) || !take_done(&c))
         return bad(s, ALERT_DECODE_ERROR);
-    if (!alpn)
-        return pxi_shake_fail(s, ALERT_NO_PROTOCOL, PX_ERR_NO_PROTOCOL);
-    if (!params.p)
-        return bad(s, ALERT_MISSING_EXTENSION);
-    px_err err = s->all->on->params(s->ctx, params);
+    px_err err = s->quic ? take_params(s, params) : PX_ERR_OK;
     if (err)
-        return pxi_shake_fail(s, ALERT_ILLEGAL_PARAMETER, err);
+        return err;
     s->wait = WAIT_CR;
     return pxi_shake_note(s, message);
 }
@@ -330,7 +385,7 @@ static px_err meet(struct pxi_shake *s, px_view der)
             err == PX_ERR_NOMEM ? err : PX_ERR_IDENTITY);
     if (!pxi_cert_peer_valid(s->peer, s->now_s))
         return pxi_shake_fail(s, ALERT_CERTIFICATE_EXPIRED, PX_ERR_IDENTITY);
-    err = s->all->on->peer(s->ctx, pxi_cert_peer_host(s->peer));
+    err = s->o.on->peer(s->o.ctx, pxi_cert_peer_host(s->peer));
     return err ? pxi_shake_fail(s, ALERT_BAD_CERTIFICATE, err) : PX_ERR_OK;
 }
 

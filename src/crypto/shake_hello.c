@@ -1,7 +1,7 @@
 /* The hellos of TLS 1.3 (RFC 8446 section 4.1): what both sides can do and which of it they use. */
 #include "crypto/shake_state.h"
 
-enum { SESSION_MAX = 32, COOKIE_MAX = 1024 };
+enum { COOKIE_MAX = 1024 };
 
 /* The random of a ServerHello that asks for another key share. */
 static const uint8_t retry_random[32] = {
@@ -21,12 +21,18 @@ static size_t put_ext(struct pxi_maker *m, unsigned type)
 
 /* ------------------------------------------------------------------- client */
 
-static void put_suites(struct pxi_maker *m, const struct pxi_shaker *all)
+/* GnuTLS, say, is 14 times slower at ChaCha20. */
+static bool no_chacha(const struct pxi_shake *s)
 {
-    uint16_t first = all->aes ? PXI_SUITE_AES_128_GCM : PXI_SUITE_CHACHA20_POLY1305;
+    return s->o.only_aes && s->all->aes;
+}
+
+static void put_suites(struct pxi_maker *m, const struct pxi_shake *s)
+{
+    uint16_t first = s->all->aes ? PXI_SUITE_AES_128_GCM : PXI_SUITE_CHACHA20_POLY1305;
     size_t at = put_open(m, 2);
     put_uint(m, first, 2);
-    if (!all->only_aes)
+    if (!no_chacha(s))
         put_uint(m, PXI_SUITE_AES_128_GCM + PXI_SUITE_CHACHA20_POLY1305 - first, 2);
     put_close(m, at, 2);
 }
@@ -42,19 +48,32 @@ void pxi_shake_put_signatures(struct pxi_maker *m)
     put_close(m, ext, 2);
 }
 
-void pxi_shake_put_alpn(struct pxi_maker *m, const struct pxi_shaker *all)
+void pxi_shake_put_alpn(struct pxi_maker *m, const char *const *names, size_t n)
 {
-    size_t ext = put_ext(m, EXT_ALPN), list = put_open(m, 2), name = put_open(m, 1);
-    put(m, px_view_str(all->alpn));
-    put_close(m, name, 1);
+    size_t ext = put_ext(m, EXT_ALPN), list = put_open(m, 2);
+    for (size_t i = 0; i < n; i++) {
+        size_t name = put_open(m, 1);
+        put(m, px_view_str(names[i]));
+        put_close(m, name, 1);
+    }
     put_close(m, list, 2);
     put_close(m, ext, 2);
+}
+
+uint8_t pxi_shake_find_alpn(const struct pxi_shake *s, px_view name)
+{
+    for (size_t i = 0; i < s->o.alpn_n; i++)
+        if (px_view_is(name, s->o.alpn[i]))
+            return (uint8_t)(i + 1);
+    return 0;
 }
 
 px_err pxi_shake_put_params(struct pxi_shake *s, struct pxi_maker *m)
 {
     uint8_t params[PARAMS_MAX];
-    size_t n = s->all->on->own_params(s->ctx, params, sizeof params);
+    if (!s->quic)
+        return PX_ERR_OK;
+    size_t n = s->o.on->own_params(s->o.ctx, params, sizeof params);
     size_t ext = put_ext(m, EXT_QUIC);
     put(m, px_view_of(params, n));
     put_close(m, ext, 2);
@@ -96,12 +115,13 @@ px_err pxi_shake_put_client_hello(struct pxi_shake *s, px_view cookie)
     put_uint(&m, TLS_1_2, 2);
     put(&m, px_view_of(s->random, sizeof s->random));
     put_uint(&m, 0, 1); /* no session */
-    put_suites(&m, s->all);
+    put_suites(&m, s);
     put_uint(&m, 0x0100, 2); /* one compression: none */
     size_t all = put_open(&m, 2);
     put_client_extensions(s, &m);
     pxi_shake_put_signatures(&m);
-    pxi_shake_put_alpn(&m, s->all);
+    if (s->o.alpn_n)
+        pxi_shake_put_alpn(&m, s->o.alpn, s->o.alpn_n);
     if (cookie.n) {
         size_t ext = put_ext(&m, EXT_COOKIE), at = put_open(&m, 2);
         put(&m, cookie);
@@ -142,10 +162,10 @@ static px_err take_retry(struct pxi_shake *s, px_view message, uint32_t group, p
     return err ? err : pxi_shake_put_client_hello(s, cookie);
 }
 
-static bool offered(const struct pxi_shaker *all, uint32_t suite)
+static bool offered(const struct pxi_shake *s, uint32_t suite)
 {
     return suite == PXI_SUITE_AES_128_GCM ||
-           (suite == PXI_SUITE_CHACHA20_POLY1305 && !all->only_aes);
+           (suite == PXI_SUITE_CHACHA20_POLY1305 && !no_chacha(s));
 }
 
 struct server_hello {
@@ -197,8 +217,7 @@ px_err pxi_shake_take_server_hello(struct pxi_shake *s, px_view message)
         return bad(s, ALERT_PROTOCOL_VERSION);
     if (h.strange)
         return bad(s, ALERT_UNSUPPORTED_EXTENSION);
-    if (h.session.n || h.compression || !offered(s->all, h.suite) ||
-        (s->suite && s->suite != h.suite))
+    if (h.session.n || h.compression || !offered(s, h.suite) || (s->suite && s->suite != h.suite))
         return bad(s, ALERT_ILLEGAL_PARAMETER);
     s->suite = (uint16_t)h.suite;
     if (memcmp(h.random.p, retry_random, sizeof retry_random) == 0)
@@ -214,9 +233,10 @@ px_err pxi_shake_take_server_hello(struct pxi_shake *s, px_view message)
 
 struct client_hello {
     px_view random, session, x25519, p256, params;
-    uint32_t seen;                                       /* bit set of the extensions below */
-    bool suites[2], none, tls13, alpn, ecdsa, groups[2]; /* X25519, P-256 */
+    uint32_t seen; /* bit set of the extensions below */
+    bool suites[2], chacha_first, none, tls13, ecdsa, groups[2]; /* X25519, P-256 */
     bool bad_parameter;
+    uint8_t alpn; /* the first of its protocols that is ours */
 };
 
 enum { SAW_VERSIONS = 1, SAW_GROUPS = 2, SAW_SHARE = 4, SAW_SIGNATURES = 8, SAW_ALPN = 16 };
@@ -244,8 +264,18 @@ static void read_shares(struct client_hello *h, struct pxi_cursor *list)
     }
 }
 
+static void read_alpn(struct client_hello *h, const struct pxi_shake *s, struct pxi_cursor *list)
+{
+    while (!list->failed && pxi_cursor_left(list)) {
+        px_view name = take_field(list, 1);
+        list->failed |= !name.n;
+        if (!h->alpn)
+            h->alpn = pxi_shake_find_alpn(s, name);
+    }
+}
+
 /* One extension; the bit of those that we know. */
-static uint32_t read_extension(struct client_hello *h, const struct pxi_shaker *all, uint32_t type,
+static uint32_t read_extension(struct client_hello *h, const struct pxi_shake *s, uint32_t type,
                                struct pxi_cursor *e)
 {
     struct pxi_cursor list;
@@ -274,8 +304,7 @@ static uint32_t read_extension(struct client_hello *h, const struct pxi_shaker *
         return SAW_SIGNATURES;
     case EXT_ALPN:
         list = pxi_cursor_of(take_field(e, 2));
-        while (!list.failed && pxi_cursor_left(&list))
-            h->alpn |= px_view_is(take_field(&list, 1), all->alpn);
+        read_alpn(h, s, &list);
         e->failed |= list.failed;
         return SAW_ALPN;
     case EXT_QUIC: h->params = pxi_cursor_take(e, pxi_cursor_left(e)); return SAW_QUIC;
@@ -283,19 +312,24 @@ static uint32_t read_extension(struct client_hello *h, const struct pxi_shaker *
     }
 }
 
-static bool read_client_hello(struct client_hello *h, const struct pxi_shaker *shaker,
-                              px_view message)
+static void read_suites(struct client_hello *h, struct pxi_cursor *list)
+{
+    for (bool first = true; !list->failed && pxi_cursor_left(list); first = false) {
+        uint32_t suite = take_uint(list, 2);
+        h->suites[0] |= suite == PXI_SUITE_AES_128_GCM;
+        h->suites[1] |= suite == PXI_SUITE_CHACHA20_POLY1305;
+        h->chacha_first |= first && h->suites[1];
+    }
+}
+
+static bool read_client_hello(struct client_hello *h, const struct pxi_shake *s, px_view message)
 {
     struct pxi_cursor c = pxi_cursor_of(px_view_of(message.p + 4, message.n - 4));
     bool legacy = take_uint(&c, 2) == TLS_1_2;
     h->random = pxi_cursor_take(&c, 32);
     h->session = take_field(&c, 1);
     struct pxi_cursor suites = pxi_cursor_of(take_field(&c, 2));
-    while (!suites.failed && pxi_cursor_left(&suites)) {
-        uint32_t suite = take_uint(&suites, 2);
-        h->suites[0] |= suite == PXI_SUITE_AES_128_GCM;
-        h->suites[1] |= suite == PXI_SUITE_CHACHA20_POLY1305;
-    }
+    read_suites(h, &suites);
     px_view compression = take_field(&c, 1);
     h->none = compression.n == 1 && compression.p[0] == 0;
     struct pxi_cursor all = pxi_cursor_of(take_field(&c, 2));
@@ -304,7 +338,7 @@ static bool read_client_hello(struct client_hello *h, const struct pxi_shaker *s
         struct pxi_cursor e = pxi_cursor_of(take_field(&all, 2));
         if (all.failed)
             break;
-        uint32_t bit = read_extension(h, shaker, type, &e);
+        uint32_t bit = read_extension(h, s, type, &e);
         all.failed |= bit && !take_done(&e);
         h->bad_parameter |= (h->seen & bit) != 0;
         h->seen |= bit;
@@ -314,25 +348,29 @@ static bool read_client_hello(struct client_hello *h, const struct pxi_shaker *s
 }
 
 /* What is missing or no good, as an alert; 0: nothing. */
-static uint8_t judge(const struct client_hello *h)
+static uint8_t judge(const struct pxi_shake *s, const struct client_hello *h)
 {
     if (!h->tls13)
         return ALERT_PROTOCOL_VERSION;
-    if (h->bad_parameter || !h->none || h->session.n) /* RFC 9001 section 8.4 */
+    if (h->bad_parameter || !h->none || (s->quic && h->session.n)) /* RFC 9001 section 8.4 */
         return ALERT_ILLEGAL_PARAMETER;
+    if (!s->quic && h->seen & SAW_QUIC) /* section 8.2 */
+        return ALERT_UNSUPPORTED_EXTENSION;
     if (!(h->seen & SAW_SIGNATURES) || !(h->seen & SAW_GROUPS) || !(h->seen & SAW_SHARE) ||
-        !(h->seen & SAW_QUIC))
+        (s->quic && !(h->seen & SAW_QUIC)))
         return ALERT_MISSING_EXTENSION;
-    if (!h->alpn)
+    if (!h->alpn && (s->quic || h->seen & SAW_ALPN))
         return ALERT_NO_PROTOCOL;
     return h->ecdsa ? 0 : ALERT_HANDSHAKE_FAILURE;
 }
 
-static uint16_t choose_suite(const struct pxi_shaker *all, const struct client_hello *h)
+/* A client that names ChaCha20 first has no AES in its processor. */
+static uint16_t choose_suite(const struct pxi_shake *s, const struct client_hello *h)
 {
-    if (h->suites[0] && (all->aes || all->only_aes || !h->suites[1]))
-        return PXI_SUITE_AES_128_GCM;
-    return h->suites[1] && !all->only_aes ? PXI_SUITE_CHACHA20_POLY1305 : 0;
+    bool chacha = h->suites[1] && !no_chacha(s);
+    if (chacha && (h->chacha_first || !s->all->aes || !h->suites[0]))
+        return PXI_SUITE_CHACHA20_POLY1305;
+    return h->suites[0] ? PXI_SUITE_AES_128_GCM : 0;
 }
 
 /* pub NULL: a request for another share. */
@@ -341,12 +379,13 @@ static px_err put_server_hello(struct pxi_shake *s, const uint8_t *pub, size_t p
     struct pxi_maker m = {.b = {.max = PXI_LIMIT_TLS_MESSAGE}};
     uint8_t random[32];
     if (pub)
-        pxi_random_fill(s->all->random, random, sizeof random);
+        pxi_random_fill(s->o.random, random, sizeof random);
     put_uint(&m, SERVER_HELLO, 1);
     size_t message = put_open(&m, 3);
     put_uint(&m, TLS_1_2, 2);
     put(&m, px_view_of(pub ? random : retry_random, sizeof random));
-    put_uint(&m, 0, 1);
+    put_uint(&m, s->session_n, 1);
+    put(&m, px_view_of(s->session, s->session_n));
     put_uint(&m, s->suite, 2);
     put_uint(&m, 0, 1);
     size_t all = put_open(&m, 2), ext = put_ext(&m, EXT_VERSIONS);
@@ -381,22 +420,26 @@ px_err pxi_shake_take_client_hello(struct pxi_shake *s, px_view message)
 {
     struct client_hello h = {0};
     uint8_t pub[SHARE_MAX];
-    if (!read_client_hello(&h, s->all, message))
+    if (!read_client_hello(&h, s, message))
         return bad(s, ALERT_DECODE_ERROR);
-    uint8_t alert = judge(&h);
-    uint16_t suite = choose_suite(s->all, &h);
+    uint8_t alert = judge(s, &h);
+    uint16_t suite = choose_suite(s, &h);
     if (alert == ALERT_NO_PROTOCOL)
         return pxi_shake_fail(s, alert, PX_ERR_NO_PROTOCOL);
     if (alert || !suite || (s->suite && s->suite != suite))
         return bad(s, alert ? alert : ALERT_HANDSHAKE_FAILURE);
     s->suite = suite;
+    s->alpn = h.alpn;
+    s->session_n = (uint8_t)h.session.n;
+    if (h.session.n)
+        memcpy(s->session, h.session.p, h.session.n);
     px_view share = h.x25519.n ? h.x25519 : h.p256;
     if (s->retried)
         share = s->group == GROUP_X25519 ? h.x25519 : h.p256;
     if (!share.n)
         return ask_again(s, &h, message);
     s->group = share.p == h.x25519.p ? GROUP_X25519 : GROUP_P256;
-    px_err err = s->all->on->params(s->ctx, h.params);
+    px_err err = s->quic ? s->o.on->params(s->o.ctx, h.params) : PX_ERR_OK;
     if (err)
         return pxi_shake_fail(s, ALERT_ILLEGAL_PARAMETER, err);
     size_t n = pxi_shake_share(s, pub);

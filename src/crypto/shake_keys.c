@@ -57,7 +57,7 @@ size_t pxi_shake_share(struct pxi_shake *s, uint8_t pub[SHARE_MAX])
     s->own = NULL;
     /* Numbers beyond the order of P-256 (one in 2^32) are passed. */
     for (unsigned i = 0; i < 8 && !s->own; i++) {
-        pxi_random_fill(s->all->random, secret, sizeof secret);
+        pxi_random_fill(s->o.random, secret, sizeof secret);
         s->own = s->group == GROUP_X25519
                      ? EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret, sizeof secret)
                      : pxi_ec_private(NID_X9_62_prime256v1, px_view_of(secret, sizeof secret));
@@ -108,9 +108,9 @@ px_err pxi_shake_agree(struct pxi_shake *s, px_view share)
     pxi_hmac_sha256(digest_view(secret), digest_view(zero), s->master);
     OPENSSL_cleanse(secret, sizeof secret);
     OPENSSL_cleanse(next, sizeof next);
-    px_err err = s->all->on->keys(s->ctx, PXI_SHAKE_HANDSHAKE, s->suite,
-                                  s->server ? s->client : s->server_secret,
-                                  s->server ? s->server_secret : s->client);
+    px_err err = s->o.on->keys(s->o.ctx, PXI_SHAKE_HANDSHAKE, s->suite,
+                               s->server ? s->client : s->server_secret,
+                               s->server ? s->server_secret : s->client);
     return err ? pxi_shake_fail(s, ALERT_INTERNAL_ERROR, err) : PX_ERR_OK;
 }
 

@@ -14,6 +14,7 @@ enum { EXT_GROUPS = 10, EXT_SIGNATURES = 13, EXT_ALPN = 16, EXT_VERSIONS = 43, E
 enum { EXT_KEY_SHARE = 51, EXT_QUIC = 57 };
 enum { GROUP_P256 = 23, GROUP_X25519 = 29, ECDSA_P256_SHA256 = 0x0403 };
 enum { TLS_1_2 = 0x0303, TLS_1_3 = 0x0304, SHARE_MAX = 65, PARAMS_MAX = 1024 };
+enum { SESSION_MAX = 32 };
 enum pxi_shake_alerts {
     ALERT_UNEXPECTED_MESSAGE = 10,
     ALERT_HANDSHAKE_FAILURE = 40,
@@ -35,10 +36,7 @@ enum pxi_shake_alerts {
 enum pxi_shake_wait { WAIT_HELLO, WAIT_EE, WAIT_CR, WAIT_CERT, WAIT_CV, WAIT_FIN, WAIT_NONE };
 
 struct pxi_shaker {
-    const struct pxi_shake_events *on;
-    struct pxi_random *random;
-    const char *alpn;
-    bool aes, only_aes;
+    bool aes; /* the processor has it */
     EVP_PKEY *key;
     struct pxi_buf der;
     uint8_t early[PXI_DIGEST];                        /* the key schedule up to the shared secret */
@@ -46,10 +44,13 @@ struct pxi_shaker {
 };
 
 struct pxi_shake {
+    struct pxi_shake_options o;
     struct pxi_shaker *all;
-    void *ctx;
-    bool server, retried;
+    bool server, quic, retried;
     uint8_t wait, alert;
+    uint8_t alpn;      /* of our protocols, from 1 on; 0: none */
+    uint8_t session_n; /* a server echoes the client's */
+    uint8_t session[SESSION_MAX];
     uint16_t suite, group;
     EVP_PKEY *own;                                         /* our key share */
     struct pxi_buf in;                                     /* a message that is not whole yet */
@@ -125,7 +126,11 @@ px_err pxi_shake_flush(struct pxi_shake *s, enum pxi_shake_level level, struct p
 /* ------------------------------------------------------------ shake_hello.c */
 
 void pxi_shake_put_signatures(struct pxi_maker *m);
-void pxi_shake_put_alpn(struct pxi_maker *m, const struct pxi_shaker *all);
+/* Some of our protocols. */
+void pxi_shake_put_alpn(struct pxi_maker *m, const char *const *names, size_t n);
+/* The place of a name among our protocols, from 1 on; 0: it is none of them. */
+uint8_t pxi_shake_find_alpn(const struct pxi_shake *s, px_view name);
+/* Nothing when the carrier is not QUIC. */
 px_err pxi_shake_put_params(struct pxi_shake *s, struct pxi_maker *m);
 px_err pxi_shake_put_client_hello(struct pxi_shake *s, px_view cookie);
 /* Whole messages, with their headers. */

@@ -2,22 +2,12 @@
 #include "crypto/tls.h"
 
 #include "base/limits.h"
+#include "base/math.h"
 #include "crypto/tls_state.h"
 
 #include <openssl/crypto.h>
 
-enum {
-    CLOSE_NOTIFY = 0,
-    UNEXPECTED_MESSAGE = 10,
-    BAD_RECORD = 20,
-    RECORD_OVERFLOW = 22,
-    DECODE_ERROR = 50,
-    INTERNAL_ERROR = 80,
-    USER_CANCELED = 90,
-    NEW_SESSION_TICKET = 4,
-    KEY_UPDATE = 24,
-    CIPHERTEXT_MAX = PXI_TLS_PLAIN + 256,
-};
+enum { NEW_SESSION_TICKET = 4, KEY_UPDATE = 24, CIPHERTEXT_MAX = PXI_TLS_PLAIN + 256 };
 
 void pxi_tls_free(struct pxi_tls *t)
 {
@@ -82,11 +72,15 @@ size_t pxi_tls_drain(struct pxi_tls *t, uint8_t *out, size_t cap)
     return n;
 }
 
-/* Queue a short record of our own: an alert or a key update. */
+/* Queue a short record of our own: an alert (in clear before there are keys) or a key update. */
 static int queue_record(struct pxi_tls *t, enum pxi_tls_content type, const uint8_t *p, size_t n)
 {
-    uint8_t record[PXI_TLS_HEAD + 16 + PXI_TLS_TAIL];
-    size_t sealed = t->out.ctx ? pxi_tls_half_seal(&t->out, type, p, n, record) : 0;
+    uint8_t record[PXI_TLS_HEAD + 16 + PXI_TLS_TAIL] = {(uint8_t)type, 3, 3, 0, (uint8_t)n};
+    size_t sealed = PXI_TLS_HEAD + n;
+    if (t->out.ctx)
+        sealed = pxi_tls_half_seal(&t->out, type, p, n, NULL, record);
+    else
+        memcpy(record + PXI_TLS_HEAD, p, n);
     return sealed && pxi_buf_add(&t->queue, record, sealed);
 }
 
@@ -97,10 +91,11 @@ static void queue_alert(struct pxi_tls *t, uint8_t level, uint8_t what)
     t->out_closed = true;
 }
 
-/* The end, with its alert for the peer. */
-static px_err fail(struct pxi_tls *t, px_err err, uint8_t alert)
+px_err pxi_tls_fail(struct pxi_tls *t, px_err err, uint8_t alert)
 {
     t->err = err;
+    if (t->shake && !pxi_tls_handshake_flush(t))
+        t->out_closed = true;
     queue_alert(t, 2, alert);
     return err;
 }
@@ -120,11 +115,12 @@ static px_err update_out(struct pxi_tls *t)
     return t->err = PX_ERR_NOMEM;
 }
 
-size_t pxi_tls_seal(struct pxi_tls *t, const uint8_t *plain, size_t n, uint8_t *out)
+size_t pxi_tls_seal_gaps(struct pxi_tls *t, const uint8_t *plain, size_t n,
+                         const struct pxi_gaps *gaps, uint8_t *out)
 {
     if (!pxi_tls_ready(t) || t->out_closed || pxi_tls_pending(t) || n == 0 || n > PXI_TLS_PLAIN)
         return 0;
-    size_t sealed = pxi_tls_half_seal(&t->out, PXI_TLS_DATA, plain, n, out);
+    size_t sealed = pxi_tls_half_seal(&t->out, PXI_TLS_DATA, plain, n, gaps, out);
     if (!sealed) {
         t->out_closed = true;
         t->err = PX_ERR_FAILED;
@@ -132,6 +128,11 @@ size_t pxi_tls_seal(struct pxi_tls *t, const uint8_t *plain, size_t n, uint8_t *
         update_out(t);
     }
     return sealed;
+}
+
+size_t pxi_tls_seal(struct pxi_tls *t, const uint8_t *plain, size_t n, uint8_t *out)
+{
+    return pxi_tls_seal_gaps(t, plain, n, NULL, out);
 }
 
 size_t pxi_tls_write(struct pxi_tls *t, px_view plain, uint8_t *out, size_t cap, size_t *taken)
@@ -166,7 +167,7 @@ void pxi_tls_close(struct pxi_tls *t)
 static px_err take_alert(struct pxi_tls *t, const uint8_t *p, size_t n)
 {
     if (n != 2)
-        return fail(t, PX_ERR_PROTOCOL, DECODE_ERROR);
+        return pxi_tls_fail(t, PX_ERR_PROTOCOL, DECODE_ERROR);
     if (p[1] == CLOSE_NOTIFY)
         t->in_closed = true;
     else if (p[1] != USER_CANCELED) {
@@ -180,9 +181,9 @@ static px_err take_alert(struct pxi_tls *t, const uint8_t *p, size_t n)
 static px_err take_key_update(struct pxi_tls *t, uint8_t ask, size_t left)
 {
     if (ask > 1 || left)
-        return fail(t, PX_ERR_PROTOCOL, left ? UNEXPECTED_MESSAGE : DECODE_ERROR);
+        return pxi_tls_fail(t, PX_ERR_PROTOCOL, left ? UNEXPECTED_MESSAGE : DECODE_ERROR);
     if (!pxi_tls_half_update(&t->in))
-        return fail(t, PX_ERR_NOMEM, INTERNAL_ERROR);
+        return pxi_tls_fail(t, PX_ERR_NOMEM, INTERNAL_ERROR);
     return ask && !t->update_queued ? update_out(t) : PX_ERR_OK;
 }
 
@@ -201,7 +202,7 @@ static px_err take_messages(struct pxi_tls *t, const uint8_t *p, size_t n)
         n--;
         bool update = t->head[0] == KEY_UPDATE;
         if (!update && (t->head[0] != NEW_SESSION_TICKET || t->server))
-            return fail(t, PX_ERR_PROTOCOL, UNEXPECTED_MESSAGE);
+            return pxi_tls_fail(t, PX_ERR_PROTOCOL, UNEXPECTED_MESSAGE);
         if (t->head_n < 4u + update)
             continue;
         t->head_n = 0;
@@ -211,49 +212,81 @@ static px_err take_messages(struct pxi_tls *t, const uint8_t *p, size_t n)
             continue;
         }
         px_err err = length == 1 ? take_key_update(t, t->head[4], n)
-                                 : fail(t, PX_ERR_PROTOCOL, DECODE_ERROR);
+                                 : pxi_tls_fail(t, PX_ERR_PROTOCOL, DECODE_ERROR);
         if (err)
             return err;
     }
     return PX_ERR_OK;
 }
 
-/* One whole record, in place. Records that bring nothing are counted, so that none spin us. */
+/* The next of the pieces that wait. */
+static bool take_piece(struct pxi_tls *t, uint8_t **out, size_t *n)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (!t->more[i].n)
+            continue;
+        *out = t->more[i].p;
+        *n = t->more[i].n;
+        t->more[i].n = 0;
+        return true;
+    }
+    return false;
+}
+
+/* n bytes of plaintext, of which some landed: the first piece of them, the others wait. */
+static void give(struct pxi_tls *t, uint8_t *plain, size_t n, const struct pxi_landing *land,
+                 uint8_t **out, size_t *got)
+{
+    size_t lead = land->n ? pxi_min(land->lead, n) : n, landed = pxi_min(land->n, n - lead);
+    t->idle_records = 0;
+    t->more[0] = (struct pxi_tls_piece){land->p, landed};
+    t->more[1] = (struct pxi_tls_piece){plain + lead + landed, n - lead - landed};
+    *out = plain;
+    *got = lead;
+    if (!lead)
+        take_piece(t, out, got);
+}
+
+/* One whole record, in place but for data that lands. Records that bring nothing are counted, so
+ * that none spin us. */
 static px_err take_record(struct pxi_tls *t, uint8_t *record, size_t n, uint8_t **out, size_t *got)
 {
-    uint8_t type, *plain = n <= t->land_n ? t->land : record + PXI_TLS_HEAD;
+    uint8_t type, *plain = record + PXI_TLS_HEAD;
+    struct pxi_landing land = t->land;
     size_t plain_n;
-    if (!pxi_tls_half_open(&t->in, record, n, plain, &type, &plain_n))
-        return fail(t, PX_ERR_PROTOCOL, BAD_RECORD);
+    if (!pxi_tls_half_open(&t->in, record, n, &land, &type, &plain_n))
+        return pxi_tls_fail(t, PX_ERR_PROTOCOL, BAD_RECORD);
     if (plain_n > PXI_TLS_PLAIN)
-        return fail(t, PX_ERR_PROTOCOL, RECORD_OVERFLOW);
+        return pxi_tls_fail(t, PX_ERR_PROTOCOL, RECORD_OVERFLOW);
     if (type == PXI_TLS_DATA && plain_n && !t->head_n && !t->skip) {
-        t->idle_records = 0;
-        *out = plain;
-        *got = plain_n;
+        give(t, plain, plain_n, &land, out, got);
         return PX_ERR_OK;
     }
+    if (land.n)
+        memcpy(plain + land.lead, land.p, land.n);
     if (++t->idle_records > PXI_LIMIT_TLS_IDLE_RECORDS)
-        return fail(t, PX_ERR_PROTOCOL, UNEXPECTED_MESSAGE);
+        return pxi_tls_fail(t, PX_ERR_PROTOCOL, UNEXPECTED_MESSAGE);
     if (type == PXI_TLS_DATA && !t->head_n && !t->skip)
         return PX_ERR_OK;
     if (type == PXI_TLS_ALERT && !t->head_n && !t->skip)
         return take_alert(t, plain, plain_n);
     if (type == PXI_TLS_HANDSHAKE && plain_n)
         return take_messages(t, plain, plain_n);
-    return fail(t, PX_ERR_PROTOCOL, UNEXPECTED_MESSAGE);
+    return pxi_tls_fail(t, PX_ERR_PROTOCOL, UNEXPECTED_MESSAGE);
 }
 
 /* The length of the record that starts with this header; 0 and an error when it cannot be one. */
 static size_t record_length(struct pxi_tls *t, const uint8_t head[PXI_TLS_HEAD])
 {
     size_t n = (size_t)head[3] << 8 | head[4];
-    if (head[0] != PXI_TLS_DATA || head[1] != 3)
-        fail(t, PX_ERR_PROTOCOL, UNEXPECTED_MESSAGE);
-    else if (n > CIPHERTEXT_MAX)
-        fail(t, PX_ERR_PROTOCOL, RECORD_OVERFLOW);
-    else if (n < PXI_TLS_TAIL)
-        fail(t, PX_ERR_PROTOCOL, BAD_RECORD);
+    bool sealed = head[0] == PXI_TLS_DATA;
+    bool clear = t->shake && head[0] >= PXI_TLS_CHANGE && head[0] <= PXI_TLS_HANDSHAKE;
+    if ((!sealed && !clear) || head[1] != 3)
+        pxi_tls_fail(t, PX_ERR_PROTOCOL, UNEXPECTED_MESSAGE);
+    else if (n > (sealed ? (size_t)CIPHERTEXT_MAX : (size_t)PXI_TLS_PLAIN))
+        pxi_tls_fail(t, PX_ERR_PROTOCOL, RECORD_OVERFLOW);
+    else if (sealed ? n < PXI_TLS_TAIL : n == 0)
+        pxi_tls_fail(t, PX_ERR_PROTOCOL, sealed ? BAD_RECORD : UNEXPECTED_MESSAGE);
     else
         return PXI_TLS_HEAD + n;
     return 0;
@@ -295,7 +328,7 @@ static uint8_t *next_record(struct pxi_tls *t, size_t *n)
         }
     }
     if (!ok)
-        fail(t, PX_ERR_NOMEM, INTERNAL_ERROR);
+        pxi_tls_fail(t, PX_ERR_NOMEM, INTERNAL_ERROR);
     return NULL;
 }
 
@@ -312,28 +345,27 @@ static void drop_partial(struct pxi_tls *t)
     }
 }
 
-void pxi_tls_land(struct pxi_tls *t, uint8_t *p, size_t n)
+void pxi_tls_land(struct pxi_tls *t, const struct pxi_landing *land)
 {
-    t->land = p;
-    t->land_n = p ? n : 0;
+    t->land = land ? *land : (struct pxi_landing){0};
 }
 
 px_err pxi_tls_read(struct pxi_tls *t, uint8_t **out, size_t *n)
 {
     *out = NULL;
     *n = 0;
-    if (t->shake && !t->err) {
-        px_err err = pxi_tls_handshake_step(t);
-        if (err || t->shake)
-            return err;
-    }
+    if (take_piece(t, out, n))
+        return PX_ERR_OK;
     drop_partial(t);
     while (!t->err && !t->in_closed && *n == 0) {
         size_t length;
         uint8_t *record = next_record(t, &length);
         if (!record)
             break;
-        take_record(t, record, length, out, n);
+        if (t->shake)
+            pxi_tls_handshake_record(t, record, length);
+        else
+            take_record(t, record, length, out, n);
         if (*n == 0)
             drop_partial(t);
     }

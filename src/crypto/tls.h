@@ -1,15 +1,14 @@
 /*
  * libp2p TLS (tls/tls.md) without input and output: bytes of the wire in, plaintext out, and the
- * other way round. libssl does the handshake of TLS 1.3 (RFC 8446), both sides with certificates
- * of crypto/cert; then it is freed, and records are sealed and opened here, in place. An open
- * connection keeps two cipher contexts and no buffer.
+ * other way round. crypto/shake does the handshake of TLS 1.3 (RFC 8446), both sides with
+ * certificates of crypto/cert; records are sealed and opened here, in place. An open connection
+ * keeps two cipher contexts and no buffer.
  */
 #ifndef PXI_CRYPTO_TLS_H
 #define PXI_CRYPTO_TLS_H
 
-#include "crypto/cert.h"
-
-#include <stdbool.h>
+#include "crypto/gaps.h"
+#include "crypto/shake.h"
 
 enum {
     PXI_TLS_HEAD = 5,      /* bytes before the ciphertext of a record */
@@ -19,7 +18,8 @@ enum {
 };
 
 struct pxi_tls_options {
-    const struct pxi_cert *cert; /* ours; must outlive the handshake */
+    struct pxi_shaker *shaker; /* our certificate; must outlive the handshake */
+    struct pxi_random *random; /* likewise */
     bool server;
     /* Application protocols, best first; must outlive the handshake. The server takes the first of
      * the client's that it has. At most 255 bytes each, PXI_LIMIT_TLS_ALPN of them. */
@@ -45,14 +45,15 @@ void pxi_tls_feed(struct pxi_tls *t, uint8_t *bytes, size_t n);
  * The next plaintext of what was fed: *n bytes at *out, valid until the next call of feed or read;
  * 0 bytes: feed more. Also moves the handshake: look at pxi_tls_ready and drain afterwards. An
  * error is final, and its alert waits to be drained: PX_ERR_IDENTITY (certificate),
- * PX_ERR_NO_PROTOCOL (no common application protocol), PX_ERR_PROTOCOL, PX_ERR_NOMEM, or
- * PX_ERR_RESET after the alert of the peer. Orderly end: 0 bytes and pxi_tls_closed.
+ * PX_ERR_NO_PROTOCOL (no common application protocol), PX_ERR_PROTOCOL (an alert of the peer in the
+ * handshake, too), PX_ERR_NOMEM, or PX_ERR_RESET after an alert of the peer later on. Orderly end:
+ * 0 bytes and pxi_tls_closed.
  */
 px_err pxi_tls_read(struct pxi_tls *t, uint8_t **out, size_t *n);
 
-/* From now on records of at most n bytes are decrypted to p instead of where they lie; NULL: where
- * they lie. */
-void pxi_tls_land(struct pxi_tls *t, uint8_t *p, size_t n);
+/* Where bytes of the next record are to go instead of where they lie; a record comes in pieces
+ * then. NULL: nowhere. */
+void pxi_tls_land(struct pxi_tls *t, const struct pxi_landing *land);
 
 /* Handshake flights, alerts and key updates to send: bytes written, 0 when there are none. */
 size_t pxi_tls_drain(struct pxi_tls *t, uint8_t *out, size_t cap);
@@ -74,6 +75,9 @@ px_view pxi_tls_peer(const struct pxi_tls *t);
  * overlap. 0: not ready, closed, failed, or something must be drained first.
  */
 size_t pxi_tls_seal(struct pxi_tls *t, const uint8_t *plain, size_t n, uint8_t *out);
+/* The same, with gaps in the plaintext. */
+size_t pxi_tls_seal_gaps(struct pxi_tls *t, const uint8_t *plain, size_t n,
+                         const struct pxi_gaps *gaps, uint8_t *out);
 
 /* Drain, then as many records of plain as fit in cap: bytes written; *taken of plain were used. */
 size_t pxi_tls_write(struct pxi_tls *t, px_view plain, uint8_t *out, size_t cap, size_t *taken);

@@ -1,6 +1,9 @@
 /* Sealing and opening records of TLS 1.3, and the keys for it. */
 #include "crypto/tls_record.h"
 
+#include "base/math.h"
+#include "crypto/libcrypto.h"
+
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
@@ -67,7 +70,7 @@ static int begin(struct pxi_tls_half *h, const uint8_t head[PXI_TLS_HEAD])
 }
 
 size_t pxi_tls_half_seal(struct pxi_tls_half *h, enum pxi_tls_content type, const uint8_t *plain,
-                         size_t n, uint8_t *out)
+                         size_t n, const struct pxi_gaps *gaps, uint8_t *out)
 {
     const uint8_t inner = (uint8_t)type;
     size_t length = n + PXI_TLS_TAIL;
@@ -75,7 +78,7 @@ size_t pxi_tls_half_seal(struct pxi_tls_half *h, enum pxi_tls_content type, cons
     uint8_t head[PXI_TLS_HEAD] = {PXI_TLS_DATA, 3, 3, (uint8_t)(length >> 8), (uint8_t)length};
     uint8_t *at = out + PXI_TLS_HEAD;
     memcpy(out, head, sizeof head);
-    if (begin(h, head) && (n == 0 || EVP_EncryptUpdate(h->ctx, at, &len, plain, (int)n)) &&
+    if (begin(h, head) && pxi_cipher_gather(h->ctx, plain, n, gaps, at) &&
         EVP_EncryptUpdate(h->ctx, at + n, &len, &inner, 1) &&
         EVP_EncryptFinal_ex(h->ctx, at + n + 1, &len) &&
         EVP_CIPHER_CTX_ctrl(h->ctx, EVP_CTRL_AEAD_GET_TAG, TAG, at + n + 1))
@@ -84,26 +87,44 @@ size_t pxi_tls_half_seal(struct pxi_tls_half *h, enum pxi_tls_content type, cons
     return 0;
 }
 
-int pxi_tls_half_open(struct pxi_tls_half *h, const uint8_t *record, size_t n, uint8_t *to,
+/* The last byte is the type or padding: it stays. */
+static void clip(struct pxi_landing *land, size_t inner)
+{
+    size_t room = inner > land->lead ? inner - land->lead - 1 : 0;
+    land->n = pxi_min(land->n, room);
+}
+
+static uint8_t byte_at(const uint8_t *body, const struct pxi_landing *land, size_t i)
+{
+    bool landed = i >= land->lead && i - land->lead < land->n;
+    return landed ? land->p[i - land->lead] : body[i];
+}
+
+int pxi_tls_half_open(struct pxi_tls_half *h, uint8_t *record, size_t n, struct pxi_landing *land,
                       uint8_t *type, size_t *plain_n)
 {
-    const uint8_t *body = record + PXI_TLS_HEAD;
+    uint8_t *body = record + PXI_TLS_HEAD;
     uint8_t none[TAG], tag[TAG];
+    struct pxi_landing nowhere = {0};
     size_t inner = n - PXI_TLS_HEAD - TAG;
     int len;
     memcpy(tag, body + inner, TAG);
+    land = land ? land : &nowhere;
+    clip(land, inner);
     if (!begin(h, record) || EVP_CIPHER_CTX_ctrl(h->ctx, EVP_CTRL_AEAD_SET_TAG, TAG, tag) <= 0 ||
-        !EVP_DecryptUpdate(h->ctx, to, &len, body, (int)inner) ||
+        !pxi_cipher_scatter(h->ctx, body, inner, land) ||
         !EVP_DecryptFinal_ex(h->ctx, none, &len)) {
-        memset(to, 0, inner); /* forged plaintext is nobody's business */
+        memset(body, 0, inner); /* forged plaintext is nobody's business */
+        if (land->n)
+            memset(land->p, 0, land->n);
         ERR_clear_error();
         return 0;
     }
-    while (inner && to[inner - 1] == 0)
+    while (inner && byte_at(body, land, inner - 1) == 0)
         inner--;
     if (inner == 0)
         return 0;
-    *type = to[inner - 1];
+    *type = byte_at(body, land, inner - 1);
     *plain_n = inner - 1;
     return 1;
 }

@@ -7,7 +7,12 @@
 
 #include <openssl/evp.h>
 
-enum pxi_tls_content { PXI_TLS_ALERT = 21, PXI_TLS_HANDSHAKE = 22, PXI_TLS_DATA = 23 };
+enum pxi_tls_content {
+    PXI_TLS_CHANGE = 20, /* of cipher spec: said for the sake of boxes on the way */
+    PXI_TLS_ALERT = 21,
+    PXI_TLS_HANDSHAKE = 22,
+    PXI_TLS_DATA = 23,
+};
 
 /* One direction: its traffic secret and what follows from it. */
 struct pxi_tls_half {
@@ -25,13 +30,14 @@ int pxi_tls_half_start(struct pxi_tls_half *h, const EVP_CIPHER *cipher, bool se
 int pxi_tls_half_update(struct pxi_tls_half *h);
 void pxi_tls_half_end(struct pxi_tls_half *h);
 
-/* Seal n bytes of one content type to out: the length of the record, 0 on failure. */
+/* Seal n bytes of one content type, with gaps (NULL: none), to out: the length of the record, 0 on
+ * failure. */
 size_t pxi_tls_half_seal(struct pxi_tls_half *h, enum pxi_tls_content type, const uint8_t *plain,
-                         size_t n, uint8_t *out);
-/* Open a whole record (header and all, n bytes): plaintext goes to `to`, which is record +
- * PXI_TLS_HEAD or elsewhere with room for n bytes; padding is gone. 0 when it is forged or empty of
- * a type. */
-int pxi_tls_half_open(struct pxi_tls_half *h, const uint8_t *record, size_t n, uint8_t *to,
+                         size_t n, const struct pxi_gaps *gaps, uint8_t *out);
+/* Open a whole record (header and all, n bytes) in place, but for what lands (NULL: nothing);
+ * `land` is shortened to that, and n == 0 when nothing did. Padding is gone. 0 when it is forged or
+ * empty of a type. */
+int pxi_tls_half_open(struct pxi_tls_half *h, uint8_t *record, size_t n, struct pxi_landing *land,
                       uint8_t *type, size_t *plain_n);
 
 #endif

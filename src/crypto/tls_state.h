@@ -2,6 +2,7 @@
 #ifndef PXI_CRYPTO_TLS_STATE_H
 #define PXI_CRYPTO_TLS_STATE_H
 
+#include "base/limits.h"
 #include "crypto/tls_record.h"
 
 struct pxi_tls_handshake;
@@ -9,8 +10,11 @@ struct pxi_tls_handshake;
 struct pxi_tls {
     struct pxi_tls_handshake *shake; /* NULL when it is finished */
     struct pxi_tls_half in, out;
-    uint8_t *land; /* where plaintext goes when it fits land_n bytes */
-    size_t land_n;
+    struct pxi_landing land;
+    struct pxi_tls_piece {
+        uint8_t *p;
+        size_t n;
+    } more[2];    /* of the record that was read last */
     uint8_t *fed; /* borrowed bytes of the wire */
     size_t fed_n;
     struct pxi_buf partial; /* a record that came in pieces */
@@ -25,8 +29,28 @@ struct pxi_tls {
     px_err err;
 };
 
-/* Go on with the fed bytes. When finished, `shake` is NULL, and in and out have their keys. */
-px_err pxi_tls_handshake_step(struct pxi_tls *t);
+enum pxi_tls_alerts {
+    CLOSE_NOTIFY = 0,
+    UNEXPECTED_MESSAGE = 10,
+    BAD_RECORD = 20,
+    RECORD_OVERFLOW = 22,
+    DECODE_ERROR = 50,
+    INTERNAL_ERROR = 80,
+    USER_CANCELED = 90,
+    NO_PROTOCOL = 120,
+};
+
+/* ------------------------------------------------------------------- tls.c */
+
+/* The end, with its alert for the peer under the keys of now; returns err. */
+px_err pxi_tls_fail(struct pxi_tls *t, px_err err, uint8_t alert);
+
+/* --------------------------------------------------------- tls_handshake.c */
+
+/* One whole record before `shake` is NULL, which it is once in and out have their last keys. */
+void pxi_tls_handshake_record(struct pxi_tls *t, uint8_t *record, size_t n);
+/* Queue the messages that wait to be sent together. 0: memory is out. */
+int pxi_tls_handshake_flush(struct pxi_tls *t);
 /* Free it; also when it never finished. */
 void pxi_tls_handshake_end(struct pxi_tls *t);
 

@@ -1,6 +1,7 @@
 #include "infer/hop.h"
 
 #include "base/limits.h"
+#include "base/math.h"
 #include "net/localstream.h"
 
 const char pxi_stage_protocol[] = "/plexus/stage/1";
@@ -46,6 +47,8 @@ static enum pxi_wire_verdict begin(void *ctx, const struct pxi_stage_head *m, vo
 static bool message(void *ctx, const struct pxi_stage_head *m, px_view payload)
 {
     struct pxi_hop *h = ctx;
+    if (m->kind == PXI_STAGE_PONG)
+        pxi_pulse_answered(&h->pulse, timers(h)->now_ns);
     if (m->kind == PXI_STAGE_PING || m->kind == PXI_STAGE_PONG)
         return true;
     h->on->message(h, m, payload);
@@ -57,7 +60,7 @@ static size_t on_data(struct pxi_stream *s, px_view bytes)
     static const struct pxi_wire_events events = {begin, message};
     struct pxi_hop *h = s->user;
     size_t took;
-    pxi_pulse_heard(&h->pulse, timers(h)->now_ns);
+    h->heard_ns = timers(h)->now_ns;
     px_err err = pxi_wire_read(&h->in, bytes, &events, h, &took);
     if (err == PX_ERR_RESET) /* closed from inside a message */
         return bytes.n;
@@ -87,23 +90,28 @@ static void on_ended(struct pxi_stream *s)
 
 /* ------------------------------------------------------------------------- probes */
 
+/* When the peer was heard last, on this stream or any other of the connection. */
+static uint64_t heard_ns(const struct pxi_hop *h)
+{
+    return pxi_max(h->heard_ns, h->stream->conn->heard_ns);
+}
+
 static void probe(struct pxi_timer *t, uint64_t now_ns)
 {
     struct pxi_hop *h = PXI_OF(t, struct pxi_hop, probe);
     struct pxi_stage_head ping = {.kind = PXI_STAGE_PING, .session = h->session};
+    bool ask;
     if (!h->up) {
         lose(h, PX_ERR_TIMEOUT);
         return;
     }
     if (pxi_peer_equal(&h->peer, pxi_host_self(h->host)))
         return; /* who is silent himself cannot tell */
-    uint64_t wait_ns = pxi_pulse_look(&h->pulse, now_ns);
-    bool due = now_ns - h->probed_ns >= (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS;
-    if (!wait_ns || (due && !pxi_wire_send(&h->out, &ping, px_view_of(NULL, 0)))) {
+    uint64_t wait_ns = pxi_pulse_look(&h->pulse, heard_ns(h), now_ns, &ask);
+    if (!wait_ns || (ask && !pxi_wire_send(&h->out, &ping, px_view_of(NULL, 0)))) {
         lose(h, PX_ERR_TIMEOUT);
         return;
     }
-    h->probed_ns = due ? now_ns : h->probed_ns;
     pxi_timer_after(timers(h), t, wait_ns);
 }
 
@@ -113,8 +121,8 @@ static void opened(struct pxi_hop *h)
 {
     h->up = true;
     h->out.stream = h->stream;
-    h->probed_ns = timers(h)->now_ns;
-    pxi_pulse_begin(&h->pulse, h->probed_ns);
+    h->heard_ns = timers(h)->now_ns;
+    pxi_pulse_begin(&h->pulse, h->heard_ns);
     if (h->stream->conn->ops && h->stream->conn->ops->prompt)
         h->stream->conn->ops->prompt(h->stream->conn);
     pxi_timer_after(timers(h), &h->probe, (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS);

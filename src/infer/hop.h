@@ -40,7 +40,7 @@ struct pxi_hop {
     struct pxi_wire_out out;
     struct pxi_timer probe; /* also runs while the stream is being opened */
     struct pxi_pulse pulse;
-    uint64_t session, probed_ns;
+    uint64_t session, heard_ns;
     bool up, opening;
 };
 

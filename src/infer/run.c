@@ -14,51 +14,30 @@ static struct pxi_timers *timers(struct pxi_run *r)
 
 /* ------------------------------------------------------------------------- the end */
 
+/* Rows that did not come to an end: what was decrypted there may still be read. */
+static void drop_coming(struct pxi_run *r)
+{
+    pxi_stages_retire(r->stage->service, r->coming);
+    r->coming = NULL;
+}
+
 static void drop_rows(struct pxi_run *r)
 {
-    pxi_free(r->coming);
-    r->coming = NULL;
+    pxi_run_rows_free(r);
     while (!pxi_list_empty(&r->waiting)) {
         struct pxi_rows *rows = PXI_OF(r->waiting.next, struct pxi_rows, link);
         pxi_list_remove(&rows->link);
-        pxi_free(rows);
+        pxi_stages_retire(r->stage->service, rows);
     }
-}
-
-/* Headers before the payload in what is decrypted: of a yamux frame and of the message. Behind it
- * there are in a record of TLS its type, the tag and the header. */
-enum { LEAD = 12 + PXI_STAGE_HEAD, LEAD_ROOM = 48, RECORD = 1 + 16 + 5 };
-
-static uint8_t *landing_of(const struct pxi_rows *rows)
-{
-    return (uint8_t *)rows->words - LEAD;
-}
-
-/* What comes next is decrypted to the spare rows. */
-static void land(struct pxi_run *r)
-{
-    if (!r->spare || !r->up)
-        return;
-    r->up->conn->landing = landing_of(r->spare);
-    r->up->conn->landing_n = LEAD + r->spare->bytes + RECORD;
-}
-
-/* Before the stream is left: its connection may live on. */
-static void unland(struct pxi_run *r)
-{
-    if (r->spare && r->up && r->up->conn->landing == landing_of(r->spare))
-        r->up->conn->landing = NULL;
 }
 
 static void leave_up(struct pxi_run *r)
 {
-    unland(r);
     pxi_timer_disarm(timers(r), &r->alive);
     if (r->up)
         pxi_stream_leave(r->up);
     r->up = NULL;
-    pxi_free(r->coming);
-    r->coming = NULL;
+    drop_coming(r);
     pxi_wire_in_deinit(&r->up_in);
     pxi_wire_out_deinit(&r->up_out);
 }
@@ -74,6 +53,7 @@ static void fall_silent(struct pxi_run *r)
     leave_up(r);
     if (r->down.up && pxi_wire_send(&r->down.out, &over, px_view_of(NULL, 0)) &&
         !r->down.out.busy && !r->down.out.waiting.n) {
+        pxi_run_recall(r);
         pxi_stream_leave(r->down.stream);
         r->down.stream = NULL;
     }
@@ -88,7 +68,6 @@ void pxi_run_end(struct pxi_run *r)
         return;
     pxi_list_remove(&r->link);
     drop_rows(r);
-    pxi_stages_retire(r->stage->service, r->spare);
     pxi_kv_truncate(&r->stage->session->kv, r->slot, 0);
     r->stage->slots[r->slot] = 0;
     px_sampler_free(r->sampler);
@@ -119,7 +98,7 @@ static void lose_up(struct pxi_run *r)
 /* ------------------------------------------------------------------------- what comes */
 
 /* A row is handed to the worker or sent on as it is: only rows that wait are forgotten here. */
-static void shorten(struct pxi_rows *rows, uint32_t to)
+static void shorten(struct pxi_run *r, struct pxi_rows *rows, uint32_t to)
 {
     if (rows->position + rows->count <= to)
         return;
@@ -127,7 +106,7 @@ static void shorten(struct pxi_rows *rows, uint32_t to)
     if (rows->count || rows->done)
         return;
     pxi_list_remove(&rows->link);
-    pxi_free(rows);
+    pxi_stages_retire(r->stage->service, rows);
 }
 
 void pxi_run_cut(struct pxi_run *r, uint32_t to)
@@ -136,7 +115,7 @@ void pxi_run_cut(struct pxi_run *r, uint32_t to)
         return;
     for (struct pxi_list *l = r->waiting.next, *next; l != &r->waiting; l = next) {
         next = l->next;
-        shorten(PXI_OF(l, struct pxi_rows, link), to);
+        shorten(r, PXI_OF(l, struct pxi_rows, link), to);
     }
     r->n_in = to;
     r->computed = (uint32_t)pxi_min(r->computed, to);
@@ -194,66 +173,6 @@ static bool must_wait(const struct pxi_run *r, const struct pxi_stage_head *h)
            (!r->last && r->down.out.busy && h->position < r->out.position + r->out.rows);
 }
 
-/* The spare rows, when the message was decrypted to them. */
-static struct pxi_rows *take_spare(struct pxi_run *r, const struct pxi_stage_head *h)
-{
-    struct pxi_rows *rows = r->spare;
-    if (!rows || r->up_in.at != rows->words || h->bytes != rows->bytes || h->rows != 1)
-        return NULL;
-    unland(r);
-    r->spare = NULL;
-    rows->position = h->position;
-    rows->done = 0;
-    rows->count = 1;
-    return rows;
-}
-
-/* Rows that were evaluated: memory for the next ones, or for nobody. */
-static void rows_done(struct pxi_run *r, struct pxi_rows *rows)
-{
-    bool fit = !r->spare && rows->hidden && !rows->coded &&
-               rows->bytes == (1 + r->stage->session->model->config.embd) * sizeof(float);
-    if (fit)
-        r->spare = rows;
-    else
-        pxi_free(rows);
-    land(r);
-}
-
-/* Room for a message. Hidden states that come as floats stay where they come; others are decoded
- * to a place before the words. */
-static struct pxi_rows *rows_new(const struct pxi_stage_head *h)
-{
-    bool coded = h->cols && h->dtype != PXI_STAGE_F32;
-    size_t floats = coded ? (size_t)h->rows * h->cols : 0;
-    struct pxi_rows *rows =
-        pxi_calloc(1, sizeof *rows + floats * sizeof(float) + LEAD_ROOM + h->bytes + RECORD);
-    if (!rows)
-        return NULL;
-    pxi_list_init(&rows->link);
-    rows->bytes = h->bytes;
-    rows->position = h->position;
-    rows->count = h->rows;
-    float *hidden = (float *)(void *)(rows + 1);
-    rows->words = (uint32_t *)(void *)((uint8_t *)(hidden + floats) + LEAD_ROOM);
-    if (h->cols)
-        rows->hidden = coded ? hidden : (float *)(void *)(rows->words + h->rows);
-    if (coded)
-        rows->coded = (const uint8_t *)(rows->words + h->rows);
-    return rows;
-}
-
-static bool decode(const struct pxi_run *r, struct pxi_rows *rows)
-{
-    uint32_t cols = r->stage->session->model->config.embd;
-    size_t bytes = (size_t)pxi_stage_row_bytes(r->dtype, cols);
-    for (uint32_t i = 0; rows->coded && i < rows->count; i++)
-        if (!pxi_hidden_decode(r->dtype, rows->coded + i * bytes, cols,
-                               rows->hidden + (size_t)i * cols))
-            return false;
-    return true;
-}
-
 /* Rows follow those that are there, or take the place of drafts. */
 static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stage_head *h,
                                         void **place)
@@ -270,11 +189,13 @@ static enum pxi_wire_verdict begin_rows(struct pxi_run *r, const struct pxi_stag
         return PXI_WIRE_WAIT;
     }
     pxi_run_cut(r, h->position);
-    struct pxi_rows *rows = take_spare(r, h);
-    if (!rows && !(rows = rows_new(h)))
+    if (h->position < r->lent) /* others will be written in their place */
+        pxi_run_recall(r);
+    struct pxi_rows *rows = pxi_run_room(r, h);
+    if (!rows)
         return PXI_WIRE_BAD;
     *place = rows->words;
-    pxi_free(r->coming);
+    drop_coming(r);
     r->coming = rows;
     return PXI_WIRE_TAKE;
 }
@@ -309,10 +230,10 @@ static bool take_rows(struct pxi_run *r)
     }
     if (end - firm > PXI_LIMIT_STAGE_DRAFT)
         wrong = "a draft that is too long";
-    if (!wrong && !decode(r, rows))
+    if (!wrong && !pxi_rows_decode(r, rows))
         wrong = "hidden states that are not finite";
     if (wrong) {
-        pxi_free(rows);
+        pxi_stages_retire(r->stage->service, rows);
         pxi_run_error(r, r->hop, PX_ERR_PROTOCOL, wrong);
         pxi_run_end(r);
         return false;
@@ -324,6 +245,7 @@ static bool take_rows(struct pxi_run *r)
     r->n_in = end;
     r->firm = firm;
     pxi_list_add(&r->waiting, &rows->link);
+    pxi_run_expect(r, rows->count);
     pxi_stage_pump(r->stage);
     return true;
 }
@@ -335,7 +257,6 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     switch (h->kind) {
     case PXI_STAGE_INPUT: return take_rows(r);
     case PXI_STAGE_OPEN:
-        unland(r);
         if (pxi_run_open(r->stage->service, r->up, h, payload))
             return true;
         r->up = NULL; /* it was answered and left */
@@ -344,7 +265,6 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     case PXI_STAGE_PING:
         if (pxi_wire_send(&r->up_out, &pong, px_view_of(NULL, 0)))
             return true;
-        unland(r);
         pxi_stream_reset(r->up);
         lose_up(r);
         return false;
@@ -353,12 +273,16 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     }
 }
 
-/* The same while a long message comes over a slow link: the probes are behind it. */
+/* The same while rows come and come over a slow link: the probes are behind them. */
 static void tell_coming(struct pxi_run *r)
 {
     struct pxi_stage_head pong = {.kind = PXI_STAGE_PONG, .session = r->id, .epoch = r->epoch};
+    const uint64_t pause = (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS;
     uint64_t now_ns = timers(r)->now_ns;
-    if (!r->coming || now_ns - r->told_ns < (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS)
+    if (now_ns - r->came_ns > pause)
+        r->told_ns = now_ns; /* they begin to */
+    r->came_ns = now_ns;
+    if (!r->coming || now_ns - r->told_ns < pause)
         return;
     r->told_ns = now_ns;
     pxi_wire_send(&r->up_out, &pong, px_view_of(NULL, 0));
@@ -378,13 +302,13 @@ static size_t on_data(struct pxi_stream *s, px_view bytes)
         return bytes.n;
     }
     tell_coming(r);
+    pxi_run_land(r);
     return took;
 }
 
 static void on_ended(struct pxi_stream *s)
 {
     struct pxi_run *r = s->user;
-    unland(r);
     pxi_stream_leave(s);
     lose_up(r);
 }
@@ -392,7 +316,6 @@ static void on_ended(struct pxi_stream *s)
 static void on_closed(struct pxi_stream *s, px_err why)
 {
     (void)why;
-    unland(s->user);
     lose_up(s->user);
 }
 
@@ -541,9 +464,10 @@ px_err pxi_run_feed(struct pxi_run *r, const uint32_t *tokens, const float *hidd
     if (n > PXI_LIMIT_STAGE_WAITING || must_wait(r, &h))
         return PX_ERR_LIMIT;
     h.bytes = n * (uint32_t)(4 + pxi_stage_row_bytes(PXI_STAGE_F32, cols));
-    struct pxi_rows *rows = rows_new(&h);
+    struct pxi_rows *rows = pxi_rows_new(n, h.dtype, cols);
     if (!rows)
         return PX_ERR_NOMEM;
+    pxi_rows_shape(rows, &h);
     /* Whoever sends hidden states does not say of which tokens: the one chosen here is known. */
     for (uint32_t i = 0; i < n; i++)
         rows->words[i] = tokens ? (uint32_t)pxi_min(tokens[i], PXI_STAGE_TOKEN)
@@ -643,6 +567,8 @@ static px_err adopt(struct pxi_stages *s, struct pxi_stream *up, const struct px
     }
     if (draining)
         pxi_run_drain(r);
+    pxi_run_expect(r, r->known - r->n_in);
+    pxi_run_land(r);
     pxi_run_connect(r, m);
     return PX_ERR_OK;
 }
@@ -693,7 +619,7 @@ void pxi_run_computed(struct pxi_run *r, px_err err)
         if (rows->done < rows->count)
             break;
         pxi_list_remove(&rows->link);
-        rows_done(r, rows);
+        pxi_run_rows_done(r, rows);
     }
     if (r->tap) {
         r->tap->computed(r->tap_ctx, r);

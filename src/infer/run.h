@@ -17,10 +17,10 @@ struct pxi_run_tap {
     void (*over)(void *ctx); /* it ends; once, also when the owner ends it */
 };
 
-/* Rows of one message that wait for the worker. */
+/* Rows of one message; their memory may be used for another one. */
 struct pxi_rows {
     struct pxi_list link;
-    size_t bytes;                   /* of the payload that the words begin */
+    size_t room;                    /* bytes of payload from the words on */
     uint32_t position, count, done; /* rows handed to the worker already */
     uint32_t *words;                /* behind the structure, with what follows them */
     float *hidden;                  /* NULL: tokens only */
@@ -39,15 +39,16 @@ struct pxi_run {
     struct pxi_wire_in up_in;
     struct pxi_wire_out up_out;
     struct pxi_timer orphan;
-    struct pxi_rows *coming; /* the message that is being read */
-    struct pxi_rows *spare;  /* of one row: where the next one is decrypted to; may be NULL */
-    struct pxi_list waiting; /* struct pxi_rows */
-    uint32_t n_in;           /* positions received */
-    uint32_t firm;           /* the first of them that are no drafts: they stay */
-    uint32_t cut;            /* what the worker used and is to be forgotten begins here */
-    bool held;               /* the stream waits until rows were evaluated */
-    struct pxi_timer alive;  /* while it does, so do the probes behind: the predecessor is told */
-    uint64_t told_ns;        /* so it was while a long message came, last then */
+    struct pxi_rows *coming;   /* the message that is being read */
+    struct pxi_rows *spare;    /* where the next one is decrypted to; may be NULL */
+    struct pxi_rows *idle;     /* for after that */
+    struct pxi_list waiting;   /* struct pxi_rows */
+    uint32_t n_in;             /* positions received */
+    uint32_t firm;             /* the first of them that are no drafts: they stay */
+    uint32_t cut;              /* what the worker used and is to be forgotten begins here */
+    bool held;                 /* the stream waits until rows were evaluated */
+    struct pxi_timer alive;    /* while it does, so do the probes behind: the predecessor is told */
+    uint64_t came_ns, told_ns; /* when bytes came last; and it was told because they come */
 
     uint32_t *words;   /* [positions] of the context: tokens with their want bit */
     uint32_t *chosen;  /* [positions + 1]: tokens that the last stage sampled, by index */
@@ -70,6 +71,7 @@ struct pxi_run {
     struct pxi_peer next;
     bool ready;    /* the next stage told what it holds */
     uint32_t sent; /* positions that it was sent, or tokens that the client was */
+    uint32_t lent; /* positions before this may lie in the stream, lent */
     struct pxi_stage_head out;
     size_t out_at;   /* of the message that is half written */
     bool busy, dead; /* the worker computes for it; to be freed when it is done */
@@ -96,8 +98,9 @@ struct pxi_stage {
     uint32_t n;
     px_err result;
     uint64_t tokens, compute_ns;
-    uint64_t taken, copied; /* bytes of INPUT; of them, those not decrypted to their place */
-    struct pxi_run *turn;   /* whose turn it is next */
+    uint64_t taken, copied;       /* bytes of INPUT; of them, those not decrypted to their place */
+    uint64_t given, given_copied; /* bytes of hidden states sent on; of them, those copied */
+    struct pxi_run *turn;         /* whose turn it is next */
 };
 
 /* A stream on which a peer said OPEN. Takes it over; false: refused (it was answered). */
@@ -130,6 +133,23 @@ struct pxi_stage *pxi_stages_at(struct pxi_stages *s, unsigned i);
 struct pxi_stage *pxi_stages_find(struct pxi_stages *s, px_view model, uint32_t first,
                                   uint32_t last);
 
+/* rows.c. Memory for so many rows of cols elements (0: tokens only); NULL when it is out. */
+struct pxi_rows *pxi_rows_new(uint32_t rows, uint8_t dtype, uint32_t cols);
+/* It holds the rows of this message, for which it has room. */
+void pxi_rows_shape(struct pxi_rows *x, const struct pxi_stage_head *h);
+/* Hidden states of what was coded; false when they are no numbers. */
+bool pxi_rows_decode(const struct pxi_run *r, struct pxi_rows *x);
+/* Room for a message that comes: the spare rows when they have it. NULL when memory is out. */
+struct pxi_rows *pxi_run_room(struct pxi_run *r, const struct pxi_stage_head *h);
+/* The next message is likely to have so many rows: have spare ones. */
+void pxi_run_expect(struct pxi_run *r, uint32_t rows);
+/* Tell the stream where what comes next belongs. */
+void pxi_run_land(struct pxi_run *r);
+/* Rows were evaluated: their memory is for later ones, or for nobody. */
+void pxi_run_rows_done(struct pxi_run *r, struct pxi_rows *x);
+/* Give back all but the rows that wait. */
+void pxi_run_rows_free(struct pxi_run *r);
+
 /* choose.c, on the last stage: a row was computed. The sampler learns of it, and the token after it
  * is chosen when it is wanted. Drafts count up to the first that is not what was chosen: nothing is
  * drawn for those behind it. */
@@ -141,6 +161,8 @@ void pxi_run_rewind(struct pxi_run *r, uint32_t n);
 /* run_out.c: to the next stage or the client. */
 void pxi_run_connect(struct pxi_run *r, const struct pxi_msg_stage_open *m);
 void pxi_run_send(struct pxi_run *r);
+/* The stream copies rows that were lent to it and are not sent yet. */
+void pxi_run_recall(struct pxi_run *r);
 /* Tell the client what coding of hidden states cost, now and then. */
 void pxi_run_loss(struct pxi_run *r);
 /* Tell the predecessor (and so the client) that hop `hop` failed. */

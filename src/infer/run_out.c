@@ -43,8 +43,9 @@ void pxi_run_loss(struct pxi_run *r)
 
 /* ------------------------------------------------------------------------- long messages */
 
-/* The next bytes of the message that is half written, as far as they lie together. */
-static px_view piece(struct pxi_run *r, uint8_t head[PXI_STAGE_HEAD])
+/* The next bytes of the message that is half written, as far as they lie together. Rows stay in the
+ * record: they may be lent. */
+static px_view piece(struct pxi_run *r, uint8_t head[PXI_STAGE_HEAD], bool *lend)
 {
     size_t at = r->out_at, words = (size_t)r->out.rows * sizeof *r->words;
     if (at < PXI_STAGE_HEAD) {
@@ -56,6 +57,7 @@ static px_view piece(struct pxi_run *r, uint8_t head[PXI_STAGE_HEAD])
     if (at < words)
         return px_view_of((const uint8_t *)list + at, words - at);
     at -= words;
+    *lend = true;
     size_t row_bytes = r->record.row_bytes;
     uint32_t row = (uint32_t)(at / row_bytes), position = r->out.position + row;
     uint32_t together =
@@ -64,13 +66,34 @@ static px_view piece(struct pxi_run *r, uint8_t head[PXI_STAGE_HEAD])
     return px_view_of(p + at % row_bytes, together * row_bytes - at % row_bytes);
 }
 
+/* What the stream copied of what it was lent. */
+static void count_copies(struct pxi_run *r)
+{
+    r->stage->given_copied += r->down.stream->copied;
+    r->down.stream->copied = 0;
+}
+
+void pxi_run_recall(struct pxi_run *r)
+{
+    if (!r->down.stream)
+        return;
+    pxi_stream_recall(r->down.stream);
+    count_copies(r);
+    r->lent = 0;
+}
+
 /* Write on; true when the message is complete. */
 static bool go_on(struct pxi_run *r)
 {
     uint8_t head[PXI_STAGE_HEAD];
+    count_copies(r);
     while (r->out_at < PXI_STAGE_HEAD + r->out.bytes) {
-        px_view v = piece(r, head);
-        size_t n = pxi_stream_write(r->down.stream, v);
+        bool lend = false;
+        px_view v = piece(r, head, &lend);
+        size_t n = lend ? pxi_stream_lend(r->down.stream, v) : pxi_stream_write(r->down.stream, v);
+        r->stage->given += lend ? n : 0;
+        if (lend)
+            r->lent = (uint32_t)pxi_max(r->lent, r->out.position + r->out.rows);
         r->out_at += n;
         if (n < v.n)
             return false;

@@ -260,6 +260,8 @@ bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_
                                          .compute_ns = stage->compute_ns,
                                          .taken = stage->taken,
                                          .copied = stage->copied,
+                                         .given = stage->given,
+                                         .given_copied = stage->given_copied,
                                          .busy = stage->busy};
         for (uint32_t k = 0; k < out->slots; k++)
             out->sessions += stage->slots[k];

@@ -41,12 +41,14 @@ struct pxi_stage_status {
     const char *model;
     struct pxi_slice slice;
     uint32_t sessions, slots;
-    uint64_t tokens;     /* rows evaluated */
-    uint64_t compute_ns; /* that took */
-    uint64_t taken;      /* bytes of INPUT that came over streams */
-    uint64_t copied;     /* of them, those that were not decrypted to where they are used */
-    bool busy;           /* the worker computes for it now */
-    uint8_t dtype;       /* of hidden states: of its sessions', the one that loses most; 0: none */
+    uint64_t tokens;       /* rows evaluated */
+    uint64_t compute_ns;   /* that took */
+    uint64_t taken;        /* bytes of INPUT that came over streams */
+    uint64_t copied;       /* of them, those that were not decrypted to where they are used */
+    uint64_t given;        /* bytes of hidden states that went to the next stage */
+    uint64_t given_copied; /* of them, those that were not encrypted from where they were made */
+    bool busy;             /* the worker computes for it now */
+    uint8_t dtype;         /* of hidden states: of its sessions, the one that loses most; 0: none */
 };
 /* The i-th stage; false past the end. */
 bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_status *out);

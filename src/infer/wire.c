@@ -32,7 +32,7 @@ static px_err fill(struct pxi_wire_in *in, px_view bytes, size_t *took)
         in->taken += n;
         if (to != bytes.p) { /* it was not decrypted to its place */
             in->copied += n;
-            memcpy(to, bytes.p, n);
+            memmove(to, bytes.p, n); /* other bytes may have landed before these */
         }
     } else if (n && !in->drop && !pxi_buf_add(&in->own, bytes.p, n))
         return in->own.n + n > in->own.max ? PX_ERR_CORRUPT : PX_ERR_NOMEM;
@@ -56,7 +56,6 @@ px_err pxi_wire_read(struct pxi_wire_in *in, px_view bytes, const struct pxi_wir
             if (in->head_n < PXI_STAGE_HEAD)
                 break;
         }
-        in->at = bytes.p + *took;
         if (!in->begun)
             err = start(in, on, ctx, &wait);
         if (err != PX_ERR_OK || wait)
@@ -74,6 +73,16 @@ px_err pxi_wire_read(struct pxi_wire_in *in, px_view bytes, const struct pxi_wir
             return PX_ERR_RESET;
     }
     return PX_ERR_OK;
+}
+
+void pxi_wire_land(const struct pxi_wire_in *in, struct pxi_stream *s, void *next, size_t n)
+{
+    if (!in->begun)
+        pxi_stream_land(s, PXI_STAGE_HEAD - in->head_n, next, n);
+    else if (in->place && !in->drop)
+        pxi_stream_land(s, 0, (uint8_t *)in->place + in->got, in->h.bytes - in->got);
+    else
+        pxi_stream_land(s, 0, NULL, 0);
 }
 
 void pxi_wire_in_deinit(struct pxi_wire_in *in)

@@ -26,7 +26,6 @@ struct pxi_wire_in {
     struct pxi_stage_head h;
     size_t head_n, got;
     void *place;
-    const void *at; /* where the payload begins that `begin` is told of */
     bool begun, drop;
     uint64_t taken, copied; /* payload bytes that got their place; of them, by a copy */
     struct pxi_buf own;     /* payloads that nobody gave a place */
@@ -36,6 +35,9 @@ struct pxi_wire_in {
  * BAD, PX_ERR_NOMEM; PX_ERR_RESET: `message` returned false. */
 px_err pxi_wire_read(struct pxi_wire_in *in, px_view bytes, const struct pxi_wire_events *on,
                      void *ctx, size_t *took);
+/* Tell the stream where the rest of the payload that is being read belongs; between messages, where
+ * that of the next one does: n bytes at next (n == 0: unknown). */
+void pxi_wire_land(const struct pxi_wire_in *in, struct pxi_stream *s, void *next, size_t n);
 void pxi_wire_in_deinit(struct pxi_wire_in *in);
 
 struct pxi_wire_out {
@@ -49,7 +51,7 @@ struct pxi_wire_out {
 bool pxi_wire_send(struct pxi_wire_out *out, const struct pxi_stage_head *h, px_view payload);
 /* Write what waits. */
 void pxi_wire_flush(struct pxi_wire_out *out);
-/* May a long message begin? Then it is written with pxi_stream_write until it is over. */
+/* May a long message begin? Then it is written with pxi_stream_write, or lent, until it is over. */
 bool pxi_wire_begin(struct pxi_wire_out *out);
 void pxi_wire_end(struct pxi_wire_out *out);
 void pxi_wire_out_deinit(struct pxi_wire_out *out);

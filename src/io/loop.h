@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/timer.h"
+#include "io/spin.h"
 #include "plexus/err.h"
 
 struct pxi_loop;
@@ -37,6 +38,19 @@ void pxi_loop_forget(struct pxi_task *t);
 void pxi_loop_run(struct pxi_loop *l);
 void pxi_loop_once(struct pxi_loop *l);
 void pxi_loop_stop(struct pxi_loop *l);
+
+/* Look for events for so long before sleeping, when they come that fast (io/spin.h); 0, as at
+ * first: sleep at once. On one processor it stays at 0. */
+void pxi_loop_spin(struct pxi_loop *l, uint64_t most_ns);
+
+/* What the loop and the sockets on it asked the kernel for. */
+struct pxi_loop_counts {
+    uint64_t rounds;          /* calls of epoll_wait */
+    uint64_t alarms;          /* of timerfd_settime */
+    uint64_t sends, receives; /* of TCP and UDP sockets, which count their own */
+    struct pxi_spin_counts spin;
+};
+struct pxi_loop_counts *pxi_loop_counts(struct pxi_loop *l);
 
 /* Buffers of the thread that live for one call only: what sockets read into and send from. */
 enum { PXI_LOOP_BUFFER = 256 * 1024 };

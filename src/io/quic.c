@@ -31,7 +31,7 @@ struct pxi_quic_io {
     struct pxi_quic_transport transport;
     struct pxi_loop *loop;
     struct pxi_host *host;
-    const struct pxi_cert *cert;
+    struct pxi_shaker *shaker;
     struct pxi_list ports;
     uint8_t secret[PXI_DIGEST];
 };
@@ -76,6 +76,14 @@ static bool send_held(struct port *p)
     return true;
 }
 
+static void count_calls(struct port *p)
+{
+    struct pxi_loop_counts *n = pxi_loop_counts(p->io->loop);
+    n->sends += p->udp.sends;
+    n->receives += p->udp.receives;
+    p->udp.sends = p->udp.receives = 0;
+}
+
 static void flush(struct port *p)
 {
     struct pxi_udp_out o = {.bytes = pxi_loop_out(p->io->loop), .cap = PXI_UDP_BATCH};
@@ -84,6 +92,7 @@ static void flush(struct port *p)
         if (n < o.n)
             hold(p, &o, n);
     }
+    count_calls(p);
 }
 
 static void on_flush(struct pxi_task *t)
@@ -147,7 +156,7 @@ static px_err port_open(struct pxi_quic_io *io, const struct pxi_udp_addr *at, i
         pxi_free(p);
         return err;
     }
-    struct pxi_quic_options o = {.cert = io->cert,
+    struct pxi_quic_options o = {.shaker = io->shaker,
                                  .timers = pxi_loop_timers(io->loop),
                                  .random = pxi_host_random(io->host),
                                  .faults = pxi_host_faults(io->host),
@@ -228,7 +237,7 @@ static void punch(struct pxi_transport *t, const struct pxi_endpoint *e)
 }
 
 struct pxi_quic_io *pxi_quic_io_new(struct pxi_loop *l, struct pxi_host *h,
-                                    const struct pxi_cert *cert)
+                                    struct pxi_shaker *shaker)
 {
     static const char purpose[] = "plexus quic stateless reset";
     uint8_t signature[PXI_SIGNATURE_MAX];
@@ -237,7 +246,7 @@ struct pxi_quic_io *pxi_quic_io_new(struct pxi_loop *l, struct pxi_host *h,
         return NULL;
     io->loop = l;
     io->host = h;
-    io->cert = cert;
+    io->shaker = shaker;
     pxi_list_init(&io->ports);
     /* The same after a restart, so that peers of before learn at once that we forgot them. */
     size_t n = pxi_key_sign(pxi_host_key(h), px_view_str(purpose), signature);

@@ -10,9 +10,10 @@
 
 struct pxi_quic_io;
 
-/* The transport of a host: adds itself to it. The certificate is borrowed. NULL: no memory. */
+/* The transport of a host: adds itself to it. The shaker, with our certificate, is
+ * borrowed. NULL: no memory. */
 struct pxi_quic_io *pxi_quic_io_new(struct pxi_loop *l, struct pxi_host *h,
-                                    const struct pxi_cert *cert);
+                                    struct pxi_shaker *shaker);
 /* Close every connection, say so to the peers, close the sockets. The loop must run once more
  * after it. NULL is allowed. */
 void pxi_quic_io_free(struct pxi_quic_io *io);

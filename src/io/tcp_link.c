@@ -69,6 +69,7 @@ static void linger_over(struct pxi_timer *t, uint64_t now_ns)
 static bool send_some(struct pxi_socket *s, const uint8_t *p, size_t n)
 {
     while (n) {
+        pxi_loop_counts(s->tcp->loop)->sends++;
         ssize_t sent = send(s->fd, p, n, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
@@ -86,6 +87,7 @@ static bool send_kept(struct pxi_socket *s)
 {
     while (s->unsent.n) {
         px_view v = pxi_queue_peek(&s->unsent, 0);
+        pxi_loop_counts(s->tcp->loop)->sends++;
         ssize_t sent = send(s->fd, v.p, v.n, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
@@ -132,6 +134,7 @@ static void read_some(struct pxi_socket *s)
 {
     uint8_t *in = pxi_loop_in(s->tcp->loop);
     for (int i = 0; i < READS && !s->dead && (s->reading || s->closing); i++) {
+        pxi_loop_counts(s->tcp->loop)->receives++;
         ssize_t n = recv(s->fd, in, PXI_LOOP_BUFFER, 0);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;

@@ -84,6 +84,13 @@ size_t pxi_matmul_scratch(size_t k);
 
 typedef void pxi_matmul_fn(const struct pxi_matmul *m);
 
+/* The fixed point of a chunk of gradients. */
+struct pxi_grad {
+    float scale, unscale, top;
+    uint32_t bias, zero, seed; /* seed 0: round to nearest */
+    unsigned shift;
+};
+
 /* Row (for every kernel): see gen/kernel.def for the list that checkkernel and the docs use. */
 struct pxi_kernels {
     /* Indexed by GGUF type id; NULL where the type is not runnable. */
@@ -147,6 +154,29 @@ struct pxi_kernels {
     void (*pv_i8)(float *o, size_t o_stride, const float *p, size_t p_stride, size_t nq,
                   const int8_t *v, size_t v_stride, const float *vs, size_t vs_stride,
                   size_t positions, size_t d);
+
+    /*
+     * Gradients as fixed point; indexed by format of docs/formats/gradient.md, i16, i8, i4, i32.
+     * n is a multiple of 16; r (what was left of earlier rounds) may be NULL; v = x + r.
+     *
+     * max: the largest |v| as the bits of a float; those of infinity or more where one is not
+     * finite.
+     * quant: t = v * scale, rounded to the nearest even integer, or with a seed stochastically:
+     * floor(t + u) with u from grad_uniform(seed + i); clamped to [-bias, bias - 1]; q = that +
+     * bias; r = v - that * unscale. Answers how many |t| were top or more.
+     * add: sum[i] += q[i]; sums have 16 bits, those of i32 32.
+     * undo: r[i] += (float)(q[i] - bias) * unscale: what was packed is back in what is left.
+     * fold: q[i] = (sum[i] + half) >> shift, half = 2^(shift - 1), or 0 without a shift; q may be
+     * sum.
+     * dequant: y[i] = (float)((q[i] << shift) - zero) * unscale, for results of a format (i4: as
+     * i8).
+     */
+    uint32_t (*grad_max)(const float *x, const float *r, size_t n);
+    size_t (*grad_quant[4])(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g);
+    void (*grad_undo[4])(float *r, const void *q, size_t n, const struct pxi_grad *g);
+    void (*grad_add[4])(void *sum, const void *q, size_t n);
+    void (*grad_fold)(uint8_t *q, const uint16_t *sum, size_t n, unsigned shift);
+    void (*grad_dequant[4])(float *y, const void *q, size_t n, const struct pxi_grad *g);
 };
 
 /* Fill the table for a mask (bits the processor lacks must not be in it). */

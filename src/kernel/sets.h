@@ -25,4 +25,7 @@ pxi_set_fn pxi_scalar_float_vector, pxi_avx2_float_vector, pxi_avx512_float_vect
 pxi_set_fn pxi_scalar_float_attention, pxi_avx2_float_attention, pxi_avx512_float_attention,
     pxi_neon_float_attention;
 
+/* Gradients as fixed point. */
+pxi_set_fn pxi_scalar_gradient;
+
 #endif

@@ -42,10 +42,8 @@ struct pxi_conn {
     bool outbound;
     bool limited; /* through a relay: only protocols that allow it */
     bool closing;
-    /* Where a protocol expects what comes next: whoever decrypts may put it there (headers of the
-     * carrier included) instead of elsewhere. NULL: nowhere. The protocol takes it back in time. */
-    uint8_t *landing;
-    size_t landing_n;
+    struct pxi_stream *landing;     /* who has a place for what comes next (pxi_stream_land) */
+    uint64_t heard_ns;              /* when bytes of a stream came last */
     struct pxi_maddr local, remote; /* without /p2p at the end; either may be empty */
 };
 

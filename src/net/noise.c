@@ -202,16 +202,29 @@ static px_err hear(struct noise *x, uint8_t *msg, size_t n)
 
 /* ------------------------------------------------ frames */
 
+static void give(struct noise *x, const uint8_t *p, size_t n)
+{
+    if (n)
+        x->s.on->plain(x->s.above, p, n);
+}
+
 static px_err hear_frame(struct noise *x, uint8_t *msg, size_t n)
 {
+    struct pxi_landing land = {0};
     if (!x->s.ready)
         return hear(x, msg, n);
+    size_t plain_n = n < PXI_AEAD_TAG ? 0 : n - PXI_AEAD_TAG;
+    if (x->s.on->land)
+        land = x->s.on->land(x->s.above);
+    size_t lead = land.n ? pxi_min(land.lead, plain_n) : plain_n;
+    land.n = pxi_min(land.n, plain_n - lead);
     if (n < PXI_AEAD_TAG || x->receive == UINT64_MAX ||
-        !pxi_aead_open(x->open, x->receive, px_view_of(NULL, 0), msg, n, msg))
+        !pxi_aead_open_land(x->open, x->receive, px_view_of(NULL, 0), msg, n, &land))
         return PX_ERR_PROTOCOL;
     x->receive++;
-    if (n > PXI_AEAD_TAG)
-        x->s.on->plain(x->s.above, msg, n - PXI_AEAD_TAG);
+    give(x, msg, lead);
+    give(x, land.p, land.n);
+    give(x, msg + lead + land.n, plain_n - lead - land.n);
     return PX_ERR_OK;
 }
 
@@ -318,11 +331,13 @@ static size_t pull(struct pxi_secure *s, uint8_t *out, size_t cap)
     size_t at = x->hs ? pull_handshake(x, out, cap) : 0;
     size_t least = OVER + PXI_SECURE_FILL;
     while (s->ready && cap - at >= least) {
-        size_t n = s->on->fill(s->above, out + at + 2, pxi_min(cap - at - OVER, PLAIN));
+        uint8_t *plain = out + at + 2;
+        struct pxi_gaps gaps = {0};
+        size_t n = s->on->fill(s->above, plain, pxi_min(cap - at - OVER, PLAIN), &gaps);
         if (!n)
             break;
         if (x->send == UINT64_MAX ||
-            !pxi_aead_seal(x->seal, x->send, px_view_of(NULL, 0), out + at + 2, n, out + at + 2)) {
+            !pxi_aead_seal_gaps(x->seal, x->send, px_view_of(NULL, 0), plain, n, &gaps, plain)) {
             s->err = PX_ERR_PROTOCOL; /* keys are used up */
             break;
         }

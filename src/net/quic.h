@@ -1,8 +1,8 @@
 /*
  * QUIC version 1 for libp2p (RFC 9000, specs/quic): one endpoint listens and dials on one UDP
- * address, ngtcp2 speaks the protocol and GnuTLS its handshake. No sockets here: datagrams and the
- * time (pxi_timers) go in, batches of datagrams of one size come out, ready for one sendmsg with
- * generic segmentation offload. Connections are struct pxi_conn, streams struct pxi_stream.
+ * address, ngtcp2 speaks the protocol, crypto/shake its handshake. No sockets here: datagrams and
+ * the time (pxi_timers) go in, batches of datagrams of one size come out, ready for one sendmsg
+ * with generic segmentation offload. Connections are struct pxi_conn, streams struct pxi_stream.
  */
 #ifndef PXI_NET_QUIC_H
 #define PXI_NET_QUIC_H
@@ -13,7 +13,7 @@
 #include "net/conn.h"
 #include "net/fault.h"
 
-struct pxi_cert;
+struct pxi_shaker;
 struct pxi_pages;
 struct pxi_quic;      /* an endpoint */
 struct pxi_quic_conn; /* one of its connections */
@@ -57,7 +57,8 @@ struct pxi_quic_events {
 };
 
 struct pxi_quic_options {
-    const struct pxi_cert *cert; /* crypto/cert.h: the libp2p TLS certificate of this host */
+    struct pxi_shaker
+        *shaker; /* crypto/shake.h: has the TLS certificate of this host; outlives it */
     struct pxi_timers *timers;
     struct pxi_random *random;
     struct pxi_faults *faults; /* NULL: not counted */
@@ -82,7 +83,7 @@ struct pxi_quic_stats {
     unsigned conns, unproven, lingering, resting;
 };
 
-/* A new endpoint; PX_ERR_NOMEM, or PX_ERR_INVALID when the certificate cannot be loaded. */
+/* A new endpoint; PX_ERR_NOMEM. */
 px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out);
 /* Closes every connection (their owners hear of it) without a word to the peers: call
  * pxi_quic_shutdown and pull what it queued first. */

@@ -459,10 +459,10 @@ px_err pxi_quic_new(const struct pxi_quic_options *o, struct pxi_quic **out)
     pxi_list_init(&q->due);
     pxi_list_init(&q->replies);
     pxi_list_init(&q->spare);
-    px_err err = pxi_quic_mem_init(q) ? pxi_quic_tls_init(q, o->cert) : PX_ERR_NOMEM;
-    if (err) {
+    q->shaker = o->shaker;
+    if (!pxi_quic_mem_init(q)) {
         pxi_quic_free(q);
-        return err;
+        return PX_ERR_NOMEM;
     }
     *out = q;
     return PX_ERR_OK;
@@ -501,7 +501,6 @@ void pxi_quic_free(struct pxi_quic *q)
         pxi_free(s);
     }
     pxi_timer_disarm(q->timers, &q->work);
-    pxi_quic_tls_deinit(q);
     pxi_quic_mem_deinit(q);
     pxi_free(q->buckets);
     pxi_free(q);

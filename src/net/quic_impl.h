@@ -225,9 +225,6 @@ void pxi_quic_stream_due(struct pxi_quic_stream *s, uint8_t what);
 
 /* ------------------------------------------------------------ quic_tls.c */
 
-/* What all handshakes of an endpoint share. */
-px_err pxi_quic_tls_init(struct pxi_quic *q, const struct pxi_cert *cert);
-void pxi_quic_tls_deinit(struct pxi_quic *q);
 /* The handshake of a connection; 0, or -1: no memory. */
 int pxi_quic_tls_start(struct pxi_quic_conn *c, bool server);
 /* TLS has done its part: give its memory back. */

@@ -6,16 +6,7 @@
 #include "crypto/shake.h"
 #include "net/quic_impl.h"
 
-#define ALPN "libp2p"
-
-static bool has_aes(void)
-{
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
-#else
-    return false;
-#endif
-}
+static const char *const ALPN[] = {"libp2p"};
 
 static ngtcp2_crypto_level level_of(enum pxi_shake_level level)
 {
@@ -102,21 +93,17 @@ static const struct pxi_shake_events events = {on_send, on_keys, on_own_params, 
 
 /* ------------------------------------------------------------- life times */
 
-px_err pxi_quic_tls_init(struct pxi_quic *q, const struct pxi_cert *cert)
-{
-    struct pxi_shaker_options o = {
-        .cert = cert, .random = q->random, .alpn = ALPN, .only_aes = has_aes(), .on = &events};
-    return pxi_shaker_new(&o, &q->shaker);
-}
-
-void pxi_quic_tls_deinit(struct pxi_quic *q)
-{
-    pxi_shaker_free(q->shaker);
-}
-
 int pxi_quic_tls_start(struct pxi_quic_conn *c, bool server)
 {
-    c->tls = pxi_shake_new(c->q->shaker, server, c);
+    struct pxi_shake_options o = {.all = c->q->shaker,
+                                  .random = c->q->random,
+                                  .on = &events,
+                                  .ctx = c,
+                                  .alpn = ALPN,
+                                  .alpn_n = 1,
+                                  .server = server,
+                                  .only_aes = true};
+    c->tls = pxi_shake_new(&o);
     return c->tls ? 0 : -1;
 }
 

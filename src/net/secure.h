@@ -1,13 +1,15 @@
 /*
  * A secure channel: a handshake that proves who the remote is, then plaintext in both directions.
- * Wire bytes are pushed in and decrypted where they lie; wire bytes are pulled out, and the channel
- * asks the layer above to fill plaintext straight into the output, where it is sealed: one copy and
- * one encryption a byte. Noise (net/noise.c), TLS 1.3 (net/secure_tls.c), plaintext (tests).
+ * Wire bytes are pushed in and decrypted where they lie, or to where they are used; wire bytes are
+ * pulled out, and the channel asks the layer above to fill plaintext straight into the output,
+ * where it is sealed. Plaintext that was lent is not even filled: it is sealed from where it lies
+ * (crypto/gaps.h). Noise (net/noise.c), TLS 1.3 (net/secure_tls.c), plaintext (tests).
  */
 #ifndef PXI_NET_SECURE_H
 #define PXI_NET_SECURE_H
 
 #include "codec/peer.h"
+#include "crypto/gaps.h"
 #include "crypto/key.h"
 #include "net/fault.h"
 
@@ -29,11 +31,12 @@ struct pxi_secure_events {
     void (*plain)(void *above, const uint8_t *bytes, size_t n);
     /* The channel itself has something to send: pull soon. */
     void (*wake)(void *above);
-    /* Write up to cap bytes of plaintext to out; 0: nothing to send. Only after ready. */
-    size_t (*fill)(void *above, uint8_t *out, size_t cap);
-    /* A place of *n bytes where the next plaintext would be at home; NULL: decrypt it where it
-     * lies. A channel need not ask; the event may be NULL. */
-    uint8_t *(*land)(void *above, size_t *n);
+    /* Write up to cap bytes of plaintext to out; 0: nothing to send. Only after ready. Where bytes
+     * were lent there are gaps instead, which are sealed before anything else happens. */
+    size_t (*fill)(void *above, uint8_t *out, size_t cap, struct pxi_gaps *gaps);
+    /* Where bytes of the next plaintext would be at home; it comes in pieces then. n == 0: decrypt
+     * it where it lies. A channel need not ask; the event may be NULL. */
+    struct pxi_landing (*land)(void *above);
 };
 
 struct pxi_secure_ops {

@@ -42,8 +42,11 @@ static px_err push(struct pxi_secure *s, uint8_t *bytes, size_t n)
     px_err err;
     pxi_tls_feed(c->tls, bytes, n);
     do {
-        uint8_t *plain = NULL, *land = s->ready && s->on->land ? s->on->land(s->above, &n) : NULL;
-        pxi_tls_land(c->tls, land, n);
+        uint8_t *plain = NULL;
+        struct pxi_landing land = {0};
+        if (s->ready && s->on->land)
+            land = s->on->land(s->above);
+        pxi_tls_land(c->tls, &land);
         n = 0;
         err = pxi_tls_read(c->tls, &plain, &n);
         if (err == PX_ERR_OK && !s->ready && pxi_tls_ready(c->tls))
@@ -74,10 +77,11 @@ static size_t pull(struct pxi_secure *s, uint8_t *out, size_t cap)
     size_t at = 0, least = OVER + PXI_SECURE_FILL;
     while (drained(c, out, cap, &at) && s->ready && s->err == PX_ERR_OK && cap - at >= least) {
         uint8_t *plain = out + at + PXI_TLS_HEAD;
-        size_t n = s->on->fill(s->above, plain, pxi_min(cap - at - OVER, PXI_TLS_PLAIN));
+        struct pxi_gaps gaps = {0};
+        size_t n = s->on->fill(s->above, plain, pxi_min(cap - at - OVER, PXI_TLS_PLAIN), &gaps);
         if (!n)
             break;
-        size_t sealed = pxi_tls_seal(c->tls, plain, n, out + at);
+        size_t sealed = pxi_tls_seal_gaps(c->tls, plain, n, &gaps, out + at);
         if (!sealed) {
             s->fault = PXI_FAULT_TLS;
             s->err = PX_ERR_PROTOCOL;
@@ -102,14 +106,17 @@ static void channel_free(struct pxi_secure *s)
 
 static const struct pxi_secure_ops ops = {push, pull, tidy, channel_free};
 
-struct pxi_secure *pxi_secure_tls_new(const struct pxi_secure_options *o,
-                                      const struct pxi_cert *cert, const char *const *alpn)
+struct pxi_secure *pxi_secure_tls_new(const struct pxi_secure_options *o, struct pxi_shaker *shaker,
+                                      const char *const *alpn)
 {
     struct channel *c = pxi_calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    struct pxi_tls_options to = {
-        .cert = cert, .server = !o->outbound, .alpn = alpn, .now_s = o->now_s};
+    struct pxi_tls_options to = {.shaker = shaker,
+                                 .random = o->random,
+                                 .server = !o->outbound,
+                                 .alpn = alpn,
+                                 .now_s = o->now_s};
     while (alpn[to.alpn_n])
         to.alpn_n++;
     c->s.ops = &ops;

@@ -5,9 +5,9 @@
 #include "crypto/tls.h"
 #include "net/secure.h"
 
-/* A channel; cert must outlive the handshake. alpn: muxers, most wanted first, then "libp2p"
- * (static strings, ended by NULL). NULL when memory is out. */
-struct pxi_secure *pxi_secure_tls_new(const struct pxi_secure_options *o,
-                                      const struct pxi_cert *cert, const char *const *alpn);
+/* A channel; shaker has our certificate and must outlive the handshake. alpn: muxers, most wanted
+ * first, then "libp2p" (static strings, ended by NULL). NULL when memory is out. */
+struct pxi_secure *pxi_secure_tls_new(const struct pxi_secure_options *o, struct pxi_shaker *shaker,
+                                      const char *const *alpn);
 
 #endif

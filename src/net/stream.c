@@ -19,13 +19,48 @@ void pxi_stream_init(struct pxi_stream *s, const struct pxi_stream_ops *ops, str
         conn->used_ns = pxi_host_timers(conn->host)->now_ns;
 }
 
-size_t pxi_stream_write(struct pxi_stream *s, px_view bytes)
+static size_t give(struct pxi_stream *s, size_t (*op)(struct pxi_stream *, px_view), px_view bytes)
 {
     size_t n = 0;
     if (!s->ended_local && !s->end_held && (!s->neg || pxi_negotiate_may_write(s)))
-        n = s->ops->write(s, bytes);
+        n = op(s, bytes);
     s->write_short = n < bytes.n && !s->ended_local && !s->end_held;
     return n;
+}
+
+size_t pxi_stream_write(struct pxi_stream *s, px_view bytes)
+{
+    return give(s, s->ops->write, bytes);
+}
+
+size_t pxi_stream_lend(struct pxi_stream *s, px_view bytes)
+{
+    size_t n = give(s, s->ops->lend ? s->ops->lend : s->ops->write, bytes);
+    if (!s->ops->lend)
+        s->copied += n;
+    return n;
+}
+
+void pxi_stream_recall(struct pxi_stream *s)
+{
+    if (s->ops->recall)
+        s->ops->recall(s);
+}
+
+void pxi_stream_land(struct pxi_stream *s, size_t lead, void *p, size_t n)
+{
+    s->land = (struct pxi_landing){p, lead, n};
+    if (n)
+        s->conn->landing = s;
+    else if (s->conn->landing == s)
+        s->conn->landing = NULL;
+}
+
+void pxi_stream_own(struct pxi_stream *s, const struct pxi_stream_events *on, void *user)
+{
+    pxi_stream_land(s, 0, NULL, 0);
+    s->on = on;
+    s->user = user;
 }
 
 size_t pxi_stream_room(struct pxi_stream *s)
@@ -51,7 +86,7 @@ void pxi_stream_end(struct pxi_stream *s)
 static void leave(struct pxi_stream *s)
 {
     s->gone = true;
-    s->on = &nobody;
+    pxi_stream_own(s, &nobody, s->user);
     pxi_negotiate_drop(s);
     pxi_list_remove(&s->link);
     s->conn->stream_count--;
@@ -78,6 +113,8 @@ void pxi_stream_resume(struct pxi_stream *s)
 size_t pxi_stream_on_data(struct pxi_stream *s, px_view bytes)
 {
     size_t used = 0;
+    if (s->conn->host)
+        s->conn->heard_ns = pxi_host_timers(s->conn->host)->now_ns;
     if (s->neg)
         used = pxi_negotiate_data(s, bytes);
     if (s->gone)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "base/list.h"
+#include "crypto/gaps.h"
 #include "plexus/err.h"
 #include "plexus/view.h"
 
@@ -43,6 +44,8 @@ struct pxi_stream_ops {
     void (*end)(struct pxi_stream *s);                    /* half-close after what is queued */
     void (*reset)(struct pxi_stream *s);                  /* abandon both directions, free later */
     void (*resume)(struct pxi_stream *s);                 /* deliver kept bytes soon (not inside) */
+    size_t (*lend)(struct pxi_stream *s, px_view bytes); /* as write, without a copy; may be NULL */
+    void (*recall)(struct pxi_stream *s);                /* no byte is lent after it; with lend */
 };
 
 struct pxi_stream {
@@ -54,6 +57,8 @@ struct pxi_stream {
     const char *protocol;           /* agreed; NULL before. Lives as long as the host */
     struct pxi_negotiation *neg;    /* while a protocol is being agreed on */
     struct pxi_scope_stream *scope; /* what the stream counts against (net/limits) */
+    struct pxi_landing land;        /* n > 0: where bytes that come are used */
+    uint64_t copied;                /* of the bytes that were lent, those copied all the same */
     bool outbound;
     bool write_short; /* a write was cut short: the owner waits for `writable` */
     bool ended_local, ended_remote;
@@ -63,6 +68,22 @@ struct pxi_stream {
 
 /* Queue bytes; returns how many were taken. Fewer than asked: wait for `writable`. */
 size_t pxi_stream_write(struct pxi_stream *s, px_view bytes);
+/* Queue bytes without copying them: yamux has them sealed from where they lie. They must stay as
+ * they are until they were sent; who needs their memory before (to change or to free it) recalls
+ * them. After pxi_stream_reset and `closed` nothing is lent any more. A multiplexer that cannot
+ * borrow copies. Returns how many were taken, as pxi_stream_write. */
+size_t pxi_stream_lend(struct pxi_stream *s, px_view bytes);
+/* Have the stream copy what was lent and is not sent yet. Without memory the stream is lost:
+ * `closed` follows, later. Harmless when nothing is lent. */
+void pxi_stream_recall(struct pxi_stream *s);
+/*
+ * Bytes that come after the next `lead` ones of this stream, which go elsewhere, are used at p, n
+ * of them: whoever decrypts may put them there at once, and also bytes that turn out to be
+ * something else, so what belongs there is taken with memmove. `data` tells as always where the
+ * bytes are. p stays the owner's; it must live until the loop is reached again after it was taken
+ * back (n == 0). Another owner and the end take it back.
+ */
+void pxi_stream_land(struct pxi_stream *s, size_t lead, void *p, size_t n);
 /* Bytes that a write would take now. */
 size_t pxi_stream_room(struct pxi_stream *s);
 /* End our side after what is queued. */
@@ -72,12 +93,7 @@ void pxi_stream_reset(struct pxi_stream *s);
 /* Ask for the bytes that `data` did not take. */
 void pxi_stream_resume(struct pxi_stream *s);
 /* Hand the stream to another owner (before returning to the loop, data events follow it). */
-static inline void pxi_stream_own(struct pxi_stream *s, const struct pxi_stream_events *on,
-                                  void *user)
-{
-    s->on = on;
-    s->user = user;
-}
+void pxi_stream_own(struct pxi_stream *s, const struct pxi_stream_events *on, void *user);
 
 /* ------------------------------------------------------ for multiplexers */
 

@@ -260,21 +260,19 @@ static void on_plain(void *above, const uint8_t *bytes, size_t n)
         pxi_yamux_push(u->y, bytes + used, n - used);
 }
 
-static size_t on_fill(void *above, uint8_t *out, size_t cap)
+static size_t on_fill(void *above, uint8_t *out, size_t cap, struct pxi_gaps *gaps)
 {
     struct pxi_upgrade *u = above;
     size_t n = u->out.n ? take_out(u, out, cap) : 0;
     if (u->y && cap - n >= PXI_SECURE_FILL)
-        n += pxi_yamux_fill(u->y, out + n, cap - n);
+        n += pxi_yamux_fill(u->y, out + n, cap - n, gaps);
     return n;
 }
 
-static uint8_t *on_land(void *above, size_t *n)
+static struct pxi_landing on_land(void *above)
 {
     struct pxi_upgrade *u = above;
-    struct pxi_conn *c = u->y ? pxi_yamux_conn(u->y) : NULL;
-    *n = c ? c->landing_n : 0;
-    return c ? c->landing : NULL;
+    return u->y ? pxi_yamux_landing(u->y) : (struct pxi_landing){0};
 }
 
 static const struct pxi_secure_events secure_events = {
@@ -301,7 +299,7 @@ static void secure_start(struct pxi_upgrade *u, const char *name)
         if (err == PX_ERR_OK)
             u->secure = pxi_noise_new(&so, &o->upgrader->noise, MUXERS);
     } else {
-        u->secure = pxi_secure_tls_new(&so, o->upgrader->cert, ALPN);
+        u->secure = pxi_secure_tls_new(&so, o->upgrader->shaker, ALPN);
         err = PX_ERR_OK;
     }
     if (!u->secure)
@@ -379,7 +377,7 @@ static void list_security(struct setup *s)
     for (unsigned i = 0; i < 2 && g->security[i] != PXI_SECURITY_NONE; i++)
         if (g->security[i] == PXI_SECURITY_NOISE)
             s->proposals[n++] = PXI_NOISE_ID;
-        else if (g->cert)
+        else if (g->shaker)
             s->proposals[n++] = PXI_TLS_ID;
 }
 

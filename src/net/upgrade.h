@@ -11,14 +11,14 @@
 #include "net/link.h"
 #include "net/noise.h"
 
-struct pxi_cert; /* crypto/cert.h: the libp2p TLS certificate of this host */
+struct pxi_shaker; /* crypto/shake.h: the libp2p TLS certificate of this host, and of its peers */
 
 enum pxi_security { PXI_SECURITY_NONE, PXI_SECURITY_NOISE, PXI_SECURITY_TLS };
 
 /* Shared by all upgrades of a host; lives longer than they and their connections. */
 struct pxi_upgrader {
     struct pxi_host *host;
-    const struct pxi_cert *cert;   /* NULL: TLS is not offered */
+    struct pxi_shaker *shaker;     /* NULL: TLS is not offered */
     enum pxi_security security[2]; /* offered, in order of preference; NONE ends the list */
     const uint8_t *psk;            /* 32 bytes of a private swarm, or NULL */
     uint64_t timeout_ns;           /* for the whole upgrade; 0: the limit NET_UPGRADE_MS */

@@ -49,8 +49,11 @@ struct pxi_yamux *pxi_yamux_of(struct pxi_conn *c);
 /* Plaintext arrived. Malformed frames end the session with a go-away and a counted fault. */
 void pxi_yamux_push(struct pxi_yamux *y, const uint8_t *bytes, size_t n);
 /* Fill out with whole frames; returns the bytes written, 0 when there is nothing to send. cap is
- * at least 1 KiB. */
-size_t pxi_yamux_fill(struct pxi_yamux *y, uint8_t *out, size_t cap);
+ * at least 1 KiB. Lent bytes are left out: they lie in the gaps, and are read before anything else
+ * is asked of the session. gaps is NULL: they are copied. */
+size_t pxi_yamux_fill(struct pxi_yamux *y, uint8_t *out, size_t cap, struct pxi_gaps *gaps);
+/* Where the bytes that are pushed next are likely to be used. n == 0: nobody knows. */
+struct pxi_landing pxi_yamux_landing(const struct pxi_yamux *y);
 /* What is below broke, or the remote closed it. Streams and the conn hear of it inside. Then only
  * pxi_yamux_free may follow. */
 void pxi_yamux_lost(struct pxi_yamux *y, px_err why);

@@ -234,6 +234,25 @@ static size_t push_head(struct pxi_yamux *y, const uint8_t *p, size_t n)
     return part;
 }
 
+/* If the next frame, or what is left of this one, is for the stream that has a place. */
+struct pxi_landing pxi_yamux_landing(const struct pxi_yamux *y)
+{
+    struct pxi_landing none = {0};
+    if (!y->conn.landing || y->over)
+        return none;
+    const struct pxi_ystream *s = (const struct pxi_ystream *)(const void *)y->conn.landing;
+    struct pxi_landing l = s->s.land;
+    if (s->in.n || (y->body_left && y->body != s))
+        return none;
+    if (!y->body_left)
+        l.lead += PXI_YAMUX_HEADER - y->head_n;
+    else if (y->body_left <= l.lead)
+        return none;
+    else
+        l.n = pxi_min(l.n, y->body_left - l.lead);
+    return l;
+}
+
 void pxi_yamux_push(struct pxi_yamux *y, const uint8_t *bytes, size_t n)
 {
     y->heard = true;

@@ -5,6 +5,7 @@
 enum {
     QUANTUM = 16384, /* of data in one turn, when others wait */
     LEAST = 1024,    /* a turn begins only when this much fits */
+    GAP_LEAST = 128, /* fewer bytes are copied: another call of a cipher costs more */
 };
 
 static size_t put(uint8_t *out, uint8_t type, uint16_t flags, uint32_t id, uint32_t length)
@@ -92,8 +93,25 @@ static uint16_t take_flags(struct pxi_ystream *s)
     return flags;
 }
 
+/* The next n bytes of the queue to out; those that are lent stay where they are. */
+static void take(struct pxi_ystream *s, uint8_t *out, size_t n, struct pxi_gaps *gaps)
+{
+    for (size_t at = 0, part; at < n; at += part) {
+        px_view v = pxi_queue_peek(&s->out, 0);
+        bool lent = pxi_queue_is_lent(&s->out);
+        part = pxi_min(v.n, n - at);
+        if (lent && part >= GAP_LEAST && pxi_gaps_room(gaps)) {
+            pxi_gaps_add(gaps, out + at, px_view_of(v.p, part));
+        } else {
+            memcpy(out + at, v.p, part);
+            s->s.copied += lent ? part : 0;
+        }
+        pxi_queue_drop(&s->out, part);
+    }
+}
+
 /* The frames of one turn. */
-static size_t fill_stream(struct pxi_ystream *s, uint8_t *out, size_t cap)
+static size_t fill_stream(struct pxi_ystream *s, uint8_t *out, size_t cap, struct pxi_gaps *gaps)
 {
     struct pxi_yamux *y = s->y;
     size_t at = 0;
@@ -108,7 +126,7 @@ static size_t fill_stream(struct pxi_ystream *s, uint8_t *out, size_t cap)
         size_t n =
             pxi_min(pxi_min(s->out.n, s->send_window), pxi_min(most, cap - at - PXI_YAMUX_HEADER));
         put(out + at, PXI_YAMUX_DATA, flags, s->id, (uint32_t)n);
-        pxi_queue_get(&s->out, out + at + PXI_YAMUX_HEADER, n);
+        take(s, out + at + PXI_YAMUX_HEADER, n, gaps);
         pxi_yamux_let_go(y, &y->out_bytes, n);
         s->send_window -= (uint32_t)n;
         at += PXI_YAMUX_HEADER + n;
@@ -121,18 +139,23 @@ static size_t fill_stream(struct pxi_ystream *s, uint8_t *out, size_t cap)
     return at;
 }
 
-/* After a turn: back into the ring, room for the owner, the end. */
-static void turn_over(struct pxi_ystream *s)
+/* After a turn: back into the ring, room for the owner, the end. Owners hear later when there are
+ * gaps: they could change what is to be sealed. */
+static void turn_over(struct pxi_ystream *s, const struct pxi_gaps *gaps)
 {
     if (has_work(s))
         pxi_list_add(&s->y->ring, &s->ring);
     if (s->fin_sent && s->fin_told)
         pxi_yamux_kill(s, PX_ERR_OK);
-    else if (s->s.write_short && s->out.n <= s->out.max / 2 && !s->fin)
+    else if (!s->s.write_short || s->out.n > s->out.max / 2 || s->fin)
+        return;
+    else if (gaps && gaps->n)
+        pxi_yamux_stream_later(s);
+    else
         pxi_stream_on_writable(&s->s);
 }
 
-size_t pxi_yamux_fill(struct pxi_yamux *y, uint8_t *out, size_t cap)
+size_t pxi_yamux_fill(struct pxi_yamux *y, uint8_t *out, size_t cap, struct pxi_gaps *gaps)
 {
     size_t at = fill_control(y, out, cap);
     if (y->over) {
@@ -145,8 +168,8 @@ size_t pxi_yamux_fill(struct pxi_yamux *y, uint8_t *out, size_t cap)
     while (!pxi_list_empty(&y->ring) && cap - at >= LEAST && !y->over) {
         struct pxi_ystream *s = PXI_OF(y->ring.next, struct pxi_ystream, ring);
         pxi_list_remove(&s->ring);
-        at += fill_stream(s, out + at, cap - at);
-        turn_over(s);
+        at += fill_stream(s, out + at, cap - at, gaps);
+        turn_over(s, gaps);
     }
     pxi_yamux_tidy_soon(y);
     return at;
@@ -169,7 +192,9 @@ static size_t stream_room(struct pxi_stream *ps)
     return pxi_min(s->out.max - s->out.n, left);
 }
 
-static size_t stream_write(struct pxi_stream *ps, px_view bytes)
+/* Queue bytes, as copies or lent. */
+static size_t queue(struct pxi_stream *ps, px_view bytes,
+                    size_t (*add)(struct pxi_queue *, const void *, size_t))
 {
     struct pxi_ystream *s = of(ps);
     struct pxi_yamux *y = s->y;
@@ -181,7 +206,7 @@ static size_t stream_write(struct pxi_stream *ps, px_view bytes)
         pxi_yamux_tidy_soon(y);
         return 0;
     }
-    size_t taken = pxi_queue_put(&s->out, bytes.p, n);
+    size_t taken = add(&s->out, bytes.p, n);
     pxi_yamux_let_go(y, &y->out_bytes, n - taken);
     if (taken < bytes.n && s->out.n <= s->out.max / 2) {
         y->out_full = true; /* no event of this stream would wake the owner */
@@ -191,6 +216,16 @@ static size_t stream_write(struct pxi_stream *ps, px_view bytes)
     return taken;
 }
 
+static size_t stream_write(struct pxi_stream *ps, px_view bytes)
+{
+    return queue(ps, bytes, pxi_queue_put);
+}
+
+static size_t stream_lend(struct pxi_stream *ps, px_view bytes)
+{
+    return queue(ps, bytes, pxi_queue_lend);
+}
+
 static void stream_end(struct pxi_stream *ps)
 {
     struct pxi_ystream *s = of(ps);
@@ -198,15 +233,27 @@ static void stream_end(struct pxi_stream *ps)
     pxi_yamux_ready(s);
 }
 
-static void stream_reset(struct pxi_stream *ps)
+static void abandon(struct pxi_ystream *s, px_err why)
 {
-    struct pxi_ystream *s = of(ps);
     if (s->dead)
         return;
     bool known = !s->syn;
-    pxi_yamux_kill(s, PX_ERR_RESET);
+    pxi_yamux_kill(s, why);
     if (known)
         pxi_yamux_control(s->y, PXI_YAMUX_UPDATE, PXI_YAMUX_RST, s->id, 0);
+}
+
+static void stream_reset(struct pxi_stream *ps)
+{
+    abandon(of(ps), PX_ERR_RESET);
+}
+
+static void stream_recall(struct pxi_stream *ps)
+{
+    struct pxi_ystream *s = of(ps);
+    ps->copied += s->out.lent;
+    if (!pxi_queue_own(&s->out))
+        abandon(s, PX_ERR_NOMEM);
 }
 
 static void stream_resume(struct pxi_stream *ps)
@@ -218,5 +265,5 @@ static void stream_resume(struct pxi_stream *ps)
     pxi_yamux_stream_later(s);
 }
 
-const struct pxi_stream_ops pxi_yamux_stream_ops = {stream_write, stream_room, stream_end,
-                                                    stream_reset, stream_resume};
+const struct pxi_stream_ops pxi_yamux_stream_ops = {
+    stream_write, stream_room, stream_end, stream_reset, stream_resume, stream_lend, stream_recall};

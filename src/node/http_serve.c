@@ -134,6 +134,21 @@ static void peer_metrics(px_node *n, struct pxi_buf *out)
     json_decref(peers);
 }
 
+static void loop_metrics(px_node *n, struct pxi_buf *out)
+{
+    static const char *const hows[] = {"slept", "hit", "missed"};
+    const struct pxi_spin_counts c = pxi_loop_counts(n->loop)->spin;
+    const uint64_t values[] = {c.waits - c.spins, c.hits, c.misses};
+    char labels[32];
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(labels, sizeof labels, "how=\"%s\"", hows[i]);
+        pxi_metric_add(out, "plexus_loop_waits_total", "counter",
+                       i ? NULL
+                         : "Waits of the event loop: asleep, or looking for events (--spin-us)",
+                       labels, (double)values[i]);
+    }
+}
+
 static void metrics(void *ctx, struct pxi_buf *out)
 {
     struct pxi_http_serve *s = ctx;
@@ -154,6 +169,7 @@ static void metrics(void *ctx, struct pxi_buf *out)
         pxi_metric_add(out, "plexus_faults_total", "counter",
                        i ? NULL : "What peers did wrong, by kind", labels, (double)f->n[i]);
     }
+    loop_metrics(s->node, out);
     peer_metrics(s->node, out);
 }
 

@@ -11,6 +11,8 @@
 #include "node/http_serve.h"
 #include "plexus/version.h"
 
+enum { SPIN_US = 50 };
+
 void pxi_node_note(px_node *n, const char *text)
 {
     json_array_append_new(n->notes, json_string(text));
@@ -50,6 +52,8 @@ static px_err open_host(px_node *n, const px_node_options *o, px_diag *d)
     px_err err = n->agent ? pxi_identity_load(o, &n->key, d) : PX_ERR_NOMEM;
     if (err == PX_ERR_OK)
         err = pxi_cert_new(n->key, pxi_random_system(), pxi_clock_wall_s(), &n->cert);
+    if (err == PX_ERR_OK)
+        err = pxi_shaker_new(n->cert, &n->shaker);
     if (err != PX_ERR_OK)
         return err;
     struct pxi_net_limits limits = pxi_net_limits_default();
@@ -67,7 +71,7 @@ static px_err open_host(px_node *n, const px_node_options *o, px_diag *d)
     if (!n->host)
         return PX_ERR_NOMEM;
     n->upgrader.host = n->host;
-    n->upgrader.cert = n->cert;
+    n->upgrader.shaker = n->shaker;
     err = set_security(n, o->security, d);
     if (err == PX_ERR_OK && o->psk_file) {
         err = pxi_psk_load(o->psk_file, n->psk, d);
@@ -133,6 +137,8 @@ px_err px_node_open(const px_node_options *o, px_node **out, px_diag *d)
         pxi_free(n);
         return err;
     }
+    if (o->spin_us >= 0)
+        pxi_loop_spin(n->loop, (o->spin_us ? (uint64_t)o->spin_us : SPIN_US) * 1000);
     n->notes = json_array();
     n->stop.data = n;
     uv_async_init(pxi_loop_uv(n->loop), &n->stop, on_stop);
@@ -172,6 +178,7 @@ void px_node_close(px_node *n)
     pxi_host_free(n->host);
     uv_close((uv_handle_t *)&n->stop, NULL);
     pxi_loop_close(n->loop);
+    pxi_shaker_free(n->shaker);
     pxi_cert_free(n->cert);
     pxi_key_free(n->key);
     json_decref(n->notes);

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "crypto/cert.h"
+#include "crypto/shake.h"
 #include "io/dns.h"
 #include "io/lines.h"
 #include "io/loop.h"
@@ -29,6 +29,7 @@ struct px_node {
     struct pxi_loop *loop;
     struct pxi_key *key;
     struct pxi_cert *cert;
+    struct pxi_shaker *shaker; /* of TLS over TCP and of QUIC */
     struct pxi_host *host;
     struct pxi_upgrader upgrader;
     struct pxi_tcp *tcp;

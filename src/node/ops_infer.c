@@ -332,13 +332,14 @@ static void op_stages(struct pxi_call *c)
     json_t *list = json_array();
     struct pxi_stages *stages = c->node->pipeline ? pxi_pipeline_stages(c->node->pipeline) : NULL;
     for (unsigned i = 0; stages && pxi_stages_status(stages, i, &s); i++)
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I}",
-                                              "model", s.model, "first", (json_int_t)s.slice.first,
-                                              "last", (json_int_t)s.slice.last, "sessions",
-                                              (json_int_t)s.sessions, "slots", (json_int_t)s.slots,
-                                              "tokens", (json_int_t)s.tokens, "compute_ms",
-                                              (double)s.compute_ns / 1e6, "taken",
-                                              (json_int_t)s.taken, "copied", (json_int_t)s.copied));
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I}", "model", s.model,
+                      "first", (json_int_t)s.slice.first, "last", (json_int_t)s.slice.last,
+                      "sessions", (json_int_t)s.sessions, "slots", (json_int_t)s.slots, "tokens",
+                      (json_int_t)s.tokens, "compute_ms", (double)s.compute_ns / 1e6, "taken",
+                      (json_int_t)s.taken, "copied", (json_int_t)s.copied, "given",
+                      (json_int_t)s.given, "given_copied", (json_int_t)s.given_copied));
     pxi_call_ok(c, json_pack("{s:o}", "stages", list));
 }
 

@@ -149,6 +149,23 @@ static void op_rss(struct pxi_call *c)
     pxi_call_ok(c, json_pack("{s:I}", "rss", (json_int_t)pages * 4096));
 }
 
+/* What the event loop did so far. */
+static void op_loop(struct pxi_call *c)
+{
+    const struct pxi_loop_counts *n = pxi_loop_counts(c->node->loop);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"rounds", n->rounds},     {"alarms", n->alarms},      {"sends", n->sends},
+        {"receives", n->receives}, {"waits", n->spin.waits},   {"spins", n->spin.spins},
+        {"hits", n->spin.hits},    {"misses", n->spin.misses}, {"preempted", n->spin.taken}};
+    json_t *out = json_object();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        json_object_set_new(out, rows[i].name, json_integer((json_int_t)rows[i].value));
+    pxi_call_ok(c, out);
+}
+
 static void op_quit(struct pxi_call *c)
 {
     px_node *n = c->node;
@@ -197,6 +214,7 @@ const struct pxi_op pxi_ops_node[] = {
     {"wait-only-direct", op_wait_only_direct},
     {"sleep", op_sleep},
     {"rss", op_rss},
+    {"loop", op_loop},
     {"cid", op_cid},
     {"quit", op_quit},
     {NULL, NULL},

@@ -160,7 +160,7 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
 {
     n->tcp = pxi_tcp_new(n->loop, &n->upgrader);
     /* A private swarm has no QUIC: there is no place for the pre-shared key in it. */
-    n->quic = o->psk_file ? NULL : pxi_quic_io_new(n->loop, n->host, n->cert);
+    n->quic = o->psk_file ? NULL : pxi_quic_io_new(n->loop, n->host, n->shaker);
     n->dns = pxi_dns_io_new(n->loop, n->host);
     n->identify = n->tcp && n->dns ? pxi_identify_new(n->host) : NULL;
     if (!n->identify || (!n->quic && !o->psk_file))

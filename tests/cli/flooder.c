@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto/cert.h"
+#include "crypto/shake.h"
 #include "io/quic.h"
 #include "io/tcp.h"
 #include "net/limits.h"
@@ -132,10 +132,12 @@ int main(int argc, char **argv)
     static struct pxi_upgrader up;
     struct pxi_net_limits limits = pxi_net_limits_default();
     struct pxi_cert *cert = NULL;
+    struct pxi_shaker *shaker = NULL;
     struct pxi_key *key = pxi_key_new(PXI_KEY_ED25519, pxi_random_system());
     struct pxi_maddr_part id;
     if (argc != 3 || !key || pxi_loop_open(&loop) != PX_ERR_OK ||
         pxi_cert_new(key, pxi_random_system(), pxi_clock_wall_s(), &cert) != PX_ERR_OK ||
+        pxi_shaker_new(cert, &shaker) != PX_ERR_OK ||
         pxi_maddr_parse(px_view_str(argv[2]), &target, NULL) != PX_ERR_OK ||
         !pxi_maddr_find(pxi_maddr_view(&target), PXI_MA_P2P, &id))
         return 2;
@@ -150,7 +152,7 @@ int main(int argc, char **argv)
                                  .wall_s = pxi_clock_wall_s};
     host = pxi_host_new(&o);
     up = (struct pxi_upgrader){.host = host, .security = {PXI_SECURITY_NOISE}};
-    if (!host || !pxi_tcp_new(loop, &up) || !pxi_quic_io_new(loop, host, cert))
+    if (!host || !pxi_tcp_new(loop, &up) || !pxi_quic_io_new(loop, host, shaker))
         return 2;
     pxi_host_handle(host, protocols[1], 0, on_asked, NULL);
     pxi_host_watch(host, &watch);

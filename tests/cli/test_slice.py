@@ -45,8 +45,8 @@ def resident_of_blobs(node):
 class Pair:
     """Two nodes, a and b; the model is pushed to a and cut in two."""
 
-    def __init__(self, place):
-        self.place = place
+    def __init__(self, place, transport="tcp"):
+        self.place, self.transport = place, transport
         self.ready, self.nodes = {}, {}
         for name in "ab":
             self.up(name)
@@ -56,11 +56,13 @@ class Pair:
         return {"PLEXUS_HOME": self.place.path(name)}
 
     def up(self, name):
-        self.ready[name], self.nodes[name] = self.place.up("--dht", "off", "--api", "off",
+        also = [] if self.transport == "tcp" else ["--listen", "/ip4/127.0.0.1/udp/0/quic-v1"]
+        self.ready[name], self.nodes[name] = self.place.up("--dht", "off", "--api", "off", *also,
                                                            home=self.place.path(name))
 
     def meet(self):
-        self.ask("a", "swarm", "connect", self.ready["b"]["addrs"][0])
+        addrs = [x for x in self.ready["b"]["addrs"] if f"/{self.transport}" in x]
+        self.ask("a", "swarm", "connect", addrs[0])
 
     def again(self):
         for name in "ab":
@@ -75,9 +77,9 @@ class Pair:
         assert r.code == 0, (args, r.err)
         return json.loads(r.out)
 
-    def speak(self, model, tokens=TOKENS):
-        return self.ask("a", "run", model, "Once upon a time", "--swarm", "--stages", "2", "-n",
-                        str(tokens), "--ctx", str(CTX), "--temp", "0", "--draft", "off")
+    def speak(self, model, tokens=TOKENS, prompt="Once upon a time", *more):
+        return self.ask("a", "run", model, prompt, "--swarm", "--stages", "2", "-n", str(tokens),
+                        "--ctx", str(CTX), "--temp", "0", "--draft", "off", *more)
 
     def stages(self, name, model):
         """What the control socket tells of the node's stages of a model."""
@@ -175,22 +177,53 @@ def test_a_token_wakes_a_stage_a_few_times(place):
     assert wakes < 5, wakes
 
 
-def test_hidden_states_are_decrypted_to_where_they_are_used(place):
+def sums(stages, *keys):
+    return [sum(s[k] for s in stages) for k in keys]
+
+
+def copies(pair, prompt, tokens, *more, wanted=0):
+    """Of one answer, with the first stage on a and the second on b: bytes of hidden states that a
+    gave, of them copied, that b took, of them copied. Others may speak on the connection in between:
+    it is tried again until as few are copied as wanted."""
+    for _ in range(20):
+        before = [pair.stages(n, "tiny-") for n in "ab"]
+        answer = pair.speak("tiny", tokens, prompt, *more)
+        after = [pair.stages(n, "tiny-") for n in "ab"]
+        if answer["epochs"] > 1 or [len(x) for x in before] != [len(x) for x in after]:
+            continue  # somebody was late, so that rows were sent again
+        (given, given_copied), (taken, copied) = [
+            [y - x for x, y in zip(sums(before[i], *keys), sums(after[i], *keys))]
+            for i, keys in enumerate([("given", "given_copied"), ("taken", "copied")])]
+        if copied <= wanted * taken:
+            break
+    equal(len(answer["tokens"]), tokens)
+    print(f"# {tokens} tokens {' '.join(more)}: {given} bytes of hidden states given, "
+          f"{given_copied} copied; {taken} taken, {copied} copied")
+    assert given and taken, (given, taken)
+    return given, given_copied, taken, copied
+
+
+def test_hidden_states_are_not_copied(place):
+    # They are encrypted from where they were made, and decrypted to where they are used.
     pair = Pair(place)
     pair.speak("tiny", 4)
-    for _ in range(20):
-        before = pair.stages("b", "tiny-")
-        answer = pair.speak("tiny", 100)
-        after = pair.stages("b", "tiny-")
-        if answer["epochs"] == 1 and len(before) == len(after):
-            break  # nobody was late, so that nothing was sent again
-    taken, copied = (sum(s[k] for s in after) - sum(s[k] for s in before)
-                     for k in ("taken", "copied"))
-    tokens = len(answer["tokens"])
-    print(f"# {taken} bytes of hidden states for {tokens} tokens, {copied} of them copied")
-    each = taken / (tokens + 4)
-    # The prompt is copied, and the first tokens until there is a place; then nothing is.
-    assert taken and copied <= 12 * each, (copied, each)
+    for more in [], ["--hidden", "f16"], ["--hidden", "q8"]:
+        _, given_copied, _, copied = copies(pair, "Once upon a time", 100, *more)
+        equal(given_copied, 0)
+        equal(copied, 0)
+    _, given_copied, taken, copied = copies(pair, "Once upon a time there was a fox. " * 20, 2)
+    equal(given_copied, 0)
+    equal(copied, 0)
+    assert taken > 100000, taken
+
+
+def test_quic_copies_them_once_each_way(place):
+    # It keeps what may have to be sent again, and decrypts where a packet lies.
+    pair = Pair(place, "quic-v1")
+    pair.speak("tiny", 4)
+    given, given_copied, taken, copied = copies(pair, "Once upon a time", 100, wanted=1)
+    equal(given_copied, given)
+    equal(copied, taken)
 
 
 harness.main(sys.modules[__name__])

@@ -48,16 +48,29 @@ static void on_wake(void *above)
     (void)above;
 }
 
-static size_t on_fill(void *above, uint8_t *out, size_t cap)
+static size_t on_fill(void *above, uint8_t *out, size_t cap, struct pxi_gaps *gaps)
 {
+    static uint8_t lent[50];
     struct side *x = above;
     size_t n = x->filled++ < 3 ? 100 : 0;
     MUST(cap >= PXI_SECURE_FILL);
     memset(out, 'p', n);
+    memset(lent, 'p', sizeof lent);
+    if (n && x->filled == 2) {
+        memset(out + 30, 'x', sizeof lent);
+        pxi_gaps_add(gaps, out + 30, px_view_of(lent, sizeof lent));
+    }
     return n;
 }
 
-static const struct pxi_secure_events events = {on_ready, on_plain, on_wake, on_fill};
+static struct pxi_landing on_land(void *above)
+{
+    static uint8_t place[60];
+    struct side *x = above;
+    return (struct pxi_landing){place, x->plain % 90, x->plain < 200 ? 0 : sizeof place};
+}
+
+static const struct pxi_secure_events events = {on_ready, on_plain, on_wake, on_fill, on_land};
 
 static void begin(struct side *x, bool outbound)
 {

@@ -1,7 +1,7 @@
 /*
- * The handshake of TLS 1.3 for QUIC against bytes. By the first byte: a server or a client that
- * gets them instead of a hello; a real pair of which one side gets them in place of the messages
- * after the hellos; a real pair between which some bytes are changed on the way.
+ * The handshake of TLS 1.3 against bytes. By the first byte: for QUIC or for TCP; a server or a
+ * client that gets them instead of a hello; a real pair of which one side gets them in place of the
+ * messages after the hellos; a real pair between which some bytes are changed on the way.
  */
 #include <string.h>
 
@@ -68,18 +68,19 @@ static px_err on_peer(void *ctx, px_view key)
 }
 
 static const struct pxi_shake_events on = {on_send, on_keys, on_own_params, on_params, on_peer};
+static const struct pxi_shake_events on_tcp = {.send = on_send, .keys = on_keys, .peer = on_peer};
+
+static struct pxi_random r;
 
 static struct pxi_shaker *shaker(void)
 {
     static struct pxi_shaker *all;
-    static struct pxi_random r;
     struct pxi_cert *c;
     if (!all) {
         r = pxi_random_seeded(1);
         struct pxi_key *host = pxi_key_new(PXI_KEY_ED25519, &r);
         MUST(host && pxi_cert_new(host, &r, NOW_S, &c) == PX_ERR_OK);
-        struct pxi_shaker_options o = {.cert = c, .random = &r, .alpn = "libp2p", .on = &on};
-        MUST(pxi_shaker_new(&o, &all) == PX_ERR_OK);
+        MUST(pxi_shaker_new(c, &all) == PX_ERR_OK);
         pxi_key_free(host);
         pxi_cert_free(c);
     }
@@ -112,13 +113,21 @@ static bool step(struct side *a, unsigned level, size_t piece)
     return n > 0;
 }
 
-static void begin(void)
+static void begin(bool quic)
 {
+    static const char *const names[] = {"libp2p", "/yamux/1.0.0"};
     for (unsigned i = 0; i < 2; i++) {
         pair[i].to = &pair[!i];
         pair[i].n[0] = pair[i].n[1] = 0;
         pair[i].dead = false;
-        pair[i].s = pxi_shake_new(shaker(), i == 1, &pair[i]);
+        struct pxi_shake_options o = {.all = shaker(),
+                                      .random = &r,
+                                      .on = quic ? &on : &on_tcp,
+                                      .ctx = &pair[i],
+                                      .alpn = names,
+                                      .alpn_n = quic ? 1 : 2,
+                                      .server = i == 1};
+        pair[i].s = pxi_shake_new(&o);
         MUST(pair[i].s);
     }
     MUST(pxi_shake_start(pair[0].s) == PX_ERR_OK);
@@ -132,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t piece = data[1] ? data[1] : QUEUE;
     px_view rest = px_view_of(data + 2, size - 2);
     changes = px_view_of(NULL, 0);
-    begin();
+    begin(data[0] < 128);
     if (mode < 2) {
         for (size_t at = 0; at < rest.n && !pair[mode].dead; at += piece)
             feed(&pair[mode], PXI_SHAKE_INITIAL,

@@ -16,24 +16,33 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     } while (0)
 
 static const char *const names[] = {"/yamux/1.0.0", "libp2p"};
-static uint8_t wire[70000];
+static uint8_t wire[70000], place[300];
 
-static const struct pxi_cert *cert(void)
+static struct pxi_random r;
+
+static struct pxi_shaker *shaker(void)
 {
-    static struct pxi_cert *c;
-    if (!c) {
-        struct pxi_random r = pxi_random_seeded(1);
+    static struct pxi_shaker *all;
+    struct pxi_cert *c;
+    if (!all) {
+        r = pxi_random_seeded(1);
         struct pxi_key *host = pxi_key_new(PXI_KEY_ED25519, &r);
         MUST(host && pxi_cert_new(host, &r, 1750000000, &c) == PX_ERR_OK);
+        MUST(pxi_shaker_new(c, &all) == PX_ERR_OK);
         pxi_key_free(host);
+        pxi_cert_free(c);
     }
-    return c;
+    return all;
 }
 
 static struct pxi_tls *side(bool server)
 {
-    struct pxi_tls_options o = {
-        .cert = cert(), .server = server, .alpn = names, .alpn_n = 2, .now_s = 1750000000};
+    struct pxi_tls_options o = {.shaker = shaker(),
+                                .random = &r,
+                                .server = server,
+                                .alpn = names,
+                                .alpn_n = 2,
+                                .now_s = 1750000000};
     struct pxi_tls *t = pxi_tls_new(&o);
     MUST(t);
     return t;
@@ -50,6 +59,8 @@ static void take(struct pxi_tls *t, const uint8_t *p, size_t n, size_t piece)
         pxi_tls_feed(t, copy + at, n - at < piece ? n - at : piece);
         px_err err;
         do {
+            struct pxi_landing land = {place, piece % 7, piece & 1 ? piece % 300 : 0};
+            pxi_tls_land(t, &land);
             err = pxi_tls_read(t, &out, &k);
             MUST(k <= PXI_TLS_PLAIN && (!err || !k));
         } while (k);
@@ -103,7 +114,7 @@ static void sealed_records(const uint8_t *p, size_t n, bool server)
     for (size_t at = 0; at + 2 <= n;) {
         size_t len = p[at + 1] < n - at - 2 ? p[at + 1] : n - at - 2;
         const uint8_t *body = p + at + 2;
-        size_t k = pxi_tls_half_seal(&peer, p[at], body, len, wire);
+        size_t k = pxi_tls_half_seal(&peer, p[at], body, len, NULL, wire);
         take(t, wire, k, 1 + p[at + 1]);
         if (p[at] == PXI_TLS_HANDSHAKE && len == 5 && body[0] == 24 && !t->err)
             pxi_tls_half_update(&peer);

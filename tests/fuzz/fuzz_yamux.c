@@ -37,7 +37,7 @@ static void open_one(struct pxi_conn *c);
 static void act(struct pxi_stream *s)
 {
     static const uint8_t block[5000];
-    switch (pxi_rng_below(&mood, 8)) {
+    switch (pxi_rng_below(&mood, 10)) {
     case 0: pxi_stream_reset(s); break;
     case 1: pxi_stream_end(s); break;
     case 2: pxi_stream_resume(s); break;
@@ -46,6 +46,8 @@ static void act(struct pxi_stream *s)
         if (pxi_rng_below(&mood, 30) == 0)
             s->conn->ops->close(s->conn, PX_ERR_OK);
         break;
+    case 5: pxi_stream_lend(s, px_view_of(block, pxi_rng_below(&mood, sizeof block))); break;
+    case 6: pxi_stream_recall(s); break;
     default: pxi_stream_write(s, px_view_of(block, pxi_rng_below(&mood, sizeof block))); break;
     }
 }
@@ -94,8 +96,11 @@ static void drain(struct pxi_yamux *y)
     static uint8_t out[65536 + 1024];
     for (unsigned i = 0; i < 20; i++) {
         size_t cap = 1024 + (size_t)pxi_rng_below(&mood, sizeof out - 1024), n;
-        n = pxi_yamux_fill(y, out, cap);
-        MUST(n <= cap);
+        struct pxi_gaps gaps = {0};
+        n = pxi_yamux_fill(y, out, cap, pxi_rng_below(&mood, 2) ? &gaps : NULL);
+        MUST(n <= cap && gaps.n <= PXI_GAPS);
+        for (unsigned k = 0; k < gaps.n; k++)
+            MUST(gaps.of[k].to >= out && gaps.of[k].to + gaps.of[k].from.n <= out + n);
         if (!n)
             return;
     }

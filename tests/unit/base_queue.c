@@ -78,6 +78,65 @@ TEST(mark_runs_ahead)
     CHECK(!q.head && !q.spare && !q.mark && !q.read);
 }
 
+/* Some bytes are copied, some lent; at times the lender wants its memory back, or changes its mind
+ * about what it lent before and was dropped. */
+TEST(lent_bytes_stay_where_they_are)
+{
+    enum { ROUNDS = 3000, MEMORY = 200000 };
+    struct pxi_queue_pool pool = {.max = 1 << 18};
+    struct pxi_queue q = {.max = 300000, .pool = px_seed & 1 ? &pool : NULL};
+    struct pxi_rng r = {px_seed};
+    static uint8_t memory[MEMORY], out[MEMORY];
+    uint64_t put = 0, got = 0;
+    for (unsigned k = 0; k < ROUNDS; k++) {
+        size_t at = pxi_rng_below(&r, MEMORY), n = pxi_rng_below(&r, MEMORY - at + 1);
+        if (q.lent)
+            CHECK(pxi_queue_own(&q));
+        CHECK_EQ(q.lent, 0);
+        for (unsigned i = 0; i < n; i++)
+            memory[at + i] = (uint8_t)((put + i) * 37 >> 2);
+        size_t half = pxi_rng_below(&r, n + 1);
+        size_t taken = pxi_queue_lend(&q, memory + at, half);
+        if (taken == half)
+            taken += pxi_queue_put(&q, memory + at + half, n - half);
+        if (taken && put == got && half)
+            CHECK(pxi_queue_is_lent(&q) && pxi_queue_peek(&q, 0).p == memory + at);
+        CHECK(taken == n || q.n == q.max);
+        put += taken;
+        pxi_queue_read(&q, pxi_rng_below(&r, q.n + 1));
+        size_t unread = pxi_queue_unread(&q);
+        if (pxi_rng_below(&r, 3) == 0)
+            CHECK(pxi_queue_own(&q));
+        CHECK_EQ(pxi_queue_unread(&q), unread);
+        px_view v = pxi_queue_peek_unread(&q);
+        for (size_t i = 0; i < v.n; i++)
+            CHECK_EQ(v.p[i], (uint8_t)((put - unread + i) * 37 >> 2));
+        n = pxi_queue_get(&q, out, pxi_rng_below(&r, sizeof out));
+        for (size_t i = 0; i < n; i++)
+            CHECK_EQ(out[i], (uint8_t)((got + i) * 37 >> 2));
+        got += n;
+    }
+    pxi_queue_clear(&q);
+    CHECK_EQ(q.lent, 0);
+    pxi_queue_pool_clear(&pool);
+}
+
+TEST(lending_without_memory)
+{
+    struct pxi_queue q = {.max = 1 << 20};
+    static uint8_t memory[200000];
+    pxi_mem_fail_after(2);
+    size_t n = pxi_queue_lend(&q, memory, sizeof memory);
+    CHECK(n > 0 && n < sizeof memory && n == q.lent && n == q.n);
+    pxi_mem_fail_after(1);
+    CHECK(!pxi_queue_own(&q));
+    pxi_mem_fail_after(0);
+    CHECK(pxi_queue_own(&q));
+    CHECK_EQ(q.n, n);
+    CHECK(pxi_queue_peek(&q, 0).p != memory);
+    pxi_queue_clear(&q);
+}
+
 TEST(steady_flow_allocates_nothing)
 {
     struct pxi_queue q = {.max = 1 << 20};

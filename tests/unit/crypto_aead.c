@@ -1,5 +1,6 @@
 /* ChaCha20-Poly1305, X25519 and random bytes: published vectors, forgeries, small-order points. */
 #include "base/mem.h"
+#include "base/rng.h"
 #include "crypto/aead.h"
 #include "crypto/check.h"
 #include "crypto_vectors.h"
@@ -84,6 +85,48 @@ TEST(aead_lengths)
     CHECK(pxi_aead_seal(seal, UINT64_MAX - 1, px_view_of(NULL, 0), in, sizeof in, out));
     CHECK(pxi_aead_open(open, UINT64_MAX - 1, px_view_of(NULL, 0), out, sizeof out, out));
     CHECK(memcmp(in, out, sizeof in) == 0);
+    pxi_aead_free(seal);
+    pxi_aead_free(open);
+}
+
+/* Gaps and landings of every size give the bytes that one piece gives. */
+TEST(aead_gaps_and_landings)
+{
+    struct pxi_rng r = {px_seed};
+    static uint8_t in[3000], holes[3000], out[3016], whole[3016], place[3000];
+    const px_view ad = px_view_str("ad");
+    uint8_t key[32] = {7};
+    struct pxi_aead *seal = pxi_aead_new(key, 1), *open = pxi_aead_new(key, 0);
+    for (size_t i = 0; i < sizeof in; i++)
+        in[i] = (uint8_t)(i * 7 >> 1);
+    for (unsigned k = 0; k < 3000; k++) {
+        size_t n = pxi_rng_below(&r, sizeof in + 1), at = 0;
+        struct pxi_gaps gaps = {0};
+        memcpy(holes, in, n);
+        while (pxi_gaps_room(&gaps) && (at += pxi_rng_below(&r, 500)) < n) {
+            size_t gap = pxi_rng_below(&r, n - at + 1);
+            memset(holes + at, 0, gap);
+            pxi_gaps_add(&gaps, holes + at, px_view_of(in + at, gap));
+            at += gap;
+        }
+        CHECK(pxi_aead_seal(seal, k, ad, in, n, whole));
+        memcpy(out, holes, n);
+        for (unsigned i = 0; i < gaps.n; i++)
+            gaps.of[i].to += out - holes;
+        CHECK(pxi_aead_seal_gaps(seal, k, ad, out, n, &gaps, out));
+        CHECK(memcmp(out, whole, n + PXI_AEAD_TAG) == 0);
+        struct pxi_landing land = {.p = place, .lead = pxi_rng_below(&r, n + 1)};
+        land.n = pxi_rng_below(&r, n - land.lead + 1);
+        memset(place, 0, sizeof place);
+        CHECK(pxi_aead_open_land(open, k, ad, out, n + PXI_AEAD_TAG, &land));
+        CHECK(memcmp(out, in, land.lead) == 0 && memcmp(place, in + land.lead, land.n) == 0);
+        at = land.lead + land.n;
+        CHECK(memcmp(out + at, in + at, n - at) == 0);
+        whole[pxi_rng_below(&r, n + PXI_AEAD_TAG)] ^= 1; /* nothing of what is forged is left */
+        CHECK(!pxi_aead_open_land(open, k, ad, whole, n + PXI_AEAD_TAG, &land));
+        for (size_t i = 0; i < land.n; i++)
+            CHECK_EQ(place[i], 0);
+    }
     pxi_aead_free(seal);
     pxi_aead_free(open);
 }

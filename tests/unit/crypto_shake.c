@@ -15,7 +15,8 @@ struct side {
     struct pxi_shake *s;
     struct side *to;
     struct pxi_shaker *all;
-    uint8_t queue[2][QUEUE]; /* messages for it, of the first two levels */
+    struct pxi_shake_options o; /* of the handshakes to come */
+    uint8_t queue[2][QUEUE];    /* messages for it, of the first two levels */
     size_t n[2];
     uint8_t rx[3][PXI_DIGEST], tx[3][PXI_DIGEST];
     unsigned keys, params;
@@ -72,6 +73,8 @@ static px_err on_peer(void *ctx, px_view key)
 }
 
 static const struct pxi_shake_events on = {on_send, on_keys, on_own_params, on_params, on_peer};
+static const struct pxi_shake_events on_tcp = {.send = on_send, .keys = on_keys, .peer = on_peer};
+static const char *const protocols[] = {"libp2p"};
 
 static struct pxi_key *host_key[2];
 static struct pxi_cert *host_cert[2];
@@ -92,12 +95,14 @@ static void pair_new(struct side pair[2], bool only_aes)
     if (!host_cert[0])
         certificates();
     for (unsigned i = 0; i < 2; i++) {
-        struct pxi_shaker_options o = {.cert = host_cert[i],
-                                       .random = pxi_random_system(),
-                                       .alpn = "libp2p",
-                                       .only_aes = only_aes,
-                                       .on = &on};
-        CHECK_EQ(pxi_shaker_new(&o, &pair[i].all), PX_ERR_OK);
+        CHECK_EQ(pxi_shaker_new(host_cert[i], &pair[i].all), PX_ERR_OK);
+        pair[i].o = (struct pxi_shake_options){.random = pxi_random_system(),
+                                               .on = &on,
+                                               .ctx = &pair[i],
+                                               .alpn = protocols,
+                                               .alpn_n = 1,
+                                               .server = i == 1,
+                                               .only_aes = only_aes};
         pair[i].to = &pair[!i];
     }
 }
@@ -109,7 +114,8 @@ static void pair_begin(struct side pair[2])
         a->n[0] = a->n[1] = 0;
         a->keys = a->params = 0;
         a->err = PX_ERR_OK;
-        a->s = pxi_shake_new(a->all, i == 1, a);
+        a->o.all = a->all;
+        a->s = pxi_shake_new(&a->o);
         if (!a->s)
             a->err = PX_ERR_NOMEM;
     }
@@ -166,7 +172,7 @@ static void check_agreed(struct side pair[2])
         CHECK_EQ(a->err, PX_ERR_OK);
         CHECK(pxi_shake_done(a->s));
         CHECK_EQ(a->keys, 4);
-        CHECK_EQ(a->params, 1);
+        CHECK_EQ(a->params, a->o.on == &on);
         CHECK(a->host_n == key.n && memcmp(a->host, key.p, key.n) == 0);
         for (unsigned level = 1; level < 3; level++)
             CHECK(memcmp(a->rx[level], a->to->tx[level], PXI_DIGEST) == 0);
@@ -288,6 +294,139 @@ TEST(p256_when_there_is_nothing_else)
     CHECK_EQ(pair[1].err, PX_ERR_OK);
     CHECK_EQ(pair[0].keys, 2);
     pair_free(pair);
+}
+
+/* ------------------------------------------------- over TCP, and protocols */
+
+static void pair_carriers(struct side both[2], bool client_tcp, bool server_tcp)
+{
+    pair_new(both, true);
+    both[0].o.on = client_tcp ? &on_tcp : &on;
+    both[1].o.on = server_tcp ? &on_tcp : &on;
+}
+
+TEST(application_protocols)
+{
+    static const char *const m_y_l[] = {"m", "y", "l"}, *const y_m[] = {"y", "m"},
+                             *const x[] = {"x"};
+    static const struct {
+        const char *const *client, *const *server;
+        uint8_t client_n, server_n;
+        const char *agreed;
+        px_err tcp, quic;
+    } rows[] = {
+        {m_y_l, y_m, 3, 2, "m", PX_ERR_OK, PX_ERR_OK},
+        {y_m, m_y_l, 2, 3, "y", PX_ERR_OK, PX_ERR_OK},
+        {m_y_l, x, 3, 1, NULL, PX_ERR_NO_PROTOCOL, PX_ERR_NO_PROTOCOL},
+        {x, y_m, 0, 2, NULL, PX_ERR_OK, PX_ERR_NO_PROTOCOL},
+        {x, y_m, 1, 0, NULL, PX_ERR_NO_PROTOCOL, PX_ERR_NO_PROTOCOL},
+    };
+    for (unsigned i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+        bool tcp = i % 2;
+        px_err want = tcp ? rows[i / 2].tcp : rows[i / 2].quic;
+        pair_carriers(pair, tcp, tcp);
+        pair[0].o.alpn = rows[i / 2].client;
+        pair[0].o.alpn_n = rows[i / 2].client_n;
+        pair[1].o.alpn = rows[i / 2].server;
+        pair[1].o.alpn_n = rows[i / 2].server_n;
+        pair_run(pair);
+        CHECK_EQ(pair[1].err, want);
+        if (want)
+            CHECK_EQ(pxi_shake_alert(pair[1].s), 120);
+        else
+            check_agreed(pair);
+        for (unsigned k = 0; k < 2 && !want; k++)
+            CHECK(rows[i / 2].agreed ? strcmp(pxi_shake_alpn(pair[k].s), rows[i / 2].agreed) == 0
+                                     : !pxi_shake_alpn(pair[k].s));
+        pair_free(pair);
+    }
+}
+
+/* A server that chooses what was not offered: here, what the client takes for another list. */
+TEST(protocol_that_was_not_offered)
+{
+    static const char *const other[] = {"libp2q"}, *const none[] = {NULL};
+    for (unsigned i = 0; i < 2; i++) {
+        pair_carriers(pair, true, true);
+        pair_begin(pair);
+        pair[0].s->o.alpn = i ? other : none; /* its hello is on its way */
+        pair[0].s->o.alpn_n = i;
+        while (pair_step(pair, QUEUE))
+            ;
+        CHECK_EQ(pair[0].err, PX_ERR_PROTOCOL);
+        CHECK_EQ(pxi_shake_alert(pair[0].s), i ? 47 : 110);
+        pair_free(pair);
+    }
+}
+
+/* Transport parameters belong to QUIC, and QUIC needs them. */
+TEST(carriers_do_not_mix)
+{
+    for (unsigned tcp = 0; tcp < 2; tcp++) {
+        pair_carriers(pair, !tcp, tcp);
+        pair_run(pair);
+        CHECK_EQ(pair[1].err, PX_ERR_PROTOCOL);
+        CHECK_EQ(pxi_shake_alert(pair[1].s), tcp ? 110 : 109);
+        pair_free(pair);
+    }
+}
+
+/* A session id of 32 bytes in the client's hello. */
+static bool with_session(struct side *from, uint8_t *p, size_t *n)
+{
+    enum { AT = 4 + 2 + 32, N = 32 };
+    if (p[0] != 1)
+        return true;
+    memmove(p + AT + 1 + N, p + AT + 1, *n - AT - 1);
+    memset(p + AT + 1, 'S', N);
+    p[AT] = N;
+    *n += N;
+    size_t body = *n - 4;
+    p[2] = (uint8_t)(body >> 8);
+    p[3] = (uint8_t)body;
+    return true;
+}
+
+TEST(session_is_echoed)
+{
+    for (unsigned tcp = 0; tcp < 2; tcp++) {
+        pair_carriers(pair, tcp, tcp);
+        pair[0].twist = with_session;
+        pair_begin(pair);
+        CHECK(!pxi_shake_between(pair[1].s));
+        CHECK(pair_step(pair, QUEUE));
+        CHECK_EQ(pair[1].err, tcp ? PX_ERR_OK : PX_ERR_PROTOCOL);
+        CHECK_EQ(pxi_shake_alert(pair[1].s), tcp ? 0 : 47);
+        CHECK_EQ(pxi_shake_compatible(pair[1].s), tcp);
+        if (tcp) {
+            const uint8_t *hello = pair[0].queue[0];
+            CHECK(pxi_shake_between(pair[1].s) && pair[0].n[0] > 71);
+            CHECK(hello[38] == 32 && hello[39] == 'S' && hello[70] == 'S');
+            CHECK(pair_step(pair, QUEUE)); /* our client has none, and knows it */
+            CHECK_EQ(pxi_shake_alert(pair[0].s), 47);
+        }
+        pair_free(pair);
+    }
+}
+
+TEST(ciphers_by_preference)
+{
+    for (unsigned i = 0; i < 4; i++) { /* which side has AES in its processor */
+        pair_carriers(pair, true, true);
+        for (unsigned k = 0; k < 2; k++) {
+            pair[k].all->aes = i >> k & 1;
+            pair[k].o.only_aes = false;
+        }
+        pair_run(pair);
+        check_agreed(pair);
+        CHECK_EQ(pair[0].s->suite, i == 3 ? PXI_SUITE_AES_128_GCM : PXI_SUITE_CHACHA20_POLY1305);
+        pair_end(pair);
+        pair[0].o.only_aes = pair[0].all->aes = true;
+        pair_run(pair);
+        check_agreed(pair);
+        CHECK_EQ(pair[0].s->suite, PXI_SUITE_AES_128_GCM);
+        pair_free(pair);
+    }
 }
 
 /* ---------------------------------------------------------------- attackers */
@@ -460,12 +599,7 @@ TEST(stolen_certificate)
     struct pxi_shaker *thief, *owner = pair[0].all;
     struct pxi_cert *other = NULL;
     CHECK_EQ(pxi_cert_new(host_key[0], pxi_random_system(), NOW_S, &other), PX_ERR_OK);
-    struct pxi_shaker_options o = {.cert = other,
-                                   .random = pxi_random_system(),
-                                   .alpn = "libp2p",
-                                   .only_aes = true,
-                                   .on = &on};
-    CHECK_EQ(pxi_shaker_new(&o, &thief), PX_ERR_OK);
+    CHECK_EQ(pxi_shaker_new(other, &thief), PX_ERR_OK);
     thief->der.n = 0;
     px_view stolen = pxi_cert_der(host_cert[0]);
     CHECK(pxi_buf_add(&thief->der, stolen.p, stolen.n));

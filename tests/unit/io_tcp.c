@@ -143,6 +143,38 @@ TEST(connect_and_ping)
     }
 }
 
+/* What a message each way asks the kernel for, both ends together: a send, a receive and a wait at
+ * each, no alarm though each ping has a deadline. */
+TEST(calls_of_a_round_trip)
+{
+    enum { PINGS = 100 };
+    setup("/ip4/127.0.0.1/tcp/0");
+    dial_b();
+    pongs = 0;
+    pxi_loop_now(loop);
+    struct pxi_ping *p = pxi_ping_open(conn, pong, NULL);
+    CHECK(p);
+    for (unsigned i = 0; i < 10; i++) { /* streams are agreed on, the others' protocols known */
+        pxi_ping_send(p, 20 * PXI_SECOND);
+        CHECK(wait_for(ponged, 20000));
+        pongs = 0;
+    }
+    struct pxi_loop_counts before = *pxi_loop_counts(loop);
+    for (unsigned i = 0; i < PINGS; i++) {
+        pxi_ping_send(p, 20 * PXI_SECOND);
+        while (!pongs)
+            pxi_loop_once(loop);
+        pongs = 0;
+    }
+    struct pxi_loop_counts *after = pxi_loop_counts(loop);
+    CHECK_EQ(after->sends - before.sends, 2 * PINGS);
+    CHECK_EQ(after->receives - before.receives, 2 * PINGS);
+    CHECK(after->rounds - before.rounds <= 2 * PINGS + 5);
+    CHECK(after->alarms - before.alarms <= 5);
+    pxi_ping_close(p);
+    teardown();
+}
+
 TEST(nobody_listens_there)
 {
     setup("/ip4/127.0.0.1/tcp/0");

@@ -122,7 +122,7 @@ static void on_wake(void *above)
     (void)above;
 }
 
-static size_t on_fill(void *above, uint8_t *out, size_t cap)
+static size_t on_fill(void *above, uint8_t *out, size_t cap, struct pxi_gaps *gaps)
 {
     struct side *x = above;
     size_t n = x->to_send < cap ? x->to_send : cap;

@@ -530,7 +530,7 @@ TEST(restart_is_noticed_at_once)
     sim_run(&sim, PXI_SECOND, NULL);
     sim.h[1].deaf = true;
     pxi_quic_free(sim.h[1].q);
-    o.cert = sim.h[1].cert;
+    o.shaker = sim.h[1].shaker;
     o.timers = &sim.timers;
     o.random = &sim.h[1].random;
     o.wall_s = sim_wall_s;

@@ -118,7 +118,7 @@ static void listen_to(struct pxi_yamux *y, size_t cap)
     size_t n;
     memset(&said, 0, sizeof said);
     said.reason = 99;
-    while ((n = pxi_yamux_fill(y, out, cap)) > 0)
+    while ((n = pxi_yamux_fill(y, out, cap, NULL)) > 0)
         for (size_t at = 0; at < n;) {
             struct pxi_yamux_header h;
             px_diag d;
@@ -412,7 +412,7 @@ TEST(streams_take_turns)
         CHECK(pxi_stream_write(s, px_view_of(block, sizeof block)) == sizeof block);
     }
     for (unsigned k = 0; k < 6; k++) {
-        size_t n = pxi_yamux_fill(y, out, sizeof out);
+        size_t n = pxi_yamux_fill(y, out, sizeof out, NULL);
         for (size_t at = 0; at < n;) {
             struct pxi_yamux_header h;
             px_diag d;

@@ -1,0 +1,77 @@
+#include "codec/gradient.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(struct px_gradient_head) == PX_GRADIENT_HEAD, "the head has no padding");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "packets are read as they lie");
+
+size_t pxi_gradient_bytes(unsigned format, size_t count)
+{
+    return format == PX_GRADIENT_I16  ? 2 * count
+           : format == PX_GRADIENT_I8 ? count
+           : format == PX_GRADIENT_I4 ? count / 2
+                                      : 4 * count;
+}
+
+size_t pxi_gradient_result_bytes(unsigned format, size_t count)
+{
+    return pxi_gradient_bytes(format == PX_GRADIENT_I4 ? PX_GRADIENT_I8 : format, count);
+}
+
+uint32_t pxi_gradient_bias(unsigned format, unsigned fan_in)
+{
+    return format == PX_GRADIENT_I16  ? 32768u / fan_in
+           : format == PX_GRADIENT_I8 ? 128
+           : format == PX_GRADIENT_I4 ? 8
+                                      : 0x80000000u / (fan_in < 2 ? 2 : fan_in);
+}
+
+static unsigned log2_up(unsigned n)
+{
+    return n < 2 ? 0 : 32 - (unsigned)__builtin_clz(n - 1);
+}
+
+unsigned pxi_gradient_shift(unsigned format, unsigned fan_in)
+{
+    unsigned log2 = log2_up(fan_in);
+    return format == PX_GRADIENT_I8 ? log2 : format == PX_GRADIENT_I4 && log2 > 4 ? log2 - 4 : 0;
+}
+
+unsigned pxi_gradient_bits(unsigned format, unsigned fan_in)
+{
+    return 31 - (unsigned)__builtin_clz(pxi_gradient_bias(format, fan_in));
+}
+
+static bool possible(const struct px_gradient_head *h)
+{
+    return h->magic == PX_GRADIENT_MAGIC && h->version == PX_GRADIENT_LAYOUT &&
+           h->kind >= PX_GRADIENT_CONTRIBUTION && h->kind <= PX_GRADIENT_LATE &&
+           h->format <= PX_GRADIENT_I32 && h->count % PXI_GRADIENT_STEP == 0 &&
+           (h->kind != PX_GRADIENT_LATE || h->count == 0);
+}
+
+bool pxi_gradient_read(px_view datagram, struct px_gradient_head *out, px_view *values,
+                       enum px_gradient_drop *drop)
+{
+    *drop = PX_GRADIENT_DROP_LENGTH;
+    if (datagram.n < PX_GRADIENT_HEAD)
+        return false;
+    memcpy(out, datagram.p, sizeof *out);
+    *values = px_view_of(datagram.p + PX_GRADIENT_HEAD, datagram.n - PX_GRADIENT_HEAD);
+    *drop = PX_GRADIENT_DROP_LAYOUT;
+    if (!possible(out))
+        return false;
+    *drop = PX_GRADIENT_DROP_LENGTH;
+    return out->count <= PXI_GRADIENT_VALUES &&
+           values->n == (out->kind == PX_GRADIENT_CONTRIBUTION
+                             ? pxi_gradient_bytes(out->format, out->count)
+                             : pxi_gradient_result_bytes(out->format, out->count));
+}
+
+void pxi_gradient_write(const struct px_gradient_head *h, uint8_t *out)
+{
+    struct px_gradient_head head = *h;
+    head.magic = PX_GRADIENT_MAGIC;
+    head.version = PX_GRADIENT_LAYOUT;
+    memcpy(out, &head, sizeof head);
+}

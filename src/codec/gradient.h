@@ -1,0 +1,35 @@
+/*
+ * Gradient packets (docs/formats/gradient.md): checked on the way in, written on the way out. The
+ * layout and its numbers are in bpf/gradient.gen.h, which the kernel half shares.
+ */
+#ifndef PXI_CODEC_GRADIENT_H
+#define PXI_CODEC_GRADIENT_H
+
+#include <stdbool.h>
+
+#include "bpf/gradient.gen.h"
+#include "plexus/view.h"
+
+enum { PXI_GRADIENT_VALUES = 1536, PXI_GRADIENT_STEP = 16 }; /* most values, and their multiple */
+
+/* Bytes of `count` values as a worker sends them, and as they come back. */
+size_t pxi_gradient_bytes(unsigned format, size_t count);
+size_t pxi_gradient_result_bytes(unsigned format, size_t count);
+
+/* What a worker's value is offset by, and how far a result is shifted to fit (8 and 4 bits). */
+uint32_t pxi_gradient_bias(unsigned format, unsigned fan_in);
+unsigned pxi_gradient_shift(unsigned format, unsigned fan_in);
+/* Values lie in [-2^bits, 2^bits]: a value of 2^exponent becomes 2^bits. */
+unsigned pxi_gradient_bits(unsigned format, unsigned fan_in);
+
+/*
+ * Read a datagram: its head to *out, its values (borrowed, no alignment) to *values. False, with
+ * the reason at *drop, for what has another layout or another length than it says.
+ */
+bool pxi_gradient_read(px_view datagram, struct px_gradient_head *out, px_view *values,
+                       enum px_gradient_drop *drop);
+
+/* Write the PX_GRADIENT_HEAD bytes of a head at `out`; magic and version are filled in. */
+void pxi_gradient_write(const struct px_gradient_head *h, uint8_t *out);
+
+#endif

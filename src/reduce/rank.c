@@ -1,0 +1,534 @@
+#include "reduce/rank.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/math.h"
+#include "base/mem.h"
+
+enum {
+    LEAST_EXPONENT = -90,
+    UNKNOWN = -127, /* the place of an exponent that was agreed on without us */
+    BACKOFF_MAX = 6,
+};
+
+/* A packet on its way: the place of its sequence in the window. */
+struct flight {
+    bool waits;
+    uint8_t tries;
+    uint32_t seq, step; /* step: of the pass */
+    uint32_t bytes;
+    uint64_t sent_ns, due_ns;
+};
+
+/* What a step of a pass carries: values [first, first + count) of the operation. */
+struct piece {
+    size_t first, count; /* count 0: nothing, beyond the end */
+    uint32_t where;
+};
+
+/*
+ * A pass over chunks: `slots` steps of exponents alone, then a step a chunk. The second pass of an
+ * operation, if there is one, goes over the chunks that saturated, in halves, with 32 bits.
+ */
+struct pass {
+    bool wide;
+    uint32_t first_seq, chunks;
+};
+
+struct pxi_rank {
+    struct pxi_rank_options o;
+    struct pxi_rank_counts counts;
+    struct pxi_rank_op op;
+    struct pass pass;
+    struct flight *flights;
+    int8_t *agreed;      /* exponent of the chunk whose turn it is in a place, from its result */
+    uint32_t *saturated; /* chunks to go once more */
+    uint32_t saturated_n, saturated_max;
+    uint32_t seq, end; /* to be sent next; behind the last of the pass */
+    uint32_t open;     /* steps of the pass without an answer */
+    uint32_t salt;     /* of the rounding */
+    unsigned least;
+    uint32_t lost; /* chunks whose sum nobody keeps */
+    bool runs;
+    uint64_t srtt_ns, rttvar_ns;
+    uint64_t next_due_ns; /* nothing is due before */
+    float *tail;          /* a chunk that is not full, with zeros */
+};
+
+static bool sane(const struct pxi_rank_options *o)
+{
+    return o->worker < PX_GRADIENT_WORKERS && o->fan_in >= 1 && o->fan_in <= PX_GRADIENT_WORKERS &&
+           o->slots && o->slots <= PXI_LIMIT_REDUCE_SLOTS && (o->slots & (o->slots - 1)) == 0 &&
+           o->base % (2 * o->slots) == 0 && o->values && o->values % 32 == 0 &&
+           o->values <= PXI_GRADIENT_VALUES && o->format < PX_GRADIENT_I32 &&
+           o->stride >= PX_GRADIENT_HEAD + 2 * (size_t)o->values && o->rto_min_ns;
+}
+
+struct pxi_rank *pxi_rank_new(const struct pxi_rank_options *o)
+{
+    struct pxi_rank *w = sane(o) ? pxi_calloc(1, sizeof *w) : NULL;
+    if (!w)
+        return NULL;
+    w->o = *o;
+    w->seq = w->end = o->base;
+    w->rttvar_ns = o->rto_min_ns;
+    w->flights = pxi_calloc(o->slots, sizeof *w->flights);
+    w->agreed = pxi_calloc(o->slots, 1);
+    w->tail = pxi_calloc(2 * (size_t)o->values, sizeof *w->tail);
+    if (w->flights && w->agreed && w->tail)
+        return w;
+    pxi_rank_free(w);
+    return NULL;
+}
+
+void pxi_rank_free(struct pxi_rank *w)
+{
+    if (!w)
+        return;
+    pxi_free(w->flights);
+    pxi_free(w->agreed);
+    pxi_free(w->saturated);
+    pxi_free(w->tail);
+    pxi_free(w);
+}
+
+bool pxi_rank_done(const struct pxi_rank *w)
+{
+    return !w->runs;
+}
+
+unsigned pxi_rank_least(const struct pxi_rank *w)
+{
+    return w->least;
+}
+
+uint32_t pxi_rank_lost(const struct pxi_rank *w)
+{
+    return w->lost;
+}
+
+const struct pxi_rank_counts *pxi_rank_counts(const struct pxi_rank *w)
+{
+    return &w->counts;
+}
+
+/* ------------------------------------------------------------- the chunks */
+
+static uint32_t chunks_of(const struct pxi_rank *w, size_t n)
+{
+    return (uint32_t)((n + w->o.values - 1) / w->o.values);
+}
+
+static unsigned format_of(const struct pxi_rank *w)
+{
+    return w->pass.wide ? PX_GRADIENT_I32 : w->o.format;
+}
+
+/* The piece of a chunk of the pass. */
+static struct piece piece_of(const struct pxi_rank *w, uint32_t chunk)
+{
+    struct piece p = {0};
+    size_t values = w->o.values, first = (size_t)chunk * values;
+    if (chunk >= w->pass.chunks)
+        return p;
+    if (w->pass.wide) {
+        values /= 2;
+        first = (size_t)w->saturated[chunk / 2] * w->o.values + (chunk % 2) * values;
+    }
+    p.first = first;
+    p.count = first < w->op.n ? pxi_min(values, w->op.n - first) : 0;
+    p.where = w->pass.wide ? UINT32_MAX : w->op.where + chunk;
+    return p;
+}
+
+static size_t padded(size_t count)
+{
+    return (count + PXI_GRADIENT_STEP - 1) & ~(size_t)(PXI_GRADIENT_STEP - 1);
+}
+
+/* x and residual of a piece: where they lie, or copies with zeros behind them. */
+static float *values_of(struct pxi_rank *w, struct piece p, float **residual)
+{
+    float *x = w->op.x + p.first, *r = w->op.residual ? w->op.residual + p.first : NULL;
+    *residual = r;
+    if (p.count % PXI_GRADIENT_STEP == 0)
+        return x;
+    memset(w->tail, 0, 2 * (size_t)w->o.values * sizeof *w->tail);
+    memcpy(w->tail, x, p.count * sizeof *x);
+    if (r) {
+        *residual = w->tail + w->o.values;
+        memcpy(*residual, r, p.count * sizeof *r);
+    }
+    return w->tail;
+}
+
+static void put_back(struct pxi_rank *w, struct piece p, float *into, const float *from)
+{
+    if (from >= w->tail && from < w->tail + 2 * (size_t)w->o.values)
+        memcpy(into + p.first, from, p.count * sizeof *into);
+}
+
+/* The exponent of a piece, from the bits of its largest value: it is below 2^exponent. */
+static int8_t exponent_of(struct pxi_rank *w, struct piece p)
+{
+    float *r, *x;
+    if (!p.count)
+        return PX_GRADIENT_ZERO;
+    x = values_of(w, p, &r);
+    uint32_t bits = w->o.kernels->grad_max(x, r, padded(p.count));
+    int e = (int)(bits >> 23) - 126;
+    return (int8_t)(e < LEAST_EXPONENT ? PX_GRADIENT_ZERO : e > 127 ? 127 : e);
+}
+
+/* The fixed point of an exponent; contributors 0: a worker's own value. */
+static struct pxi_grad fixed(const struct pxi_rank *w, unsigned format, int exponent,
+                             unsigned contributors)
+{
+    int bits = (int)pxi_gradient_bits(format, w->o.fan_in);
+    uint32_t bias = pxi_gradient_bias(format, w->o.fan_in);
+    struct pxi_grad g = {.bias = bias, .zero = bias * contributors, .top = ldexpf(1, bits)};
+    if (exponent != PX_GRADIENT_ZERO) {
+        g.scale = ldexpf(1, bits - exponent);
+        g.unscale = ldexpf(1, exponent - bits);
+    }
+    if (contributors) {
+        g.shift = pxi_gradient_shift(format, w->o.fan_in);
+        if (w->op.mean)
+            g.unscale /= (float)contributors;
+    }
+    return g;
+}
+
+/* ------------------------------------------------------------- operations */
+
+static px_err start_pass(struct pxi_rank *w, bool wide, uint32_t chunks)
+{
+    w->pass = (struct pass){.wide = wide, .first_seq = w->seq, .chunks = chunks};
+    w->end = w->seq + w->o.slots + chunks;
+    w->open = w->o.slots + chunks;
+    w->next_due_ns = UINT64_MAX;
+    return PX_ERR_OK;
+}
+
+static bool all_finite(struct pxi_rank *w)
+{
+    size_t whole = w->op.n & ~(size_t)(PXI_GRADIENT_STEP - 1);
+    uint32_t bits = w->o.kernels->grad_max(w->op.x, w->op.residual, whole);
+    for (size_t i = whole; i < w->op.n; i++)
+        if (!isfinite(w->op.x[i] + (w->op.residual ? w->op.residual[i] : 0)))
+            return false;
+    return bits < 0x7f800000u;
+}
+
+px_err pxi_rank_begin(struct pxi_rank *w, const struct pxi_rank_op *op)
+{
+    uint32_t chunks = chunks_of(w, op->n);
+    if (w->runs || op->n / w->o.values >= PXI_LIMIT_REDUCE_CHUNKS)
+        return PX_ERR_INVALID;
+    w->op = *op;
+    if (!all_finite(w))
+        return PX_ERR_INVALID;
+    if (chunks > w->saturated_max) {
+        uint32_t *more = pxi_realloc(w->saturated, chunks, sizeof *more);
+        if (!more)
+            return PX_ERR_NOMEM;
+        w->saturated = more;
+        w->saturated_max = chunks;
+    }
+    w->saturated_n = 0;
+    w->least = PX_GRADIENT_WORKERS;
+    w->lost = 0;
+    w->salt = (w->seq + w->o.worker * 0x632be5abu) * 0x9e3779b9u;
+    w->runs = true;
+    return start_pass(w, false, chunks);
+}
+
+void pxi_rank_abort(struct pxi_rank *w)
+{
+    w->runs = false;
+    w->next_due_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < w->o.slots; i++)
+        w->flights[i].waits = false;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* All steps of the pass are answered. Those that saturated go once more, in their order. */
+static void end_pass(struct pxi_rank *w)
+{
+    if (w->pass.wide || !w->saturated_n) {
+        w->runs = false;
+        return;
+    }
+    qsort(w->saturated, w->saturated_n, sizeof *w->saturated, by_number);
+    start_pass(w, true, 2 * w->saturated_n);
+}
+
+/* ---------------------------------------------------------------- sending */
+
+static uint64_t rto_of(const struct pxi_rank *w, unsigned tries)
+{
+    uint64_t rto = w->srtt_ns + 4 * w->rttvar_ns;
+    rto = rto < w->o.rto_min_ns ? w->o.rto_min_ns : rto;
+    rto <<= tries < BACKOFF_MAX ? tries : BACKOFF_MAX;
+    return rto > w->o.rto_max_ns ? w->o.rto_max_ns : rto;
+}
+
+static uint8_t *frame_of(const struct pxi_rank *w, uint32_t seq)
+{
+    return w->o.frames + (seq & (w->o.slots - 1)) * w->o.stride;
+}
+
+/* Pack a chunk into its frame: bytes of values. Sets the flag when one was clamped. */
+static uint32_t pack(struct pxi_rank *w, struct px_gradient_head *h, struct piece p, uint8_t *out)
+{
+    float *r, *x = values_of(w, p, &r);
+    struct pxi_grad g = fixed(w, h->format, h->exponent, 0);
+    if (w->o.stochastic) {
+        g.seed = w->salt + (uint32_t)p.first;
+        g.seed += g.seed == 0;
+    }
+    h->count = (uint16_t)padded(p.count);
+    if (w->o.kernels->grad_quant[h->format](out, r, x, h->count, &g))
+        h->flags |= PX_GRADIENT_SATURATED;
+    if (r)
+        put_back(w, p, w->op.residual, r);
+    return (uint32_t)pxi_gradient_bytes(h->format, h->count);
+}
+
+/* Make the frame of the next sequence. */
+static void make(struct pxi_rank *w, struct flight *f)
+{
+    uint8_t *frame = frame_of(w, w->seq);
+    uint32_t step = w->seq - w->pass.first_seq, slots = w->o.slots;
+    struct px_gradient_head h = {.kind = PX_GRADIENT_CONTRIBUTION,
+                                 .job = w->o.job,
+                                 .epoch = w->o.epoch,
+                                 .shard = w->o.shard,
+                                 .worker = w->o.worker,
+                                 .slot = (uint16_t)(w->seq & (slots - 1)),
+                                 .format = (uint8_t)format_of(w),
+                                 .flags = (w->seq / slots) & 1 ? PX_GRADIENT_VERSION : 0,
+                                 .seq = w->seq,
+                                 .exponent = PX_GRADIENT_ZERO,
+                                 .where = UINT32_MAX};
+    *f = (struct flight){.waits = true, .seq = w->seq, .step = step, .bytes = PX_GRADIENT_HEAD};
+    if (step >= slots) {
+        struct piece p = piece_of(w, step - slots);
+        h.exponent = w->agreed[w->seq & (slots - 1)];
+        h.where = p.where;
+        if (p.count && h.exponent != UNKNOWN)
+            f->bytes += pack(w, &h, p, frame + PX_GRADIENT_HEAD);
+    }
+    h.next = exponent_of(w, piece_of(w, step));
+    pxi_gradient_write(&h, frame);
+}
+
+static void note_due(struct pxi_rank *w, struct flight *f, uint64_t now_ns)
+{
+    f->sent_ns = now_ns;
+    f->due_ns = now_ns + rto_of(w, f->tries);
+    if (f->due_ns < w->next_due_ns)
+        w->next_due_ns = f->due_ns;
+}
+
+/* A frame whose answer did not come in time. */
+static px_view poll_due(struct pxi_rank *w, uint64_t now_ns)
+{
+    uint64_t next = UINT64_MAX;
+    struct flight *due = NULL;
+    for (uint32_t i = 0; i < w->o.slots; i++) {
+        struct flight *f = &w->flights[i];
+        if (!f->waits)
+            continue;
+        if (f->due_ns <= now_ns && (!due || (int32_t)(f->seq - due->seq) < 0))
+            due = f;
+        next = f->due_ns < next ? f->due_ns : next;
+    }
+    w->next_due_ns = next;
+    if (!due)
+        return px_view_of(NULL, 0);
+    uint8_t *frame = frame_of(w, due->seq);
+    frame[offsetof(struct px_gradient_head, flags)] |= PX_GRADIENT_AGAIN;
+    due->tries += due->tries < 255;
+    w->counts.again++;
+    note_due(w, due, now_ns);
+    return px_view_of(frame, due->bytes);
+}
+
+px_view pxi_rank_poll(struct pxi_rank *w, uint64_t now_ns)
+{
+    if (!w->runs)
+        return px_view_of(NULL, 0);
+    if (now_ns >= w->next_due_ns) {
+        px_view again = poll_due(w, now_ns);
+        if (again.n)
+            return again;
+    }
+    struct flight *f = &w->flights[w->seq & (w->o.slots - 1)];
+    if (w->seq == w->end || f->waits)
+        return px_view_of(NULL, 0);
+    make(w, f);
+    note_due(w, f, now_ns);
+    w->seq++;
+    w->counts.sent++;
+    return px_view_of(frame_of(w, f->seq), f->bytes);
+}
+
+uint64_t pxi_rank_deadline(const struct pxi_rank *w)
+{
+    return w->runs ? w->next_due_ns : UINT64_MAX;
+}
+
+void pxi_rank_epoch(struct pxi_rank *w, uint16_t epoch)
+{
+    w->o.epoch = epoch;
+    for (uint32_t i = 0; i < w->o.slots; i++) {
+        struct flight *f = &w->flights[i];
+        if (!f->waits)
+            continue;
+        memcpy(frame_of(w, f->seq) + offsetof(struct px_gradient_head, epoch), &epoch, 2);
+        f->due_ns = w->next_due_ns = 0;
+    }
+}
+
+/* -------------------------------------------------------------- receiving */
+
+static void measure(struct pxi_rank *w, const struct flight *f, uint64_t now_ns)
+{
+    uint64_t rtt = now_ns - f->sent_ns;
+    if (f->tries)
+        return;
+    if (!w->srtt_ns) {
+        w->srtt_ns = rtt;
+        w->rttvar_ns = rtt / 2;
+        return;
+    }
+    uint64_t off = rtt > w->srtt_ns ? rtt - w->srtt_ns : w->srtt_ns - rtt;
+    w->rttvar_ns += off / 4 - w->rttvar_ns / 4;
+    w->srtt_ns += rtt / 8 - w->srtt_ns / 8;
+}
+
+/* What we packed, or would have, was not added: it is owed again. */
+static void undo(struct pxi_rank *w, const struct flight *f, struct piece p)
+{
+    const uint8_t *frame = frame_of(w, f->seq);
+    struct px_gradient_head h;
+    float *r, *x;
+    if (!w->op.residual)
+        return;
+    memcpy(&h, frame, sizeof h);
+    x = values_of(w, p, &r);
+    for (size_t i = 0; !h.count && i < p.count; i++)
+        r[i] += x[i];
+    struct pxi_grad g = fixed(w, h.format, h.exponent, 0);
+    w->o.kernels->grad_undo[h.format](r, frame + PX_GRADIENT_HEAD, h.count, &g);
+    put_back(w, p, w->op.residual, r);
+}
+
+/* The sum of a chunk in place of the gradient. */
+static void unpack(struct pxi_rank *w, const struct px_gradient_head *h, struct piece p,
+                   px_view values)
+{
+    float *r, *x = values_of(w, p, &r);
+    unsigned n = (unsigned)__builtin_popcountll(h->where);
+    struct pxi_grad g = fixed(w, h->format, h->exponent, n);
+    w->o.kernels->grad_dequant[h->format](x, values.p, h->count, &g);
+    put_back(w, p, w->op.x, x);
+    w->least = n < w->least ? n : w->least;
+}
+
+/* It goes once more, whole: x + residual is what it was before it was packed. */
+static void keep_wide(struct pxi_rank *w, const struct flight *f, struct piece p)
+{
+    undo(w, f, p);
+    for (size_t i = p.first; w->op.residual && i < p.first + p.count; i++)
+        w->op.residual[i] -= w->op.x[i];
+    w->saturated[w->saturated_n++] = f->step - w->o.slots;
+    w->counts.wide++;
+}
+
+static void take_values(struct pxi_rank *w, const struct px_gradient_head *h, px_view values,
+                        const struct flight *f)
+{
+    struct piece p = piece_of(w, f->step - w->o.slots);
+    if (!p.count)
+        return;
+    if (!w->pass.wide && (h->flags & PX_GRADIENT_SATURATED)) {
+        keep_wide(w, f, p);
+        return;
+    }
+    if (!(h->where >> w->o.worker & 1)) {
+        undo(w, f, p);
+        w->counts.late++;
+    }
+    unpack(w, h, p, values);
+}
+
+/* A result that can be: what we sent, or could have. */
+static bool fits(const struct pxi_rank *w, const struct px_gradient_head *h, const struct flight *f)
+{
+    bool values = f->step >= w->o.slots;
+    struct piece p = values ? piece_of(w, f->step - w->o.slots) : (struct piece){0};
+    return h->format == format_of(w) && h->count == padded(p.count) && h->where != 0 &&
+           (!h->count || w->agreed[h->slot] == UNKNOWN || h->exponent == w->agreed[h->slot]) &&
+           (unsigned)__builtin_popcountll(h->where) <= w->o.fan_in;
+}
+
+static bool refuse(struct pxi_rank *w)
+{
+    w->counts.refused++;
+    return false;
+}
+
+/* One step of the pass is over; `next` is the exponent of what comes in its place. */
+static bool answered(struct pxi_rank *w, struct flight *f, int8_t next)
+{
+    f->waits = false;
+    w->agreed[f->seq & (w->o.slots - 1)] = next;
+    if (--w->open == 0)
+        end_pass(w);
+    return true;
+}
+
+/* The others went on without us, and this sum is gone. Of exponents alone, that does not matter:
+ * the sum of the chunk says its own. */
+static bool take_late(struct pxi_rank *w, struct flight *f)
+{
+    if (f->step >= w->o.slots && piece_of(w, f->step - w->o.slots).count) {
+        undo(w, f, piece_of(w, f->step - w->o.slots));
+        w->lost++;
+    }
+    return answered(w, f, UNKNOWN);
+}
+
+bool pxi_rank_take(struct pxi_rank *w, const struct px_gradient_head *h, px_view values,
+                   uint64_t now_ns)
+{
+    struct flight *f = &w->flights[h->seq & (w->o.slots - 1)];
+    if (!w->runs || h->kind == PX_GRADIENT_CONTRIBUTION || h->job != w->o.job ||
+        h->shard != w->o.shard || h->epoch != w->o.epoch || h->slot != (h->seq & (w->o.slots - 1)))
+        return refuse(w);
+    if (!f->waits || f->seq != h->seq) {
+        w->counts.repeated += (int32_t)(h->seq - w->seq) < 0;
+        w->counts.refused += (int32_t)(h->seq - w->seq) >= 0;
+        return false;
+    }
+    if (h->kind == PX_GRADIENT_LATE)
+        return take_late(w, f);
+    if (!fits(w, h, f))
+        return refuse(w);
+    w->counts.results++;
+    measure(w, f, now_ns);
+    if (f->step >= w->o.slots)
+        take_values(w, h, values, f);
+    return answered(w, f, h->next);
+}

@@ -1,0 +1,64 @@
+/*
+ * The aggregator of one shard of a job, without I/O: contributions in, sums out. The kernel half
+ * (bpf/reduce.bpf.c) does the same on the same packets; tests hold the two against each other.
+ * docs/internals/reduce.md has the state machine.
+ *
+ * Whose packet it is has been proven before (address, tag): this judges only what it says.
+ */
+#ifndef PXI_REDUCE_SLOTS_H
+#define PXI_REDUCE_SLOTS_H
+
+#include "codec/gradient.h"
+#include "kernel/kernel.h"
+
+struct pxi_slots_options {
+    uint32_t job;
+    uint16_t epoch;
+    uint8_t shard, format; /* i16, i8 or i4; chunks that saturated come as i32 */
+    uint32_t base;         /* sequence of the first chunk, a multiple of 2 x slots */
+    uint32_t slots;        /* a power of two, at most PXI_LIMIT_REDUCE_SLOTS */
+    uint16_t values;       /* of a chunk, a multiple of 32 */
+    uint8_t fan_in;        /* workers that the bias has room for, at most 64 */
+    uint64_t members;      /* bit set of the workers that take part, fan_in of them at most */
+    unsigned quorum;       /* contributions with which a slot may be closed at its deadline */
+    uint64_t deadline_ns;  /* of a slot, from its first contribution */
+    uint32_t chunks;       /* of the shard: their last sums are kept for those who come late */
+    const struct pxi_kernels *kernels; /* outlives it */
+};
+
+struct pxi_slots_counts {
+    uint64_t packets, added, finished; /* finished: slots, of which */
+    uint64_t closed;                   /* at their deadline, without all */
+    uint64_t again, outvoted; /* sums sent once more; slots begun anew against their first */
+    uint64_t drops[PX_GRADIENT_DROPS];
+};
+
+struct pxi_slots;
+
+/* NULL: no memory, or options that cannot be. */
+struct pxi_slots *pxi_slots_new(const struct pxi_slots_options *o);
+void pxi_slots_free(struct pxi_slots *s);
+
+/* Whom an answer is for. */
+enum pxi_slots_to { PXI_SLOTS_NOBODY, PXI_SLOTS_SENDER, PXI_SLOTS_ALL };
+
+/* An answer: its head, but for the tag, and its values, which are borrowed until the next call. */
+struct pxi_slots_answer {
+    struct px_gradient_head head;
+    px_view values;
+};
+
+/*
+ * Take a packet of pxi_gradient_read. A slot is finished by the last of its members, or, past its
+ * deadline, by any packet for it when a quorum is there; its sum then goes to all.
+ */
+enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_head *h,
+                                 px_view values, uint64_t now_ns, struct pxi_slots_answer *out);
+
+/* Others belong to the job from now on: packets of older epochs are dropped, slots go on. */
+void pxi_slots_members(struct pxi_slots *s, uint16_t epoch, uint64_t members);
+void pxi_slots_deadline(struct pxi_slots *s, uint64_t deadline_ns);
+
+const struct pxi_slots_counts *pxi_slots_counts(const struct pxi_slots *s);
+
+#endif
