@@ -142,7 +142,6 @@ def llama_3(swarm, tap):
         tap.case(f"{name} # SKIP {file} is not here", True)
         return
     cid = swarm.ask("b", "push", os.path.abspath(file)).get("cid", "")
-    swarm.ask("a", "pull", cid)
     tokens, done, rc, why = swarm.answer(model=cid, tokens=100)
     tap.case(name, rc == 0 and tokens == alone(swarm.program, model=file, tokens=100) and
              len(done.get("stages", [])) == 3, why)
@@ -318,7 +317,7 @@ def main():
     swarm = Swarm(program)
     rng = random.Random(1)
     drains, slow = max(runs // 2, 2), max(runs // 4, 2)
-    tap = Tap(14 + 2 * runs + drains + slow)
+    tap = Tap(15 + 2 * runs + drains + slow)
     try:
         mesh()
         start = time.monotonic()
@@ -339,6 +338,10 @@ def main():
         parts = [m for n in NAMES[1:] for m in swarm.ask(n, "list").get("models", [])]
         tap.case("each only its own", len(parts) == 2 and
                  all(0 < m["bytes_here"] < m["bytes"] for m in parts), str(parts))
+        cid = swarm.ask("b", "push", "tiny", "--name", "of b").get("cid", "")
+        tokens, done, rc, why = swarm.answer(model=cid)
+        tap.case("a model that only others have: its words are fetched",
+                 rc == 0 and tokens == alone(program) and len(done.get("stages", [])) == 3, why)
         llama_3(swarm, tap)
         drain_runs(swarm, tap, drains, rng)
         lost = fault_runs(swarm, tap, runs, "killed", rng)
