@@ -57,6 +57,7 @@ struct question {
     unsigned stages, positions, draft_blocks;
     uint32_t vocab, salt;   /* prompts of different salt differ */
     const char *draft;      /* NULL: plain passes */
+    const char *hidden;     /* how hidden states are coded; NULL: f32 */
     const struct ids *text; /* the prompt; NULL: one that means nothing */
 };
 
