@@ -74,20 +74,8 @@ static json_t *times_of(const struct pxi_swarm_job *j)
                      "slowest_ms", t.slowest_s * 1e3, "reused", (int)reused);
 }
 
-/* A token that was not said yet, and what was counted up to it. */
-struct said {
-    int32_t token;
-    struct pxi_chain_counts n;
-};
-
-enum { UNSAID = 16 };
-
 struct answer {
-    struct pxi_call *call;
     struct pxi_swarm_job *job;
-    struct pxi_task say;
-    struct said unsaid[UNSAID];
-    unsigned unsaid_n;
     int32_t *tokens; /* of the prompt */
     uint64_t made, first_ns, began_ns;
     uint32_t epoch, lost;
@@ -113,7 +101,6 @@ static json_t *figures(struct pxi_call *c)
 static void answer_drop(struct pxi_call *c)
 {
     struct answer *a = c->state;
-    pxi_loop_forget(&a->say);
     pxi_swarm_cancel(a->job);
     json_decref(a->plan);
     json_decref(a->peers);
@@ -123,41 +110,24 @@ static void answer_drop(struct pxi_call *c)
 }
 
 /* Coding costs something and drafts are counted only when there are some. */
-static json_t *token_of(const struct said *s)
+static json_t *token_of(int32_t token, const struct pxi_chain_counts *n)
 {
-    json_t *out = json_pack("{s:i, s:I}", "token", (int)s->token, "trips", (json_int_t)s->n.trips);
-    if (s->n.drafted) {
-        json_object_set_new(out, "drafted", json_integer((json_int_t)s->n.drafted));
-        json_object_set_new(out, "accepted", json_integer((json_int_t)s->n.accepted));
+    json_t *out = json_pack("{s:i, s:I}", "token", (int)token, "trips", (json_int_t)n->trips);
+    if (n->drafted) {
+        json_object_set_new(out, "drafted", json_integer((json_int_t)n->drafted));
+        json_object_set_new(out, "accepted", json_integer((json_int_t)n->accepted));
     }
-    if (s->n.worst > 0) {
-        json_object_set_new(out, "rms", json_real((double)s->n.rms));
-        json_object_set_new(out, "worst", json_real((double)s->n.worst));
+    if (n->worst > 0) {
+        json_object_set_new(out, "rms", json_real((double)n->rms));
+        json_object_set_new(out, "worst", json_real((double)n->worst));
     }
     return out;
-}
-
-static void say(struct answer *a)
-{
-    for (unsigned i = 0; i < a->unsaid_n && a->call->channel; i++)
-        pxi_call_progress(a->call, token_of(&a->unsaid[i]));
-    a->unsaid_n = 0;
-}
-
-/* After the token went to the first stage. */
-static void say_soon(struct pxi_task *t)
-{
-    struct answer *a = PXI_OF(t, struct answer, say);
-    say(a);
-    if (!a->call->channel)
-        pxi_call_end(a->call); /* whoever asked has gone */
 }
 
 static void on_planned(void *ctx, struct pxi_swarm_job *j)
 {
     struct pxi_call *c = ctx;
     struct answer *a = c->state;
-    say(a);
     json_decref(a->plan);
     a->plan = stages_of(j);
     a->epoch = pxi_swarm_epoch(j);
@@ -179,10 +149,11 @@ static void on_token(void *ctx, int32_t token)
     struct answer *a = c->state;
     if (!a->made++)
         a->first_ns = pxi_loop_now(c->node->loop);
-    a->unsaid[a->unsaid_n++] = (struct said){token, pxi_swarm_counts(a->job)};
-    if (a->unsaid_n == UNSAID)
-        say(a);
-    pxi_loop_soon(c->node->loop, &a->say);
+    struct pxi_chain_counts n = pxi_swarm_counts(a->job);
+    if (c->channel)
+        pxi_call_progress(c, token_of(token, &n));
+    else
+        pxi_call_end(c); /* whoever asked has gone */
 }
 
 static void on_over(void *ctx, px_err err, const char *why)
@@ -190,7 +161,6 @@ static void on_over(void *ctx, px_err err, const char *why)
     struct pxi_call *c = ctx;
     struct answer *a = c->state;
     a->job = NULL; /* it frees itself */
-    say(a);
     if (err != PX_ERR_OK) {
         pxi_call_fail(c, err, why);
         return;
@@ -239,7 +209,6 @@ static px_sampler_options sampling(const struct pxi_call *c)
 static void on_turn(void *ctx)
 {
     struct pxi_call *c = ctx;
-    say(c->state);
     json_t *out = figures(c);
     json_object_set_new(out, "turn", json_true());
     pxi_call_progress(c, out);
@@ -271,8 +240,6 @@ static void begin(struct pxi_call *c, bool generate)
     }
     c->state = a;
     c->drop = answer_drop;
-    a->call = c;
-    a->say.run = say_soon;
     a->began_ns = c->started_ns;
     struct pxi_swarm_options o = {
         .model = pxi_call_text(c, "model"),
