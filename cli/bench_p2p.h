@@ -31,6 +31,7 @@ enum p2p_figure {
     P2P_UP_CPU,
     P2P_DOWN_CPU,
     P2P_REQUEST,
+    P2P_FRESH,
     P2P_STREAMS,
     P2P_SHAKES,
     P2P_FIRST,

@@ -28,8 +28,9 @@ static const struct {
 } figures[P2P_FIGURES] = {
     [P2P_UP] = {"upload", "MB/s"},          [P2P_DOWN] = {"download", "MB/s"},
     [P2P_UP_CPU] = {"upload, cpu", "s/GB"}, [P2P_DOWN_CPU] = {"download, cpu", "s/GB"},
-    [P2P_REQUEST] = {"request", "ms"},      [P2P_STREAMS] = {"streams", "1/s"},
-    [P2P_SHAKES] = {"handshakes", "1/s"},   [P2P_FIRST] = {"first request", "ms"},
+    [P2P_REQUEST] = {"request", "ms"},      [P2P_FRESH] = {"request, new stream", "ms"},
+    [P2P_STREAMS] = {"streams", "1/s"},     [P2P_SHAKES] = {"handshakes", "1/s"},
+    [P2P_FIRST] = {"first request", "ms"},
 };
 
 int p2p_failed(const char *who, const char *what, const struct talker *t)
@@ -90,6 +91,20 @@ static json_t *requests(const struct p2p_pair *p, int count)
     return in;
 }
 
+/* Requests one after the other, each on a stream of its own; no figure of a peer that cannot. */
+static int fresh(struct p2p_pair *p)
+{
+    json_t *in = requests(p, BATCH);
+    json_object_set_new(in, "fresh", json_true());
+    json_t *reply = talker_ask(&p->d, "reqres", in);
+    if (!reply)
+        return p2p_failed(p->dialer, "reqres", &p->d);
+    if (json_is_true(json_object_get(reply, "fresh")))
+        series_add(&p->s[P2P_FRESH], number(reply, "ms") / BATCH);
+    json_decref(reply);
+    return 0;
+}
+
 static int streams(struct p2p_pair *p)
 {
     double start = now_s();
@@ -128,6 +143,8 @@ static int one_round(struct p2p_pair *p, uint64_t bytes)
         rc = transfer(p, P2P_DOWN, P2P_DOWN_CPU, "down", bytes);
     for (int i = 0; i < BATCHES && rc == 0; i++)
         rc = figure(p, P2P_REQUEST, "reqres", requests(p, BATCH), "ms", 1.0 / BATCH);
+    for (int i = 0; i < BATCHES && rc == 0; i++)
+        rc = fresh(p);
     if (rc == 0)
         rc = streams(p);
     if (rc == 0)
@@ -176,11 +193,15 @@ static void put_rows(struct p2p *b, const struct p2p_way *way, const struct p2p_
     for (int f = 0; f < P2P_FIGURES; f++) {
         double ours = median(&p[0].s[f]);
         snprintf(name, sizeof name, "%s %s", way->name, figures[f].name);
-        if (!b->peer_count)
-            bench_row(b->rows, name, ours, figures[f].unit, NULL, 0);
+        unsigned beside = 0;
         for (unsigned i = 1; i <= b->peer_count; i++)
-            bench_row(b->rows, name, ours, figures[f].unit, p[i].dialer, median(&p[i].s[f]));
-        for (unsigned i = 1 + b->peer_count; i < count; i++) {
+            if (p[i].s[f].n) {
+                bench_row(b->rows, name, ours, figures[f].unit, p[i].dialer, median(&p[i].s[f]));
+                beside++;
+            }
+        if (!beside)
+            bench_row(b->rows, name, ours, figures[f].unit, NULL, 0);
+        for (unsigned i = 1 + b->peer_count; i < count && beside; i++) {
             unsigned peer = (i - 1 - b->peer_count) / 2;
             snprintf(name, sizeof name, "%s %s, %s", way->name, figures[f].name,
                      p[i].dialer ? "it dials" : "it listens");

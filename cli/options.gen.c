@@ -105,6 +105,15 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"model", "PLEXUS_BENCH_MODEL", 0, TYPE_TEXT, "tiny", NULL, NULL, .umin = 0u, .umax = 0u},
     {"peer", "PLEXUS_PEER_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"delay-ms", "PLEXUS_DELAY_MS", 0, TYPE_UINT, "25", NULL, NULL, .umin = 1u, .umax = 1000u},
+    {"local", "PLEXUS_LOCAL", 0, TYPE_UINT, "2", NULL, NULL, .umin = 1u, .umax = 16u},
+    {"size", "PLEXUS_BYTES_LIST", 0, TYPE_TEXT, "1000000,25000000,100000000", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"format", "PLEXUS_GRADIENT_FORMAT", 0, TYPE_CHOICE, "i16", NULL, "i16 i8 i4", .umin = 0u, .umax = 0u},
+    {"values", "PLEXUS_PACKET_VALUES", 0, TYPE_UINT, "688", NULL, NULL, .umin = 16u, .umax = 1536u},
+    {"rate", "PLEXUS_RATE_MBIT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 100000u},
+    {"loss", "PLEXUS_LOSS", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
+    {"dup", "PLEXUS_DUP", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
+    {"corrupt", "PLEXUS_CORRUPT", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
+    {"peer", "PLEXUS_PYTHON", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"cross", "PLEXUS_CROSS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"shape", "PLEXUS_SHAPE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"types", "PLEXUS_TYPES", 0, TYPE_TEXT, "q8_0,q4_0,q4_k_m,f16", NULL, NULL, .umin = 0u, .umax = 0u},
@@ -379,6 +388,24 @@ static const struct cli_verb_opt opts_bench_pipeline[] = {
     {OPT_REPEAT, "3"},
     {OPT_DELAY_MS, "25"},
     {OPT_PEER_DIR, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_allreduce[] = {
+    {OPT_LOCAL, "2"},
+    {OPT_BYTES_LIST, "1000000,25000000,100000000"},
+    {OPT_GRADIENT_FORMAT, "i16"},
+    {OPT_PACKET_VALUES, "688"},
+    {OPT_RATE_MBIT, "0"},
+    {OPT_REPEAT, "7"},
+    {OPT_PYTHON, NULL},
+    {OPT_LOSS, "0"},
+    {OPT_DUP, "0"},
+    {OPT_CORRUPT, "0"},
+    {OPT_SEED, "1"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1608,6 +1635,63 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench pipeline --parts line,start --repeat 1\n"
     "      The model inside, some seconds.\n",
     opts_bench_pipeline, sizeof opts_bench_pipeline / sizeof *opts_bench_pipeline, 0, 0, verb_bench_pipeline},
+    {"bench allreduce", "workers that sum gradients, beside gloo", "plexus bench allreduce [options]",
+    "plexus bench allreduce: workers that sum gradients, beside gloo\n"
+    "\n"
+    "usage: plexus bench allreduce [options]\n"
+    "\n"
+    "Starts --local workers, each in a network namespace with one line to a bridge,\n"
+    "and has them sum arrays: every worker packs its gradients to fixed point,\n"
+    "aggregates one shard and takes part in all. Each result is compared with the\n"
+    "exact sum and between workers. Rows: bus bandwidth, 2 (n - 1) / n of the bytes\n"
+    "of f32 over the time of the slowest worker; processor seconds of all workers for\n"
+    "a gigabyte of f32; bytes that one worker sends.\n"
+    "\n"
+    "With --loss, --dup or --corrupt the same rounds run again while every host\n"
+    "loses, doubles or damages datagrams (BPF at its entry): sums must keep their\n"
+    "bits.\n"
+    "\n"
+    "With --peer PYTHON torch's gloo sums the same sizes on the same lines, one\n"
+    "operation of each in turns. Namespaces need root; without it everything runs\n"
+    "over loopback, unshaped. Figures are medians of --repeat rounds.\n"
+    "\n"
+    "options:\n"
+    "      --local N           Workers, each in a network namespace. [2]\n"
+    "      --size BYTES        Sizes of the arrays, in bytes of f32.\n"
+    "                          [1000000,25000000,100000000]\n"
+    "      --format i16|i8|i4  Fixed point on the wire. [i16]\n"
+    "      --values N          Values of a packet, a multiple of 16. [688]\n"
+    "      --rate MBIT         Shape every line to so many Mbit/s each way; 0: not at\n"
+    "                          all. [0]\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [7]\n"
+    "      --peer PYTHON       Python with torch, whose gloo sums the same sizes in\n"
+    "                          turns.\n"
+    "      --loss PCT          Lose so many per cent of the datagrams, drawn from\n"
+    "                          --seed. [0]\n"
+    "      --dup PCT           Double so many. [0]\n"
+    "      --corrupt PCT       Flip one bit in so many. [0]\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given. [1]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  rows          name, value, unit, peer, peer_value, ratio\n"
+    "  workers       how many\n"
+    "  mbit          what the lines are shaped to; 0: nothing\n"
+    "  repeat        rounds\n"
+    "  mismatches    results that are wrong, or differ between workers\n"
+    "  machine       cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench allreduce --size 1000000 --repeat 3\n"
+    "      Two workers, a second.\n",
+    opts_bench_allreduce, sizeof opts_bench_allreduce / sizeof *opts_bench_allreduce, 0, 0, verb_bench_allreduce},
     {"sim dht", "a Kademlia swarm of thousands of peers in virtual time", "plexus sim dht [options]",
     "plexus sim dht: a Kademlia swarm of thousands of peers in virtual time\n"
     "\n"
@@ -2574,7 +2658,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 52;
+const unsigned cli_verb_count = 53;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -2613,6 +2697,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_CHUNK               --chunk N\n"
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
+    "  PLEXUS_CORRUPT             --corrupt PCT\n"
     "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CPU                 --cpu MASK\n"
     "  PLEXUS_CROSS               --cross\n"
@@ -2627,8 +2712,10 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DRAFT               --draft HOW\n"
     "  PLEXUS_DRAFT_BLOCKS        --draft-blocks N\n"
     "  PLEXUS_DRAFT_MAX           --draft-max N\n"
+    "  PLEXUS_DUP                 --dup PCT\n"
     "  PLEXUS_FILE                --file FILE\n"
     "  PLEXUS_FORMAT              --format F\n"
+    "  PLEXUS_GRADIENT_FORMAT     --format i16|i8|i4\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
     "  PLEXUS_GEN_TOKENS          --gen-tokens G\n"
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
@@ -2644,7 +2731,9 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_KV_TYPE             --kv-type f16|f32|i8\n"
     "  PLEXUS_LIST                --list\n"
     "  PLEXUS_LISTEN              --listen MULTIADDR\n"
+    "  PLEXUS_LOCAL               --local N\n"
     "  PLEXUS_LOOKUPS             --lookups N\n"
+    "  PLEXUS_LOSS                --loss PCT\n"
     "  PLEXUS_MAX_TOKENS          --max-tokens N\n"
     "  PLEXUS_MDNS                --mdns\n"
     "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
@@ -2666,6 +2755,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
     "  PLEXUS_PEER                --peer PATH\n"
     "  PLEXUS_PEER_DIR            --peer DIR\n"
+    "  PLEXUS_PYTHON              --peer PYTHON\n"
     "  PLEXUS_PIN                 --pin\n"
     "  PLEXUS_PORT                --port N\n"
     "  PLEXUS_PORTMAP             --portmap\n"
@@ -2676,6 +2766,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PSK                 --psk FILE\n"
     "  PLEXUS_PUBLIC              --public\n"
     "  PLEXUS_QUIET               --quiet\n"
+    "  PLEXUS_RATE_MBIT           --rate MBIT\n"
     "  PLEXUS_RAW                 --raw\n"
     "  PLEXUS_RELAY               --relay off|server|client\n"
     "  PLEXUS_REPEAT              --repeat N\n"
@@ -2689,6 +2780,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SERVER_ADDRESS      --server-address ADDR\n"
     "  PLEXUS_SHA256              --sha256\n"
     "  PLEXUS_SHAPE               --shape NAME\n"
+    "  PLEXUS_BYTES_LIST          --size BYTES\n"
     "  PLEXUS_SLOW_MS             --slow-ms MS\n"
     "  PLEXUS_SPIN_US             --spin-us US\n"
     "  PLEXUS_STAGES              --stages N\n"
@@ -2708,6 +2800,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TRANSPORT           --transport tcp|quic-v1\n"
     "  PLEXUS_TYPES               --types LIST\n"
     "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"
+    "  PLEXUS_PACKET_VALUES       --values N\n"
     "\n"
     "Also:\n"
     "  PLEXUS_HOME                every file of plexus under one directory\n"
@@ -2755,6 +2848,8 @@ const struct cli_topic cli_topics[] = {
     "      the network between two processes, beside other libp2ps\n"
     "  plexus bench pipeline [options]\n"
     "      one model over several nodes, beside one process\n"
+    "  plexus bench allreduce [options]\n"
+    "      workers that sum gradients, beside gloo\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"dht",

@@ -108,6 +108,15 @@ enum {
     OPT_BENCH_MODEL,
     OPT_PEER_DIR,
     OPT_DELAY_MS,
+    OPT_LOCAL,
+    OPT_BYTES_LIST,
+    OPT_GRADIENT_FORMAT,
+    OPT_PACKET_VALUES,
+    OPT_RATE_MBIT,
+    OPT_LOSS,
+    OPT_DUP,
+    OPT_CORRUPT,
+    OPT_PYTHON,
     OPT_CROSS,
     OPT_SHAPE,
     OPT_TYPES,
@@ -143,6 +152,7 @@ int verb_bench_infer(struct cli *c);
 int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
 int verb_bench_pipeline(struct cli *c);
+int verb_bench_allreduce(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
 int verb_doctor(struct cli *c);

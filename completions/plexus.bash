@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer http p2p pipeline" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -125,6 +125,15 @@ _plexus()
     --model) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --delay-ms) return ;;
+    --local) return ;;
+    --size) return ;;
+    --format) COMPREPLY=($(compgen -W "i16 i8 i4" -- "$cur")); return ;;
+    --values) return ;;
+    --rate) return ;;
+    --loss) return ;;
+    --dup) return ;;
+    --corrupt) return ;;
+    --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --shape) return ;;
     --types) return ;;
     --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -264,6 +273,12 @@ _plexus()
     "bench pipeline")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--model --parts --prompt-tokens --gen-tokens -t --threads --repeat --delay-ms --peer --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "bench allreduce")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--local --size --format --values --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

@@ -18,6 +18,16 @@ size_t pxi_gradient_result_bytes(unsigned format, size_t count)
     return pxi_gradient_bytes(format == PX_GRADIENT_I4 ? PX_GRADIENT_I8 : format, count);
 }
 
+size_t pxi_gradient_half(size_t values)
+{
+    return (values / 2 + PXI_GRADIENT_STEP - 1) & ~(size_t)(PXI_GRADIENT_STEP - 1);
+}
+
+size_t pxi_gradient_most(size_t values)
+{
+    return 4 * pxi_gradient_half(values);
+}
+
 uint32_t pxi_gradient_bias(unsigned format, unsigned fan_in)
 {
     return format == PX_GRADIENT_I16  ? 32768u / fan_in
@@ -40,6 +50,23 @@ unsigned pxi_gradient_shift(unsigned format, unsigned fan_in)
 unsigned pxi_gradient_bits(unsigned format, unsigned fan_in)
 {
     return 31 - (unsigned)__builtin_clz(pxi_gradient_bias(format, fan_in));
+}
+
+/* Lanes of 16 or 32 bits in a word: what is at the limit or above gets its top bit. */
+bool pxi_gradient_bounded(unsigned format, unsigned fan_in, px_view values)
+{
+    unsigned bits = format == PX_GRADIENT_I32 ? 32 : 16;
+    uint64_t limit = 2 * (uint64_t)pxi_gradient_bias(format, fan_in), top = UINT64_C(1)
+                                                                            << (bits - 1);
+    uint64_t ones = bits == 16 ? UINT64_C(0x0001000100010001) : UINT64_C(0x0000000100000001);
+    uint64_t room = (top - limit) * ones, beyond = 0, word;
+    if (format == PX_GRADIENT_I8 || format == PX_GRADIENT_I4 || limit > top)
+        return true; /* every value is one */
+    for (size_t i = 0; i + 8 <= values.n; i += 8) {
+        memcpy(&word, values.p + i, sizeof word);
+        beyond |= word | (word + room);
+    }
+    return !(beyond & (top * ones));
 }
 
 static bool possible(const struct px_gradient_head *h)

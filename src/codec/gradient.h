@@ -16,6 +16,11 @@ enum { PXI_GRADIENT_VALUES = 1536, PXI_GRADIENT_STEP = 16 }; /* most values, and
 size_t pxi_gradient_bytes(unsigned format, size_t count);
 size_t pxi_gradient_result_bytes(unsigned format, size_t count);
 
+/* Values of a part of a chunk that goes once more with 32 bits: half of it, rounded up. */
+size_t pxi_gradient_half(size_t values);
+/* Bytes of the values of any packet of a job with so many values a chunk. */
+size_t pxi_gradient_most(size_t values);
+
 /* What a worker's value is offset by, and how far a result is shifted to fit (8 and 4 bits). */
 uint32_t pxi_gradient_bias(unsigned format, unsigned fan_in);
 unsigned pxi_gradient_shift(unsigned format, unsigned fan_in);
@@ -28,6 +33,10 @@ unsigned pxi_gradient_bits(unsigned format, unsigned fan_in);
  */
 bool pxi_gradient_read(px_view datagram, struct px_gradient_head *out, px_view *values,
                        enum px_gradient_drop *drop);
+
+/* Whether all values of a contribution are below twice the bias, so that no sum of fan_in of them
+ * overflows. */
+bool pxi_gradient_bounded(unsigned format, unsigned fan_in, px_view values);
 
 /* Write the PX_GRADIENT_HEAD bytes of a head at `out`; magic and version are filled in. */
 void pxi_gradient_write(const struct px_gradient_head *h, uint8_t *out);

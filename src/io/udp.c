@@ -229,6 +229,37 @@ size_t pxi_udp_send(struct pxi_udp *u, const struct pxi_udp_out *o)
     return send_each(u, o, &m);
 }
 
+unsigned pxi_udp_send_parts(struct pxi_udp *u, const struct pxi_udp_addr *to, const px_view *parts,
+                            unsigned n, size_t segment)
+{
+    struct sockaddr_storage sa;
+    union control c = {0};
+    struct iovec v[PXI_UDP_SEGMENTS];
+    struct msghdr m = {.msg_name = &sa, .msg_namelen = to_sockaddr(to, &sa), .msg_iov = v};
+    for (unsigned i = 0; i < n; i++)
+        v[i] = (struct iovec){(void *)(uintptr_t)parts[i].p, parts[i].n};
+    if (n > 1 && u->gso) {
+        uint16_t size = (uint16_t)segment;
+        m.msg_iovlen = n;
+        control_add(&m, &c, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);
+        int r = send_one(u, &m);
+        if (r >= 0)
+            return r ? n : 0;
+        if (errno == EIO || errno == EINVAL || errno == EOPNOTSUPP)
+            u->gso = false;
+        m.msg_control = NULL;
+        m.msg_controllen = 0;
+    }
+    m.msg_iovlen = 1;
+    for (unsigned i = 0; i < n; i++, m.msg_iov++) {
+        int r = send_one(u, &m);
+        if (r == 0)
+            return i;
+        u->lost += r < 0;
+    }
+    return n;
+}
+
 /* ---------------------------------------------------------------- receiving */
 
 static void read_control(struct pxi_udp *u, struct msghdr *m, struct pxi_udp_in *in)

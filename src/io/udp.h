@@ -29,6 +29,12 @@ void pxi_udp_close(struct pxi_udp *u);
  * datagram). Fewer than all: wait until the socket is writable. */
 size_t pxi_udp_send(struct pxi_udp *u, const struct pxi_udp_out *o);
 
+/* Send n datagrams of `segment` bytes, the last of which may be shorter, each from a part of its
+ * own, at most PXI_UDP_SEGMENTS and together less than 64 KiB. How many are dealt with, as above.
+ */
+unsigned pxi_udp_send_parts(struct pxi_udp *u, const struct pxi_udp_addr *to, const px_view *parts,
+                            unsigned n, size_t segment);
+
 /* Receive into PXI_UDP_READ * PXI_UDP_BATCH bytes; fills at most PXI_UDP_READ places of in, returns
  * how many. 0: nothing there. */
 unsigned pxi_udp_receive(struct pxi_udp *u, uint8_t *buf, struct pxi_udp_in *in);

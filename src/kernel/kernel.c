@@ -20,6 +20,7 @@ static const struct set sets[] = {
     {PXI_CPU_AVX2, pxi_avx2_float_matmul},
     {PXI_CPU_AVX2, pxi_avx2_float_vector},
     {PXI_CPU_AVX2, pxi_avx2_float_attention},
+    {PXI_CPU_AVX2, pxi_avx2_gradient},
     {PXI_CPU_AVX512, pxi_avx512_quant},
     {PXI_CPU_AVX512, pxi_avx512_float_matmul},
     {PXI_CPU_AVX512, pxi_avx512_float_vector},
@@ -32,6 +33,7 @@ static const struct set sets[] = {
     {PXI_CPU_NEON, pxi_neon_float_matmul},
     {PXI_CPU_NEON, pxi_neon_float_vector},
     {PXI_CPU_NEON, pxi_neon_float_attention},
+    {PXI_CPU_NEON, pxi_neon_gradient},
 #endif
 };
 

@@ -25,6 +25,7 @@
 #ifndef PXI_KERNEL_KERNEL_H
 #define PXI_KERNEL_KERNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -84,10 +85,13 @@ size_t pxi_matmul_scratch(size_t k);
 
 typedef void pxi_matmul_fn(const struct pxi_matmul *m);
 
-/* The fixed point of a chunk of gradients. */
+/*
+ * The fixed point of a chunk of gradients. scale and unscale of quant and undo are powers of two,
+ * so that nothing but q is rounded and a product with unscale may be fused with what follows.
+ */
 struct pxi_grad {
     float scale, unscale, top;
-    uint32_t bias, zero, seed; /* seed 0: round to nearest */
+    uint32_t bias, zero, seed; /* bias: at most 2^15, 2^7, 2^3, 2^30; seed 0: round to nearest */
     unsigned shift;
 };
 
@@ -161,18 +165,18 @@ struct pxi_kernels {
      *
      * max: the largest |v| as the bits of a float; those of infinity or more where one is not
      * finite.
-     * quant: t = v * scale, rounded to the nearest even integer, or with a seed stochastically:
-     * floor(t + u) with u from grad_uniform(seed + i); clamped to [-bias, bias - 1]; q = that +
-     * bias; r = v - that * unscale. Answers how many |t| were top or more.
+     * quant: t = v * scale, with a seed + pxi_grad_noise(seed, i), is clamped to [-bias, bias - 1]
+     * (towards 0 where a float cannot hold these) and rounded to the nearest even integer; q = that
+     * + bias; r = v - that * unscale. True: some |v * scale| was top or more.
      * add: sum[i] += q[i]; sums have 16 bits, those of i32 32.
      * undo: r[i] += (float)(q[i] - bias) * unscale: what was packed is back in what is left.
      * fold: q[i] = (sum[i] + half) >> shift, half = 2^(shift - 1), or 0 without a shift; q may be
      * sum.
      * dequant: y[i] = (float)((q[i] << shift) - zero) * unscale, for results of a format (i4: as
-     * i8).
+     * i8, and there zero is at most 2^24).
      */
     uint32_t (*grad_max)(const float *x, const float *r, size_t n);
-    size_t (*grad_quant[4])(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g);
+    bool (*grad_quant[4])(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g);
     void (*grad_undo[4])(float *r, const void *q, size_t n, const struct pxi_grad *g);
     void (*grad_add[4])(void *sum, const void *q, size_t n);
     void (*grad_fold)(uint8_t *q, const uint16_t *sum, size_t n, unsigned shift);

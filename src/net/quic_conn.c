@@ -553,6 +553,19 @@ void pxi_quic_conn_read(struct pxi_quic_conn *c, const struct pxi_udp_in *in, ui
 
 /* ----------------------------------------------------------------- writing */
 
+/*
+ * Beside data ngtcp2 puts an acknowledgement only when that is due, so that the answer to a message
+ * would leave without one, and a packet for it alone follow. While data is written it is due at
+ * once; otherwise it waits, because one for each packet slows a bulk transfer. The delay is that of
+ * our transport parameters, which the peer has been told long before there are streams.
+ */
+static void ack_delay(struct pxi_quic_conn *c, bool data)
+{
+    ngtcp2_transport_params *p =
+        (void *)(uintptr_t)ngtcp2_conn_get_local_transport_params(pxi_quic_ng(c));
+    p->max_ack_delay = data ? 0 : NGTCP2_DEFAULT_MAX_ACK_DELAY;
+}
+
 /* One packet: frames of as many streams as fit, in turn. 0: nothing to send, or not now. */
 static ngtcp2_ssize write_packet(struct pxi_quic_conn *c, ngtcp2_path *path, ngtcp2_pkt_info *pi,
                                  uint8_t *dest, size_t cap)
@@ -570,9 +583,11 @@ static ngtcp2_ssize write_packet(struct pxi_quic_conn *c, ngtcp2_path *path, ngt
             flags = NGTCP2_WRITE_STREAM_FLAG_MORE | (fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0);
         }
         ngtcp2_vec vec = {(uint8_t *)v.p, v.n};
+        ack_delay(c, s != NULL);
         ngtcp2_ssize w =
             ngtcp2_conn_writev_stream(pxi_quic_ng(c), path, pi, dest, cap, &taken, flags,
                                       s ? s->id : -1, &vec, v.n ? 1 : 0, c->q->timers->now_ns);
+        ack_delay(c, false);
         if (s && w == NGTCP2_ERR_STREAM_DATA_BLOCKED) {
             stuck = ngtcp2_conn_get_max_data_left(pxi_quic_ng(c)) == 0;
             if (!stuck) {

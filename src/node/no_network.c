@@ -1,6 +1,7 @@
 /* The public interface of the node in a build without the network: everything says so. */
 #include "base/diag.h"
 #include "plexus/node.h"
+#include "plexus/reduce.h"
 #include "plexus/store.h"
 #include "plexus/swarm.h"
 
@@ -91,4 +92,19 @@ px_err px_swarm_key_write(const char *path, const unsigned char *key, px_diag *d
 void px_swarm_name(const unsigned char key[32], char out[17])
 {
     out[0] = 0;
+}
+
+px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag)
+{
+    *out = NULL;
+    pxi_diag_field(diag, "reduce");
+    return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with the network", "-Dnet=false");
+}
+
+void px_reduce_close(px_reduce *r) {}
+
+px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean,
+                     px_reduce_report *report)
+{
+    return PX_ERR_UNSUPPORTED;
 }

@@ -17,7 +17,7 @@ struct streaming {
     uint8_t head[8];
     unsigned head_sent;
     uint8_t digest[PXI_DIGEST + 1];
-    bool ended;
+    bool ended, fresh;
 };
 
 static void stream_drop(struct pxi_call *c)
@@ -54,7 +54,8 @@ static bool open_stream(struct pxi_call *c, struct pxi_conn *conn, const char *c
                         const struct pxi_stream_events *on)
 {
     struct streaming *s = c->state;
-    s->began_ns = pxi_loop_now(c->node->loop);
+    if (!s->began_ns)
+        s->began_ns = pxi_loop_now(c->node->loop);
     s->stream = pxi_host_open(conn, protocol, 1, on, c);
     if (!s->stream)
         pxi_call_fail(c, PX_ERR_LIMIT, "no stream can be opened");
@@ -163,6 +164,28 @@ static void request_new(struct pxi_call *c, size_t size)
     request_send(s->stream);
 }
 
+static bool request_open(struct pxi_call *c, struct pxi_conn *conn);
+
+/* The answer is whole: the next request, on a stream of its own if that was asked for, or the end.
+ */
+static void request_done(struct pxi_call *c, struct pxi_stream *st)
+{
+    struct streaming *s = c->state;
+    bool more = ++s->count < s->want;
+    if (more && !s->fresh) {
+        request_new(c, s->piece);
+        return;
+    }
+    s->stream = NULL;
+    pxi_stream_own(st, &nobody, NULL);
+    pxi_stream_end(st);
+    if (!more)
+        pxi_call_ok(c, json_pack("{s:I, s:b, s:f}", "count", (json_int_t)s->count, "fresh",
+                                 s->fresh, "ms", pxi_ms_since(c->node, s->began_ns)));
+    else if (request_open(c, st->conn))
+        request_new(c, s->piece);
+}
+
 static size_t request_data(struct pxi_stream *st, px_view bytes)
 {
     struct pxi_call *c = st->user;
@@ -172,37 +195,35 @@ static size_t request_data(struct pxi_stream *st, px_view bytes)
         return bytes.n;
     }
     s->got += bytes.n;
-    if (s->got < sizeof s->digest)
-        return bytes.n;
-    if (++s->count < s->want) {
-        request_new(c, s->piece);
-        return bytes.n;
-    }
-    json_t *out = json_pack("{s:I, s:f}", "count", (json_int_t)s->count, "ms",
-                            pxi_ms_since(c->node, s->began_ns));
-    s->stream = NULL;
-    pxi_stream_own(st, &nobody, NULL);
-    pxi_stream_end(st);
-    pxi_call_ok(c, out);
+    if (s->got == sizeof s->digest)
+        request_done(c, st);
     return bytes.n;
 }
 
-static void reqres_on(struct pxi_call *c, struct pxi_conn *conn)
+static bool request_open(struct pxi_call *c, struct pxi_conn *conn)
 {
     static const struct pxi_stream_events on = {
         .data = request_data, .writable = request_send, .closed = on_closed};
     static const char *const protocol[] = {"/interop/reqres/1.0.0"};
+    return open_stream(c, conn, protocol, &on);
+}
+
+/* "count" requests of "bytes" bytes one after the other, on one stream, or ("fresh") each on one.
+ */
+static void reqres_on(struct pxi_call *c, struct pxi_conn *conn)
+{
     struct streaming *s = begin(c);
     if (!s)
         return;
     s->piece = (size_t)pxi_call_uint(c, "bytes", 1000);
     s->want = pxi_call_uint(c, "count", 1);
+    s->fresh = pxi_call_true(c, "fresh");
     s->bytes = s->piece <= 1 << 26 ? pxi_calloc(s->piece + PXI_VARINT_MAX, 1) : NULL;
     if (!s->bytes) {
         pxi_call_fail(c, PX_ERR_LIMIT, "too many bytes");
         return;
     }
-    if (open_stream(c, conn, protocol, &on))
+    if (request_open(c, conn))
         request_new(c, s->piece);
 }
 

@@ -11,8 +11,10 @@
 
 enum {
     LEAST_EXPONENT = -90,
-    UNKNOWN = -127, /* the place of an exponent that was agreed on without us */
+    UNKNOWN = -127,   /* the place of an exponent that was agreed on without us */
+    NOT_FINITE = 129, /* exponent_of infinities and what is no number */
     BACKOFF_MAX = 6,
+    REORDER = 24, /* sums that may pass another before it counts as lost */
 };
 
 /* A packet on its way: the place of its sequence in the window. */
@@ -46,14 +48,17 @@ struct pxi_rank {
     struct pass pass;
     struct flight *flights;
     int8_t *agreed;      /* exponent of the chunk whose turn it is in a place, from its result */
+    int8_t *exponents;   /* of the chunks of the operation */
     uint32_t *saturated; /* chunks to go once more */
     uint32_t saturated_n, saturated_max;
     uint32_t seq, end; /* to be sent next; behind the last of the pass */
+    uint32_t scanned;  /* no packet before it is missed for the first time */
     uint32_t open;     /* steps of the pass without an answer */
     uint32_t salt;     /* of the rounding */
     unsigned least;
     uint32_t lost; /* chunks whose sum nobody keeps */
     bool runs;
+    uint64_t heard_ns;
     uint64_t srtt_ns, rttvar_ns;
     uint64_t next_due_ns; /* nothing is due before */
     float *tail;          /* a chunk that is not full, with zeros */
@@ -63,9 +68,9 @@ static bool sane(const struct pxi_rank_options *o)
 {
     return o->worker < PX_GRADIENT_WORKERS && o->fan_in >= 1 && o->fan_in <= PX_GRADIENT_WORKERS &&
            o->slots && o->slots <= PXI_LIMIT_REDUCE_SLOTS && (o->slots & (o->slots - 1)) == 0 &&
-           o->base % (2 * o->slots) == 0 && o->values && o->values % 32 == 0 &&
+           o->base % (2 * o->slots) == 0 && o->values && o->values % PXI_GRADIENT_STEP == 0 &&
            o->values <= PXI_GRADIENT_VALUES && o->format < PX_GRADIENT_I32 &&
-           o->stride >= PX_GRADIENT_HEAD + 2 * (size_t)o->values && o->rto_min_ns;
+           o->stride >= PX_GRADIENT_HEAD + pxi_gradient_most(o->values) && o->rto_min_ns;
 }
 
 struct pxi_rank *pxi_rank_new(const struct pxi_rank_options *o)
@@ -91,6 +96,7 @@ void pxi_rank_free(struct pxi_rank *w)
         return;
     pxi_free(w->flights);
     pxi_free(w->agreed);
+    pxi_free(w->exponents);
     pxi_free(w->saturated);
     pxi_free(w->tail);
     pxi_free(w);
@@ -136,8 +142,9 @@ static struct piece piece_of(const struct pxi_rank *w, uint32_t chunk)
     if (chunk >= w->pass.chunks)
         return p;
     if (w->pass.wide) {
-        values /= 2;
-        first = (size_t)w->saturated[chunk / 2] * w->o.values + (chunk % 2) * values;
+        size_t half = pxi_gradient_half(values);
+        first = (size_t)w->saturated[chunk / 2] * values + chunk % 2 * half;
+        values = chunk % 2 ? values - half : half;
     }
     p.first = first;
     p.count = first < w->op.n ? pxi_min(values, w->op.n - first) : 0;
@@ -173,15 +180,22 @@ static void put_back(struct pxi_rank *w, struct piece p, float *into, const floa
 }
 
 /* The exponent of a piece, from the bits of its largest value: it is below 2^exponent. */
-static int8_t exponent_of(struct pxi_rank *w, struct piece p)
+static int exponent_of(struct pxi_rank *w, struct piece p)
 {
     float *r, *x;
     if (!p.count)
         return PX_GRADIENT_ZERO;
     x = values_of(w, p, &r);
-    uint32_t bits = w->o.kernels->grad_max(x, r, padded(p.count));
-    int e = (int)(bits >> 23) - 126;
-    return (int8_t)(e < LEAST_EXPONENT ? PX_GRADIENT_ZERO : e > 127 ? 127 : e);
+    int e = (int)(w->o.kernels->grad_max(x, r, padded(p.count)) >> 23) - 126;
+    return e < LEAST_EXPONENT ? PX_GRADIENT_ZERO : e;
+}
+
+/* What a step says of the chunk that is one window ahead. */
+static int8_t next_exponent(struct pxi_rank *w, uint32_t step)
+{
+    if (w->pass.wide)
+        return (int8_t)exponent_of(w, piece_of(w, step));
+    return step < w->pass.chunks ? w->exponents[step] : PX_GRADIENT_ZERO;
 }
 
 /* The fixed point of an exponent; contributors 0: a worker's own value. */
@@ -207,6 +221,7 @@ static struct pxi_grad fixed(const struct pxi_rank *w, unsigned format, int expo
 
 static px_err start_pass(struct pxi_rank *w, bool wide, uint32_t chunks)
 {
+    w->scanned = w->seq;
     w->pass = (struct pass){.wide = wide, .first_seq = w->seq, .chunks = chunks};
     w->end = w->seq + w->o.slots + chunks;
     w->open = w->o.slots + chunks;
@@ -214,14 +229,32 @@ static px_err start_pass(struct pxi_rank *w, bool wide, uint32_t chunks)
     return PX_ERR_OK;
 }
 
-static bool all_finite(struct pxi_rank *w)
+/* Room for what is known of each chunk. */
+static bool make_room(struct pxi_rank *w, uint32_t chunks)
 {
-    size_t whole = w->op.n & ~(size_t)(PXI_GRADIENT_STEP - 1);
-    uint32_t bits = w->o.kernels->grad_max(w->op.x, w->op.residual, whole);
-    for (size_t i = whole; i < w->op.n; i++)
-        if (!isfinite(w->op.x[i] + (w->op.residual ? w->op.residual[i] : 0)))
+    if (chunks <= w->saturated_max)
+        return true;
+    uint32_t *saturated = pxi_realloc(w->saturated, chunks, sizeof *saturated);
+    w->saturated = saturated ? saturated : w->saturated;
+    int8_t *exponents = pxi_realloc(w->exponents, chunks, 1);
+    w->exponents = exponents ? exponents : w->exponents;
+    if (saturated && exponents)
+        w->saturated_max = chunks;
+    return saturated && exponents;
+}
+
+/* The exponents of all chunks: one pass, which also finds what is not finite. */
+static bool weigh(struct pxi_rank *w)
+{
+    uint32_t chunks = chunks_of(w, w->op.n);
+    w->pass = (struct pass){.chunks = chunks};
+    for (uint32_t i = 0; i < chunks; i++) {
+        int e = exponent_of(w, piece_of(w, i));
+        if (e == NOT_FINITE)
             return false;
-    return bits < 0x7f800000u;
+        w->exponents[i] = (int8_t)e;
+    }
+    return true;
 }
 
 px_err pxi_rank_begin(struct pxi_rank *w, const struct pxi_rank_op *op)
@@ -230,15 +263,10 @@ px_err pxi_rank_begin(struct pxi_rank *w, const struct pxi_rank_op *op)
     if (w->runs || op->n / w->o.values >= PXI_LIMIT_REDUCE_CHUNKS)
         return PX_ERR_INVALID;
     w->op = *op;
-    if (!all_finite(w))
+    if (!make_room(w, chunks))
+        return PX_ERR_NOMEM;
+    if (!weigh(w))
         return PX_ERR_INVALID;
-    if (chunks > w->saturated_max) {
-        uint32_t *more = pxi_realloc(w->saturated, chunks, sizeof *more);
-        if (!more)
-            return PX_ERR_NOMEM;
-        w->saturated = more;
-        w->saturated_max = chunks;
-    }
     w->saturated_n = 0;
     w->least = PX_GRADIENT_WORKERS;
     w->lost = 0;
@@ -328,7 +356,7 @@ static void make(struct pxi_rank *w, struct flight *f)
         if (p.count && h.exponent != UNKNOWN)
             f->bytes += pack(w, &h, p, frame + PX_GRADIENT_HEAD);
     }
-    h.next = exponent_of(w, piece_of(w, step));
+    h.next = next_exponent(w, step);
     pxi_gradient_write(&h, frame);
 }
 
@@ -478,9 +506,25 @@ static bool fits(const struct pxi_rank *w, const struct px_gradient_head *h, con
 {
     bool values = f->step >= w->o.slots;
     struct piece p = values ? piece_of(w, f->step - w->o.slots) : (struct piece){0};
-    return h->format == format_of(w) && h->count == padded(p.count) && h->where != 0 &&
+    return h->format == format_of(w) && h->count == padded(p.count) &&
            (!h->count || w->agreed[h->slot] == UNKNOWN || h->exponent == w->agreed[h->slot]) &&
            (unsigned)__builtin_popcountll(h->where) <= w->o.fan_in;
+}
+
+/* Sums come in the order of their chunks: one that was passed by many is lost, or what it waits
+ * for is. */
+static void note_passed(struct pxi_rank *w, uint32_t seq)
+{
+    for (; (int32_t)(seq - w->scanned) > REORDER; w->scanned++) {
+        struct flight *f = &w->flights[w->scanned & (w->o.slots - 1)];
+        if (f->waits && f->seq == w->scanned && !f->tries)
+            f->due_ns = w->next_due_ns = 0;
+    }
+}
+
+uint64_t pxi_rank_heard_ns(const struct pxi_rank *w)
+{
+    return w->heard_ns;
 }
 
 static bool refuse(struct pxi_rank *w)
@@ -517,6 +561,7 @@ bool pxi_rank_take(struct pxi_rank *w, const struct px_gradient_head *h, px_view
     if (!w->runs || h->kind == PX_GRADIENT_CONTRIBUTION || h->job != w->o.job ||
         h->shard != w->o.shard || h->epoch != w->o.epoch || h->slot != (h->seq & (w->o.slots - 1)))
         return refuse(w);
+    w->heard_ns = now_ns;
     if (!f->waits || f->seq != h->seq) {
         w->counts.repeated += (int32_t)(h->seq - w->seq) < 0;
         w->counts.refused += (int32_t)(h->seq - w->seq) >= 0;
@@ -530,5 +575,6 @@ bool pxi_rank_take(struct pxi_rank *w, const struct px_gradient_head *h, px_view
     measure(w, f, now_ns);
     if (f->step >= w->o.slots)
         take_values(w, h, values, f);
+    note_passed(w, h->seq);
     return answered(w, f, h->next);
 }

@@ -19,7 +19,7 @@ struct pxi_rank_options {
     uint8_t shard, format, fan_in;
     uint8_t worker;                    /* who we are, below 64 */
     uint8_t *frames;                   /* `slots` frames, `stride` bytes apart; outlive it */
-    size_t stride;                     /* PX_GRADIENT_HEAD + 2 x values at least */
+    size_t stride;                     /* PX_GRADIENT_HEAD + pxi_gradient_most(values) at least */
     uint64_t rto_min_ns, rto_max_ns;   /* bounds of the time after which a packet is sent again */
     bool stochastic;                   /* round stochastically */
     const struct pxi_kernels *kernels; /* outlives it */
@@ -58,6 +58,9 @@ unsigned pxi_rank_least(const struct pxi_rank *w);
 uint32_t pxi_rank_lost(const struct pxi_rank *w);
 /* Give up the operation; what it has not summed is as it was, or in the residual. */
 void pxi_rank_abort(struct pxi_rank *w);
+
+/* When the aggregator last said anything; 0: never. */
+uint64_t pxi_rank_heard_ns(const struct pxi_rank *w);
 
 /* The next frame to send, with everything but its tag; empty: none now. The frame stays as it is
  * until its sum has come. */

@@ -5,6 +5,14 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
+#define SLACK_NS  UINT64_C(50000000)    /* that a deadline gives at least */
+#define FORGET_NS UINT64_C(10000000000) /* after which a long wait counts half */
+
+enum {
+    LANES = 64,  /* where the values of a frame begin; the head lies before them */
+    SPARES = 32, /* frames for answers that are in no version, used in turns */
+};
+
 /* One of the two sums of a slot. */
 struct version {
     uint32_t seq;
@@ -29,7 +37,12 @@ struct pxi_slots {
     struct pxi_slots_counts counts;
     struct version *versions; /* 2 a slot */
     struct kept *kept;
-    uint8_t *lanes, *sums; /* of all versions; of all chunks */
+    uint8_t *sums;  /* of all chunks */
+    uint8_t *spare; /* SPARES frames */
+    unsigned spares;
+    uint64_t met, absent; /* members that were seen once; that a slot was closed without, last */
+    uint64_t spread_ns,
+        spread_at_ns; /* longest time of late from the first to the last of a slot */
     size_t lane_bytes;
 };
 
@@ -38,9 +51,14 @@ static bool sane(const struct pxi_slots_options *o)
     return o->fan_in >= 1 && o->fan_in <= PX_GRADIENT_WORKERS && o->members &&
            (unsigned)__builtin_popcountll(o->members) <= o->fan_in && o->slots &&
            o->slots <= PXI_LIMIT_REDUCE_SLOTS && (o->slots & (o->slots - 1)) == 0 &&
-           o->base % (2 * o->slots) == 0 && o->values && o->values % 32 == 0 &&
+           o->base % (2 * o->slots) == 0 && o->values && o->values % PXI_GRADIENT_STEP == 0 &&
            o->values <= PXI_GRADIENT_VALUES && o->format < PX_GRADIENT_I32 &&
-           o->chunks <= PXI_LIMIT_REDUCE_CHUNKS;
+           o->chunks <= PXI_LIMIT_REDUCE_CHUNKS && o->frames;
+}
+
+size_t pxi_slots_stride(uint16_t values)
+{
+    return LANES + ((pxi_gradient_most(values) + 63) & ~(size_t)63);
 }
 
 struct pxi_slots *pxi_slots_new(const struct pxi_slots_options *o)
@@ -49,18 +67,18 @@ struct pxi_slots *pxi_slots_new(const struct pxi_slots_options *o)
     if (!s)
         return NULL;
     s->o = *o;
-    s->lane_bytes = 2 * (size_t)o->values;
+    s->lane_bytes = pxi_gradient_most(o->values);
     s->versions = pxi_calloc(2 * (size_t)o->slots, sizeof *s->versions);
-    s->lanes = pxi_calloc_aligned(2 * o->slots * s->lane_bytes, 64);
+    s->spare = pxi_calloc_aligned(SPARES * pxi_slots_stride(o->values), 64);
     s->kept = o->chunks ? pxi_calloc(o->chunks, sizeof *s->kept) : NULL;
     s->sums = o->chunks ? pxi_calloc_aligned(o->chunks * s->lane_bytes, 64) : NULL;
-    if (!s->versions || !s->lanes || (o->chunks && (!s->kept || !s->sums))) {
+    if (!s->versions || !s->spare || (o->chunks && (!s->kept || !s->sums))) {
         pxi_slots_free(s);
         return NULL;
     }
     for (uint32_t i = 0; i < 2 * o->slots; i++) {
         s->versions[i].seq = o->base + i;
-        s->versions[i].lanes = s->lanes + i * s->lane_bytes;
+        s->versions[i].lanes = o->frames + i * pxi_slots_stride(o->values) + LANES;
     }
     return s;
 }
@@ -71,7 +89,7 @@ void pxi_slots_free(struct pxi_slots *s)
         return;
     pxi_free(s->versions);
     pxi_free(s->kept);
-    pxi_free_aligned(s->lanes);
+    pxi_free_aligned(s->spare);
     pxi_free_aligned(s->sums);
     pxi_free(s);
 }
@@ -80,6 +98,7 @@ void pxi_slots_members(struct pxi_slots *s, uint16_t epoch, uint64_t members)
 {
     s->o.epoch = epoch;
     s->o.members = members;
+    s->absent &= members;
 }
 
 void pxi_slots_deadline(struct pxi_slots *s, uint64_t deadline_ns)
@@ -115,7 +134,7 @@ static bool fits(const struct pxi_slots *s, const struct px_gradient_head *h,
            : h->worker >= PX_GRADIENT_WORKERS                       ? PX_GRADIENT_DROP_WORKER
            : !(o->members >> h->worker & 1)                         ? PX_GRADIENT_DROP_WORKER
            : h->format != o->format && h->format != PX_GRADIENT_I32 ? PX_GRADIENT_DROP_LAYOUT
-           : h->count > (h->format == PX_GRADIENT_I32 ? o->values / 2 : o->values)
+           : h->count > (h->format == PX_GRADIENT_I32 ? pxi_gradient_half(o->values) : o->values)
                ? PX_GRADIENT_DROP_LENGTH
            : h->slot != (h->seq & (o->slots - 1))                          ? PX_GRADIENT_DROP_SLOT
            : (h->flags & PX_GRADIENT_VERSION) != ((h->seq / o->slots) & 1) ? PX_GRADIENT_DROP_SLOT
@@ -140,39 +159,72 @@ static struct px_gradient_head head_of(const struct pxi_slots *s, const struct v
                                      .where = v->added};
 }
 
-static void answer(const struct pxi_slots *s, const struct version *v, struct pxi_slots_answer *out)
+static void answer(const struct px_gradient_head *h, uint8_t *lanes, struct pxi_slots_answer *out)
 {
-    out->head = head_of(s, v);
-    out->values = px_view_of(v->lanes, pxi_gradient_result_bytes(v->format, v->count));
+    out->bytes = lanes - PX_GRADIENT_HEAD;
+    out->n = PX_GRADIENT_HEAD + pxi_gradient_result_bytes(h->format, h->count);
+    pxi_gradient_write(h, out->bytes);
+}
+
+/* Everybody who is waited for is in it. */
+static bool is_full(const struct pxi_slots *s, const struct version *v)
+{
+    uint64_t wanted = s->o.members & ~s->absent;
+    return (v->seen & wanted) == wanted;
+}
+
+/* The deadline follows the slots: twice the longest that a full one took of late. Nobody is given
+ * up who has not been there yet. */
+static bool is_over(const struct pxi_slots *s, const struct version *v, uint64_t now_ns)
+{
+    uint64_t deadline = 2 * s->spread_ns + SLACK_NS;
+    deadline = deadline < s->o.deadline_ns ? deadline : s->o.deadline_ns;
+    return now_ns - v->first_ns >= deadline && (s->met & s->o.members) == s->o.members &&
+           (unsigned)__builtin_popcountll(v->seen) >= s->o.quorum;
+}
+
+static void learn_spread(struct pxi_slots *s, uint64_t spread_ns, uint64_t now_ns)
+{
+    if (now_ns - s->spread_at_ns > FORGET_NS) {
+        s->spread_ns /= 2;
+        s->spread_at_ns = now_ns;
+    }
+    s->spread_ns = spread_ns > s->spread_ns ? spread_ns : s->spread_ns;
+}
+
+/* The Sentry learns from a sum, and says which exponent comes next. */
+static void judged(struct pxi_slots *s, struct version *v)
+{
+    struct px_gradient_head h = head_of(s, v);
+    h.where = v->where;
+    pxi_sentry_finish(s->o.sentry, &h, v->lanes, v->added, s->o.members);
+    v->next = pxi_sentry_exponent(s->o.sentry, v->seq);
 }
 
 /* The sum is there: bring it into the form in which it is sent, and keep it. */
-static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v,
+static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v, uint64_t now_ns,
                                 struct pxi_slots_answer *out)
 {
+    uint64_t missing = s->o.members & ~v->seen;
+    if (s->o.sentry)
+        judged(s, v);
     if (v->format == PX_GRADIENT_I8 || v->format == PX_GRADIENT_I4)
         s->o.kernels->grad_fold(v->lanes, (uint16_t *)(void *)v->lanes, v->count,
                                 pxi_gradient_shift(v->format, s->o.fan_in));
     v->done = true;
     s->counts.finished++;
-    s->counts.closed += (v->seen & s->o.members) != s->o.members;
-    answer(s, v, out);
+    s->counts.closed += missing != 0;
+    if (missing)
+        s->absent |= missing;
+    else
+        learn_spread(s, now_ns - v->first_ns, now_ns);
+    struct px_gradient_head h = head_of(s, v);
+    answer(&h, v->lanes, out);
     if (v->count && v->where < s->o.chunks) {
-        s->kept[v->where] = (struct kept){true, out->head};
-        memcpy(s->sums + v->where * s->lane_bytes, v->lanes, out->values.n);
+        s->kept[v->where] = (struct kept){true, h};
+        memcpy(s->sums + v->where * s->lane_bytes, v->lanes, out->n - PX_GRADIENT_HEAD);
     }
     return PXI_SLOTS_ALL;
-}
-
-static bool is_full(const struct pxi_slots *s, const struct version *v)
-{
-    return (v->seen & s->o.members) == s->o.members;
-}
-
-static bool is_over(const struct pxi_slots *s, const struct version *v, uint64_t now_ns)
-{
-    return now_ns - v->first_ns >= s->o.deadline_ns &&
-           (unsigned)__builtin_popcountll(v->seen) >= s->o.quorum;
 }
 
 /* Of a slot that has gone on: its sum from what is kept of the chunk, or that it is late. */
@@ -180,24 +232,27 @@ static enum pxi_slots_to answer_late(struct pxi_slots *s, const struct px_gradie
                                      struct pxi_slots_answer *out)
 {
     const struct kept *k = h->where < s->o.chunks ? &s->kept[h->where] : NULL;
+    struct px_gradient_head head;
+    uint8_t *lanes = s->spare + s->spares++ % SPARES * pxi_slots_stride(s->o.values) + LANES;
     s->counts.again++;
     if (k && k->there && k->head.seq == h->seq) {
-        out->head = k->head;
-        out->head.epoch = s->o.epoch;
-        out->values = px_view_of(s->sums + h->where * s->lane_bytes,
-                                 pxi_gradient_result_bytes(k->head.format, k->head.count));
-        return PXI_SLOTS_SENDER;
+        head = k->head;
+        head.epoch = s->o.epoch;
+        memcpy(lanes, s->sums + h->where * s->lane_bytes,
+               pxi_gradient_result_bytes(head.format, head.count));
+    } else {
+        head = head_of(s, version_of(s, h->seq));
+        head.kind = PX_GRADIENT_LATE;
+        head.count = 0;
+        head.where = head.seq;
+        head.seq = h->seq;
     }
-    out->head = head_of(s, version_of(s, h->seq));
-    out->head.kind = PX_GRADIENT_LATE;
-    out->head.count = 0;
-    out->head.where = out->head.seq;
-    out->head.seq = h->seq;
-    out->values = px_view_of(NULL, 0);
+    answer(&head, lanes, out);
     return PXI_SLOTS_SENDER;
 }
 
-static void begin(struct version *v, const struct px_gradient_head *h, uint64_t now_ns)
+static void begin(struct pxi_slots *s, struct version *v, const struct px_gradient_head *h,
+                  uint64_t now_ns)
 {
     uint8_t *lanes = v->lanes;
     *v = (struct version){.seq = h->seq,
@@ -211,6 +266,8 @@ static void begin(struct version *v, const struct px_gradient_head *h, uint64_t 
                           .first_ns = now_ns,
                           .lanes = lanes};
     memset(lanes, 0, (h->format == PX_GRADIENT_I32 ? 4u : 2u) * (size_t)h->count);
+    if (s->o.sentry)
+        pxi_sentry_begin(s->o.sentry, h);
 }
 
 /* What all members must say alike of a chunk. */
@@ -245,20 +302,45 @@ static bool exponent_fits(struct pxi_slots *s, const struct px_gradient_head *h)
     return before->done && before->seq == h->seq - s->o.slots && before->next == h->exponent;
 }
 
+/* Add values as they are, or as the Sentry lets them pass; false: it does not. Under a Sentry no
+ * chunk goes wide: what a worker clamped itself is in its residual. */
+static bool add_values(struct pxi_slots *s, struct version *v, const struct px_gradient_head *h,
+                       px_view values)
+{
+    const void *lanes;
+    if (!s->o.sentry) {
+        v->flags |= h->flags & PX_GRADIENT_SATURATED;
+        if (h->count)
+            s->o.kernels->grad_add[h->format](v->lanes, values.p, h->count);
+        return true;
+    }
+    pxi_sentry_said(s->o.sentry, h);
+    if (!h->count)
+        return true;
+    enum px_sentry_verdict verdict = pxi_sentry_judge(s->o.sentry, h, values, &lanes);
+    v->flags |= verdict == PX_SENTRY_ACCEPT ? 0 : PX_GRADIENT_CLIPPED;
+    if (verdict == PX_SENTRY_DROP)
+        return false;
+    s->counts.clipped += verdict == PX_SENTRY_CLIP;
+    s->o.kernels->grad_add[PX_GRADIENT_I16](v->lanes, lanes, h->count);
+    return true;
+}
+
 static enum pxi_slots_to add(struct pxi_slots *s, struct version *v,
                              const struct px_gradient_head *h, px_view values, uint64_t now_ns,
                              struct pxi_slots_answer *out)
 {
     uint64_t bit = UINT64_C(1) << h->worker;
-    if (h->count)
-        s->o.kernels->grad_add[h->format](v->lanes, values.p, h->count);
+    bool passes = add_values(s, v, h, values);
+    s->met |= bit;
+    s->absent &= ~bit;
     v->seen |= bit;
-    v->added |= bit;
+    v->added |= passes ? bit : 0;
     v->refused &= ~bit;
-    v->flags |= h->flags & PX_GRADIENT_SATURATED;
     v->next = h->next > v->next ? h->next : v->next;
-    s->counts.added++;
-    return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, out) : PXI_SLOTS_NOBODY;
+    s->counts.added += passes;
+    s->counts.drops[PX_GRADIENT_DROP_SENTRY] += !passes;
+    return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, now_ns, out) : PXI_SLOTS_NOBODY;
 }
 
 /* A packet for the version that its sequence names. */
@@ -270,23 +352,25 @@ static enum pxi_slots_to take_current(struct pxi_slots *s, struct version *v,
     if (v->done) {
         s->counts.again++;
         s->counts.drops[v->seen & bit ? PX_GRADIENT_DROP_DUPLICATE : PX_GRADIENT_DROP_LATE]++;
-        answer(s, v, out);
+        struct px_gradient_head now = head_of(s, v);
+        answer(&now, v->lanes, out);
         return PXI_SLOTS_SENDER;
     }
     if (v->open && (v->seen & bit)) {
         s->counts.drops[PX_GRADIENT_DROP_DUPLICATE]++;
-        return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, out) : PXI_SLOTS_NOBODY;
+        return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, now_ns, out)
+                                                      : PXI_SLOTS_NOBODY;
     }
     if (asks(h))
-        return v->open && is_over(s, v, now_ns) ? finish(s, v, out) : PXI_SLOTS_NOBODY;
+        return v->open && is_over(s, v, now_ns) ? finish(s, v, now_ns, out) : PXI_SLOTS_NOBODY;
     if (!exponent_fits(s, h))
         return dropped(s, PX_GRADIENT_DROP_EXPONENT);
     if (!v->open)
-        begin(v, h, now_ns);
+        begin(s, v, h, now_ns);
     if (!agrees(v, h)) {
         if (!outvotes(s, v, h))
             return dropped(s, PX_GRADIENT_DROP_SLOT);
-        begin(v, h, now_ns);
+        begin(s, v, h, now_ns);
     }
     return add(s, v, h, values, now_ns, out);
 }
@@ -298,6 +382,9 @@ enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_h
     s->counts.packets++;
     if (!fits(s, h, &why))
         return dropped(s, why);
+    /* A Sentry counts such a worker as one that arrived. */
+    if (!s->o.sentry && !pxi_gradient_bounded(h->format, s->o.fan_in, values))
+        return dropped(s, PX_GRADIENT_DROP_VALUE);
     struct version *v = version_of(s, h->seq);
     int32_t ahead = (int32_t)(h->seq - v->seq);
     if (ahead < 0) {
@@ -314,7 +401,7 @@ enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_h
             return PXI_SLOTS_NOBODY;
         if (!exponent_fits(s, h))
             return dropped(s, PX_GRADIENT_DROP_EXPONENT);
-        begin(v, h, now_ns);
+        begin(s, v, h, now_ns);
     }
     return take_current(s, v, h, values, now_ns, out);
 }

@@ -10,6 +10,7 @@
 
 #include "codec/gradient.h"
 #include "kernel/kernel.h"
+#include "reduce/sentry.h"
 
 struct pxi_slots_options {
     uint32_t job;
@@ -17,18 +18,25 @@ struct pxi_slots_options {
     uint8_t shard, format; /* i16, i8 or i4; chunks that saturated come as i32 */
     uint32_t base;         /* sequence of the first chunk, a multiple of 2 x slots */
     uint32_t slots;        /* a power of two, at most PXI_LIMIT_REDUCE_SLOTS */
-    uint16_t values;       /* of a chunk, a multiple of 32 */
+    uint16_t values;       /* of a chunk, a multiple of 16 */
     uint8_t fan_in;        /* workers that the bias has room for, at most 64 */
     uint64_t members;      /* bit set of the workers that take part, fan_in of them at most */
     unsigned quorum;       /* contributions with which a slot may be closed at its deadline */
-    uint64_t deadline_ns;  /* of a slot, from its first contribution */
+    uint64_t deadline_ns;  /* the longest for a slot, from its first contribution */
     uint32_t chunks;       /* of the shard: their last sums are kept for those who come late */
+    uint8_t *frames; /* 2 x slots frames of pxi_slots_stride bytes, aligned to 64; outlive it */
     const struct pxi_kernels *kernels; /* outlives it */
+    struct pxi_sentry *sentry; /* with the same format, fan-in, slots and chunks; outlives it; NULL:
+                                  everything is added */
 };
+
+/* Bytes of the frame of a version: room for the head before the values, which are aligned. */
+size_t pxi_slots_stride(uint16_t values);
 
 struct pxi_slots_counts {
     uint64_t packets, added, finished; /* finished: slots, of which */
     uint64_t closed;                   /* at their deadline, without all */
+    uint64_t clipped;         /* contributions that the Sentry clamped; those dropped: in drops */
     uint64_t again, outvoted; /* sums sent once more; slots begun anew against their first */
     uint64_t drops[PX_GRADIENT_DROPS];
 };
@@ -42,15 +50,17 @@ void pxi_slots_free(struct pxi_slots *s);
 /* Whom an answer is for. */
 enum pxi_slots_to { PXI_SLOTS_NOBODY, PXI_SLOTS_SENDER, PXI_SLOTS_ALL };
 
-/* An answer: its head, but for the tag, and its values, which are borrowed until the next call. */
+/* An answer, whole but for its tag, where the sum was made. It stays until the slot's version goes
+ * on, or, when that has happened, until 32 more such answers were made. */
 struct pxi_slots_answer {
-    struct px_gradient_head head;
-    px_view values;
+    uint8_t *bytes;
+    size_t n;
 };
 
 /*
  * Take a packet of pxi_gradient_read. A slot is finished by the last of its members, or, past its
- * deadline, by any packet for it when a quorum is there; its sum then goes to all.
+ * deadline, by any packet for it when a quorum is there; its sum then goes to all. Those whom a
+ * slot was closed without are not waited for until they are in time again.
  */
 enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_head *h,
                                  px_view values, uint64_t now_ns, struct pxi_slots_answer *out);

@@ -25,6 +25,7 @@ CALLS = {
                   "noise,quic,speed"],
     "bench pipeline": ["bench", "pipeline", "--repeat", "1", "--parts", "line,start",
                        "--gen-tokens", "8"],
+    "bench allreduce": ["bench", "allreduce", "--size", "100000", "--repeat", "1"],
     "demo": ["demo", "--stories", "1"],
     "doctor": ["doctor"],
     "kernels": ["kernels"],

@@ -37,6 +37,47 @@ def test_identity_is_kept_and_private(place):
     equal(os.stat(key).st_mode & 0o777, 0o600)
 
 
+class Talker:
+    """A plexus interop-peer, spoken to in lines of JSON."""
+
+    def __init__(self, place, *args):
+        self.run = subprocess.Popen([place.program, "interop-peer", *args], stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.ready = json.loads(self.run.stdout.readline())
+
+    def ask(self, op, **fields):
+        self.run.stdin.write(json.dumps({"id": 1, "op": op, **fields}) + "\n")
+        self.run.stdin.flush()
+        reply = json.loads(self.run.stdout.readline())
+        assert reply["ok"], reply
+        return reply
+
+    def close(self):
+        self.run.stdin.close()
+        self.run.wait(20)
+        self.run.stdout.close()
+
+
+def test_a_request_costs_one_call_of_each_kind(place):
+    count = 400
+    for at in ("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"):
+        b, a = Talker(place, "--listen", at), Talker(place)
+        a.ask("dial", addr=b.ready["addrs"][0])
+        for fresh in (False, True):
+            a.ask("reqres", peer=b.ready["peer"], count=10, fresh=fresh)
+            before = [t.ask("loop") for t in (a, b)]
+            a.ask("reqres", peer=b.ready["peer"], count=count, bytes=100, fresh=fresh)
+            for t, was in zip((a, b), before):
+                now = t.ask("loop")
+                did = {k: now[k] - was[k] for k in ("sends", "receives", "waits", "alarms")}
+                # QUIC may ask after a packet when the machine is busy
+                most = count * (1.1 if "tcp" in at else 1.3) + 20
+                assert count <= did["sends"] <= most and did["receives"] <= most, (at, fresh, did)
+                assert did["waits"] <= most and did["alarms"] <= count / 2, (at, fresh, did)
+        a.close()
+        b.close()
+
+
 def test_a_second_node_in_one_home_is_refused(place):
     place.up()
     r = place.run("up", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0")

@@ -44,7 +44,7 @@ static px_view take(struct input *in, size_t most)
     n |= (size_t)(byte(in) & 7) << 8;
     n = n < in->n ? n : in->n;
     n = n < most ? n : most;
-    px_view v = {(const char *)in->p, n};
+    px_view v = {in->p, n};
     in->p += n;
     in->n -= n;
     return v;
@@ -61,7 +61,7 @@ static void expand(const uint8_t secret[32], const char *label, size_t n, uint8_
     at += strlen(label);
     info[at++] = 0; /* no context */
     info[at++] = 1; /* the first block */
-    pxi_hmac_sha256((px_view){(const char *)secret, 32}, (px_view){(char *)info, at}, block);
+    pxi_hmac_sha256(px_view_of(secret, 32), px_view_of(info, at), block);
     memcpy(out, block, n);
 }
 
@@ -71,7 +71,7 @@ static void derive(px_view dcid)
     static const uint8_t salt[20] = {0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34, 0xb3, 0x4d, 0x17,
                                      0x9a, 0xe6, 0xa4, 0xc8, 0x0c, 0xad, 0xcc, 0xbb, 0x7f, 0x0a};
     uint8_t prk[32], secret[32];
-    pxi_hmac_sha256((px_view){(const char *)salt, sizeof salt}, dcid, prk);
+    pxi_hmac_sha256(px_view_of(salt, sizeof salt), dcid, prk);
     expand(prk, "server in", 32, secret);
     expand(secret, "quic key", 16, client.key);
     expand(secret, "quic iv", 12, client.iv);
@@ -89,7 +89,7 @@ static bool overhear(struct sim *s, struct sim_packet *p)
     memcpy(client.dcid, p->bytes + 6, client.dcid_n);
     client.scid_n = p->bytes[6 + client.dcid_n];
     memcpy(client.scid, p->bytes + 7 + client.dcid_n, client.scid_n);
-    derive((px_view){(char *)client.dcid, client.dcid_n});
+    derive(px_view_of(client.dcid, client.dcid_n));
     return true;
 }
 
@@ -141,7 +141,7 @@ static void initial(px_view frames, uint8_t odd)
 {
     uint8_t out[2048] = {0}, iv[12], mask[16], plain[1500] = {0};
     static const uint8_t self[8] = "inputsid";
-    size_t n = head(out, 0xc3 | (odd & 0x0c), 1, (px_view){(const char *)self, 8});
+    size_t n = head(out, 0xc3 | (odd & 0x0c), 1, px_view_of(self, 8));
     size_t body = frames.n < 16 ? 16 : frames.n;
     memcpy(plain, frames.p, frames.n);
     out[n++] = 0; /* no token */
@@ -154,7 +154,7 @@ static void initial(px_view frames, uint8_t odd)
         iv[8 + i] ^= (uint8_t)(client.number >> (24 - 8 * i));
     }
     client.number++;
-    seal(client.key, iv, (px_view){(char *)out, n}, (px_view){(char *)plain, body}, out + n);
+    seal(client.key, iv, px_view_of(out, n), px_view_of(plain, body), out + n);
     mask_of(out + at + 4, mask);
     out[0] ^= mask[0] & 0x0f;
     for (int i = 0; i < 4; i++)
@@ -175,7 +175,7 @@ static void crypto(px_view bytes)
     frame[n++] = (uint8_t)bytes.n;
     memcpy(frame + n, bytes.p, bytes.n);
     client.crypto += (uint32_t)bytes.n;
-    initial((px_view){(char *)frame, n + bytes.n}, 0);
+    initial(px_view_of(frame, n + bytes.n), 0);
 }
 
 /* A Retry with this token (RFC 9001 section 5.8); the client begins anew with other keys. */
@@ -186,23 +186,23 @@ static void retry(px_view token, bool forged)
     static const uint8_t iv[12] = {0x46, 0x15, 0x99, 0xd3, 0x5d, 0x63,
                                    0x2b, 0xf2, 0x23, 0x98, 0x25, 0xbb};
     uint8_t out[1700], whole[1721];
-    size_t n = head(out, 0xf0, 1, (px_view){"retrysid", 8});
+    size_t n = head(out, 0xf0, 1, px_view_of("retrysid", 8));
     memcpy(out + n, token.p, token.n);
     n += token.n;
     whole[0] = client.dcid_n;
     memcpy(whole + 1, client.dcid, client.dcid_n);
     memcpy(whole + 1 + client.dcid_n, out, n);
-    seal(key, iv, (px_view){(char *)whole, 1 + client.dcid_n + n}, (px_view){"", 0}, out + n);
+    seal(key, iv, px_view_of(whole, 1 + client.dcid_n + n), px_view_of("", 0), out + n);
     out[n] ^= forged;
     deliver(out, n + 16);
     if (!forged && token.n)
-        derive((px_view){"retrysid", 8});
+        derive(px_view_of("retrysid", 8));
 }
 
 static void versions(px_view list)
 {
     uint8_t out[1600];
-    size_t n = head(out, 0x80, 0, (px_view){(char *)client.dcid, client.dcid_n});
+    size_t n = head(out, 0x80, 0, px_view_of(client.dcid, client.dcid_n));
     memcpy(out + n, list.p, list.n);
     deliver(out, n + list.n);
 }
@@ -210,7 +210,7 @@ static void versions(px_view list)
 static void command(struct input *in)
 {
     uint8_t what = byte(in), raw[2048];
-    px_view v = (what & 7) == 7 ? (px_view){"", 0} : take(in, 1200);
+    px_view v = (what & 7) == 7 ? px_view_of("", 0) : take(in, 1200);
     memcpy(raw, v.p, v.n);
     switch (what & 7) {
     case 0: deliver(raw, v.n); break;

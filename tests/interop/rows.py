@@ -90,6 +90,7 @@ def basics(d, listener, pings, pings_back):
     for wait in [d.start("echo", peer=listener.peer, bytes=40000) for _ in range(64)]:
         wait.get()
     d.do("reqres", peer=listener.peer, count=50, bytes=3000)
+    d.do("reqres", peer=listener.peer, count=50, bytes=300, fresh=True)
     up = d.do("perf", peer=listener.peer, up=20_000_000)
     down = d.do("perf", peer=listener.peer, down=20_000_000)
     listener.do("ping", peer=d.peer, count=pings_back)

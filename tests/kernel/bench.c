@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-static uint8_t *heap;
+uint8_t *bench_heap;
 static const size_t heap_bytes = (size_t)160 << 20;
 
 /* Time of this thread on the processor: other programs on a busy machine do not count. */
@@ -28,8 +28,9 @@ struct job {
     uint8_t *spare;
 };
 
-static void call(const struct job *j)
+static void call(const void *arg)
 {
+    const struct job *j = arg;
     const struct pxi_kernels *t = j->t;
     size_t o = j->kernel->offset, n = j->n, nq = j->nq, d = j->d, panels = n / 16;
 #define IS(member) (o == offsetof(struct pxi_kernels, member))
@@ -70,15 +71,14 @@ static void call(const struct job *j)
 #undef IS
 }
 
-/* Least time of a call: at least 3 runs and up to `budget` ns. */
-static double measure(const struct job *j, double budget)
+double bench_measure(void (*one)(const void *arg), const void *arg, double budget)
 {
     double best = 1e30, start = now_ns();
     unsigned inner = 1;
     for (unsigned i = 0; i < 3 || now_ns() - start < budget; i++) {
         double t0 = now_ns();
         for (unsigned k = 0; k < inner; k++)
-            call(j);
+            one(arg);
         double ns = now_ns() - t0;
         if (ns < 20000 && inner < 4096) { /* too short for the clock */
             inner *= 4;
@@ -87,6 +87,11 @@ static double measure(const struct job *j, double budget)
         best = ns / inner < best ? ns / inner : best;
     }
     return best;
+}
+
+static double measure(const struct job *j, double budget)
+{
+    return bench_measure(call, j, budget);
 }
 
 /* Weights of ordinary size: denormals would measure the processor's assists. */
@@ -104,20 +109,20 @@ static void plain_weights(struct pxi_rng *r, uint32_t dtype, uint8_t *row, size_
     }
 }
 
-/* Lay out a product of rows x k for some tokens over the heap. */
+/* Lay out a product of rows x k for some tokens over the bench_heap. */
 static void set_product(struct job *j, size_t rows, size_t k, size_t tokens)
 {
     uint32_t dtype = kernel_dtype(j->kernel);
     struct pxi_rng r = {1};
     size_t row = px_dtype_row_bytes(dtype, k), n = tokens * k;
-    uint8_t *p = heap + ((rows * row + 63) & ~(size_t)63);
+    uint8_t *p = bench_heap + ((rows * row + 63) & ~(size_t)63);
     for (size_t i = 0; i < rows; i++)
         if (i < 64 && px_dtype_block(dtype) == 1)
-            plain_weights(&r, dtype, heap + i * row, k);
+            plain_weights(&r, dtype, bench_heap + i * row, k);
         else if (i < 64)
-            fill_weights(&r, dtype, heap + i * row, k);
+            fill_weights(&r, dtype, bench_heap + i * row, k);
         else
-            memcpy(heap + i * row, heap + (i - 64) * row, row);
+            memcpy(bench_heap + i * row, bench_heap + (i - 64) * row, row);
     float *x = (float *)p, *y = x + n;
     float *d = y + tokens * rows;
     int32_t *sum = (int32_t *)(d + n / 32);
@@ -128,7 +133,8 @@ static void set_product(struct job *j, size_t rows, size_t k, size_t tokens)
     memset(sum, 0, n / 4);
     fill_bytes(&r, q, n);
     uint8_t *scratch = (uint8_t *)(((uintptr_t)(q + n) + 63) & ~(uintptr_t)63);
-    j->m = (struct pxi_matmul){heap, row, k, 0, rows, tokens, x, {q, d, sum}, y, rows, scratch};
+    j->m =
+        (struct pxi_matmul){bench_heap, row, k, 0, rows, tokens, x, {q, d, sum}, y, rows, scratch};
 }
 
 /* A decode shape whose weights come from memory, a small batch, and a prefill shape. */
@@ -154,8 +160,9 @@ static unsigned bench_matmul(struct job *j, const struct pxi_kernels *scalar, st
         }
         set_product(j, rows, k, tokens);
         double ns = measure(j, 3e8), work = (double)(rows * tokens);
-        out[i] = (struct figure){shapes[i].name, ns, 2 * work * (double)k,
-                                 (double)(rows * row) + 4 * work, scalar_ns * work};
+        out[i] = (struct figure){shapes[i].name,       ns,
+                                 2 * work * (double)k, (double)(rows * row) + 4 * work,
+                                 scalar_ns * work,     0};
     }
     return 3;
 }
@@ -171,11 +178,11 @@ static void set_vector(struct job *j, size_t n, size_t nq, size_t d)
     j->n = n;
     j->nq = nq;
     j->d = d;
-    j->a = (float *)heap;
-    j->b = (float *)(heap + (8u << 20));
-    j->out = (float *)(heap + (16u << 20));
-    j->cache = heap + (24u << 20);
-    j->spare = heap + (32u << 20);
+    j->a = (float *)bench_heap;
+    j->b = (float *)(bench_heap + (8u << 20));
+    j->out = (float *)(bench_heap + (16u << 20));
+    j->cache = bench_heap + (24u << 20);
+    j->spare = bench_heap + (32u << 20);
     fill_f32(&r, j->a, 1u << 20, VALUES_PLAIN);
     fill_f32(&r, j->b, 1u << 20, VALUES_PLAIN);
     fill_f32(&r, j->out, 1u << 20, VALUES_PLAIN);
@@ -189,7 +196,7 @@ static struct figure timed(struct job *j, const struct pxi_kernels *scalar, cons
                            double work, double bytes)
 {
     const struct pxi_kernels *own = j->t;
-    struct figure f = {shape, measure(j, 3e7), work, bytes, 0};
+    struct figure f = {shape, measure(j, 3e7), work, bytes, 0, 0};
     j->t = scalar;
     f.scale = measure(j, 1e7);
     j->t = own;
@@ -232,20 +239,22 @@ unsigned bench_kernel(const struct kernel *k, const struct pxi_kernels *t,
         return bench_matmul(&j, scalar, out);
     if (k->family == family_qk || k->family == family_pv)
         return bench_attention(&j, scalar, out);
+    if (k->family >= family_grad_max)
+        return bench_gradient(k, t, scalar, out);
     return bench_vector(&j, scalar, out);
 }
 
 double bench_read_gbs(void)
 {
     double best = 1e30;
-    if (!heap)
-        heap = aligned_alloc(4096, heap_bytes);
-    if (!heap)
+    if (!bench_heap)
+        bench_heap = aligned_alloc(4096, heap_bytes);
+    if (!bench_heap)
         _Exit(3);
-    memset(heap, 1, heap_bytes);
+    memset(bench_heap, 1, heap_bytes);
     for (int run = 0; run < 10; run++) {
         /* Four streams: one alone does not keep enough misses in flight. */
-        const uint64_t *p = (const uint64_t *)heap;
+        const uint64_t *p = (const uint64_t *)bench_heap;
         const size_t quarter = heap_bytes / 32;
         uint64_t sum[8] = {0};
         double t0 = now_ns();

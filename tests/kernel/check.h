@@ -28,6 +28,12 @@ enum family {
     family_of_f16,
     family_qk,
     family_pv,
+    family_grad_max,
+    family_grad_quant,
+    family_grad_undo,
+    family_grad_add,
+    family_grad_fold,
+    family_grad_dequant,
     FAMILIES
 };
 
@@ -112,7 +118,8 @@ void fill_weights(struct pxi_rng *r, uint32_t dtype, void *row, size_t n);
 /* Drivers of the families; NULL-free table indexed by enum family. */
 typedef void check_fn(struct check *c);
 check_fn check_matmul, check_dequant, check_act_quant, check_rms_norm, check_add, check_silu_mul,
-    check_rope, check_softmax, check_to_f16, check_of_f16, check_qk, check_pv;
+    check_rope, check_softmax, check_to_f16, check_of_f16, check_qk, check_pv, check_grad_max,
+    check_grad_quant, check_grad_undo, check_grad_add, check_grad_fold, check_grad_dequant;
 
 /* One measured figure. */
 struct figure {
@@ -121,11 +128,24 @@ struct figure {
     double work;  /* floating or integer operations, multiply and add as two; 0 if unusual */
     double bytes; /* bytes that must be read and written */
     double scale; /* ns of an equal share of work by the scalar kernel; 0 if not measured */
+    double copy;  /* bytes a ns that memcpy of such arrays reads and writes; 0 if not measured */
 };
 
-/* Measure kernel k of a table; returns how many of `out` were filled (at most 4). */
+enum { FIGURES = 6 };
+
+/* Measure kernel k of a table; returns how many of `out` were filled (at most FIGURES). */
 unsigned bench_kernel(const struct kernel *k, const struct pxi_kernels *t,
                       const struct pxi_kernels *scalar, struct figure *out);
+
+/* The part of it for kernels on gradients. */
+unsigned bench_gradient(const struct kernel *k, const struct pxi_kernels *t,
+                        const struct pxi_kernels *scalar, struct figure *out);
+
+/* Memory that benches lay their arrays over, aligned to a page. */
+extern uint8_t *bench_heap;
+
+/* Least time of a call in ns: at least 3 runs and up to `budget` ns. */
+double bench_measure(void (*call)(const void *arg), const void *arg, double budget);
 
 /* Fused multiply-add rate of a set on one core, in GFLOPS, and its name; 0 when unknown. */
 double bench_fma_peak(const char *isa);

@@ -36,6 +36,12 @@ static check_fn *const drivers[FAMILIES] = {
     [family_of_f16] = check_of_f16,
     [family_qk] = check_qk,
     [family_pv] = check_pv,
+    [family_grad_max] = check_grad_max,
+    [family_grad_quant] = check_grad_quant,
+    [family_grad_undo] = check_grad_undo,
+    [family_grad_add] = check_grad_add,
+    [family_grad_fold] = check_grad_fold,
+    [family_grad_dequant] = check_grad_dequant,
 };
 
 /* Sets in the order in which they build on each other; each mask is all before it and itself. */
@@ -174,20 +180,23 @@ static void test_table(const struct pxi_kernels *t, const char *isa)
 static void bench_row(const struct kernel *k, const struct isa *isa, const struct figure *f)
 {
     double gops = f->work / f->ns, gbs = f->bytes / f->ns;
-    char ratio[32] = "";
+    char ratio[64] = "";
+    int n = 0;
     if (f->scale > 0)
-        snprintf(ratio, sizeof ratio, "%8.1f x scalar", f->scale / f->ns);
+        n = snprintf(ratio, sizeof ratio, "%8.1f x scalar", f->scale / f->ns);
+    if (f->copy > 0)
+        snprintf(ratio + n, sizeof ratio - (size_t)n, " %6.2f x memcpy", gbs / f->copy);
     fprintf(text(), "%-16s %-11s %-18s %12.0f ns %8.1f GFLOPS %7.1f GB/s %s\n", k->name, isa->name,
             f->shape, f->ns, gops, gbs, ratio);
     json_row("{\"kernel\":\"%s\",\"isa\":\"%s\",\"shape\":\"%s\",\"ns\":%.0f,\"gflops\":%.2f,"
-             "\"gbs\":%.2f,\"ratio\":%.2f}",
-             k->name, isa->name, f->shape, f->ns, gops, gbs, f->scale / f->ns);
+             "\"gbs\":%.2f,\"ratio\":%.2f,\"memcpy_gbs\":%.2f}",
+             k->name, isa->name, f->shape, f->ns, gops, gbs, f->scale / f->ns, f->copy);
 }
 
 static void bench_one(const struct kernel *k, const struct isa *isa,
                       const struct pxi_kernels *scalar, const struct pxi_kernels *t)
 {
-    struct figure figures[4];
+    struct figure figures[FIGURES];
     unsigned n = bench_kernel(k, t, scalar, figures);
     for (unsigned i = 0; i < n; i++)
         bench_row(k, isa, &figures[i]);

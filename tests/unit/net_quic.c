@@ -185,6 +185,31 @@ TEST(first_request_is_one_round_trip)
     sim_free(&sim);
 }
 
+/* Message and answer are one datagram each: neither end acknowledges by itself. */
+TEST(answers_take_acknowledgements_along)
+{
+    enum { PINGS = 100 };
+    struct pings p = {0};
+    two(NULL);
+    struct pxi_conn *c = sim_connect(&sim, &sim.h[0], &sim.h[1]);
+    struct pxi_ping *ping = pxi_ping_open(c, pong, &p);
+    uint64_t sent[2] = {0};
+    CHECK(ping);
+    for (unsigned i = 0; i < PINGS + 10; i++) {
+        for (unsigned k = 0; i == 10 && k < 2; k++)
+            sent[k] = pxi_quic_stats_of(sim.h[k].q).datagrams_out;
+        p.done = false;
+        pxi_ping_send(ping, 5 * PXI_SECOND);
+        CHECK(sim_run(&sim, 5 * PXI_SECOND, &p.done));
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        uint64_t n = pxi_quic_stats_of(sim.h[k].q).datagrams_out - sent[k];
+        CHECK(n >= PINGS && n <= PINGS + 3);
+    }
+    pxi_ping_close(ping);
+    sim_free(&sim);
+}
+
 /* Bytes to the other side and an end back, over whatever the network does to the datagrams. */
 static void transfer(uint64_t bytes)
 {

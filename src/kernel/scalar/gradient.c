@@ -24,22 +24,23 @@ static uint32_t grad_max(const float *x, const float *r, size_t n)
     return max;
 }
 
-/* One value, offset by the bias. */
-static uint32_t quant(float *r, const float *x, size_t i, const struct pxi_grad *g, size_t *over)
+/* One value, offset by the bias; *over becomes true when it does not fit. */
+static uint32_t quant(float *r, const float *x, size_t i, const struct pxi_grad *g, bool *over)
 {
-    float v = value(x, r, i), t = v * g->scale, bound = (float)g->bias;
-    *over += fabsf(t) >= g->top;
-    t = g->seed ? floorf(t + pxi_grad_uniform(g->seed + (uint32_t)i)) : rintf(t);
-    int32_t q = t >= bound ? (int32_t)(g->bias - 1) : t <= -bound ? -(int32_t)g->bias : (int32_t)t;
+    const float low = -pxi_grad_float(g->bias), high = pxi_grad_float(g->bias - 1);
+    float v = value(x, r, i), t = v * g->scale;
+    *over |= fabsf(t) >= g->top;
+    t += g->seed ? pxi_grad_noise(g->seed, i) : 0;
+    int32_t q = (int32_t)rintf(t < low ? low : t > high ? high : t);
     if (r)
         r[i] = v - (float)q * g->unscale;
     return (uint32_t)q + g->bias;
 }
 
-static size_t quant_i16(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g)
+static bool quant_i16(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g)
 {
     uint8_t *out = q;
-    size_t over = 0;
+    bool over = false;
     for (size_t i = 0; i < n; i++) {
         uint16_t v = (uint16_t)quant(r, x, i, g, &over);
         memcpy(out + 2 * i, &v, sizeof v);
@@ -47,19 +48,19 @@ static size_t quant_i16(void *q, float *r, const float *x, size_t n, const struc
     return over;
 }
 
-static size_t quant_i8(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g)
+static bool quant_i8(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g)
 {
     uint8_t *out = q;
-    size_t over = 0;
+    bool over = false;
     for (size_t i = 0; i < n; i++)
         out[i] = (uint8_t)quant(r, x, i, g, &over);
     return over;
 }
 
-static size_t quant_i4(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g)
+static bool quant_i4(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g)
 {
     uint8_t *out = q;
-    size_t over = 0;
+    bool over = false;
     for (size_t i = 0; i < n; i += 2) {
         uint32_t low = quant(r, x, i, g, &over);
         out[i / 2] = (uint8_t)(low | quant(r, x, i + 1, g, &over) << 4);
@@ -67,10 +68,10 @@ static size_t quant_i4(void *q, float *r, const float *x, size_t n, const struct
     return over;
 }
 
-static size_t quant_i32(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g)
+static bool quant_i32(void *q, float *r, const float *x, size_t n, const struct pxi_grad *g)
 {
     uint8_t *out = q;
-    size_t over = 0;
+    bool over = false;
     for (size_t i = 0; i < n; i++) {
         uint32_t v = quant(r, x, i, g, &over);
         memcpy(out + 4 * i, &v, sizeof v);

@@ -23,6 +23,7 @@ type command struct {
 	Timeout  int64  `json:"timeout"`
 	Force    bool   `json:"force"`
 	Count    int    `json:"count"`
+	Fresh    bool   `json:"fresh"`
 	Bytes    *int   `json:"bytes"`
 	Chunk    int    `json:"chunk"`
 	Up       int64  `json:"up"`

@@ -132,33 +132,50 @@ func opEcho(ctx context.Context, n *node, c *command) (reply, error) {
 	return reply{"bytes": len(got), "ms": milliseconds(time.Since(start))}, nil
 }
 
-func opReqres(ctx context.Context, n *node, c *command) (reply, error) {
-	s, err := open(ctx, n, c, reqresProtocol)
-	if err != nil {
-		return nil, err
+// One request of random bytes; the answer is their digest.
+func request(s network.Stream, bytes int) error {
+	body := make([]byte, bytes)
+	_, _ = rand.Read(body)
+	var answer [33]byte
+	_, err := s.Write(append(binary.AppendUvarint(nil, uint64(bytes)), body...))
+	if err == nil {
+		_, err = io.ReadFull(s, answer[:])
 	}
+	if sum := sha256.Sum256(body); err == nil && (answer[0] != 32 || string(answer[1:]) != string(sum[:])) {
+		err = fmt.Errorf("bad response")
+	}
+	return err
+}
+
+// Requests one after the other, on one stream or ("fresh") each on a new one.
+func opReqres(ctx context.Context, n *node, c *command) (reply, error) {
 	count, bytes := max(c.Count, 1), 1000
 	if c.Bytes != nil {
 		bytes = *c.Bytes
 	}
 	start := time.Now()
-	for range count {
-		body := make([]byte, bytes)
-		_, _ = rand.Read(body)
-		var answer [33]byte
-		if _, err = s.Write(append(binary.AppendUvarint(nil, uint64(bytes)), body...)); err == nil {
-			_, err = io.ReadFull(s, answer[:])
+	s, err := open(ctx, n, c, reqresProtocol)
+	if err != nil {
+		return nil, err
+	}
+	if !c.Fresh {
+		start = time.Now()
+	}
+	for i := range count {
+		if i > 0 && c.Fresh {
+			finish(s, nil)
+			if s, err = open(ctx, n, c, reqresProtocol); err != nil {
+				return nil, err
+			}
 		}
-		if sum := sha256.Sum256(body); err == nil && (answer[0] != 32 || string(answer[1:]) != string(sum[:])) {
-			err = fmt.Errorf("bad response")
-		}
-		if err != nil {
+		if err = request(s, bytes); err != nil {
 			finish(s, err)
 			return nil, err
 		}
 	}
+	took := milliseconds(time.Since(start))
 	finish(s, nil)
-	return reply{"count": count, "ms": milliseconds(time.Since(start))}, nil
+	return reply{"count": count, "fresh": c.Fresh, "ms": took}, nil
 }
 
 func opPerf(ctx context.Context, n *node, c *command) (reply, error) {

@@ -147,21 +147,36 @@ pub async fn op_echo(node: Node, c: Command) -> Reply {
     Ok(json!({ "bytes": got.len(), "ms": ms(start) }))
 }
 
+/// One request of random bytes; the answer is their digest.
+async fn request(stream: &mut Stream, bytes: usize) -> Result<(), String> {
+    let body = random(bytes);
+    stream.write_all(&with_length(&body)).await.map_err(text)?;
+    stream.flush().await.map_err(text)?;
+    let mut answer = [0; 33];
+    stream.read_exact(&mut answer).await.map_err(text)?;
+    if answer[..] != with_length(&Sha256::digest(&body)) {
+        return Err("bad response".into());
+    }
+    Ok(())
+}
+
+/// Requests one after the other, on one stream or ("fresh") each on a new one.
 pub async fn op_reqres(node: Node, c: Command) -> Reply {
-    let mut stream = node.open(c.peer()?, REQRES).await?;
-    let (count, bytes, start) = (c.count(1), c.bytes(1000), Instant::now());
-    for _ in 0..count {
-        let body = random(bytes);
-        stream.write_all(&with_length(&body)).await.map_err(text)?;
-        stream.flush().await.map_err(text)?;
-        let mut answer = [0; 33];
-        stream.read_exact(&mut answer).await.map_err(text)?;
-        if answer[..] != with_length(&Sha256::digest(&body)) {
-            return Err("bad response".into());
+    let (count, bytes, fresh) = (c.count(1), c.bytes(1000), c.flag("fresh"));
+    let (peer, mut start) = (c.peer()?, Instant::now());
+    let mut stream = node.open(peer, REQRES).await?;
+    if !fresh {
+        start = Instant::now();
+    }
+    for i in 0..count {
+        if i > 0 && fresh {
+            let _ = stream.close().await;
+            stream = node.open(peer, REQRES).await?;
         }
+        request(&mut stream, bytes).await?;
     }
     let _ = stream.close().await;
-    Ok(json!({ "count": count, "ms": ms(start) }))
+    Ok(json!({ "count": count, "fresh": fresh, "ms": ms(start) }))
 }
 
 async fn perf(mut stream: Stream, up: u64, down: u64) -> io::Result<u64> {

@@ -1,0 +1,41 @@
+/* The pieces of plexus bench allreduce: workers that are asked for one operation after another. */
+#ifndef CLI_BENCH_ALLREDUCE_H
+#define CLI_BENCH_ALLREDUCE_H
+
+#include <sys/types.h>
+
+#include "bench_star.h"
+#include "cli.h"
+
+enum { CREW_MOST = STAR_HOSTS };
+
+/* What an operation cost, over all workers. */
+struct crew_cost {
+    double seconds, cpu_s; /* of the slowest; of all together */
+    double again, dropped; /* packets */
+    int wrong;             /* workers whose result is not what it should be */
+    unsigned digest;       /* of the result */
+};
+
+/* Workers of one kind, one on each host. They read "SIZE ROUND" lines and answer with one line. */
+struct crew {
+    unsigned n;
+    pid_t pid[CREW_MOST];
+    FILE *to[CREW_MOST], *from[CREW_MOST];
+};
+
+struct crew_options {
+    const struct star *star;
+    unsigned format, values;
+    size_t longest;
+    int verify;
+};
+
+/* Our own, or torch's gloo run by this python. 0, or -1. */
+int crew_ours(struct crew *c, const struct crew_options *o);
+int crew_gloo(struct crew *c, const struct crew_options *o, const char *python);
+/* One operation of `n` floats. 0, or -1 when a worker is gone. */
+int crew_run(struct crew *c, size_t n, unsigned round, struct crew_cost *cost);
+void crew_end(struct crew *c);
+
+#endif

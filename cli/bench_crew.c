@@ -1,0 +1,276 @@
+#include "bench_allreduce.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PORT = 4870, HASH = 16777619 };
+
+/* ------------------------------------------------------------ a worker of ours */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double cpu(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+/* Gradients of a worker: small, of both signs, some large. */
+static float gradient(unsigned rank, unsigned round, size_t i)
+{
+    uint32_t x = (uint32_t)i * 2654435761u + rank * 0x9e3779b9u + round * 0x85ebca6bu;
+    x ^= x >> 15;
+    x *= 0x2c1b3c6du;
+    x ^= x >> 13;
+    float v = ((float)(x & 0xffff) / 32768.0f - 1.0f) * 0.01f;
+    return x >> 24 == 0 ? 20 * v : v;
+}
+
+/* Largest error of the first and last values, as a part of the largest value of a chunk. */
+static double error(const float *x, size_t n, unsigned world, unsigned round)
+{
+    double worst = 0;
+    for (size_t i = 0; i < n; i += i == 9999 && n > 20000 ? n - 19999 : 1) {
+        double want = 0;
+        for (unsigned k = 0; k < world; k++)
+            want += gradient(k, round, i);
+        worst = fmax(worst, fabs(x[i] - want));
+    }
+    return worst / 0.2;
+}
+
+static uint32_t digest(const float *x, size_t n)
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        h = (h ^ bits) * HASH;
+    }
+    return h;
+}
+
+/* Half a step of the fixed point for each worker, and a little. */
+static double allowed(unsigned format, unsigned world)
+{
+    static const double bits[] = {15, 7, 3};
+    double step =
+        format == PX_REDUCE_I16 ? pow(2, -floor(log2(32768.0 / world))) : pow(2, -bits[format]);
+    return step * world * 1.01;
+}
+
+static int serve(px_reduce *r, const struct crew_options *o, unsigned rank)
+{
+    unsigned long long n;
+    unsigned round, world = o->star->hosts;
+    float *x = must(calloc(o->longest, sizeof *x));
+    px_reduce_report before = {.size = sizeof before}, after = {.size = sizeof after};
+    while (scanf("%llu %u", &n, &round) == 2 && n <= o->longest) {
+        for (size_t i = 0; i < n; i++)
+            x[i] = gradient(rank, round, i);
+        printf("ready\n");
+        fflush(stdout);
+        if (scanf("%*s") != 0)
+            break;
+        double t0 = now(), c0 = cpu();
+        if (px_reduce_sum(r, x, NULL, n, 0, &after) != PX_ERR_OK)
+            break;
+        double t = now() - t0, c = cpu() - c0;
+        int bad = after.lost || after.least != world ||
+                  (o->verify && error(x, n, world, round) > allowed(o->format, world));
+        printf("%.9f %.9f %llu %llu %d %u\n", t, c,
+               (unsigned long long)(after.again - before.again),
+               (unsigned long long)(after.dropped - before.dropped), bad,
+               o->verify ? digest(x, n) : 0);
+        fflush(stdout);
+        before = after;
+    }
+    px_reduce_close(r);
+    return 0;
+}
+
+static int work(const struct crew_options *o, unsigned rank)
+{
+    static const uint8_t secret[32] = "a benchmark has no secrets, ever";
+    char text[CREW_MOST][64], addr[STAR_ADDR];
+    const char *addresses[CREW_MOST];
+    px_diag d = {0};
+    px_reduce *r;
+    for (unsigned i = 0; i < o->star->hosts; i++) {
+        star_addr(o->star, i, addr);
+        snprintf(text[i], sizeof text[i], "/ip4/%s/udp/%u", addr, PORT + i);
+        addresses[i] = text[i];
+    }
+    px_reduce_options ro = {.size = sizeof ro,
+                            .rank = rank,
+                            .world = o->star->hosts,
+                            .addresses = addresses,
+                            .secret = secret,
+                            .job = 1,
+                            .format = (px_reduce_format)o->format,
+                            .values = o->values,
+                            .longest = o->longest};
+    if (star_enter(o->star, rank) != 0 || px_reduce_open(&ro, &r, &d) != PX_ERR_OK)
+        return 1;
+    return serve(r, o, rank);
+}
+
+/* ------------------------------------------------------------------ all workers */
+
+/* A child with its standard input and output in pipes: 0 in the child, its id in the parent. */
+static pid_t hire(struct crew *c, unsigned i)
+{
+    int in[2], out[2];
+    if (pipe(in) != 0 || pipe(out) != 0)
+        return -1;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGINT, SIG_IGN);
+        dup2(in[0], STDIN_FILENO);
+        dup2(out[1], STDOUT_FILENO);
+    } else {
+        c->to[i] = fdopen(in[1], "w");
+        c->from[i] = fdopen(out[0], "r");
+        c->pid[i] = pid;
+        c->n = i + 1;
+    }
+    close(in[0]);
+    close(out[1]);
+    if (pid == 0) {
+        close(in[1]);
+        close(out[0]);
+        for (unsigned k = 0; k < i; k++) {
+            fclose(c->to[k]);
+            fclose(c->from[k]);
+        }
+    }
+    return pid;
+}
+
+int crew_ours(struct crew *c, const struct crew_options *o)
+{
+    *c = (struct crew){0};
+    for (unsigned i = 0; i < o->star->hosts; i++) {
+        pid_t pid = hire(c, i);
+        if (pid < 0)
+            return -1;
+        if (pid == 0)
+            _exit(work(o, i));
+    }
+    return 0;
+}
+
+/* The same lines, spoken by torch.distributed. */
+static const char gloo[] = "import os, resource, sys, time\n"
+                           "import torch, torch.distributed as dist\n"
+                           "torch.set_num_threads(1)\n"
+                           "def cpu():\n"
+                           "    u = resource.getrusage(resource.RUSAGE_SELF)\n"
+                           "    return u.ru_utime + u.ru_stime\n"
+                           "dist.init_process_group('gloo')\n"
+                           "while True:\n"
+                           "    line = sys.stdin.readline().split()\n"
+                           "    if len(line) != 2:\n"
+                           "        break\n"
+                           "    x = torch.rand(int(line[0]))\n"
+                           "    print('ready', flush=True)\n"
+                           "    sys.stdin.readline()\n"
+                           "    t, c = time.perf_counter(), cpu()\n"
+                           "    dist.all_reduce(x)\n"
+                           "    print(time.perf_counter() - t, cpu() - c, 0, 0, 0, 0, flush=True)\n"
+                           "os._exit(0)\n";
+
+int crew_gloo(struct crew *c, const struct crew_options *o, const char *python)
+{
+    char rank[16], world[16], addr[STAR_ADDR];
+    *c = (struct crew){0};
+    star_addr(o->star, 0, addr);
+    snprintf(world, sizeof world, "%u", o->star->hosts);
+    for (unsigned i = 0; i < o->star->hosts; i++) {
+        pid_t pid = hire(c, i);
+        if (pid < 0)
+            return -1;
+        if (pid > 0)
+            continue;
+        snprintf(rank, sizeof rank, "%u", i);
+        setenv("RANK", rank, 1);
+        setenv("WORLD_SIZE", world, 1);
+        setenv("MASTER_ADDR", addr, 1);
+        setenv("MASTER_PORT", "4869", 1);
+        setenv("GLOO_SOCKET_IFNAME", o->star->ns[i][0] ? "eth0" : "lo", 1);
+        if (star_enter(o->star, i) == 0)
+            execlp(python, python, "-c", gloo, (char *)NULL);
+        _exit(127);
+    }
+    return 0;
+}
+
+static int ask(struct crew *c, const char *text)
+{
+    for (unsigned i = 0; i < c->n; i++)
+        if (fputs(text, c->to[i]) < 0 || fflush(c->to[i]) != 0)
+            return -1;
+    return 0;
+}
+
+int crew_run(struct crew *c, size_t n, unsigned round, struct crew_cost *cost)
+{
+    char line[256];
+    unsigned first = 0;
+    *cost = (struct crew_cost){0};
+    snprintf(line, sizeof line, "%zu %u\n", n, round);
+    if (ask(c, line) != 0)
+        return -1;
+    for (unsigned i = 0; i < c->n; i++)
+        if (!fgets(line, sizeof line, c->from[i]) || strcmp(line, "ready\n") != 0)
+            return -1;
+    if (ask(c, "go\n") != 0)
+        return -1;
+    for (unsigned i = 0; i < c->n; i++) {
+        double t, s, again, dropped;
+        unsigned h;
+        int bad;
+        if (!fgets(line, sizeof line, c->from[i]) ||
+            sscanf(line, "%lf %lf %lf %lf %d %u", &t, &s, &again, &dropped, &bad, &h) != 6)
+            return -1;
+        first = i ? first : h;
+        cost->seconds = t > cost->seconds ? t : cost->seconds;
+        cost->cpu_s += s;
+        cost->again += again;
+        cost->dropped += dropped;
+        cost->wrong += bad || h != first;
+    }
+    cost->digest = first;
+    return 0;
+}
+
+void crew_end(struct crew *c)
+{
+    for (unsigned i = 0; i < c->n; i++) {
+        if (c->to[i])
+            fclose(c->to[i]);
+        if (c->from[i])
+            fclose(c->from[i]);
+    }
+    for (unsigned i = 0; i < c->n; i++) {
+        if (c->pid[i] > 0) {
+            kill(c->pid[i], SIGKILL);
+            waitpid(c->pid[i], NULL, 0);
+        }
+    }
+    *c = (struct crew){0};
+}

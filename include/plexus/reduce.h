@@ -1,0 +1,68 @@
+/*
+ * Gradients: the workers of a job sum their arrays as 16-, 8- or 4-bit fixed point over UDP. Every
+ * worker also adds one shard of the values (docs/internals/reduce.md); no server is needed.
+ */
+#ifndef PLEXUS_REDUCE_H
+#define PLEXUS_REDUCE_H
+
+#include "plexus/err.h"
+
+PX_BEGIN_DECLS
+
+typedef enum px_reduce_format { PX_REDUCE_I16, PX_REDUCE_I8, PX_REDUCE_I4 } px_reduce_format;
+
+/* What all workers of a job must give alike, and who this one is. */
+typedef struct px_reduce_options {
+    size_t size;                  /* sizeof(px_reduce_options) */
+    unsigned rank, world;         /* this worker, below world; world: 1 to 64 */
+    const char *const *addresses; /* world multiaddrs, /ip4/../udp/PORT, in the order of ranks; the
+                                   * own is bound */
+    const uint8_t *secret;        /* 32 bytes that only the job knows */
+    uint32_t job;                 /* its number; a secret is never used twice with one number */
+    px_reduce_format format;
+    unsigned values;      /* of a packet, a multiple of 16; 0: 688, for an MTU of 1500 */
+    unsigned window;      /* packets in flight to a shard, a power of two; 0: 128 */
+    unsigned deadline_ms; /* a sum goes on without those that are so late; 0: 2000 */
+    size_t longest;       /* values of the longest array, whose sums are kept for late workers; 0:
+                           * none are */
+    int stochastic;       /* round stochastically instead of to nearest */
+} px_reduce_options;
+
+/* Of the last px_reduce_sum, and of the connection since it was opened. */
+typedef struct px_reduce_report {
+    size_t size;    /* sizeof(px_reduce_report) */
+    int gone;       /* the rank that was given up, or -1 */
+    unsigned least; /* the smallest number of workers in one of the sums */
+    uint64_t lost;  /* values that are as they were: their sum was gone when we asked */
+    uint64_t packets, again, late,
+        wide;         /* contributions; sent again; closed without us; resent in 32 bits */
+    uint64_t dropped; /* datagrams from strangers, with wrong tags or out of place */
+    uint64_t syscalls, wakeups;
+} px_reduce_report;
+
+typedef struct px_reduce px_reduce;
+
+/* Bind and join. Workers may come in any order; the first sum waits for all. PX_ERR_INVALID (diag
+ * names the option), PX_ERR_IO, PX_ERR_PERMISSION, PX_ERR_NOMEM. Close with px_reduce_close. */
+PX_API PX_NODISCARD px_err px_reduce_open(const px_reduce_options *o, px_reduce **out,
+                                          px_diag *diag);
+/* Leave. Waits until no other worker has asked for a sum for 0.2 s, 2 s at most. NULL is allowed.
+ */
+PX_API void px_reduce_close(px_reduce *r);
+
+/*
+ * Replace n values of x by the sums over all workers, or, with mean != 0, by their means. All
+ * workers call it with the same n in the same order; one thread at a time. residual: n values, zero
+ * at first, that keep what rounding took for the next call; NULL: it is lost. The result has the
+ * same bits on all workers. PX_ERR_INVALID: a value is not finite, and nothing was sent.
+ * PX_ERR_TIMEOUT: a worker (report->gone) has been silent for 5 s, and its shard with it: x is
+ * partly summed, and the job goes on with a new handle and a new number. Until all workers were
+ * there once it waits for them.
+ * report: NULL is allowed.
+ */
+PX_API PX_NODISCARD px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n,
+                                         int mean, px_reduce_report *report);
+
+PX_END_DECLS
+
+#endif

@@ -1,0 +1,208 @@
+/* The public face of reduce/group: its arena, its socket, its thread. */
+#include "plexus/reduce.h"
+
+#include "base/diag.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "codec/maddr.h"
+#include "io/exchange.h"
+#include "kernel/kernel.h"
+#include "reduce/group.h"
+
+enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 5000, MS = 1000000 };
+enum { QUIET_MS = 200, LINGER_MS = 2000 }; /* of the end: others may still ask for a sum */
+
+struct px_reduce {
+    struct pxi_kernels kernels;
+    struct pxi_group *group;
+    struct pxi_exchange *exchange;
+    uint8_t *arena;
+    unsigned world, values;
+    uint64_t sums; /* operations that ended well */
+    int gone;      /* the rank that was given up, or -1: the handle is of no use any more */
+};
+
+/* ------------------------------------------------------ what the thread asks */
+
+static void turn(void *ctx, uint64_t now_ns)
+{
+    pxi_group_turn(((px_reduce *)ctx)->group, now_ns);
+}
+
+static px_view pull(void *ctx, unsigned to, uint64_t now_ns)
+{
+    return pxi_group_pull(((px_reduce *)ctx)->group, to, now_ns);
+}
+
+static void take(void *ctx, unsigned from, px_view datagram, uint64_t now_ns)
+{
+    pxi_group_take(((px_reduce *)ctx)->group, from, datagram, now_ns);
+}
+
+static uint64_t deadline(void *ctx)
+{
+    return pxi_group_deadline(((px_reduce *)ctx)->group);
+}
+
+static px_err begin(void *ctx, void *arg)
+{
+    return pxi_group_begin(((px_reduce *)ctx)->group, arg);
+}
+
+static bool done(void *ctx)
+{
+    px_reduce *r = ctx;
+    if (pxi_group_done(r->group))
+        return true;
+    r->gone = pxi_group_gone(r->group);
+    if (r->gone < 0)
+        return false;
+    pxi_group_abort(r->group);
+    return true;
+}
+
+static const struct pxi_exchange_ops ops = {turn, pull, take, deadline};
+
+/* ------------------------------------------------------------------ opening */
+
+static px_err check(const px_reduce_options *o, px_diag *d)
+{
+    pxi_diag_field(d, "%s", "options");
+    if (o->size < sizeof *o)
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "size of px_reduce_options", "%zu", o->size);
+    if (o->world < 1 || o->world > PX_GRADIENT_WORKERS || o->rank >= o->world)
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "a rank below world, and world from 1 to 64",
+                            "rank %u of %u", o->rank, o->world);
+    if (o->values % PXI_GRADIENT_STEP || o->values > PXI_GRADIENT_VALUES)
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "values: a multiple of 16 up to 1536", "%u",
+                            o->values);
+    if ((o->window & (o->window - 1)) || o->window > PXI_LIMIT_REDUCE_SLOTS)
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "window: a power of two up to 4096", "%u",
+                            o->window);
+    if ((unsigned)o->format > PX_REDUCE_I4)
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "a format", "%u", (unsigned)o->format);
+    return PX_ERR_OK;
+}
+
+static px_err addresses(const px_reduce_options *o, struct pxi_udp_addr *out, px_diag *d)
+{
+    for (unsigned i = 0; i < o->world; i++) {
+        struct pxi_maddr a;
+        struct pxi_maddr_part part;
+        px_err err = pxi_maddr_parse(px_view_str(o->addresses[i]), &a, d);
+        if (err)
+            return err;
+        px_view v = pxi_maddr_view(&a);
+        bool four = pxi_maddr_find(v, PXI_MA_IP4, &part);
+        pxi_diag_field(d, "address of rank %u", i);
+        if (!four && !pxi_maddr_find(v, PXI_MA_IP6, &part))
+            return pxi_diag_set(d, PX_ERR_INVALID, 0, "/ip4 or /ip6", "%s", o->addresses[i]);
+        out[i].family = four ? 4 : 6;
+        memcpy(out[i].ip, part.value.p, part.value.n);
+        if (!pxi_maddr_find(v, PXI_MA_UDP, &part))
+            return pxi_diag_set(d, PX_ERR_INVALID, 0, "/udp", "%s", o->addresses[i]);
+        out[i].port = (uint16_t)(part.value.p[0] << 8 | part.value.p[1]);
+    }
+    return PX_ERR_OK;
+}
+
+static px_err make_group(px_reduce *r, const px_reduce_options *o)
+{
+    size_t shard = o->longest / r->values / o->world + 2;
+    struct pxi_group_options g = {.job = o->job,
+                                  .epoch = 1,
+                                  .slots = o->window ? o->window : WINDOW,
+                                  .values = (uint16_t)r->values,
+                                  .format = (uint8_t)o->format,
+                                  .rank = (uint8_t)o->rank,
+                                  .world = (uint8_t)o->world,
+                                  .stochastic = o->stochastic != 0,
+                                  .rto_min_ns = 5 * MS,
+                                  .rto_max_ns = UINT64_C(500) * MS,
+                                  .silence_ns = (uint64_t)SILENCE_MS * MS,
+                                  .chunks = o->longest ? (uint32_t)shard : 0,
+                                  .secret = o->secret,
+                                  .kernels = &r->kernels};
+    g.deadline_ns = (uint64_t)(o->deadline_ms ? o->deadline_ms : DEADLINE_MS) * MS;
+    if (shard > PXI_LIMIT_REDUCE_CHUNKS)
+        return PX_ERR_INVALID;
+    r->arena = pxi_calloc_aligned(pxi_group_arena(&g), 64);
+    g.arena = r->arena;
+    r->group = r->arena ? pxi_group_new(&g) : NULL;
+    return r->group ? PX_ERR_OK : PX_ERR_NOMEM;
+}
+
+px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag)
+{
+    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0};
+    *out = NULL;
+    px_err err = check(o, diag);
+    if (!err)
+        err = addresses(o, peers, diag);
+    px_reduce *r = err ? NULL : pxi_calloc(1, sizeof *r);
+    if (!r)
+        return err ? err : PX_ERR_NOMEM;
+    pxi_kernels_init(&r->kernels, pxi_cpu_detect());
+    r->gone = -1;
+    r->world = o->world;
+    r->values = o->values ? o->values : VALUES;
+    err = make_group(r, o);
+    if (!err)
+        err = pxi_exchange_open(&peers[o->rank], peers, o->world, &ops, r, &r->exchange);
+    if (err)
+        px_reduce_close(r);
+    else
+        *out = r;
+    return err;
+}
+
+void px_reduce_close(px_reduce *r)
+{
+    if (!r)
+        return;
+    if (r->sums && r->gone < 0 && r->world > 1)
+        pxi_exchange_linger(r->exchange, QUIET_MS, LINGER_MS);
+    pxi_exchange_close(r->exchange);
+    pxi_group_free(r->group);
+    pxi_free_aligned(r->arena);
+    pxi_free(r);
+}
+
+/* ------------------------------------------------------------------ summing */
+
+static void tell(px_reduce *r, px_reduce_report *report)
+{
+    struct pxi_exchange_counts c = pxi_exchange_counts(r->exchange);
+    size_t size = report->size;
+    *report = (px_reduce_report){.size = size,
+                                 .gone = -1,
+                                 .least = pxi_group_least(r->group),
+                                 .lost = (uint64_t)pxi_group_lost(r->group) * r->values,
+                                 .dropped = c.strangers,
+                                 .syscalls = c.sends + c.receives,
+                                 .wakeups = c.wakeups};
+    for (unsigned i = 0; i < r->world; i++) {
+        const struct pxi_rank_counts *k = pxi_group_rank(r->group, i);
+        report->packets += k->sent;
+        report->again += k->again;
+        report->late += k->late;
+        report->wide += k->wide;
+    }
+    for (unsigned i = 0; i < PX_GRADIENT_DROPS; i++)
+        report->dropped += pxi_group_counts(r->group)->bad[i];
+}
+
+px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean,
+                     px_reduce_report *report)
+{
+    struct pxi_rank_op op = {.x = x, .residual = residual, .n = n, .mean = mean != 0};
+    px_err err = r->gone < 0 ? pxi_exchange_run(r->exchange, begin, done, &op) : PX_ERR_TIMEOUT;
+    if (!err && r->gone >= 0)
+        err = PX_ERR_TIMEOUT;
+    r->sums += err == PX_ERR_OK;
+    if (report && r->gone >= 0)
+        report->gone = r->gone;
+    if (report && !err)
+        tell(r, report);
+    return err;
+}

@@ -1,0 +1,70 @@
+/*
+ * A worker of a sharded job, without I/O: every member aggregates one shard (reduce/slots) and
+ * takes part in all (reduce/rank). What goes to its own shard never leaves it.
+ */
+#ifndef PXI_REDUCE_GROUP_H
+#define PXI_REDUCE_GROUP_H
+
+#include "reduce/rank.h"
+#include "reduce/slots.h"
+
+enum { PXI_GROUP_SECRET = 32 };
+
+struct pxi_group_options {
+    uint32_t job, base, slots;
+    uint16_t epoch, values;
+    uint8_t format, rank, world; /* world: members, which are the shards too; at most 64 */
+    bool stochastic;
+    uint64_t rto_min_ns, rto_max_ns, deadline_ns;
+    uint64_t silence_ns;   /* an aggregator that is silent so long in an operation is gone */
+    uint32_t chunks;       /* of the longest operation, so that late members still get sums; 0: none
+                            * is kept */
+    const uint8_t *secret; /* of the job, PXI_GROUP_SECRET bytes; not needed after the call */
+    uint8_t *arena;        /* pxi_group_arena bytes, aligned to 64; outlives it */
+    const struct pxi_kernels *kernels; /* outlives it */
+};
+
+/* Bytes for all frames: those that are sent, and those in which sums are made. */
+size_t pxi_group_arena(const struct pxi_group_options *o);
+
+struct pxi_group_counts {
+    uint64_t packets; /* that came; of them */
+    uint64_t bad[PX_GRADIENT_DROPS];
+};
+
+struct pxi_group;
+
+/* NULL: no memory, or options that cannot be. */
+struct pxi_group *pxi_group_new(const struct pxi_group_options *o);
+void pxi_group_free(struct pxi_group *g);
+
+/* As pxi_rank_begin; where counts values of the shards together from the operation's first. */
+px_err pxi_group_begin(struct pxi_group *g, const struct pxi_rank_op *op);
+bool pxi_group_done(const struct pxi_group *g);
+unsigned pxi_group_least(const struct pxi_group *g);
+uint32_t pxi_group_lost(const struct pxi_group *g);
+void pxi_group_abort(struct pxi_group *g);
+
+/* The member whose shard has been silent for too long, though it spoke before; -1: none. The
+ * operation cannot end then: abort it. */
+int pxi_group_gone(const struct pxi_group *g);
+
+/* Do what needs no network: our own contributions to our own shard. Before pulling. */
+void pxi_group_turn(struct pxi_group *g, uint64_t now_ns);
+
+/* The next packet for a member; empty: none now. Send it before the next call but pull: then it
+ * may change. */
+px_view pxi_group_pull(struct pxi_group *g, unsigned to, uint64_t now_ns);
+
+/* A datagram that came from the address of a member; it is read only. */
+void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64_t now_ns);
+
+/* When to turn again though nothing came; UINT64_MAX: nothing waits. */
+uint64_t pxi_group_deadline(const struct pxi_group *g);
+
+/* Of our own shard, of our part in a shard, and of datagrams that were neither. */
+const struct pxi_slots_counts *pxi_group_slots(const struct pxi_group *g);
+const struct pxi_rank_counts *pxi_group_rank(const struct pxi_group *g, unsigned shard);
+const struct pxi_group_counts *pxi_group_counts(const struct pxi_group *g);
+
+#endif
