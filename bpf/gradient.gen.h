@@ -60,15 +60,16 @@ enum px_gradient_drop {
     PX_GRADIENT_DROP_WORKER = 4,
     PX_GRADIENT_DROP_SOURCE = 5,
     PX_GRADIENT_DROP_TAG = 6,
-    PX_GRADIENT_DROP_SLOT = 7,
-    PX_GRADIENT_DROP_EXPONENT = 8,
-    PX_GRADIENT_DROP_DUPLICATE = 9,
-    PX_GRADIENT_DROP_LATE = 10,
-    PX_GRADIENT_DROP_SENTRY = 11,
-    PX_GRADIENT_DROPS = 12,
+    PX_GRADIENT_DROP_VALUE = 7,
+    PX_GRADIENT_DROP_SLOT = 8,
+    PX_GRADIENT_DROP_EXPONENT = 9,
+    PX_GRADIENT_DROP_DUPLICATE = 10,
+    PX_GRADIENT_DROP_LATE = 11,
+    PX_GRADIENT_DROP_SENTRY = 12,
+    PX_GRADIENT_DROPS = 13,
 };
 
 #define PX_GRADIENT_DROP_NAMES \
-    { "layout", "length", "job", "epoch", "worker", "source", "tag", "slot", "exponent", "duplicate", "late", "sentry" }
+    { "layout", "length", "job", "epoch", "worker", "source", "tag", "value", "slot", "exponent", "duplicate", "late", "sentry" }
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define QUIET " >/dev/null 2>&1"
@@ -93,6 +94,44 @@ int star_enter(const struct star *s, unsigned host)
     if (fd >= 0)
         close(fd);
     return rc;
+}
+
+/* In a child, which may go to another namespace: what is attached stays when it ends. */
+static int fault_host(const struct star *s, unsigned i, const px_faults *f, int out)
+{
+    px_diag d = {0};
+    px_faults own = *f;
+    pid_t pid = fork();
+    int status = -1;
+    if (pid == 0) {
+        own.seed += i;
+        if (star_enter(s, i) != 0)
+            _exit(1);
+        px_err err = px_faults_attach("eth0", &own, &d);
+        if (err)
+            dprintf(out, "%s: %s, found %s", d.field, d.expected, d.found);
+        _exit(err != PX_ERR_OK);
+    }
+    return pid < 0 || waitpid(pid, &status, 0) != pid || status != 0 ? -1 : 0;
+}
+
+int star_faults(const struct star *s, const px_faults *f, char *why, size_t cap)
+{
+    int pipes[2], rc = 0;
+    snprintf(why, cap, "there are no namespaces");
+    if (!s->hub[0] || pipe(pipes) != 0)
+        return -1;
+    for (unsigned i = 0; i < s->hosts && rc == 0; i++) {
+        rc = sh("ip -n %s link set eth0 gso_max_segs 1" QUIET, s->ns[i]);
+        if (rc == 0)
+            rc = fault_host(s, i, f, pipes[1]);
+    }
+    close(pipes[1]);
+    ssize_t n = rc ? read(pipes[0], why, cap - 1) : 0;
+    close(pipes[0]);
+    if (n > 0)
+        why[n] = 0;
+    return rc ? -1 : 0;
 }
 
 double star_sent(const struct star *s, unsigned host)

@@ -5,6 +5,10 @@
 #ifndef CLI_BENCH_STAR_H
 #define CLI_BENCH_STAR_H
 
+#include <stddef.h>
+
+#include "plexus/faults.h"
+
 enum { STAR_HOSTS = 16, STAR_ADDR = 16 };
 
 struct star {
@@ -22,6 +26,9 @@ void star_close(struct star *s);
 void star_addr(const struct star *s, unsigned host, char out[STAR_ADDR]);
 /* Move this process to a host. 0, or -1. */
 int star_enter(const struct star *s, unsigned host);
+/* From now on every host receives with these faults, one datagram at a time (no trains). 0, or -1
+ * with one line at `why`. */
+int star_faults(const struct star *s, const px_faults *f, char *why, size_t cap);
 /* Bytes that a host has sent, as its interface counts them; 0 without namespaces. */
 double star_sent(const struct star *s, unsigned host);
 

@@ -100,7 +100,7 @@ _plexus()
     --draft) return ;;
     --draft-max) return ;;
     --draft-blocks) return ;;
-    --hidden) COMPREPLY=($(compgen -W "f32 f16 q8" -- "$cur")); return ;;
+    --hidden) COMPREPLY=($(compgen -W "auto f32 f16 q8" -- "$cur")); return ;;
     --kv-type) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$cur")); return ;;
     --cpu) return ;;
     --chat-template) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -130,6 +130,9 @@ _plexus()
     --format) COMPREPLY=($(compgen -W "i16 i8 i4" -- "$cur")); return ;;
     --values) return ;;
     --rate) return ;;
+    --loss) return ;;
+    --dup) return ;;
+    --corrupt) return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --shape) return ;;
     --types) return ;;
@@ -147,13 +150,13 @@ _plexus()
     case "$verb" in
     "ps")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--watch --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
     "plan")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--stages --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--stages --hidden --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
@@ -165,7 +168,7 @@ _plexus()
         fi ;;
     "chat")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --chat-template --system --swarm --stages --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --chat-template --system --swarm --stages --hidden --draft --draft-max --draft-blocks --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
@@ -279,7 +282,7 @@ _plexus()
         fi ;;
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--local --size --format --values --rate --repeat --peer --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--local --size --format --values --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

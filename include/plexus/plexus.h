@@ -4,6 +4,7 @@
 
 #include "plexus/check.h"
 #include "plexus/err.h"
+#include "plexus/faults.h"
 #include "plexus/file.h"
 #include "plexus/gguf.h"
 #include "plexus/kernels.h"

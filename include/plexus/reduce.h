@@ -31,6 +31,7 @@ typedef struct px_reduce_options {
 /* Of the last px_reduce_sum, and of the connection since it was opened. */
 typedef struct px_reduce_report {
     size_t size;    /* sizeof(px_reduce_report) */
+    int gone;       /* the rank that was given up, or -1 */
     unsigned least; /* the smallest number of workers in one of the sums */
     uint64_t lost;  /* values that are as they were: their sum was gone when we asked */
     uint64_t packets, again, late,
@@ -45,7 +46,8 @@ typedef struct px_reduce px_reduce;
  * names the option), PX_ERR_IO, PX_ERR_PERMISSION, PX_ERR_NOMEM. Close with px_reduce_close. */
 PX_API PX_NODISCARD px_err px_reduce_open(const px_reduce_options *o, px_reduce **out,
                                           px_diag *diag);
-/* Leave. Others may still need our shard: agree on the end first. NULL is allowed. */
+/* Leave. Waits until no other worker has asked for a sum for 0.2 s, 2 s at most. NULL is allowed.
+ */
 PX_API void px_reduce_close(px_reduce *r);
 
 /*
@@ -53,6 +55,9 @@ PX_API void px_reduce_close(px_reduce *r);
  * workers call it with the same n in the same order; one thread at a time. residual: n values, zero
  * at first, that keep what rounding took for the next call; NULL: it is lost. The result has the
  * same bits on all workers. PX_ERR_INVALID: a value is not finite, and nothing was sent.
+ * PX_ERR_TIMEOUT: a worker (report->gone) has been silent for 5 s, and its shard with it: x is
+ * partly summed, and the job goes on with a new handle and a new number. Until all workers were
+ * there once it waits for them.
  * report: NULL is allowed.
  */
 PX_API PX_NODISCARD px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n,

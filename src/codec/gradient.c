@@ -52,6 +52,23 @@ unsigned pxi_gradient_bits(unsigned format, unsigned fan_in)
     return 31 - (unsigned)__builtin_clz(pxi_gradient_bias(format, fan_in));
 }
 
+/* Lanes of 16 or 32 bits in a word: what is at the limit or above gets its top bit. */
+bool pxi_gradient_bounded(unsigned format, unsigned fan_in, px_view values)
+{
+    unsigned bits = format == PX_GRADIENT_I32 ? 32 : 16;
+    uint64_t limit = 2 * (uint64_t)pxi_gradient_bias(format, fan_in), top = UINT64_C(1)
+                                                                            << (bits - 1);
+    uint64_t ones = bits == 16 ? UINT64_C(0x0001000100010001) : UINT64_C(0x0000000100000001);
+    uint64_t room = (top - limit) * ones, beyond = 0, word;
+    if (format == PX_GRADIENT_I8 || format == PX_GRADIENT_I4 || limit > top)
+        return true; /* every value is one */
+    for (size_t i = 0; i + 8 <= values.n; i += 8) {
+        memcpy(&word, values.p + i, sizeof word);
+        beyond |= word | (word + room);
+    }
+    return !(beyond & (top * ones));
+}
+
 static bool possible(const struct px_gradient_head *h)
 {
     return h->magic == PX_GRADIENT_MAGIC && h->version == PX_GRADIENT_LAYOUT &&

@@ -34,6 +34,10 @@ unsigned pxi_gradient_bits(unsigned format, unsigned fan_in);
 bool pxi_gradient_read(px_view datagram, struct px_gradient_head *out, px_view *values,
                        enum px_gradient_drop *drop);
 
+/* Whether all values of a contribution are below twice the bias, so that no sum of fan_in of them
+ * overflows. */
+bool pxi_gradient_bounded(unsigned format, unsigned fan_in, px_view values);
+
 /* Write the PX_GRADIENT_HEAD bytes of a head at `out`; magic and version are filled in. */
 void pxi_gradient_write(const struct px_gradient_head *h, uint8_t *out);
 

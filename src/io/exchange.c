@@ -249,6 +249,19 @@ static void nudge(struct pxi_exchange *x)
     (void)n; /* it cannot be full: one nudge a command */
 }
 
+void pxi_exchange_linger(struct pxi_exchange *x, unsigned quiet_ms, unsigned most_ms)
+{
+    enum { STEP_MS = 20 };
+    struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
+    uint64_t before = pxi_exchange_counts(x).received;
+    for (unsigned ms = 0, quiet = 0; ms < most_ms && quiet < quiet_ms; ms += STEP_MS) {
+        nanosleep(&step, NULL);
+        uint64_t now = pxi_exchange_counts(x).received;
+        quiet = now == before ? quiet + STEP_MS : 0;
+        before = now;
+    }
+}
+
 void pxi_exchange_close(struct pxi_exchange *x)
 {
     if (!x)

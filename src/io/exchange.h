@@ -31,6 +31,8 @@ struct pxi_exchange;
 px_err pxi_exchange_open(const struct pxi_udp_addr *at, const struct pxi_udp_addr *peers,
                          unsigned n, const struct pxi_exchange_ops *ops, void *ctx,
                          struct pxi_exchange **out);
+/* Wait until no datagram has come for quiet_ms, most_ms at most: others may still ask. */
+void pxi_exchange_linger(struct pxi_exchange *x, unsigned quiet_ms, unsigned most_ms);
 /* End the thread. NULL is allowed. */
 void pxi_exchange_close(struct pxi_exchange *x);
 

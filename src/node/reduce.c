@@ -9,7 +9,8 @@
 #include "kernel/kernel.h"
 #include "reduce/group.h"
 
-enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, MS = 1000000 };
+enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 5000, MS = 1000000 };
+enum { QUIET_MS = 200, LINGER_MS = 2000 }; /* of the end: others may still ask for a sum */
 
 struct px_reduce {
     struct pxi_kernels kernels;
@@ -17,6 +18,8 @@ struct px_reduce {
     struct pxi_exchange *exchange;
     uint8_t *arena;
     unsigned world, values;
+    uint64_t sums; /* operations that ended well */
+    int gone;      /* the rank that was given up, or -1: the handle is of no use any more */
 };
 
 /* ------------------------------------------------------ what the thread asks */
@@ -48,7 +51,14 @@ static px_err begin(void *ctx, void *arg)
 
 static bool done(void *ctx)
 {
-    return pxi_group_done(((px_reduce *)ctx)->group);
+    px_reduce *r = ctx;
+    if (pxi_group_done(r->group))
+        return true;
+    r->gone = pxi_group_gone(r->group);
+    if (r->gone < 0)
+        return false;
+    pxi_group_abort(r->group);
+    return true;
 }
 
 static const struct pxi_exchange_ops ops = {turn, pull, take, deadline};
@@ -109,6 +119,7 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
                                   .stochastic = o->stochastic != 0,
                                   .rto_min_ns = 5 * MS,
                                   .rto_max_ns = UINT64_C(500) * MS,
+                                  .silence_ns = (uint64_t)SILENCE_MS * MS,
                                   .chunks = o->longest ? (uint32_t)shard : 0,
                                   .secret = o->secret,
                                   .kernels = &r->kernels};
@@ -132,6 +143,7 @@ px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag
     if (!r)
         return err ? err : PX_ERR_NOMEM;
     pxi_kernels_init(&r->kernels, pxi_cpu_detect());
+    r->gone = -1;
     r->world = o->world;
     r->values = o->values ? o->values : VALUES;
     err = make_group(r, o);
@@ -148,6 +160,8 @@ void px_reduce_close(px_reduce *r)
 {
     if (!r)
         return;
+    if (r->sums && r->gone < 0 && r->world > 1)
+        pxi_exchange_linger(r->exchange, QUIET_MS, LINGER_MS);
     pxi_exchange_close(r->exchange);
     pxi_group_free(r->group);
     pxi_free_aligned(r->arena);
@@ -161,6 +175,7 @@ static void tell(px_reduce *r, px_reduce_report *report)
     struct pxi_exchange_counts c = pxi_exchange_counts(r->exchange);
     size_t size = report->size;
     *report = (px_reduce_report){.size = size,
+                                 .gone = -1,
                                  .least = pxi_group_least(r->group),
                                  .lost = (uint64_t)pxi_group_lost(r->group) * r->values,
                                  .dropped = c.strangers,
@@ -181,7 +196,12 @@ px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean
                      px_reduce_report *report)
 {
     struct pxi_rank_op op = {.x = x, .residual = residual, .n = n, .mean = mean != 0};
-    px_err err = pxi_exchange_run(r->exchange, begin, done, &op);
+    px_err err = r->gone < 0 ? pxi_exchange_run(r->exchange, begin, done, &op) : PX_ERR_TIMEOUT;
+    if (!err && r->gone >= 0)
+        err = PX_ERR_TIMEOUT;
+    r->sums += err == PX_ERR_OK;
+    if (report && r->gone >= 0)
+        report->gone = r->gone;
     if (report && !err)
         tell(r, report);
     return err;

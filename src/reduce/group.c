@@ -27,6 +27,7 @@ struct pxi_group {
     struct pxi_slots *slots;
     struct pxi_tag_key sums; /* of our shard's answers */
     struct member members[PX_GRADIENT_WORKERS];
+    uint64_t begun_ns, now_ns;
     uint32_t outbox_max; /* a power of two */
     size_t stride;
 };
@@ -162,7 +163,22 @@ px_err pxi_group_begin(struct pxi_group *g, const struct pxi_rank_op *op)
             return err;
         }
     }
+    g->begun_ns = 0; /* the next turn knows the time */
     return PX_ERR_OK;
+}
+
+int pxi_group_gone(const struct pxi_group *g)
+{
+    for (unsigned i = 0; i < g->o.world; i++) {
+        const struct pxi_rank *r = g->members[i].rank;
+        uint64_t heard = pxi_rank_heard_ns(r);
+        if (pxi_rank_done(r) || !heard)
+            continue;
+        heard = heard > g->begun_ns ? heard : g->begun_ns;
+        if (g->now_ns > heard && g->now_ns - heard > g->o.silence_ns)
+            return (int)i;
+    }
+    return -1;
 }
 
 bool pxi_group_done(const struct pxi_group *g)
@@ -236,7 +252,7 @@ static void contribute(struct pxi_group *g, const struct px_gradient_head *h, px
     enum pxi_slots_to to = pxi_slots_take(g->slots, h, values, now_ns, &a);
     if (to == PXI_SLOTS_NOBODY)
         return;
-    pxi_tag_put(&g->sums, a.bytes, a.n);
+    pxi_tag_put(&g->sums, g->o.kernels->tag_nh, a.bytes, a.n);
     for (unsigned i = 0; i < g->o.world; i++)
         if (i != g->o.rank && (to == PXI_SLOTS_ALL || i == h->worker))
             put(g, &g->members[i].outbox, &a);
@@ -249,6 +265,8 @@ void pxi_group_turn(struct pxi_group *g, uint64_t now_ns)
     struct px_gradient_head h;
     enum px_gradient_drop why;
     px_view frame, values;
+    g->now_ns = now_ns;
+    g->begun_ns = g->begun_ns ? g->begun_ns : now_ns;
     while ((frame = pxi_rank_poll(g->members[g->o.rank].rank, now_ns)).n)
         if (pxi_gradient_read(frame, &h, &values, &why))
             contribute(g, &h, values, now_ns);
@@ -267,7 +285,7 @@ px_view pxi_group_pull(struct pxi_group *g, unsigned to, uint64_t now_ns)
     }
     px_view v = pxi_rank_poll(m->rank, now_ns);
     if (v.n)
-        pxi_tag_put(&m->to, (uint8_t *)(uintptr_t)v.p, v.n);
+        pxi_tag_put(&m->to, g->o.kernels->tag_nh, (uint8_t *)(uintptr_t)v.p, v.n);
     return v;
 }
 
@@ -285,11 +303,11 @@ void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64
     } else if (h.kind == PX_GRADIENT_CONTRIBUTION) {
         if (h.worker != from)
             g->counts.bad[PX_GRADIENT_DROP_SOURCE]++;
-        else if (!pxi_tag_right(&m->from, datagram.p, datagram.n))
+        else if (!pxi_tag_right(&m->from, g->o.kernels->tag_nh, datagram.p, datagram.n))
             g->counts.bad[PX_GRADIENT_DROP_TAG]++;
         else
             contribute(g, &h, values, now_ns);
-    } else if (!pxi_tag_right(&m->sums, datagram.p, datagram.n)) {
+    } else if (!pxi_tag_right(&m->sums, g->o.kernels->tag_nh, datagram.p, datagram.n)) {
         g->counts.bad[PX_GRADIENT_DROP_TAG]++;
     } else {
         pxi_rank_take(m->rank, &h, values, now_ns);

@@ -16,6 +16,7 @@ struct pxi_group_options {
     uint8_t format, rank, world; /* world: members, which are the shards too; at most 64 */
     bool stochastic;
     uint64_t rto_min_ns, rto_max_ns, deadline_ns;
+    uint64_t silence_ns;   /* an aggregator that is silent so long in an operation is gone */
     uint32_t chunks;       /* of the longest operation, so that late members still get sums; 0: none
                             * is kept */
     const uint8_t *secret; /* of the job, PXI_GROUP_SECRET bytes; not needed after the call */
@@ -43,6 +44,10 @@ bool pxi_group_done(const struct pxi_group *g);
 unsigned pxi_group_least(const struct pxi_group *g);
 uint32_t pxi_group_lost(const struct pxi_group *g);
 void pxi_group_abort(struct pxi_group *g);
+
+/* The member whose shard has been silent for too long, though it spoke before; -1: none. The
+ * operation cannot end then: abort it. */
+int pxi_group_gone(const struct pxi_group *g);
 
 /* Do what needs no network: our own contributions to our own shard. Before pulling. */
 void pxi_group_turn(struct pxi_group *g, uint64_t now_ns);

@@ -58,6 +58,7 @@ struct pxi_rank {
     unsigned least;
     uint32_t lost; /* chunks whose sum nobody keeps */
     bool runs;
+    uint64_t heard_ns;
     uint64_t srtt_ns, rttvar_ns;
     uint64_t next_due_ns; /* nothing is due before */
     float *tail;          /* a chunk that is not full, with zeros */
@@ -524,6 +525,11 @@ static void note_passed(struct pxi_rank *w, uint32_t seq)
     }
 }
 
+uint64_t pxi_rank_heard_ns(const struct pxi_rank *w)
+{
+    return w->heard_ns;
+}
+
 static bool refuse(struct pxi_rank *w)
 {
     w->counts.refused++;
@@ -558,6 +564,7 @@ bool pxi_rank_take(struct pxi_rank *w, const struct px_gradient_head *h, px_view
     if (!w->runs || h->kind == PX_GRADIENT_CONTRIBUTION || h->job != w->o.job ||
         h->shard != w->o.shard || h->epoch != w->o.epoch || h->slot != (h->seq & (w->o.slots - 1)))
         return refuse(w);
+    w->heard_ns = now_ns;
     if (!f->waits || f->seq != h->seq) {
         w->counts.repeated += (int32_t)(h->seq - w->seq) < 0;
         w->counts.refused += (int32_t)(h->seq - w->seq) >= 0;

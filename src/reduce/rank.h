@@ -59,6 +59,9 @@ uint32_t pxi_rank_lost(const struct pxi_rank *w);
 /* Give up the operation; what it has not summed is as it was, or in the residual. */
 void pxi_rank_abort(struct pxi_rank *w);
 
+/* When the aggregator last said anything; 0: never. */
+uint64_t pxi_rank_heard_ns(const struct pxi_rank *w);
+
 /* The next frame to send, with everything but its tag; empty: none now. The frame stays as it is
  * until its sum has come. */
 px_view pxi_rank_poll(struct pxi_rank *w, uint64_t now_ns);

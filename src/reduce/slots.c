@@ -382,6 +382,9 @@ enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_h
     s->counts.packets++;
     if (!fits(s, h, &why))
         return dropped(s, why);
+    /* A Sentry counts such a worker as one that arrived. */
+    if (!s->o.sentry && !pxi_gradient_bounded(h->format, s->o.fan_in, values))
+        return dropped(s, PX_GRADIENT_DROP_VALUE);
     struct version *v = version_of(s, h->seq);
     int32_t ahead = (int32_t)(h->seq - v->seq);
     if (ahead < 0) {

@@ -28,7 +28,8 @@ static struct pxi_shaker *shaker(void)
         r = pxi_random_seeded(1);
         struct pxi_key *host = pxi_key_new(PXI_KEY_ED25519, &r);
         MUST(host && pxi_cert_new(host, &r, 1750000000, &c) == PX_ERR_OK);
-        MUST(pxi_shaker_new(c, &all) == PX_ERR_OK);
+        struct pxi_shaker_options o = {.cert = c, .random = &r};
+        MUST(pxi_shaker_new(&o, &all) == PX_ERR_OK);
         pxi_key_free(host);
         pxi_cert_free(c);
     }
@@ -37,12 +38,8 @@ static struct pxi_shaker *shaker(void)
 
 static struct pxi_tls *side(bool server)
 {
-    struct pxi_tls_options o = {.shaker = shaker(),
-                                .random = &r,
-                                .server = server,
-                                .alpn = names,
-                                .alpn_n = 2,
-                                .now_s = 1750000000};
+    struct pxi_tls_options o = {
+        .shaker = shaker(), .server = server, .alpn = names, .alpn_n = 2, .now_s = 1750000000};
     struct pxi_tls *t = pxi_tls_new(&o);
     MUST(t);
     return t;

@@ -117,4 +117,46 @@ TEST(what_is_not_finite_is_refused)
     CHECK(px_reduce_open(&o, &r, &d) == PX_ERR_INVALID);
 }
 
+/* Three processes, one of which dies in the midst: the others are told who. */
+TEST(the_dead_are_named)
+{
+    static const uint8_t secret[32] = {7};
+    enum { WORLD = 3, N = 400000 };
+    const char *addresses[WORLD];
+    char text[WORLD][64];
+    pid_t pids[WORLD];
+    for (unsigned i = 0; i < WORLD; i++) {
+        snprintf(text[i], sizeof text[i], "/ip4/127.0.0.1/udp/%u",
+                 20000 + ((unsigned)getpid() + 7777 + i) % 20000);
+        addresses[i] = text[i];
+    }
+    for (unsigned i = 0; i < WORLD; i++) {
+        pids[i] = fork();
+        if (pids[i])
+            continue;
+        px_reduce_options o = {
+            .size = sizeof o, .rank = i, .world = WORLD, .addresses = addresses, .secret = secret};
+        px_reduce_report report = {.size = sizeof report};
+        px_diag d = {0};
+        px_reduce *r;
+        static float x[N];
+        if (px_reduce_open(&o, &r, &d) != PX_ERR_OK)
+            _exit(9);
+        for (unsigned round = 0; round < 1000; round++) {
+            if (i == 1 && round == 3)
+                kill(getpid(), SIGKILL);
+            px_err err = px_reduce_sum(r, x, NULL, N, 0, &report);
+            if (err)
+                _exit(err == PX_ERR_TIMEOUT && report.gone == 1 ? 42 : 8);
+        }
+        _exit(7);
+    }
+    for (unsigned i = 0; i < WORLD; i++) {
+        int status;
+        CHECK(waitpid(pids[i], &status, 0) == pids[i]);
+        if (i != 1)
+            CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+    }
+}
+
 TEST_MAIN()
