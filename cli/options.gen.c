@@ -2963,7 +2963,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help eval perplexity tells more.\n"},
     {"bench",
-    "plexus bench: speed, beside other programs: http, infer, p2p; what poison does: byzantine\n"
+    "plexus bench: speed, beside other programs: http, infer, p2p\n"
     "\n"
     "  plexus bench infer [options] [MODEL]\n"
     "      tokens a second, beside other programs\n"
@@ -3041,7 +3041,7 @@ const struct cli_topic cli_topics[] = {
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"
     "  digest      fingerprint of what a model computes\n"
-    "  bench       speed, beside other programs: http, infer, p2p; what poison does: byzantine\n"
+    "  bench       speed, beside other programs: http, infer, p2p\n"
     "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"

@@ -32,7 +32,7 @@ complete -c plexus -n __plexus_first -a inspect -d 'what a model file holds and 
 complete -c plexus -n __plexus_first -a check -d 'validate a file of a format that plexus parses'
 complete -c plexus -n __plexus_first -a eval -d 'how well a model predicts: perplexity, logits'
 complete -c plexus -n __plexus_first -a digest -d 'fingerprint of what a model computes'
-complete -c plexus -n __plexus_first -a bench -d 'speed, beside other programs: http, infer, p2p; what poison does: byzantine'
+complete -c plexus -n __plexus_first -a bench -d 'speed, beside other programs: http, infer, p2p'
 complete -c plexus -n __plexus_first -a sim -d 'thousands of peers in one process: dht'
 complete -c plexus -n __plexus_first -a demo -d 'the life of a model, in acts'
 complete -c plexus -n __plexus_first -a doctor -d 'what this machine offers, and the fallbacks taken'

@@ -26,6 +26,7 @@ CALLS = {
     "bench pipeline": ["bench", "pipeline", "--repeat", "1", "--parts", "line,start",
                        "--gen-tokens", "8"],
     "bench allreduce": ["bench", "allreduce", "--size", "100000", "--repeat", "1"],
+    "bench byzantine": ["bench", "byzantine", "--n", "5", "--f", "0,1", "--seeds", "1", "--rounds", "2"],
     "demo": ["demo", "--stories", "1"],
     "doctor": ["doctor"],
     "kernels": ["kernels"],
