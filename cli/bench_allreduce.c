@@ -11,13 +11,19 @@
 #include "bench.h"
 #include "machine.h"
 
-enum { SIZES = 8 };
+enum { SIZES = 8, OURS = 0, GLOO = 1, OPENMPI = 2, SIDES = 3 };
+
+static const struct side {
+    const char *name, *module; /* what a python must have */
+    int (*hire)(struct crew *c, const struct crew_options *o, const char *python);
+} sides[SIDES] = {
+    {"ours", NULL, NULL}, {"gloo", "torch", crew_gloo}, {"OpenMPI", "mpi4py", crew_mpi}};
 
 struct allreduce {
     struct cli *c;
     json_t *rows;
     struct star star;
-    struct crew ours, gloo;
+    struct crew crews[SIDES]; /* n 0: not there */
     const char *python;
     size_t floats[SIZES], longest;
     unsigned sizes, rounds, mbit;
@@ -28,10 +34,10 @@ struct allreduce {
     uint64_t done;
 };
 
-/* One size: seconds and processor seconds of both sides. */
+/* One size: what each side needed. */
 struct figures {
-    struct series s, cpu, gloo_s, gloo_cpu, sent, gloo_sent;
-    unsigned *digests; /* of the rounds without faults */
+    struct series s[SIDES], cpu[SIDES], sent[SIDES];
+    unsigned *digests; /* of our rounds without faults */
 };
 
 static int failed(const char *who)
@@ -46,91 +52,142 @@ static double sent(const struct allreduce *a)
     return star_sent(&a->star, 0);
 }
 
-static int one(struct allreduce *a, struct crew *crew, size_t n, unsigned round, struct series *s,
-               struct series *cpu, struct series *bytes, unsigned *digest)
+/* Start a peer, or say why it is not there. */
+static int hire(struct allreduce *a, unsigned side, const struct crew_options *o)
+{
+    const struct side *s = &sides[side];
+    if (crew_can(a->python, s->module) && s->hire(&a->crews[side], o, a->python) == 0)
+        return 1;
+    note(a->c, "no %s beside: %s has no %s, or it does not run here", s->name, a->python,
+         s->module);
+    return 0;
+}
+
+/* One operation of a side; round 0 is a warm-up. */
+static int one(struct allreduce *a, unsigned side, size_t n, unsigned round, struct figures *f,
+               unsigned *digest)
 {
     struct crew_cost cost;
     double before = sent(a);
-    if (crew_run(crew, n, round, &cost) != 0)
-        return -1;
+    if (interrupted() || crew_run(&a->crews[side], n, round, &cost) != 0)
+        return failed(sides[side].name);
     progress_set(&a->progress, ++a->done);
     a->wrong += cost.wrong;
     *digest = cost.digest;
     if (!round)
-        return 0; /* a warm-up */
-    series_add(s, cost.seconds);
-    series_add(cpu, cost.cpu_s);
-    series_add(bytes, sent(a) - before);
+        return 0;
+    series_add(&f->s[side], cost.seconds);
+    series_add(&f->cpu[side], cost.cpu_s);
+    series_add(&f->sent[side], sent(a) - before);
     return 0;
+}
+
+/* A row for each peer, or one without. */
+static void compare(struct allreduce *a, const char *name, const char *unit, const double v[SIDES])
+{
+    unsigned peers = 0;
+    for (unsigned i = 1; i < SIDES; i++) {
+        if (v[i] <= 0)
+            continue;
+        bench_row(a->rows, name, v[OURS], unit, sides[i].name, v[i]);
+        peers++;
+    }
+    if (!peers)
+        bench_row(a->rows, name, v[OURS], unit, NULL, 0);
 }
 
 static void rows_of(struct allreduce *a, size_t n, struct figures *f)
 {
     char name[64];
     double mb = (double)n * 4 / 1e6, world = a->star.hosts;
-    double bus = 2 * (world - 1) / world * mb / 1e3;
-    const char *peer = a->python ? "gloo" : NULL;
-    snprintf(name, sizeof name, "%.3g MB, %u workers, bus", mb, a->star.hosts);
-    bench_row(a->rows, name, bus / median(&f->s), "GB/s", peer,
-              peer ? bus / median(&f->gloo_s) : 0);
-    snprintf(name, sizeof name, "%.3g MB, %u workers, time", mb, a->star.hosts);
-    bench_row(a->rows, name, median(&f->s) * 1e3, "ms", peer, median(&f->gloo_s) * 1e3);
-    snprintf(name, sizeof name, "%.3g MB, %u workers, cpu", mb, a->star.hosts);
-    bench_row(a->rows, name, median(&f->cpu) / mb * 1e3, "s/GB", peer,
-              median(&f->gloo_cpu) / mb * 1e3);
-    if (a->star.hub[0]) {
-        snprintf(name, sizeof name, "%.3g MB, %u workers, sent each", mb, a->star.hosts);
-        bench_row(a->rows, name, median(&f->sent) / 1e6, "MB", peer, median(&f->gloo_sent) / 1e6);
+    double ms[SIDES], bus[SIDES], cpu[SIDES], bytes[SIDES];
+    for (unsigned i = 0; i < SIDES; i++) {
+        ms[i] = median(&f->s[i]) * 1e3;
+        bus[i] = ms[i] > 0 ? 2 * (world - 1) / world * mb / ms[i] : 0;
+        cpu[i] = median(&f->cpu[i]) / mb * 1e3;
+        bytes[i] = median(&f->sent[i]) / 1e6;
     }
+    snprintf(name, sizeof name, "%.3g MB, %u workers, bus", mb, a->star.hosts);
+    compare(a, name, "GB/s", bus);
+    snprintf(name, sizeof name, "%.3g MB, %u workers, time", mb, a->star.hosts);
+    compare(a, name, "ms", ms);
+    snprintf(name, sizeof name, "%.3g MB, %u workers, cpu", mb, a->star.hosts);
+    compare(a, name, "s/GB", cpu);
+    snprintf(name, sizeof name, "%.3g MB, %u workers, sent each", mb, a->star.hosts);
+    if (a->star.hub[0])
+        compare(a, name, "MB", bytes);
 }
 
 static int measure(struct allreduce *a, size_t n, struct figures *f)
 {
     unsigned none;
+    int rc = 0;
     f->digests = must(calloc(a->rounds + 1, sizeof *f->digests));
-    for (unsigned round = 0; round <= a->rounds; round++) {
-        if (interrupted() ||
-            one(a, &a->ours, n, round, &f->s, &f->cpu, &f->sent, &f->digests[round]) != 0)
-            return failed("ours");
-        if (a->python &&
-            one(a, &a->gloo, n, round, &f->gloo_s, &f->gloo_cpu, &f->gloo_sent, &none) != 0)
-            return failed("gloo");
-    }
-    rows_of(a, n, f);
-    return 0;
+    for (unsigned round = 0; round <= a->rounds && rc == 0; round++)
+        for (unsigned i = 0; i < SIDES && rc == 0; i++)
+            if (a->crews[i].n)
+                rc = one(a, i, n, round, f, i == OURS ? &f->digests[round] : &none);
+    return rc;
 }
 
 /* The same rounds again with faults: the same bits, or they are wrong. */
 static int measure_faulty(struct allreduce *a, size_t n, const struct figures *clean)
 {
-    struct series s = {0}, cpu = {0}, bytes = {0};
+    struct figures f = {0};
     char name[64];
-    for (unsigned round = 0; round <= a->rounds; round++) {
+    int rc = 0;
+    for (unsigned round = 0; round <= a->rounds && rc == 0; round++) {
         unsigned digest = 0;
-        if (interrupted() || one(a, &a->ours, n, round, &s, &cpu, &bytes, &digest) != 0)
-            return failed("ours");
-        a->wrong += digest != clean->digests[round];
+        rc = one(a, OURS, n, round, &f, &digest);
+        a->wrong += rc == 0 && digest != clean->digests[round];
     }
     snprintf(name, sizeof name, "%.3g MB, %u workers, faults", (double)n * 4 / 1e6, a->star.hosts);
-    bench_row(a->rows, name, median(&s) * 1e3, "ms", "without faults", median(&clean->s) * 1e3);
-    return 0;
+    bench_row(a->rows, name, median(&f.s[OURS]) * 1e3, "ms", "without faults",
+              median(&clean->s[OURS]) * 1e3);
+    return rc;
 }
 
-static int measure_all(struct allreduce *a)
+/* A peer that keeps its processors busy while it waits: after the others, alone. */
+static int measure_alone(struct allreduce *a, unsigned side, const struct crew_options *o,
+                         struct figures *f)
 {
-    static struct figures f[SIZES];
+    unsigned none;
+    int rc = 0;
+    if (!hire(a, side, o))
+        return 0;
+    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
+        for (unsigned round = 0; round <= a->rounds && rc == 0; round++)
+            rc = one(a, side, a->floats[i], round, &f[i], &none);
+    return rc;
+}
+
+static int measure_faults(struct allreduce *a, struct figures *f)
+{
     char why[256];
     int rc = 0;
-    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
-        rc = measure(a, a->floats[i], &f[i]);
-    if (rc || !a->faulty)
-        return rc;
     if (star_faults(&a->star, &a->faults, why, sizeof why) != 0)
         return fail_text(PX_ERR_UNSUPPORTED, "bench allreduce", "run it as root, leave faults out",
                          "no faults: %s", why);
     for (unsigned i = 0; i < a->sizes && rc == 0; i++)
         rc = measure_faulty(a, a->floats[i], &f[i]);
     return rc;
+}
+
+static int measure_all(struct allreduce *a, const struct crew_options *o)
+{
+    static struct figures f[SIZES];
+    int rc = 0;
+    if (a->python)
+        hire(a, GLOO, o);
+    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
+        rc = measure(a, a->floats[i], &f[i]);
+    if (rc == 0 && a->python)
+        rc = measure_alone(a, OPENMPI, o, f);
+    for (unsigned i = 0; i < a->sizes && rc == 0; i++)
+        rows_of(a, a->floats[i], &f[i]);
+    for (unsigned i = 1; i < SIDES; i++)
+        crew_end(&a->crews[i]);
+    return rc == 0 && a->faulty ? measure_faults(a, f) : rc;
 }
 
 static int sizes(struct allreduce *a)
@@ -169,24 +226,22 @@ static int run(struct allreduce *a)
                              .values = (unsigned)opt_uint(a->c, OPT_PACKET_VALUES),
                              .longest = a->longest,
                              .verify = 1};
-    int rc = crew_ours(&a->ours, &o) != 0 ? failed("ours") : 0;
-    if (rc == 0 && a->python && crew_gloo(&a->gloo, &o, a->python) != 0)
-        rc = failed("gloo");
-    unsigned kinds = 1u + (a->python != NULL) + (a->faulty != 0);
+    unsigned kinds = 1u + (a->python ? 2 : 0) + (a->faulty != 0);
+    int rc = crew_ours(&a->crews[OURS], &o) != 0 ? failed(sides[OURS].name) : 0;
     progress_begin(&a->progress, a->c, "summing", "operations",
                    (uint64_t)a->sizes * (a->rounds + 1) * kinds);
     if (rc == 0)
-        rc = measure_all(a);
+        rc = measure_all(a, &o);
     progress_end(&a->progress);
-    crew_end(&a->ours);
-    crew_end(&a->gloo);
+    for (unsigned i = 0; i < SIDES; i++)
+        crew_end(&a->crews[i]);
     return rc;
 }
 
 static int show(struct allreduce *a)
 {
     if (!opt_on(a->c, OPT_JSON)) {
-        bench_table(a->rows, &a->python, 0, a->rounds);
+        bench_table(a->rows, NULL, 0, a->rounds);
         printf("results that are wrong or differ: %d\n", a->wrong);
         json_decref(a->rows);
         return a->wrong ? 1 : 0;

@@ -19,7 +19,8 @@ struct crew_cost {
 
 /* Workers of one kind, one on each host. They read "SIZE ROUND" lines and answer with one line. */
 struct crew {
-    unsigned n;
+    unsigned n;     /* pipes: of MPI, one speaks for all */
+    char agent[64]; /* a file to remove */
     pid_t pid[CREW_MOST];
     FILE *to[CREW_MOST], *from[CREW_MOST];
 };
@@ -31,9 +32,12 @@ struct crew_options {
     int verify;
 };
 
-/* Our own, or torch's gloo run by this python. 0, or -1. */
+/* Our own; torch's gloo; OpenMPI by mpi4py: those of a python that has them. 0, or -1. */
 int crew_ours(struct crew *c, const struct crew_options *o);
 int crew_gloo(struct crew *c, const struct crew_options *o, const char *python);
+int crew_mpi(struct crew *c, const struct crew_options *o, const char *python);
+/* Can this python import a module? */
+int crew_can(const char *python, const char *module);
 /* One operation of `n` floats. 0, or -1 when a worker is gone. */
 int crew_run(struct crew *c, size_t n, unsigned round, struct crew_cost *cost);
 void crew_end(struct crew *c);

@@ -75,7 +75,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"draft", "PLEXUS_DRAFT", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"draft-max", "PLEXUS_DRAFT_MAX", 0, TYPE_UINT, "16", NULL, NULL, .umin = 0u, .umax = 32u},
     {"draft-blocks", "PLEXUS_DRAFT_BLOCKS", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
-    {"hidden", "PLEXUS_HIDDEN", 0, TYPE_CHOICE, "f32", NULL, "f32 f16 q8", .umin = 0u, .umax = 0u},
+    {"watch", "PLEXUS_WATCH", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"hidden", "PLEXUS_HIDDEN", 0, TYPE_CHOICE, "auto", NULL, "auto f32 f16 q8", .umin = 0u, .umax = 0u},
     {"kv-type", "PLEXUS_KV_TYPE", 0, TYPE_CHOICE, "f16", NULL, "f16 f32 i8", .umin = 0u, .umax = 0u},
     {"cpu", "PLEXUS_CPU", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"no-bos", "PLEXUS_NO_BOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -127,6 +128,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
 };
 
 static const struct cli_verb_opt opts_ps[] = {
+    {OPT_WATCH, NULL},
+    {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -135,6 +138,7 @@ static const struct cli_verb_opt opts_ps[] = {
 
 static const struct cli_verb_opt opts_plan[] = {
     {OPT_STAGES, "0"},
+    {OPT_HIDDEN, "auto"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -164,7 +168,7 @@ static const struct cli_verb_opt opts_run[] = {
     {OPT_SYSTEM, NULL},
     {OPT_SWARM, NULL},
     {OPT_STAGES, "0"},
-    {OPT_HIDDEN, "f32"},
+    {OPT_HIDDEN, "auto"},
     {OPT_DRAFT, "auto"},
     {OPT_DRAFT_MAX, "16"},
     {OPT_DRAFT_BLOCKS, "0"},
@@ -195,6 +199,10 @@ static const struct cli_verb_opt opts_chat[] = {
     {OPT_SYSTEM, NULL},
     {OPT_SWARM, NULL},
     {OPT_STAGES, "0"},
+    {OPT_HIDDEN, "auto"},
+    {OPT_DRAFT, "auto"},
+    {OPT_DRAFT_MAX, "16"},
+    {OPT_DRAFT_BLOCKS, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -717,9 +725,14 @@ const struct cli_verb cli_verbs[] = {
     "model: the blocks of each, whose it is (the end of the peer id), whether it is\n"
     "ready, busy, slow or draining, the sessions that use it, the memory of its\n"
     "weights and KV cache, the tokens a second that it computed lately, and the round\n"
-    "trip to it. A peer that does not answer within a second is silent, in --json.\n"
+    "trip to it. HIDDEN says how hidden states of its sessions travel: f32, or with\n"
+    "less precision over slow links (f16, q8). A peer that does not answer within a\n"
+    "second is silent, in --json. --watch shows it anew each second until Ctrl-C;\n"
+    "with --json-lines each time is a line.\n"
     "\n"
     "options:\n"
+    "      --watch             Show it anew each second, until Ctrl-C.\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -729,13 +742,16 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "fields of --json (schema plexus.ps/1):\n"
     "  stages        peer, self, model, first, last (blocks), blocks, state,\n"
-    "                sessions, slots, mem_bytes, tps, tokens, compute_ms, rtt_ms\n"
+    "                sessions, slots, mem_bytes, tps, tokens, hidden (null without\n"
+    "                sessions), compute_ms, rtt_ms\n"
     "  peers         peer, self, state, memory (offered), rate (bytes of weights a\n"
     "                second), rtt_ms\n"
     "\n"
     "examples:\n"
     "  plexus ps\n"
-    "      A table.\n",
+    "      A table.\n"
+    "  plexus ps --watch\n"
+    "      The table while somebody talks with the model.\n",
     opts_ps, sizeof opts_ps / sizeof *opts_ps, 0, 0, verb_ps},
     {"plan", "who would compute which blocks of a model", "plexus plan [options] MODEL",
     "plexus plan: who would compute which blocks of a model\n"
@@ -746,11 +762,24 @@ const struct cli_verb cli_verbs[] = {
     "and speed they have and how far they are, and shows how MODEL would be shared\n"
     "out: the time until eight tokens that follow one another are back is made short.\n"
     "Peers that are near all help, others where they are worth the way. A chain that\n"
-    "is loaded already is used again when it is nearly as good.\n"
+    "is loaded already is used again when it is nearly as good, and shards are\n"
+    "fetched for a new one only when that takes a fifth less time than the best one\n"
+    "of shards that are on the disks.\n"
+    "\n"
+    "Hidden states travel in f32 and the words are those of one machine, as long as\n"
+    "links are taken for less than a fifth of a token's time, or for less than 2 ms;\n"
+    "else in f16, and where that is too slow too, in q8. Links that look so slow are\n"
+    "measured twice.\n"
     "\n"
     "options:\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
     "                          them. [0]\n"
+    "      --hidden auto|f32|f16|q8\n"
+    "                          How hidden states travel in a swarm: as they are\n"
+    "                          (f32), in half (f16), or in 8 bits with a scale for 64\n"
+    "                          values (q8); the last two change a little what is\n"
+    "                          said. auto: f32, unless links are too slow for it, and\n"
+    "                          then it says so. [auto]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -763,10 +792,17 @@ const struct cli_verb cli_verbs[] = {
     "                a second), seconds (a token)\n"
     "  peers         peer, connected, why (serves, spare, no memory, slower, enough,\n"
     "                no answer), place in the chain, memory, rate, rtt_ms, link_rate\n"
-    "                (bytes a second; 0: too fast to tell), loaded (slices), spare\n"
-    "                (places), with_ms (a token, if it served too)\n"
+    "                (bytes a second; 0: too fast to tell), loaded (slices), held\n"
+    "                (blocks on its disk), spare (places), with_ms (a token, if it\n"
+    "                served too)\n"
     "  times         token_ms, hops_ms (of it, on the way), slowest_ms (stage or\n"
-    "                link), reused (all slices are loaded)\n"
+    "                link), reused (all slices are loaded), kept (all shards are on\n"
+    "                the disks)\n"
+    "  hidden        how hidden states travel: codec (f32, f16, q8), why, auto (the\n"
+    "                plan chose), share_f32, share (of a token's time, that links are\n"
+    "                taken: in f32, and now; share_f32 is 0 when another code was\n"
+    "                chosen), loss_rms (relative error of it, as measured with models\n"
+    "                of language)\n"
     "\n"
     "examples:\n"
     "  plexus plan tiny\n"
@@ -788,8 +824,11 @@ const struct cli_verb cli_verbs[] = {
     "With --swarm the blocks of the model are shared out among the peers of the node\n"
     "that runs here: each loads its part, hidden states travel from one to the next,\n"
     "and when one is lost another takes its place and the answer goes on. The words\n"
-    "are those of one machine. A MODEL that is a file goes into the node's store\n"
-    "first, as plexus push does it, but not pinned.\n"
+    "are those of one machine, unless links are so slow that hidden states travel\n"
+    "with less precision: one line says so, and --hidden f32 forbids it. A MODEL that\n"
+    "is a file goes into the node's store first, as plexus push does it, but not\n"
+    "pinned; of one that only others have, given by its CID, metadata and tokenizer\n"
+    "are fetched, and of its blocks what this node computes.\n"
     "\n"
     "Architectures that run: llama (2, 3 and later), mistral, qwen2, qwen3.\n"
     "\n"
@@ -837,10 +876,12 @@ const struct cli_verb cli_verbs[] = {
     "                          up), each a part of the model.\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
     "                          them. [0]\n"
-    "      --hidden f32|f16|q8\n"
-    "                          With --swarm, how hidden states travel: as they are,\n"
-    "                          in half, or in 8 bits with a scale for 64 values; the\n"
-    "                          last two change a little what is said. [f32]\n"
+    "      --hidden auto|f32|f16|q8\n"
+    "                          How hidden states travel in a swarm: as they are\n"
+    "                          (f32), in half (f16), or in 8 bits with a scale for 64\n"
+    "                          values (q8); the last two change a little what is\n"
+    "                          said. auto: f32, unless links are too slow for it, and\n"
+    "                          then it says so. [auto]\n"
     "      --draft HOW         With --swarm, how tokens are guessed, to be checked\n"
     "                          many at a time: auto (look-up, where peers are far),\n"
     "                          off, lookup (in the text and in earlier answers), or a\n"
@@ -865,7 +906,8 @@ const struct cli_verb cli_verbs[] = {
     "  epochs         null, or with --swarm: how often the chain was opened; 1:\n"
     "                 nobody was lost or went\n"
     "  lost           null, or with --swarm: how often a peer was lost\n"
-    "  hidden         null, or with --swarm: how hidden states travelled\n"
+    "  hidden         null, or with --swarm: how hidden states travelled (f32, f16,\n"
+    "                 q8)\n"
     "  loss           null, or what that cost on the worst hop: rms, max (relative\n"
     "                 errors)\n"
     "  trips          null, or with --swarm: passes through the stages; tokens for\n"
@@ -944,6 +986,21 @@ const struct cli_verb cli_verbs[] = {
     "                          up), each a part of the model.\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
     "                          them. [0]\n"
+    "      --hidden auto|f32|f16|q8\n"
+    "                          How hidden states travel in a swarm: as they are\n"
+    "                          (f32), in half (f16), or in 8 bits with a scale for 64\n"
+    "                          values (q8); the last two change a little what is\n"
+    "                          said. auto: f32, unless links are too slow for it, and\n"
+    "                          then it says so. [auto]\n"
+    "      --draft HOW         With --swarm, how tokens are guessed, to be checked\n"
+    "                          many at a time: auto (look-up, where peers are far),\n"
+    "                          off, lookup (in the text and in earlier answers), or a\n"
+    "                          model that this node has. The words stay the same.\n"
+    "                          [auto]\n"
+    "      --draft-max N       At most so many tokens are guessed at a time; fewer\n"
+    "                          when few of them come true. [16]\n"
+    "      --draft-blocks N    Of the model of --draft only the first N blocks\n"
+    "                          compute; 0: all. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -1635,8 +1692,8 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench pipeline --parts line,start --repeat 1\n"
     "      The model inside, some seconds.\n",
     opts_bench_pipeline, sizeof opts_bench_pipeline / sizeof *opts_bench_pipeline, 0, 0, verb_bench_pipeline},
-    {"bench allreduce", "workers that sum gradients, beside gloo", "plexus bench allreduce [options]",
-    "plexus bench allreduce: workers that sum gradients, beside gloo\n"
+    {"bench allreduce", "workers that sum gradients, beside gloo and OpenMPI", "plexus bench allreduce [options]",
+    "plexus bench allreduce: workers that sum gradients, beside gloo and OpenMPI\n"
     "\n"
     "usage: plexus bench allreduce [options]\n"
     "\n"
@@ -1651,9 +1708,10 @@ const struct cli_verb cli_verbs[] = {
     "loses, doubles or damages datagrams (BPF at its entry): sums must keep their\n"
     "bits.\n"
     "\n"
-    "With --peer PYTHON torch's gloo sums the same sizes on the same lines, one\n"
-    "operation of each in turns. Namespaces need root; without it everything runs\n"
-    "over loopback, unshaped. Figures are medians of --repeat rounds.\n"
+    "With --peer PYTHON torch's gloo and OpenMPI (by mpi4py and mpirun) sum the same\n"
+    "sizes on the same lines, one operation of each in turns, as far as this Python\n"
+    "has them. Namespaces need root; without it everything runs over loopback,\n"
+    "unshaped. Figures are medians of --repeat rounds.\n"
     "\n"
     "options:\n"
     "      --local N           Workers, each in a network namespace. [2]\n"
@@ -1665,8 +1723,8 @@ const struct cli_verb cli_verbs[] = {
     "                          all. [0]\n"
     "      --repeat N          Repeat every measurement N times and take the median.\n"
     "                          [7]\n"
-    "      --peer PYTHON       Python with torch, whose gloo sums the same sizes in\n"
-    "                          turns.\n"
+    "      --peer PYTHON       Python with torch (gloo) or mpi4py (OpenMPI), which\n"
+    "                          sum the same sizes in turns.\n"
     "      --loss PCT          Lose so many per cent of the datagrams, drawn from\n"
     "                          --seed. [0]\n"
     "      --dup PCT           Double so many. [0]\n"
@@ -2721,7 +2779,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
-    "  PLEXUS_HIDDEN              --hidden f32|f16|q8\n"
+    "  PLEXUS_HIDDEN              --hidden auto|f32|f16|q8\n"
     "  PLEXUS_IDLE                --idle N\n"
     "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
     "  PLEXUS_JSON                --json\n"
@@ -2801,6 +2859,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TYPES               --types LIST\n"
     "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"
     "  PLEXUS_PACKET_VALUES       --values N\n"
+    "  PLEXUS_WATCH               --watch\n"
     "\n"
     "Also:\n"
     "  PLEXUS_HOME                every file of plexus under one directory\n"
@@ -2849,7 +2908,7 @@ const struct cli_topic cli_topics[] = {
     "  plexus bench pipeline [options]\n"
     "      one model over several nodes, beside one process\n"
     "  plexus bench allreduce [options]\n"
-    "      workers that sum gradients, beside gloo\n"
+    "      workers that sum gradients, beside gloo and OpenMPI\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"dht",

@@ -78,6 +78,7 @@ enum {
     OPT_DRAFT,
     OPT_DRAFT_MAX,
     OPT_DRAFT_BLOCKS,
+    OPT_WATCH,
     OPT_HIDDEN,
     OPT_KV_TYPE,
     OPT_CPU,

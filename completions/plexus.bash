@@ -100,7 +100,7 @@ _plexus()
     --draft) return ;;
     --draft-max) return ;;
     --draft-blocks) return ;;
-    --hidden) COMPREPLY=($(compgen -W "f32 f16 q8" -- "$cur")); return ;;
+    --hidden) COMPREPLY=($(compgen -W "auto f32 f16 q8" -- "$cur")); return ;;
     --kv-type) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$cur")); return ;;
     --cpu) return ;;
     --chat-template) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -146,13 +146,13 @@ _plexus()
     case "$verb" in
     "ps")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--watch --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
     "plan")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--stages --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--stages --hidden --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
@@ -164,7 +164,7 @@ _plexus()
         fi ;;
     "chat")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --chat-template --system --swarm --stages --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --chat-template --system --swarm --stages --hidden --draft --draft-max --draft-blocks --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;

@@ -77,6 +77,12 @@ px_err px_store_model_path(const char *root, const char *model, char **path)
     return PX_ERR_UNSUPPORTED;
 }
 
+px_err px_store_words_path(const char *root, const char *model, char **path)
+{
+    *path = NULL;
+    return PX_ERR_UNSUPPORTED;
+}
+
 px_err px_invite_read(const char *text, size_t n, px_invite *out, px_diag *diag)
 {
     return PX_ERR_UNSUPPORTED;

@@ -1,0 +1,52 @@
+"""Workers in network namespaces sum arrays while their hosts lose, double and damage datagrams: the
+sums keep the bits of a run without faults.
+
+Usage: allreduce.py PLEXUS. Prints TAP. Needs CAP_NET_ADMIN, CAP_BPF, ip and tc; says so and skips
+without them.
+"""
+import json
+import os
+import subprocess
+import sys
+
+FAULTS = ("--loss", "10", "--dup", "5", "--corrupt", "2")
+
+
+def bench(plexus, *args):
+    return subprocess.run([plexus, "bench", "allreduce", "--json", "--quiet", *args],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def case(plexus, n, name, *args):
+    """One line of TAP."""
+    r = bench(plexus, *args)
+    if r.returncode == 10 or "a build with libbpf" in r.stderr or "no faults:" in r.stderr:
+        print(f"ok {n} {name} # SKIP {r.stderr.strip()}")
+        return True
+    good = r.returncode == 0 and json.loads(r.stdout)["mismatches"] == 0
+    print(f"{'ok' if good else 'not ok'} {n} {name}")
+    if not good:
+        print(f"# exit {r.returncode}: {r.stderr.strip()} {r.stdout.strip()[:400]}")
+    return good
+
+
+def main():
+    plexus = sys.argv[1]
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs CAP_NET_ADMIN")
+        return 0
+    print("1..4")
+    good = [
+        case(plexus, 1, "two workers without faults", "--local", "2", "--size", "2000000", "--repeat", "2"),
+        case(plexus, 2, "four workers with 8 bits", "--local", "4", "--size", "400004", "--repeat", "2",
+             "--format", "i8"),
+        case(plexus, 3, "faults leave the bits of two", "--local", "2", "--size", "2000000",
+             "--repeat", "2", *FAULTS),
+        case(plexus, 4, "faults leave the bits of four", "--local", "4", "--size", "1000000",
+             "--repeat", "2", "--values", "256", *FAULTS),
+    ]
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
