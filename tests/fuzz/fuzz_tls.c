@@ -139,15 +139,15 @@ static void puppet_hear(struct puppet *p)
 {
     size_t n = pxi_tls_drain(p->to, wire, sizeof wire);
     for (size_t at = 0, body; at < n && !p->dead; at += PXI_TLS_HEAD + body) {
-        uint8_t *r = wire + at, type = r[0];
-        body = (size_t)r[3] << 8 | r[4];
+        uint8_t *rec = wire + at, type = rec[0];
+        body = (size_t)rec[3] << 8 | rec[4];
         MUST(n - at >= PXI_TLS_HEAD + body);
         size_t plain = body;
         if (type == PXI_TLS_DATA &&
-            !pxi_tls_half_open(&p->in, r, PXI_TLS_HEAD + body, NULL, &type, &plain))
+            !pxi_tls_half_open(&p->in, rec, PXI_TLS_HEAD + body, NULL, &type, &plain))
             p->dead = true; /* the input made us lose step: an alert under keys to come */
         else if (type == PXI_TLS_HANDSHAKE && !pxi_shake_done(p->s))
-            p->dead |= pxi_shake_feed(p->s, p->level, px_view_of(r + PXI_TLS_HEAD, plain),
+            p->dead |= pxi_shake_feed(p->s, p->level, px_view_of(rec + PXI_TLS_HEAD, plain),
                                       1750000000) != PX_ERR_OK;
     }
 }
