@@ -283,6 +283,8 @@ int answer_begin(struct nodes *n, unsigned i, const struct question *q, struct a
     json_object_set_new(in, "no_spares", json_boolean(q->no_spares));
     if (q->draft)
         json_object_set_new(in, "draft", json_string(q->draft));
+    if (q->hidden)
+        json_object_set_new(in, "hidden", json_string(q->hidden));
     if (q->draft_blocks)
         json_object_set_new(in, "draft_blocks", json_integer(q->draft_blocks));
     char *line = line_of("generate", in);

@@ -59,6 +59,7 @@ struct question {
     int no_spares;          /* nobody loads what he does not compute */
     uint32_t vocab, salt;   /* prompts of different salt differ */
     const char *draft;      /* NULL: plain passes */
+    const char *hidden;     /* how hidden states are coded; NULL: f32 */
     const struct ids *text; /* the prompt; NULL: one that means nothing */
 };
 

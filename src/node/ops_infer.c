@@ -131,6 +131,21 @@ static void answer_drop(struct pxi_call *c)
     pxi_free(a);
 }
 
+/* Coding costs something and drafts are counted only when there are some. */
+static json_t *token_of(int32_t token, const struct pxi_chain_counts *n)
+{
+    json_t *out = json_pack("{s:i, s:I}", "token", (int)token, "trips", (json_int_t)n->trips);
+    if (n->drafted) {
+        json_object_set_new(out, "drafted", json_integer((json_int_t)n->drafted));
+        json_object_set_new(out, "accepted", json_integer((json_int_t)n->accepted));
+    }
+    if (n->worst > 0) {
+        json_object_set_new(out, "rms", json_real((double)n->rms));
+        json_object_set_new(out, "worst", json_real((double)n->worst));
+    }
+    return out;
+}
+
 static void on_planned(void *ctx, struct pxi_swarm_job *j)
 {
     struct pxi_call *c = ctx;
@@ -161,10 +176,7 @@ static void on_token(void *ctx, int32_t token)
         a->first_ns = pxi_loop_now(c->node->loop);
     struct pxi_chain_counts n = pxi_swarm_counts(a->job);
     if (c->channel)
-        pxi_call_progress(c, json_pack("{s:i, s:I, s:I, s:I, s:f, s:f}", "token", (int)token,
-                                       "trips", (json_int_t)n.trips, "drafted",
-                                       (json_int_t)n.drafted, "accepted", (json_int_t)n.accepted,
-                                       "rms", (double)n.rms, "worst", (double)n.worst));
+        pxi_call_progress(c, token_of(token, &n));
     else
         pxi_call_end(c); /* whoever asked has gone */
 }

@@ -256,7 +256,7 @@ static void contribute(struct pxi_group *g, const struct px_gradient_head *h, px
     enum pxi_slots_to to = pxi_slots_take(g->slots, h, values, now_ns, &a);
     if (to == PXI_SLOTS_NOBODY)
         return;
-    pxi_tag_put(&g->sums, a.bytes, a.n);
+    pxi_tag_put(&g->sums, g->o.kernels->tag_nh, a.bytes, a.n);
     for (unsigned i = 0; i < g->o.world; i++)
         if (i != g->o.rank && (to == PXI_SLOTS_ALL || i == h->worker))
             put(g, &g->members[i].outbox, &a);
@@ -289,7 +289,7 @@ px_view pxi_group_pull(struct pxi_group *g, unsigned to, uint64_t now_ns)
     }
     px_view v = pxi_rank_poll(m->rank, now_ns);
     if (v.n)
-        pxi_tag_put(&m->to, (uint8_t *)(uintptr_t)v.p, v.n);
+        pxi_tag_put(&m->to, g->o.kernels->tag_nh, (uint8_t *)(uintptr_t)v.p, v.n);
     return v;
 }
 
@@ -307,11 +307,11 @@ void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64
     } else if (h.kind == PX_GRADIENT_CONTRIBUTION) {
         if (h.worker != from)
             g->counts.bad[PX_GRADIENT_DROP_SOURCE]++;
-        else if (!pxi_tag_right(&m->from, datagram.p, datagram.n))
+        else if (!pxi_tag_right(&m->from, g->o.kernels->tag_nh, datagram.p, datagram.n))
             g->counts.bad[PX_GRADIENT_DROP_TAG]++;
         else
             contribute(g, &h, values, now_ns);
-    } else if (!pxi_tag_right(&m->sums, datagram.p, datagram.n)) {
+    } else if (!pxi_tag_right(&m->sums, g->o.kernels->tag_nh, datagram.p, datagram.n)) {
         g->counts.bad[PX_GRADIENT_DROP_TAG]++;
     } else {
         pxi_rank_take(m->rank, &h, values, now_ns);
