@@ -104,7 +104,7 @@ static size_t some_frame(struct pair *p, uint8_t *f)
         uint64_t v = pxi_rng_u64(r) & mask;
         memcpy(f + i, &v, sizeof v);
     }
-    pxi_tag_put(&p->keys[worker], f + BEFORE, n - BEFORE);
+    pxi_tag_put(&p->keys[worker], p->kernels.tag_nh, f + BEFORE, n - BEFORE);
     if (pxi_rng_below(r, 64) == 0)
         f[BEFORE + 4 + pxi_rng_below(r, n - BEFORE - 4)] ^= (uint8_t)(1u << pxi_rng_below(r, 8));
     return n;
@@ -119,7 +119,7 @@ static enum pxi_slots_to in_user_space(struct pair *p, const uint8_t *f, size_t 
     enum px_gradient_drop why;
     if (!pxi_gradient_read(px_view_of(f + BEFORE, n - BEFORE), &h, &values, &why) ||
         h.worker >= PX_GRADIENT_WORKERS ||
-        !pxi_tag_right(&p->keys[h.worker], f + BEFORE, n - BEFORE))
+        !pxi_tag_right(&p->keys[h.worker], p->kernels.tag_nh, f + BEFORE, n - BEFORE))
         return PXI_SLOTS_NOBODY;
     return pxi_slots_take(p->slots, &h, values, p->now_ns, a);
 }
@@ -158,7 +158,8 @@ static bool same(struct pair *p)
            memcmp(out + BEFORE, a.bytes, PXI_TAG_AT) == 0 &&
            memcmp(out + BEFORE + PX_GRADIENT_HEAD, a.bytes + PX_GRADIENT_HEAD,
                   a.n - PX_GRADIENT_HEAD) == 0 &&
-           pxi_tag_right(&p->keys[PXI_BPF_MEMBERS - 1], out + BEFORE, out_n - BEFORE);
+           pxi_tag_right(&p->keys[PXI_BPF_MEMBERS - 1], p->kernels.tag_nh, out + BEFORE,
+                         out_n - BEFORE);
 }
 
 px_err px_agg_verify(uint64_t packets, uint64_t seed, px_agg_report *out, px_diag *diag)

@@ -23,6 +23,8 @@
 
 enum { SLOTS = 64, VALUES = 256, STRIDE = 2048, AGGREGATOR = 64 };
 
+static struct pxi_kernels kernels;
+
 struct worker {
     unsigned rank, world, loss, dup, damage;
     int fd;
@@ -63,7 +65,7 @@ static void send_frames(struct worker *w)
         unsigned copies = pxi_rng_below(&w->rng, 100) < w->loss  ? 0
                           : pxi_rng_below(&w->rng, 100) < w->dup ? 2
                                                                  : 1;
-        pxi_tag_put(&w->key, (uint8_t *)(uintptr_t)v.p, v.n);
+        pxi_tag_put(&w->key, kernels.tag_nh, (uint8_t *)(uintptr_t)v.p, v.n);
         memcpy(out, v.p, v.n);
         if (pxi_rng_below(&w->rng, 100) < w->damage)
             out[pxi_rng_below(&w->rng, v.n)] ^= (uint8_t)(1u << pxi_rng_below(&w->rng, 8));
@@ -84,7 +86,7 @@ static void receive(struct worker *w)
     poll(&p, 1, 1);
     while ((n = recv(w->fd, in, sizeof in, MSG_DONTWAIT)) > 0)
         if (pxi_gradient_read(px_view_of(in, (size_t)n), &h, &values, &why) &&
-            pxi_tag_right(&w->sums, in, (size_t)n))
+            pxi_tag_right(&w->sums, kernels.tag_nh, in, (size_t)n))
             pxi_rank_take(w->machine, &h, values, pxi_clock_ns());
 }
 
@@ -129,7 +131,6 @@ static void round_of(struct worker *w, unsigned round, size_t n, uint64_t *diges
 static void make_machine(struct worker *w, const char *hex)
 {
     static uint8_t frames[SLOTS * STRIDE] __attribute__((aligned(64)));
-    static struct pxi_kernels kernels;
     uint8_t secret[32], out[32];
     for (unsigned i = 0, v; i < 32; i++)
         secret[i] = sscanf(hex + 2 * i, "%2x", &v) == 1 ? (uint8_t)v : 0;
