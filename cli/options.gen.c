@@ -129,6 +129,19 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"lookups", "PLEXUS_LOOKUPS", 0, TYPE_UINT, "300", NULL, NULL, .umin = 1u, .umax = 1000000u},
     {"sybils", "PLEXUS_SYBILS", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"stories", "PLEXUS_STORIES", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 100u},
+    {"generic", "PLEXUS_AGG_GENERIC", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"address", "PLEXUS_AGG_ADDRESS", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"port", "PLEXUS_AGG_PORT", 0, TYPE_UINT, "47900", NULL, NULL, .umin = 1u, .umax = 65535u},
+    {"job", "PLEXUS_AGG_JOB", 0, TYPE_UINT, "1", NULL, NULL, .umin = 0u, .umax = 4294967295u},
+    {"worker", "PLEXUS_AGG_WORKER", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"secret", "PLEXUS_AGG_SECRET", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"group", "PLEXUS_AGG_GROUP", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"slots", "PLEXUS_AGG_SLOTS", 0, TYPE_UINT, "256", NULL, NULL, .umin = 1u, .umax = 4096u},
+    {"chunks", "PLEXUS_AGG_CHUNKS", 0, TYPE_UINT, "4096", NULL, NULL, .umin = 0u, .umax = 4194304u},
+    {"steered", "PLEXUS_AGG_STEERED", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"foreground", "PLEXUS_AGG_FOREGROUND", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"interval", "PLEXUS_AGG_INTERVAL", 'i', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 86400u},
+    {"packets", "PLEXUS_AGG_PACKETS", 0, TYPE_UINT, "100000", NULL, NULL, .umin = 1u, .umax = 1000000000u},
 };
 
 static const struct cli_verb_opt opts_ps[] = {
@@ -602,6 +615,50 @@ static const struct cli_verb_opt opts_leave[] = {
 static const struct cli_verb_opt opts_ping[] = {
     {OPT_PING_COUNT, "3"},
     {OPT_TIMEOUT, "20000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_agg_attach[] = {
+    {OPT_AGG_GENERIC, NULL},
+    {OPT_AGG_ADDRESS, NULL},
+    {OPT_AGG_PORT, "47900"},
+    {OPT_AGG_JOB, "1"},
+    {OPT_AGG_WORKER, NULL},
+    {OPT_AGG_SECRET, NULL},
+    {OPT_AGG_GROUP, NULL},
+    {OPT_PACKET_VALUES, "688"},
+    {OPT_AGG_SLOTS, "256"},
+    {OPT_AGG_CHUNKS, "4096"},
+    {OPT_GRADIENT_FORMAT, "i16"},
+    {OPT_AGG_STEERED, NULL},
+    {OPT_AGG_FOREGROUND, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_agg_detach[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_agg_stat[] = {
+    {OPT_AGG_INTERVAL, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_agg_verify[] = {
+    {OPT_AGG_PACKETS, "100000"},
+    {OPT_SEED, "1"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -2397,6 +2454,152 @@ const struct cli_verb cli_verbs[] = {
     "  plexus ping PEER --count 5\n"
     "      Five pings.\n",
     opts_ping, sizeof opts_ping / sizeof *opts_ping, 1, 1, verb_ping},
+    {"agg attach", "add gradients in the kernel, where they arrive", "plexus agg attach [options] IFACE",
+    "plexus agg attach: add gradients in the kernel, where they arrive\n"
+    "\n"
+    "usage: plexus agg attach [options] IFACE\n"
+    "\n"
+    "Loads the aggregator and attaches it to IFACE as an XDP program: in the driver,\n"
+    "or in the stack where the driver has no XDP. Before that the program is given\n"
+    "some packets, and what it does is compared with user space. It takes UDP packets\n"
+    "of gradients to --port; everything else passes to the stack as it came. With\n"
+    "--worker, --secret and --group it serves a job: sums are answered by the kernel,\n"
+    "user space sleeps.\n"
+    "\n"
+    "A process in the background holds it; when that is gone, however it ended, so is\n"
+    "the program. It needs CAP_BPF and CAP_NET_ADMIN, and parses no packet.\n"
+    "\n"
+    "options:\n"
+    "      --generic           Attach in the stack, not in the driver.\n"
+    "      --address IPV4      Only packets to this address are ours; without it, all\n"
+    "                          to the port.\n"
+    "      --port PORT         UDP port of contributions. [47900]\n"
+    "      --job N             Number of the job. [1]\n"
+    "      --worker IPV4       Address of a worker of the job; once for each, in the\n"
+    "                          order of ranks.\n"
+    "      --secret HEX        The job's secret, 64 hexadecimal digits; better in the\n"
+    "                          environment than in a list of processes.\n"
+    "      --group IPV4        Where sums go: a multicast or the broadcast address.\n"
+    "      --values N          Values of a packet, a multiple of 16. [688]\n"
+    "      --slots N           Slots of the job, a power of two. [256]\n"
+    "      --chunks N          Chunks whose last sums are kept for workers that come\n"
+    "                          late. [4096]\n"
+    "      --format i16|i8|i4  Fixed point on the wire. [i16]\n"
+    "      --steered           The packets of a slot come to one processor, though\n"
+    "                          the device has several queues: lock no slot.\n"
+    "      --foreground        Stay in the foreground; Ctrl-C detaches.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  device        the interface\n"
+    "  rung          native, generic\n"
+    "  said          the same in words, and why\n"
+    "  packets       gradient packets, of which\n"
+    "  summed        were added\n"
+    "  dropped       reason: count\n"
+    "  passed        packets of the interface that were not ours\n"
+    "  wakeups       of user space\n"
+    "  mismatches    packets of the probe before attaching that the kernel and user\n"
+    "                space answered differently\n"
+    "  finished      slots; closed: of them, at their deadline\n"
+    "  answered_all  sums sent to all; answered_one: once more to one\n"
+    "  ns_p50        time of a packet in the program, an upper bound; ns_p99 too\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg attach IFACE\n"
+    "      Attach; whatever is no gradient passes.\n",
+    opts_agg_attach, sizeof opts_agg_attach / sizeof *opts_agg_attach, 1, 1, verb_agg_attach},
+    {"agg detach", "take the aggregator out of the kernel", "plexus agg detach [options]",
+    "plexus agg detach: take the aggregator out of the kernel\n"
+    "\n"
+    "usage: plexus agg detach [options]\n"
+    "\n"
+    "Prints the last counters, as plexus agg stat.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  packets       as plexus agg attach\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg detach\n"
+    "      Detach.\n",
+    opts_agg_detach, sizeof opts_agg_detach / sizeof *opts_agg_detach, 0, 0, verb_agg_detach},
+    {"agg stat", "what the aggregator in the kernel counts", "plexus agg stat [options]",
+    "plexus agg stat: what the aggregator in the kernel counts\n"
+    "\n"
+    "usage: plexus agg stat [options]\n"
+    "\n"
+    "Counters since it was attached. Of one packet in 64 the time in the program is\n"
+    "taken.\n"
+    "\n"
+    "options:\n"
+    "  -i, --interval SECONDS  Rates over this time, a line each time until Ctrl-C;\n"
+    "                          with --json one document. [0]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  packets             as plexus agg attach\n"
+    "  packets_s           with --interval: a second\n"
+    "  summed_s            with --interval: a second\n"
+    "  wakeups_per_packet  of user space\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg stat --interval 1\n"
+    "      A line a second.\n",
+    opts_agg_stat, sizeof opts_agg_stat / sizeof *opts_agg_stat, 0, 0, verb_agg_stat},
+    {"agg verify", "the aggregator in the kernel beside the one in user space", "plexus agg verify [options]",
+    "plexus agg verify: the aggregator in the kernel beside the one in user space\n"
+    "\n"
+    "usage: plexus agg verify [options]\n"
+    "\n"
+    "Random packets of four workers, in time, late, twice, damaged, go to the\n"
+    "kernel's program, attached nowhere, and to user space. Every answer is compared,\n"
+    "and the counters at the end. The exit code is 7 when one differs. Needs CAP_BPF\n"
+    "and CAP_NET_ADMIN.\n"
+    "\n"
+    "options:\n"
+    "      --packets N         Random packets. [100000]\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given. [1]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  rung          loaded\n"
+    "  packets       how many\n"
+    "  summed        were added\n"
+    "  passed        damaged so that they were not ours\n"
+    "  dropped       reason: count\n"
+    "  wakeups       0\n"
+    "  mismatches    packets that were answered differently\n"
+    "  finished      slots; closed: of them, at their deadline\n"
+    "  ns            mean time of a packet in the program, from the cache\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg verify --packets 1000000\n"
+    "      A million packets.\n",
+    opts_agg_verify, sizeof opts_agg_verify / sizeof *opts_agg_verify, 0, 0, verb_agg_verify},
     {"net", "how this node stands in the network", "plexus net [options]",
     "plexus net: how this node stands in the network\n"
     "\n"
@@ -2778,7 +2981,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 54;
+const unsigned cli_verb_count = 58;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -2801,6 +3004,7 @@ const struct cli_topic cli_topics[] = {
     "variable is 1, true, yes or on. The command line wins over the environment,\n"
     "which wins over the files (plexus help settings).\n"
     "\n"
+    "  PLEXUS_AGG_ADDRESS         --address IPV4\n"
     "  PLEXUS_ALL                 --all\n"
     "  PLEXUS_ALLOW               --allow PEER\n"
     "  PLEXUS_ANNOUNCE            --announce MULTIADDR\n"
@@ -2815,6 +3019,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_BYTES               --bytes N\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
+    "  PLEXUS_AGG_CHUNKS          --chunks N\n"
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
     "  PLEXUS_CORRUPT             --corrupt PCT\n"
@@ -2835,16 +3040,21 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DUP                 --dup PCT\n"
     "  PLEXUS_LIARS               --f LIST\n"
     "  PLEXUS_FILE                --file FILE\n"
+    "  PLEXUS_AGG_FOREGROUND      --foreground\n"
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_GRADIENT_FORMAT     --format i16|i8|i4\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
     "  PLEXUS_GEN_TOKENS          --gen-tokens G\n"
+    "  PLEXUS_AGG_GENERIC         --generic\n"
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
+    "  PLEXUS_AGG_GROUP           --group IPV4\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
     "  PLEXUS_HIDDEN              --hidden auto|f32|f16|q8\n"
     "  PLEXUS_IDLE                --idle N\n"
     "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
+    "  PLEXUS_AGG_INTERVAL        --interval SECONDS\n"
+    "  PLEXUS_AGG_JOB             --job N\n"
     "  PLEXUS_JSON                --json\n"
     "  PLEXUS_JSON_LINES          --json-lines\n"
     "  PLEXUS_KEY                 --key FILE\n"
@@ -2872,6 +3082,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NOW                 --now\n"
     "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_AGG_PACKETS         --packets N\n"
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
@@ -2880,6 +3091,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PYTHON              --peer PYTHON\n"
     "  PLEXUS_PIN                 --pin\n"
     "  PLEXUS_PORT                --port N\n"
+    "  PLEXUS_AGG_PORT            --port PORT\n"
     "  PLEXUS_PORTMAP             --portmap\n"
     "  PLEXUS_PRESENCE_PENALTY    --presence-penalty X\n"
     "  PLEXUS_PRIVATE             --private\n"
@@ -2896,6 +3108,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_ROUNDS              --rounds N\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
     "  PLEXUS_SECONDS             --seconds S\n"
+    "  PLEXUS_AGG_SECRET          --secret HEX\n"
     "  PLEXUS_SECURITY            --security LIST\n"
     "  PLEXUS_KEY_SEED            --seed HEX64\n"
     "  PLEXUS_SEED                --seed S\n"
@@ -2905,9 +3118,11 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SHA256              --sha256\n"
     "  PLEXUS_SHAPE               --shape NAME\n"
     "  PLEXUS_BYTES_LIST          --size BYTES\n"
+    "  PLEXUS_AGG_SLOTS           --slots N\n"
     "  PLEXUS_SLOW_MS             --slow-ms MS\n"
     "  PLEXUS_SPIN_US             --spin-us US\n"
     "  PLEXUS_STAGES              --stages N\n"
+    "  PLEXUS_AGG_STEERED         --steered\n"
     "  PLEXUS_STOP                --stop TEXT\n"
     "  PLEXUS_STORE_QUOTA         --store-quota BYTES\n"
     "  PLEXUS_STORIES             --stories N\n"
@@ -2926,6 +3141,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"
     "  PLEXUS_PACKET_VALUES       --values N\n"
     "  PLEXUS_WATCH               --watch\n"
+    "  PLEXUS_AGG_WORKER          --worker IPV4\n"
     "\n"
     "Also:\n"
     "  PLEXUS_HOME                every file of plexus under one directory\n"
@@ -2962,6 +3178,19 @@ const struct cli_topic cli_topics[] = {
     "      the likeliest next tokens\n"
     "\n"
     "plexus help eval perplexity tells more.\n"},
+    {"agg",
+    "plexus agg: gradients added in the kernel: attach, detach, stat, verify\n"
+    "\n"
+    "  plexus agg attach [options] IFACE\n"
+    "      add gradients in the kernel, where they arrive\n"
+    "  plexus agg detach [options]\n"
+    "      take the aggregator out of the kernel\n"
+    "  plexus agg stat [options]\n"
+    "      what the aggregator in the kernel counts\n"
+    "  plexus agg verify [options]\n"
+    "      the aggregator in the kernel beside the one in user space\n"
+    "\n"
+    "plexus help agg attach tells more.\n"},
     {"bench",
     "plexus bench: speed, beside other programs: http, infer, p2p\n"
     "\n"
@@ -3056,6 +3285,7 @@ const struct cli_topic cli_topics[] = {
     "  stop        end the running node\n"
     "  leave       forget the private swarm of this home\n"
     "  ping        round trip time to a peer\n"
+    "  agg         gradients added in the kernel: attach, detach, stat, verify\n"
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"
     "  swarm       connections of the running node: connect, disconnect\n"
@@ -3072,4 +3302,4 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help VERB tells more; plexus demo shows what it can do.\n"},
 };
-const unsigned cli_topic_count = 10;
+const unsigned cli_topic_count = 11;

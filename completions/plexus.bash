@@ -7,13 +7,19 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
     eval)
         if [ "$COMP_CWORD" = 2 ]; then
             COMPREPLY=($(compgen -W "perplexity logits" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    agg)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "attach detach stat verify" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -146,6 +152,16 @@ _plexus()
     --lookups) return ;;
     --sybils) return ;;
     --stories) return ;;
+    --address) return ;;
+    --port) return ;;
+    --job) return ;;
+    --worker) return ;;
+    --secret) return ;;
+    --group) return ;;
+    --slots) return ;;
+    --chunks) return ;;
+    --interval|-i) return ;;
+    --packets) return ;;
     esac
     case "$verb" in
     "ps")
@@ -332,7 +348,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -391,6 +407,30 @@ _plexus()
     "ping")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--count --timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg attach")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--generic --address --port --job --worker --secret --group --values --slots --chunks --format --steered --foreground --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg detach")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg stat")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "-i --interval --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg verify")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--packets --seed --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -470,7 +510,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

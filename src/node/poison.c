@@ -265,12 +265,12 @@ static void attack(struct training *t, struct pxi_poison_view *a, unsigned round
         memcpy(t->v[i], t->out, D * sizeof(float));
 }
 
-static void reduce(struct training *t)
+/* False: the training is ruined. */
+static bool reduce(struct training *t)
 {
     const struct pxi_poison_run *r = t->run;
     if (r->rule.slots) {
-        pxi_poison_slots_reduce(t->slots, t->v, t->last);
-        return;
+        return pxi_poison_slots_reduce(t->slots, t->v, t->last);
     }
     for (unsigned i = 0; i < r->n; i++) {
         memcpy(t->sent[i], t->v[i], D * sizeof(float));
@@ -279,6 +279,7 @@ static void reduce(struct training *t)
     }
     run_rule(t, t->out);
     memcpy(t->last, t->out, sizeof t->last);
+    return true;
 }
 
 static void train(struct training *t)
@@ -301,7 +302,8 @@ static void train(struct training *t)
         if (run->rule.robust && run->rule.robust->needs_root)
             root_step(t, round);
         attack(t, &view, round);
-        reduce(t);
+        if (!reduce(t))
+            return;
         for (int j = 0; j < D; j++)
             t->w[j] -= lr * t->last[j];
     }

@@ -58,7 +58,8 @@ extern const unsigned pxi_poison_attack_count;
 struct pxi_poison_slots;
 struct pxi_poison_slots *pxi_poison_slots_new(const struct pxi_poison_run *run);
 void pxi_poison_slots_free(struct pxi_poison_slots *s);
-/* Reduce v (n vectors, untouched) to the mean of what is added. */
-void pxi_poison_slots_reduce(struct pxi_poison_slots *s, float *const *v, float *out);
+/* Reduce v (n vectors, untouched) to the mean of what is added. False: an honest worker's is not
+ * finite, so the training is ruined. */
+bool pxi_poison_slots_reduce(struct pxi_poison_slots *s, float *const *v, float *out);
 
 #endif

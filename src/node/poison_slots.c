@@ -147,7 +147,7 @@ static unsigned send(struct pxi_poison_slots *s, unsigned i)
     }
 }
 
-void pxi_poison_slots_reduce(struct pxi_poison_slots *s, float *const *v, float *out)
+bool pxi_poison_slots_reduce(struct pxi_poison_slots *s, float *const *v, float *out)
 {
     bool nan = pxi_poison_attacks[s->run->attack].wire == PXI_POISON_WIRE_NAN;
     unsigned n = s->run->n, honest = n - s->run->f;
@@ -158,8 +158,9 @@ void pxi_poison_slots_reduce(struct pxi_poison_slots *s, float *const *v, float 
                                  .residual = i < honest ? s->residual[i] : NULL,
                                  .n = PXI_DIGITS_PARAMETERS,
                                  .mean = true};
-        if (pxi_rank_begin(s->ranks[i], &op) != PX_ERR_OK)
-            continue; /* what is not finite is refused where it would enter */
+        /* What is not finite is refused where it would enter. */
+        if (pxi_rank_begin(s->ranks[i], &op) != PX_ERR_OK && i < honest)
+            return false;
     }
     for (bool all = false; !all;) {
         unsigned sent = 0;
@@ -173,4 +174,5 @@ void pxi_poison_slots_reduce(struct pxi_poison_slots *s, float *const *v, float 
     for (unsigned i = honest; i < n; i++)
         pxi_rank_abort(s->ranks[i]);
     memcpy(out, s->x[0], PXI_DIGITS_PARAMETERS * sizeof *out);
+    return true;
 }

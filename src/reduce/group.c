@@ -42,15 +42,19 @@ size_t pxi_group_arena(const struct pxi_group_options *o)
     return o->slots * (o->world * frame_stride(o->values) + 2 * pxi_slots_stride(o->values));
 }
 
-/* The key of one direction: what one member contributes to another's shard, or a shard's answers.
- */
-static void derive(const uint8_t *secret, unsigned from, unsigned to, struct pxi_tag_key *out)
+void pxi_group_secret(const uint8_t secret[PXI_GROUP_SECRET], unsigned from, unsigned to,
+                      uint8_t out[PXI_GROUP_SECRET])
 {
     uint8_t text[] = {'p', 'x', ' ', 'g', 'r', 'a', 'd', 'i', 'e', 'n', 't', 0, 0};
-    uint8_t key[PXI_DIGEST];
     text[sizeof text - 2] = (uint8_t)from;
     text[sizeof text - 1] = (uint8_t)to;
-    pxi_hmac_sha256(px_view_of(secret, PXI_GROUP_SECRET), px_view_of(text, sizeof text), key);
+    pxi_hmac_sha256(px_view_of(secret, PXI_GROUP_SECRET), px_view_of(text, sizeof text), out);
+}
+
+static void derive(const uint8_t *secret, unsigned from, unsigned to, struct pxi_tag_key *out)
+{
+    uint8_t key[PXI_GROUP_SECRET];
+    pxi_group_secret(secret, from, to, key);
     pxi_tag_key_init(out, key);
 }
 

@@ -24,6 +24,11 @@ struct pxi_group_options {
     const struct pxi_kernels *kernels; /* outlives it */
 };
 
+/* The secret of one direction: of what member `from` contributes to the shard of `to`, or, when
+ * both are one, of that shard's answers. An aggregator that is no member is number 64. */
+void pxi_group_secret(const uint8_t secret[PXI_GROUP_SECRET], unsigned from, unsigned to,
+                      uint8_t out[PXI_GROUP_SECRET]);
+
 /* Bytes for all frames: those that are sent, and those in which sums are made. */
 size_t pxi_group_arena(const struct pxi_group_options *o);
 

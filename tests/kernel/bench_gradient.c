@@ -67,10 +67,11 @@ static double bytes_of(const struct kernel *k, bool owes)
 static void set(struct job *j, size_t n)
 {
     struct pxi_rng rng = {7};
+    const size_t apart = 1024 + 288; /* floats: not the same place in a page */
     j->n = n;
     j->x = (float *)(void *)bench_heap;
-    j->r = j->x + n + 1024;
-    j->q = (uint8_t *)(j->r + n + 1024) + 40; /* behind the head of a packet */
+    j->r = j->x + n + apart;
+    j->q = (uint8_t *)(j->r + n + apart) + 40; /* behind the head of a packet */
     fill_f32(&rng, j->x, n, VALUES_PLAIN);
     memset(j->r, 0, 4 * n);
     fill_bytes(&rng, j->q, 4 * n);

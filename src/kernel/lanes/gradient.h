@@ -21,6 +21,7 @@ INLINE lanes value(const float *x, const float *r, size_t i)
 INLINE uint32_t max_as(const float *x, const float *r, size_t n)
 {
     ints max = ints_set(0);
+#pragma GCC unroll 4
     for (size_t i = 0; i < n; i += 16)
         max = ints_max(max, lanes_bits(lanes_abs(value(x, r, i))));
     return ints_most(max);

@@ -8,6 +8,7 @@ static void add_i16(void *sum, const void *q, size_t n)
 {
     uint8_t *s = sum;
     const uint8_t *in = q;
+#pragma GCC unroll 4
     for (size_t i = 0; i < 2 * n; i += 32)
         words_store(s + i, words_add(words_load(s + i), words_load(in + i)));
 }
@@ -32,6 +33,7 @@ static void add_i32(void *sum, const void *q, size_t n)
 {
     uint8_t *s = sum;
     const uint8_t *in = q;
+#pragma GCC unroll 4
     for (size_t i = 0; i < 4 * n; i += 64)
         ints_store_u32(s + i, ints_add(ints_load_u32(s + i), ints_load_u32(in + i)), 0);
 }
