@@ -17,6 +17,9 @@ typedef struct px_reduce_options {
     unsigned rank, world;         /* this worker, below world; world: 1 to 64 */
     const char *const *addresses; /* world multiaddrs, /ip4/../udp/PORT, in the order of ranks; the
                                    * own is bound */
+    const char *aggregator;       /* NULL: every worker aggregates a shard. Else the address of one
+                                   * that does it for all, as addresses; of those only the own is
+                                   * used, and may be of any ip (/ip4/0.0.0.0) */
     const uint8_t *secret;        /* 32 bytes that only the job knows */
     uint32_t job;                 /* its number; a secret is never used twice with one number */
     px_reduce_format format;
