@@ -41,6 +41,7 @@ typedef struct px_reduce_report {
         wide;         /* contributions; sent again; closed without us; resent in 32 bits */
     uint64_t dropped; /* datagrams from strangers, with wrong tags or out of place */
     uint64_t syscalls, wakeups;
+    const char *pages; /* of the frames: huge, transparent or normal */
 } px_reduce_report;
 
 typedef struct px_reduce px_reduce;

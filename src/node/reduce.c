@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "codec/maddr.h"
 #include "io/exchange.h"
+#include "io/frames.h"
 #include "kernel/kernel.h"
 #include "reduce/group.h"
 
@@ -16,7 +17,7 @@ struct px_reduce {
     struct pxi_kernels kernels;
     struct pxi_group *group;
     struct pxi_exchange *exchange;
-    uint8_t *arena;
+    struct pxi_frames frames;
     unsigned shards, values;
     uint64_t sums; /* operations that ended well */
     int gone;      /* the rank that was given up, or -1: the handle is of no use any more */
@@ -137,9 +138,10 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
     g.deadline_ns = (uint64_t)(o->deadline_ms ? o->deadline_ms : DEADLINE_MS) * MS;
     if (shard > PXI_LIMIT_REDUCE_CHUNKS)
         return PX_ERR_INVALID;
-    r->arena = pxi_calloc_aligned(pxi_group_arena(&g), 64);
-    g.arena = r->arena;
-    r->group = r->arena ? pxi_group_new(&g) : NULL;
+    if (pxi_frames_map(&r->frames, pxi_group_arena(&g)) != 0)
+        return PX_ERR_NOMEM;
+    g.arena = r->frames.p;
+    r->group = pxi_group_new(&g);
     return r->group ? PX_ERR_OK : PX_ERR_NOMEM;
 }
 
@@ -175,7 +177,7 @@ void px_reduce_close(px_reduce *r)
         pxi_exchange_linger(r->exchange, QUIET_MS, LINGER_MS);
     pxi_exchange_close(r->exchange);
     pxi_group_free(r->group);
-    pxi_free_aligned(r->arena);
+    pxi_frames_unmap(&r->frames);
     pxi_free(r);
 }
 
@@ -190,6 +192,9 @@ static void tell(px_reduce *r, px_reduce_report *report)
                                  .least = pxi_group_least(r->group),
                                  .lost = (uint64_t)pxi_group_lost(r->group) * r->values,
                                  .dropped = c.strangers,
+                                 .pages = r->frames.rung == PXI_FRAMES_HUGE          ? "huge"
+                                          : r->frames.rung == PXI_FRAMES_TRANSPARENT ? "transparent"
+                                                                                     : "normal",
                                  .syscalls = c.sends + c.receives,
                                  .wakeups = c.wakeups};
     for (unsigned i = 0; i < r->shards; i++) {
