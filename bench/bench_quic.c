@@ -37,14 +37,16 @@ static void open_peer(struct peer *p, uint8_t seed)
     uint8_t bytes[32] = {seed};
     p->key = pxi_key_from_seed(bytes);
     if (pxi_loop_open(&p->loop) ||
-        pxi_cert_new(p->key, pxi_random_system(), pxi_clock_wall_s(), &p->cert) ||
-        pxi_shaker_new(p->cert, &p->shaker))
+        pxi_cert_new(p->key, pxi_random_system(), pxi_clock_wall_s(), &p->cert))
         exit(1);
     struct pxi_host_options o = {.key = p->key,
                                  .timers = pxi_loop_timers(p->loop),
                                  .random = pxi_random_system(),
                                  .wall_s = pxi_clock_wall_s};
     p->host = pxi_host_new(&o);
+    struct pxi_shaker_options so = {.cert = p->cert, .random = pxi_random_system()};
+    if (pxi_shaker_new(&so, &p->shaker))
+        exit(1);
     p->io = p->host ? pxi_quic_io_new(p->loop, p->host, p->shaker) : NULL;
     if (!p->io)
         exit(1);

@@ -189,11 +189,17 @@ struct hashed {
     __u64 outside; /* top bits of lanes that are none */
 };
 
-INLINE void hash_word(struct hashed *r, const uint64_t *key, const __u8 *p, __u64 room)
+/* The compiler keeps pointers that move, instead of reckoning every address anew. */
+#define HELD(x) asm volatile("" : "+r"(x))
+
+INLINE void hash_word(struct hashed *r, const __u32 *key, const __u8 *p, __u64 room)
 {
-    __u64 v = *(__u64 *)p;
+    __u64 v = *(__u64 *)p, high = v >> 32;
     r->outside |= v | (v + room);
-    pxi_tag_word(&r->sum, key, p);
+    r->sum.a += (__u64)(key[0] + (__u32)v) * (key[1] + (__u32)high);
+    HELD(r->sum.a);
+    r->sum.b += (__u64)(key[2] + (__u32)v) * (key[3] + (__u32)high);
+    HELD(r->sum.b);
 }
 
 /* 0: the frame is shorter than that. */
@@ -202,20 +208,29 @@ ALONE int hash(struct xdp_md *ctx, const struct pxi_bpf_worker *m, __u32 bytes, 
 {
     const __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
     struct hashed r = {{0, 0}, 0};
-    __u32 i = 0;
+    __u64 i = 0, n = bytes / 8;
     if (!m || !out)
         return 0;
-    for (; i + 4 <= PXI_TAG_WORDS && 8 * i + 32 <= bytes; i += 4) {
-        if (p + 8 * i + 32 > end)
+    const __u32 *key = (const __u32 *)m->key.nh;
+    for (; i + 4 <= PXI_TAG_WORDS && i + 4 <= n; i += 4) {
+        if (p + 32 > end)
             return 0;
 #pragma unroll
         for (int j = 0; j < 4; j++)
-            hash_word(&r, m->key.nh + i + j, p + 8 * (i + j), room);
+            hash_word(&r, key + 2 * j, p + 8 * j, room);
+        p += 32;
+        key += 8;
+        HELD(p);
+        HELD(key);
     }
-    for (; i < PXI_TAG_WORDS && 8 * i < bytes; i++) {
-        if (p + 8 * i + 8 > end)
+    for (; i < PXI_TAG_WORDS && i < n; i++) {
+        if (p + 8 > end)
             return 0;
-        hash_word(&r, m->key.nh + i, p + 8 * i, room);
+        hash_word(&r, key, p, room);
+        p += 8;
+        key += 2;
+        HELD(p);
+        HELD(key);
     }
     *out = r;
     return 1;
@@ -231,9 +246,11 @@ INLINE int proven(struct work *w, const struct px_gradient_head *h)
         return dropped(w, PX_GRADIENT_DROP_SOURCE);
     if (chosen.untagged)
         return 1;
+    /* The pad first: its long chain of steps runs beside the hash. */
+    __u64 pad = pxi_tag_sip(m->key.pad, (const __u8 *)h, PXI_TAG_AT / 8) ^ h->tag;
     if (!hash(w->ctx, m, w->bytes, w->job->room[wide], &r))
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
-    if (pxi_tag_finish(&m->key, (const __u8 *)h, r.sum) != h->tag)
+    if (pxi_tag_mixed(&m->key, r.sum) != pad)
         return dropped(w, PX_GRADIENT_DROP_TAG);
     if (r.outside & (wide ? w->job->tops[1] : h->format == PX_GRADIENT_I16 ? w->job->tops[0] : 0))
         return dropped(w, PX_GRADIENT_DROP_VALUE);
@@ -274,20 +291,29 @@ INLINE int add_values(struct xdp_md *ctx, __u32 version, __u32 bytes, __u64 keep
 {
     const __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
     struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &version);
-    __u32 i = 0;
+    __u64 i = 0, n = bytes / 8, most = chosen.lane_words / each;
     if (!v)
         return 0;
-    for (; each * (i + 8) <= chosen.lane_words && 8 * i + 64 <= bytes; i += 8) {
-        if (p + 8 * i + 64 > end)
+    uint64_t *lanes = v->lanes;
+    for (; i + 8 <= most && i + 8 <= n; i += 8) {
+        if (p + 64 > end)
             return 0;
 #pragma unroll
         for (int j = 0; j < 8; j++)
-            add_word(v->lanes + each * (i + j), *(__u64 *)(p + 8 * (i + j)), each, keep);
+            add_word(lanes + each * j, *(__u64 *)(p + 8 * j), each, keep);
+        p += 64;
+        lanes += 8 * each;
+        HELD(p);
+        HELD(lanes);
     }
-    for (; each * (i + 1) <= chosen.lane_words && 8 * i < bytes; i++) {
-        if (p + 8 * i + 8 > end)
+    for (; i < most && i < n; i++) {
+        if (p + 8 > end)
             return 0;
-        add_word(v->lanes + each * i, *(__u64 *)(p + 8 * i), each, keep);
+        add_word(lanes, *(__u64 *)p, each, keep);
+        p += 8;
+        lanes += each;
+        HELD(p);
+        HELD(lanes);
     }
     return 1;
 }
@@ -366,9 +392,16 @@ ALONE int copy_sum(__u32 version, __u32 at, __u32 bytes)
     struct pxi_bpf_kept *k = bpf_map_lookup_elem(&kept, &at);
     if (!v || !k)
         return 0;
-    for (__u32 i = 0; i + 2 <= chosen.lane_words && 8 * i < bytes; i += 2) {
-        k->lanes[i] = v->lanes[i];
-        k->lanes[i + 1] = v->lanes[i + 1];
+    const uint64_t *from = v->lanes;
+    uint64_t *to = k->lanes;
+    __u64 n = bytes / 8;
+    for (__u64 i = 0; i + 2 <= chosen.lane_words && i < n; i += 2) {
+        to[0] = from[0];
+        to[1] = from[1];
+        to += 2;
+        from += 2;
+        HELD(to);
+        HELD(from);
     }
     return 1;
 }
@@ -382,14 +415,25 @@ INLINE void keep_sum(struct work *w)
         k = bpf_map_lookup_elem(&kept, &at);
     if (!k)
         return;
+    /* Who reads it meanwhile, on another CPU, sees that it changes. */
+    *(volatile __u64 *)&k->there = 0;
     head_of(w, &k->head);
-    k->there = 1;
     copy_sum(w->version, at, result_bytes_of(v->format, v->count));
+    *(volatile __u64 *)&k->there = 1;
 }
 
 INLINE __u64 clock_ns(const struct work *w)
 {
     return w->job->now_ns ? w->job->now_ns : bpf_ktime_get_ns();
+}
+
+/* Slots that wait for somebody. */
+INLINE void opened(struct pxi_bpf_job *j, int by)
+{
+    if (chosen.shared)
+        __sync_fetch_and_add(&j->open, by);
+    else
+        j->open += by;
 }
 
 /* How long a full slot took, for the deadline of others. */
@@ -411,11 +455,11 @@ INLINE int finish(struct work *w)
     if (v->format == PX_GRADIENT_I8 || v->format == PX_GRADIENT_I4)
         fold(w->version, v->count, v->format == PX_GRADIENT_I8 ? j->shift8 : j->shift4);
     v->done = 1;
-    j->open--;
+    opened(j, -1);
     w->counts->finished++;
     if (missing) {
         w->counts->closed++;
-        j->absent |= missing;
+        __sync_fetch_and_or(&j->absent, missing);
     } else {
         __u64 now_ns = clock_ns(w);
         learn_spread(j, now_ns - v->first_ns, now_ns);
@@ -474,7 +518,8 @@ INLINE int exponent_fits(const struct work *w, const struct px_gradient_head *h)
         return 1;
     at += seq & (2 * w->job->slots - 1);
     const struct pxi_bpf_version *before = bpf_map_lookup_elem(&slots, &at);
-    return before && before->done && before->seq == seq && before->next == h->exponent;
+    return before &&
+           ((before->done && before->seq == seq && before->next == h->exponent) || chosen.endless);
 }
 
 INLINE int asks(const struct px_gradient_head *h)
@@ -504,8 +549,10 @@ INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
     /* The Sentry judges here: what is added cannot be taken back. */
     if (h->count && !add_all(w, h))
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
-    w->job->met |= bit;
-    w->job->absent &= ~bit;
+    if (!(w->job->met & bit))
+        __sync_fetch_and_or(&w->job->met, bit);
+    if (w->job->absent & bit)
+        __sync_fetch_and_and(&w->job->absent, ~bit);
     v->seen |= bit;
     v->seen_n++;
     v->added |= bit;
@@ -521,7 +568,7 @@ INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
 INLINE int take_current(struct work *w, const struct px_gradient_head *h)
 {
     struct pxi_bpf_version *v = w->v;
-    __u64 bit = 1ull << (h->worker & 63);
+    __u64 bit = chosen.endless ? 0 : 1ull << (h->worker & 63);
     if (v->done) {
         w->counts->again++;
         dropped(w, v->seen & bit ? PX_GRADIENT_DROP_DUPLICATE : PX_GRADIENT_DROP_LATE);
@@ -536,7 +583,7 @@ INLINE int take_current(struct work *w, const struct px_gradient_head *h)
     if (!exponent_fits(w, h))
         return dropped(w, PX_GRADIENT_DROP_EXPONENT);
     if (!v->open) {
-        w->job->open++;
+        opened(w->job, 1);
         begin(w, h);
     }
     return agrees(w, h, bit) ? add(w, h, bit) : NOBODY;
@@ -564,7 +611,7 @@ INLINE int take(struct work *w, const struct px_gradient_head *h)
             return NOBODY;
         if (!exponent_fits(w, h))
             return dropped(w, PX_GRADIENT_DROP_EXPONENT);
-        w->job->open++;
+        opened(w->job, 1);
         begin(w, h);
     }
     return take_current(w, h);
@@ -611,31 +658,39 @@ struct source {
 
 /* Values of the answer behind its head, and their hash. 0: the frame is too short. */
 INLINE int write_from(struct xdp_md *ctx, const struct pxi_bpf_worker *own, const uint64_t *lanes,
-                      __u32 bytes, struct pxi_tag_sum *out)
+                      __u32 bytes, struct hashed *out)
 {
     __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
-    struct pxi_tag_sum s = {0, 0};
-    for (__u32 i = 0; i + 2 <= chosen.lane_words && 8 * i < bytes; i += 2) {
-        if (p + 8 * i + 16 > end)
+    struct hashed r = {{0, 0}, 0};
+    const __u32 *key = (const __u32 *)own->key.nh;
+    __u64 n = bytes / 8;
+    for (__u64 i = 0; i + 2 <= chosen.lane_words && i < n; i += 2) {
+        if (p + 16 > end)
             return 0;
-        *(__u64 *)(p + 8 * i) = lanes[i];
-        *(__u64 *)(p + 8 * i + 8) = lanes[i + 1];
-        pxi_tag_word(&s, own->key.nh + i, lanes + i);
-        pxi_tag_word(&s, own->key.nh + i + 1, lanes + i + 1);
+        *(__u64 *)p = lanes[0];
+        *(__u64 *)(p + 8) = lanes[1];
+        hash_word(&r, key, (const __u8 *)lanes, 0);
+        hash_word(&r, key + 2, (const __u8 *)(lanes + 1), 0);
+        p += 16;
+        lanes += 2;
+        key += 4;
+        HELD(p);
+        HELD(lanes);
+        HELD(key);
     }
-    *out = s;
+    *out = r;
     return 1;
 }
 
 ALONE int write_sum(struct xdp_md *ctx, const struct pxi_bpf_worker *own, __u32 version,
-                    __u32 bytes, struct pxi_tag_sum *out)
+                    __u32 bytes, struct hashed *out)
 {
     struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &version);
     return v && own && out ? write_from(ctx, own, v->lanes, bytes, out) : 0;
 }
 
 ALONE int write_kept(struct xdp_md *ctx, const struct pxi_bpf_worker *own, __u32 at, __u32 bytes,
-                     struct pxi_tag_sum *out)
+                     struct hashed *out)
 {
     struct pxi_bpf_kept *k = bpf_map_lookup_elem(&kept, &at);
     return k && own && out ? write_from(ctx, own, k->lanes, bytes, out) : 0;
@@ -647,20 +702,20 @@ INLINE int reply(struct work *w, const struct px_gradient_head *h, struct source
     __u32 bytes = result_bytes_of(h->format, h->count);
     __u32 at = w->job->first_worker + PXI_BPF_MEMBERS - 1;
     struct pxi_bpf_worker *own = bpf_map_lookup_elem(&workers, &at);
-    struct pxi_tag_sum s;
+    struct hashed r;
     if (bytes != w->bytes && bpf_xdp_adjust_tail(w->ctx, (int)bytes - (int)w->bytes)) {
         w->counts->stuck++;
         return XDP_DROP;
     }
-    if (!own || !(from.kept ? write_kept(w->ctx, own, from.at, bytes, &s)
-                            : write_sum(w->ctx, own, from.at, bytes, &s)))
+    if (!own || !(from.kept ? write_kept(w->ctx, own, from.at, bytes, &r)
+                            : write_sum(w->ctx, own, from.at, bytes, &r)))
         return XDP_DROP;
     struct px_gradient_head *out = start_of(w->ctx) + BEFORE;
     if ((void *)(out + 1) > end_of(w->ctx))
         return XDP_DROP;
     swap_ends(out, w->job, to, bytes);
     *out = *h;
-    out->tag = pxi_tag_finish(&own->key, (const __u8 *)out, s);
+    out->tag = pxi_tag_finish(&own->key, (const __u8 *)out, r.sum);
     w->counts->answered[to == ALL]++;
     return XDP_TX;
 }
@@ -690,7 +745,8 @@ INLINE int reply_gone(struct work *w, __u64 where, __u32 seq)
     if (k && k->there && k->head.seq == seq) {
         h = k->head;
         h.epoch = w->job->epoch;
-        return reply(w, &h, (struct source){1, at}, SENDER);
+        int verdict = reply(w, &h, (struct source){1, at}, SENDER);
+        return *(volatile __u64 *)&k->there && k->head.seq == seq ? verdict : XDP_DROP;
     }
     head_of(w, &h);
     h.kind = PX_GRADIENT_LATE;
@@ -713,12 +769,15 @@ INLINE int answer(struct work *w, const struct px_gradient_head *asked, int to)
     return reply(w, &h, (struct source){0, w->version}, to);
 }
 
-/* A slot is one CPU's from here to `give`. */
+/* A slot is one CPU's from here on; NULL: another has it for longer than a packet takes. */
 INLINE __u32 *claim(struct work *w, __u32 seq)
 {
     __u32 at = w->job->first_version + (seq & (w->job->slots - 1));
     struct pxi_bpf_version *first = bpf_map_lookup_elem(&slots, &at);
-    return first && !__sync_lock_test_and_set(&first->lock, 1) ? &first->lock : NULL;
+    for (int i = 0; first && i < PXI_BPF_SPINS; i++)
+        if (!*(volatile __u32 *)&first->lock && !__sync_lock_test_and_set(&first->lock, 1))
+            return &first->lock;
+    return NULL;
 }
 
 INLINE int aggregate(struct work *w, const struct px_gradient_head *h)

@@ -17,15 +17,18 @@ enum {
     PXI_BPF_MEMBERS = 65, /* tag keys of a job: its workers, and its own for results */
     PXI_BPF_BATCH = 32,   /* finished slots a forced wake-up, in mode server */
     PXI_BPF_TIMES = 32,   /* of the histogram: powers of two of nanoseconds */
+    PXI_BPF_SPINS = 64,   /* looks at a slot that another CPU has */
     PXI_BPF_SAMPLE = 64,  /* one packet of so many is timed */
 };
 
 /* Chosen when it is loaded, and constant for the verifier. */
 struct pxi_bpf_chosen {
-    uint32_t address;    /* ours, network order; 0: any */
-    uint16_t port;       /* network order */
-    uint8_t shared;      /* a slot's packets may come on several CPUs */
-    uint8_t untagged;    /* for measurements: tags are not looked at */
+    uint32_t address; /* ours, network order; 0: any */
+    uint16_t port;    /* network order */
+    uint8_t shared;   /* a slot's packets may come on several CPUs */
+    uint8_t untagged; /* for measurements: tags are not looked at, */
+    uint8_t endless;  /* and who was added is forgotten, so that a packet can be added again */
+    uint8_t unused[3];
     uint32_t lane_words; /* 64-bit words of lanes of a slot */
 };
 

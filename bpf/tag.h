@@ -108,12 +108,17 @@ PXI_TAG_INLINE uint64_t pxi_tag_sip(const uint64_t key[2], const uint8_t *p, int
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* The tag, from the head and the sums over the values. */
+/* The hash of the values, from the sums over them; and the tag. */
+PXI_TAG_INLINE uint64_t pxi_tag_mixed(const struct pxi_tag_key *k, struct pxi_tag_sum s)
+{
+    uint64_t high = pxi_tag_mix(k->mix[0], s), low = pxi_tag_mix(k->mix[1], s);
+    return (high >> 32 << 32) | low >> 32;
+}
+
 PXI_TAG_INLINE uint64_t pxi_tag_finish(const struct pxi_tag_key *k, const uint8_t *head,
                                        struct pxi_tag_sum s)
 {
-    uint64_t high = pxi_tag_mix(k->mix[0], s), low = pxi_tag_mix(k->mix[1], s);
-    return ((high >> 32 << 32) | low >> 32) ^ pxi_tag_sip(k->pad, head, PXI_TAG_AT / 8);
+    return pxi_tag_mixed(k, s) ^ pxi_tag_sip(k->pad, head, PXI_TAG_AT / 8);
 }
 
 #endif

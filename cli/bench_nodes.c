@@ -278,8 +278,13 @@ int answer_begin(struct nodes *n, unsigned i, const struct question *q, struct a
     json_t *in =
         json_pack("{s:s, s:o, s:I, s:i, s:i}", "model", q->model, "tokens", words(q), "max",
                   (json_int_t)q->gen, "positions", (int)q->positions, "stages", (int)q->stages);
+    if (q->stages_max)
+        json_object_set_new(in, "stages_max", json_integer(q->stages_max));
+    json_object_set_new(in, "no_spares", json_boolean(q->no_spares));
     if (q->draft)
         json_object_set_new(in, "draft", json_string(q->draft));
+    if (q->hidden)
+        json_object_set_new(in, "hidden", json_string(q->hidden));
     if (q->draft_blocks)
         json_object_set_new(in, "draft_blocks", json_integer(q->draft_blocks));
     char *line = line_of("generate", in);

@@ -55,8 +55,11 @@ struct question {
     const char *model;
     size_t prompt, gen;
     unsigned stages, positions, draft_blocks;
+    unsigned stages_max;    /* 0: any number */
+    int no_spares;          /* nobody loads what he does not compute */
     uint32_t vocab, salt;   /* prompts of different salt differ */
     const char *draft;      /* NULL: plain passes */
+    const char *hidden;     /* how hidden states are coded; NULL: f32 */
     const struct ids *text; /* the prompt; NULL: one that means nothing */
 };
 

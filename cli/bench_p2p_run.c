@@ -91,12 +91,18 @@ static json_t *requests(const struct p2p_pair *p, int count)
     return in;
 }
 
-/* Requests one after the other, each on a stream of its own; no figure of a peer that cannot. */
+/* Each on a stream of its own; peers that know this count the opening too. */
+static json_t *fresh_requests(const struct p2p_pair *p, int count)
+{
+    json_t *in = requests(p, count);
+    json_object_set_new(in, "fresh", json_true());
+    return in;
+}
+
+/* No figure of a peer that cannot. */
 static int fresh(struct p2p_pair *p)
 {
-    json_t *in = requests(p, BATCH);
-    json_object_set_new(in, "fresh", json_true());
-    json_t *reply = talker_ask(&p->d, "reqres", in);
+    json_t *reply = talker_ask(&p->d, "reqres", fresh_requests(p, BATCH));
     if (!reply)
         return p2p_failed(p->dialer, "reqres", &p->d);
     if (json_is_true(json_object_get(reply, "fresh")))
@@ -131,7 +137,7 @@ static int first_requests(struct p2p_pair *p)
         if (rc == 0)
             rc = dial(p);
         if (rc == 0)
-            rc = figure(p, P2P_FIRST, "reqres", requests(p, 1), "ms", 1);
+            rc = figure(p, P2P_FIRST, "reqres", fresh_requests(p, 1), "ms", 1);
     }
     return rc;
 }

@@ -67,6 +67,16 @@ struct question pipeline_question(const struct pipeline *p, const char *model, s
                              .salt = ++salt};
 }
 
+int pipeline_warm(struct pipeline *p, struct nodes *n, const char *model, unsigned stages)
+{
+    struct answer a;
+    struct question q = pipeline_question(p, model, 1, 2, stages);
+    pipeline_step(p);
+    int rc = answer_whole(n, 0, &q, &a) == 0 ? 0 : pipeline_failed(n);
+    answer_free(&a);
+    return rc;
+}
+
 /* --------------------------------------------------------------------------- the verb */
 
 static void put_repeat(const struct pipeline *p)

@@ -28,6 +28,8 @@ void pipeline_lab(const struct pipeline *p, struct lab *l, unsigned hosts, unsig
 /* Nodes up in every host of the lab, all connected, the model in the first one's store. */
 const char *pipeline_nodes(struct pipeline *p, struct nodes *n, struct lab *l);
 int pipeline_failed(const struct nodes *n);
+/* Every stage has its shards: an answer of two tokens fetches those that are missing. */
+int pipeline_warm(struct pipeline *p, struct nodes *n, const char *model, unsigned stages);
 struct question pipeline_question(const struct pipeline *p, const char *model, size_t prompt,
                                   size_t gen, unsigned stages);
 void pipeline_step(struct pipeline *p);
@@ -37,7 +39,7 @@ int pipeline_line(struct pipeline *p);   /* two stages over one line, beside one
 int pipeline_start(struct pipeline *p);  /* nodes that have their shards */
 int pipeline_hop(struct pipeline *p);    /* what a hop adds */
 int pipeline_delay(struct pipeline *p);  /* three stages over lines that delay */
-int pipeline_faults(struct pipeline *p); /* a stage is killed, or frozen */
+int pipeline_faults(struct pipeline *p); /* a stage is killed, or frozen, and who takes over */
 int pipeline_store(struct pipeline *p);  /* shards from store to store */
 
 /* bench_rpc.c: the same over llama.cpp's RPC. */

@@ -75,37 +75,48 @@ int pipeline_apart(struct pipeline *p, struct series *prefill, struct series *de
     return 0;
 }
 
+/* How hidden states go over the line, and the bytes of one with so many elements. */
+static const struct code {
+    const char *name;
+    double bytes;
+} codes[] = {{"f32", 4}, {"f16", 2}, {"q8", 1 + 4.0 / 64}};
+
+enum { CODES = sizeof codes / sizeof *codes };
+
 struct line {
-    struct series prefill, decode, together, token_bytes, two_prefill, two_decode;
+    struct series prefill, together, two_prefill, two_decode;
+    struct series decode[CODES], token_bytes[CODES];
     struct rpc_figures rpc;
 };
 
 /* One answer of `gen` tokens to `prompt` ones. */
 static int answer(struct pipeline *p, struct nodes *n, const char *model, size_t prompt, size_t gen,
-                  struct answer *a)
+                  const char *hidden, struct answer *a)
 {
     struct question q = pipeline_question(p, model, prompt, gen, 2);
+    q.hidden = hidden;
     return answer_whole(n, 0, &q, a) == 0 ? 0 : pipeline_failed(n);
 }
 
 static int prefill(struct pipeline *p, struct nodes *n, const char *model, struct line *f)
 {
     struct answer a;
-    int rc = answer(p, n, model, p->prompt, 1, &a);
+    int rc = answer(p, n, model, p->prompt, 1, NULL, &a);
     if (rc == 0)
         series_add(&f->prefill, (double)p->prompt / a.first_ms * 1e3);
     answer_free(&a);
     return rc;
 }
 
-static int decode(struct pipeline *p, struct nodes *n, const char *model, struct line *f)
+static int decode(struct pipeline *p, struct nodes *n, const char *model, unsigned code,
+                  struct line *f)
 {
     struct answer a;
     double before = lab_bytes(n->lab);
-    int rc = answer(p, n, model, 1, p->gen + 1, &a);
+    int rc = answer(p, n, model, 1, p->gen + 1, codes[code].name, &a);
     if (rc == 0) {
-        series_add(&f->decode, (double)p->gen / a.decode_ms * 1e3);
-        series_add(&f->token_bytes, (lab_bytes(n->lab) - before) / (double)(p->gen + 1));
+        series_add(&f->decode[code], (double)p->gen / a.decode_ms * 1e3);
+        series_add(&f->token_bytes[code], (lab_bytes(n->lab) - before) / (double)(p->gen + 1));
     }
     answer_free(&a);
     return rc;
@@ -142,8 +153,8 @@ static int one_round(struct pipeline *p, struct nodes *n, const char *model, str
     int rc = pipeline_alone(p);
     if (rc == 0)
         rc = prefill(p, n, model, f);
-    if (rc == 0)
-        rc = decode(p, n, model, f);
+    for (unsigned i = 0; i < CODES && rc == 0; i++)
+        rc = decode(p, n, model, i, f);
     if (rc == 0)
         rc = together(p, n, model, f);
     pipeline_step(p);
@@ -159,13 +170,13 @@ static int one_round(struct pipeline *p, struct nodes *n, const char *model, str
 static void put_rpc(struct pipeline *p, struct line *f)
 {
     struct rpc_figures *r = &f->rpc;
-    double ours = median(&f->decode) / median(&p->alone.decode);
+    double ours = median(&f->decode[0]) / median(&p->alone.decode);
     double theirs = median(&r->decode) / median(&r->decode_alone);
-    bench_row(p->rows, "decode, 1 session", median(&f->decode), "tok/s", p->peers,
+    bench_row(p->rows, "decode, 1 session", median(&f->decode[0]), "tok/s", p->peers,
               median(&r->decode));
     bench_row(p->rows, "decode over that of one process", 100 * ours, "%", p->peers, 100 * theirs);
     bench_row(p->rows, "prefill", median(&f->prefill), "tok/s", p->peers, median(&r->prefill));
-    bench_row(p->rows, "on the wire a token", median(&f->token_bytes) / 1e3, "kB", p->peers,
+    bench_row(p->rows, "on the wire a token", median(&f->token_bytes[0]) / 1e3, "kB", p->peers,
               median(&r->token_bytes) / 1e3);
 }
 
@@ -174,7 +185,11 @@ static void put_rows(struct pipeline *p, struct line *f)
     char name[96];
     double one = median(&p->alone.decode), prompt = median(&p->alone.prefill);
     const char *alone = "one process";
-    bench_row(p->rows, "decode, 1 session, 2 stages", median(&f->decode), "tok/s", alone, one);
+    bench_row(p->rows, "decode, 1 session, 2 stages", median(&f->decode[0]), "tok/s", alone, one);
+    for (unsigned i = 1; i < CODES; i++) {
+        snprintf(name, sizeof name, "the same, hidden states in %s", codes[i].name);
+        bench_row(p->rows, name, median(&f->decode[i]), "tok/s", alone, one);
+    }
     snprintf(name, sizeof name, "decode, %d sessions", SESSIONS);
     bench_row(p->rows, name, median(&f->together), "tok/s", alone, one);
     bench_row(p->rows, "decode, 2 processes apart", median(&f->two_decode), "tok/s", alone, one);
@@ -182,9 +197,11 @@ static void put_rows(struct pipeline *p, struct line *f)
     bench_row(p->rows, name, median(&f->prefill), "tok/s", alone, prompt);
     snprintf(name, sizeof name, "prefill %zu, 2 processes apart", p->prompt);
     bench_row(p->rows, name, median(&f->two_prefill), "tok/s", alone, prompt);
-    if (p->shaped)
-        bench_row(p->rows, "on the wire a token", median(&f->token_bytes) / 1e3, "kB",
-                  "hidden state in f32", p->info.embd * 4 / 1e3);
+    for (unsigned i = 0; i < CODES && p->shaped; i++) {
+        snprintf(name, sizeof name, "on the wire a token, %s", codes[i].name);
+        bench_row(p->rows, name, median(&f->token_bytes[i]) / 1e3, "kB", "hidden state",
+                  p->info.embd * codes[i].bytes / 1e3);
+    }
     if (f->rpc.decode.n)
         put_rpc(p, f);
 }
@@ -202,7 +219,7 @@ int pipeline_line(struct pipeline *p)
         node_down(&n, 2, SIGTERM);
     double before = lab_bytes(&l);
     if (rc == 0) { /* the second node fetches its shards */
-        rc = answer(p, &n, model, 1, 1, &a);
+        rc = answer(p, &n, model, 1, 1, NULL, &a);
         answer_free(&a);
     }
     double fetched = lab_bytes(&l) - before;

@@ -1,4 +1,4 @@
-/* Starts, hops, delays, faults and shards: the smaller parts of plexus bench pipeline. */
+/* Starts, hops, delays and shards: the smaller parts of plexus bench pipeline. */
 #include "bench_pipeline.h"
 
 #include <signal.h>
@@ -13,16 +13,6 @@ static int whole(struct pipeline *p, struct nodes *n, const struct question *q, 
 {
     pipeline_step(p);
     return answer_whole(n, 0, q, a) == 0 ? 0 : pipeline_failed(n);
-}
-
-/* Every stage has its shards: an answer of one token fetches those that are missing. */
-static int warm(struct pipeline *p, struct nodes *n, const char *model, unsigned stages)
-{
-    struct answer a;
-    struct question q = pipeline_question(p, model, 1, 2, stages);
-    int rc = whole(p, n, &q, &a);
-    answer_free(&a);
-    return rc;
 }
 
 /* --------------------------------------------------------------------------- start */
@@ -52,7 +42,7 @@ int pipeline_start(struct pipeline *p)
     struct series bytes = {0}, up = {0}, ready = {0};
     pipeline_lab(p, &l, 2, 0);
     const char *model = pipeline_nodes(p, &n, &l);
-    int rc = model ? warm(p, &n, model, 2) : pipeline_failed(&n);
+    int rc = model ? pipeline_warm(p, &n, model, 2) : pipeline_failed(&n);
     for (unsigned i = 0; i < p->rounds && rc == 0; i++)
         rc = restart(p, &n, model, &bytes, &up, &ready);
     if (rc == 0) {
@@ -227,7 +217,7 @@ int pipeline_delay(struct pipeline *p)
         return 0;
     }
     const char *model = pipeline_nodes(p, &n, &l);
-    int rc = model ? warm(p, &n, model, 3) : pipeline_failed(&n);
+    int rc = model ? pipeline_warm(p, &n, model, 3) : pipeline_failed(&n);
     if (rc == 0 && p->token_s == 0)
         rc = pipeline_alone(p);
     for (unsigned i = 0; i < p->rounds && rc == 0; i++)
@@ -239,76 +229,6 @@ int pipeline_delay(struct pipeline *p)
         snprintf(name, sizeof name, "decode, 3 stages, +%u ms", p->delay_ms);
         bench_row(p->rows, name, 1e3 / median(&token), "tok/s", "the same", 1e3 / bound);
         rc = stories(p, &n);
-    }
-    nodes_close(&n);
-    lab_close(&l);
-    return rc;
-}
-
-/* --------------------------------------------------------------------------- faults */
-
-/* The middle stage gets a signal in the midst of an answer; the longest pause after it, and when
- * the loss was noticed. */
-static int strike(struct pipeline *p, struct nodes *n, const char *model, int sig,
-                  struct series *pause, struct series *noticed)
-{
-    struct answer a = {0};
-    struct question q = pipeline_question(p, model, 1, p->gen + 1, 3);
-    unsigned victim = LAB_HOSTS;
-    double at = 0, longest = 0, before;
-    int rc = answer_begin(n, 0, &q, &a);
-    while (rc == 0 && !a.over) {
-        before = a.last_s;
-        int got = answer_step(n, &a);
-        rc = got < 0 ? -1 : 0;
-        if (got == 1 && at > 0 && a.last_s - before > longest)
-            longest = a.last_s - before;
-        if (at == 0 && a.made > p->gen / 4) {
-            json_t *second = json_object_get(json_array_get(a.stages, 1), "peer");
-            victim = node_of(n, json_string_value(second));
-            if (victim == 0 || victim == LAB_HOSTS)
-                break;
-            at = now_s();
-            kill(n->of[victim].pid, sig);
-        }
-    }
-    if (rc == 0 && at == 0)
-        snprintf(n->why, sizeof n->why, "no other node is the middle one of %zu stages",
-                 json_array_size(a.stages));
-    rc = rc == 0 && at > 0 ? 0 : pipeline_failed(n);
-    series_add(pause, longest);
-    if (a.lost_s > 0)
-        series_add(noticed, a.lost_s - at);
-    answer_free(&a);
-    if (victim < LAB_HOSTS) {
-        node_down(n, victim, SIGKILL);
-        if (rc == 0 && (node_up(n, victim) != 0 || nodes_meet(n, 3) != 0))
-            rc = pipeline_failed(n);
-    }
-    pipeline_step(p);
-    return rc;
-}
-
-int pipeline_faults(struct pipeline *p)
-{
-    struct lab l;
-    struct nodes n;
-    struct series pause[2] = {{0}}, noticed[2] = {{0}};
-    static const int signals[] = {SIGKILL, SIGSTOP};
-    pipeline_lab(p, &l, 3, 0);
-    const char *model = pipeline_nodes(p, &n, &l);
-    int rc = model ? warm(p, &n, model, 3) : pipeline_failed(&n);
-    for (unsigned i = 0; i < p->rounds && rc == 0; i++)
-        for (unsigned k = 0; k < 2 && rc == 0; k++) {
-            rc = warm(p, &n, model, 3);
-            if (rc == 0)
-                rc = strike(p, &n, model, signals[k], &pause[k], &noticed[k]);
-        }
-    if (rc == 0) {
-        bench_row(p->rows, "a stage is killed: pause", median(&pause[0]), "s", "allowed", 3);
-        bench_row(p->rows, "a stage freezes: noticed, replaced", median(&noticed[1]), "s",
-                  "allowed", 1);
-        bench_row(p->rows, "a stage freezes: pause", median(&pause[1]), "s", "allowed", 3);
     }
     nodes_close(&n);
     lab_close(&l);

@@ -29,6 +29,8 @@ int node_print(const struct cli *c, json_t *reply, const char *const *fields);
 /* store.c: put a file into the store of the running node, with progress; it is not pinned. cid:
  * what the model is called then. 0 or an exit code. */
 int store_push_file(const struct cli *c, const char *path, char *cid, size_t cap);
+/* Have the node fetch metadata and tokenizer of a model. 0 or an exit code. */
+int store_pull_words(const struct cli *c, const char *cid);
 
 /* Print the ready line of a node; with --json it has the schema. */
 void node_ready(const struct cli *c, const char *ready);

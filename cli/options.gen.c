@@ -75,7 +75,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"draft", "PLEXUS_DRAFT", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"draft-max", "PLEXUS_DRAFT_MAX", 0, TYPE_UINT, "16", NULL, NULL, .umin = 0u, .umax = 32u},
     {"draft-blocks", "PLEXUS_DRAFT_BLOCKS", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 4096u},
-    {"hidden", "PLEXUS_HIDDEN", 0, TYPE_CHOICE, "f32", NULL, "f32 f16 q8", .umin = 0u, .umax = 0u},
+    {"watch", "PLEXUS_WATCH", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"hidden", "PLEXUS_HIDDEN", 0, TYPE_CHOICE, "auto", NULL, "auto f32 f16 q8", .umin = 0u, .umax = 0u},
     {"kv-type", "PLEXUS_KV_TYPE", 0, TYPE_CHOICE, "f16", NULL, "f16 f32 i8", .umin = 0u, .umax = 0u},
     {"cpu", "PLEXUS_CPU", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"no-bos", "PLEXUS_NO_BOS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -124,9 +125,24 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"lookups", "PLEXUS_LOOKUPS", 0, TYPE_UINT, "300", NULL, NULL, .umin = 1u, .umax = 1000000u},
     {"sybils", "PLEXUS_SYBILS", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"stories", "PLEXUS_STORIES", 0, TYPE_UINT, "3", NULL, NULL, .umin = 1u, .umax = 100u},
+    {"generic", "PLEXUS_AGG_GENERIC", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"address", "PLEXUS_AGG_ADDRESS", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"port", "PLEXUS_AGG_PORT", 0, TYPE_UINT, "47900", NULL, NULL, .umin = 1u, .umax = 65535u},
+    {"job", "PLEXUS_AGG_JOB", 0, TYPE_UINT, "1", NULL, NULL, .umin = 0u, .umax = 4294967295u},
+    {"worker", "PLEXUS_AGG_WORKER", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"secret", "PLEXUS_AGG_SECRET", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"group", "PLEXUS_AGG_GROUP", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"slots", "PLEXUS_AGG_SLOTS", 0, TYPE_UINT, "256", NULL, NULL, .umin = 1u, .umax = 4096u},
+    {"chunks", "PLEXUS_AGG_CHUNKS", 0, TYPE_UINT, "4096", NULL, NULL, .umin = 0u, .umax = 4194304u},
+    {"steered", "PLEXUS_AGG_STEERED", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"foreground", "PLEXUS_AGG_FOREGROUND", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"interval", "PLEXUS_AGG_INTERVAL", 'i', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 86400u},
+    {"packets", "PLEXUS_AGG_PACKETS", 0, TYPE_UINT, "100000", NULL, NULL, .umin = 1u, .umax = 1000000000u},
 };
 
 static const struct cli_verb_opt opts_ps[] = {
+    {OPT_WATCH, NULL},
+    {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -135,6 +151,7 @@ static const struct cli_verb_opt opts_ps[] = {
 
 static const struct cli_verb_opt opts_plan[] = {
     {OPT_STAGES, "0"},
+    {OPT_HIDDEN, "auto"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -164,7 +181,7 @@ static const struct cli_verb_opt opts_run[] = {
     {OPT_SYSTEM, NULL},
     {OPT_SWARM, NULL},
     {OPT_STAGES, "0"},
-    {OPT_HIDDEN, "f32"},
+    {OPT_HIDDEN, "auto"},
     {OPT_DRAFT, "auto"},
     {OPT_DRAFT_MAX, "16"},
     {OPT_DRAFT_BLOCKS, "0"},
@@ -195,6 +212,10 @@ static const struct cli_verb_opt opts_chat[] = {
     {OPT_SYSTEM, NULL},
     {OPT_SWARM, NULL},
     {OPT_STAGES, "0"},
+    {OPT_HIDDEN, "auto"},
+    {OPT_DRAFT, "auto"},
+    {OPT_DRAFT_MAX, "16"},
+    {OPT_DRAFT_BLOCKS, "0"},
     {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -584,6 +605,50 @@ static const struct cli_verb_opt opts_ping[] = {
     {OPT_HELP, NULL},
 };
 
+static const struct cli_verb_opt opts_agg_attach[] = {
+    {OPT_AGG_GENERIC, NULL},
+    {OPT_AGG_ADDRESS, NULL},
+    {OPT_AGG_PORT, "47900"},
+    {OPT_AGG_JOB, "1"},
+    {OPT_AGG_WORKER, NULL},
+    {OPT_AGG_SECRET, NULL},
+    {OPT_AGG_GROUP, NULL},
+    {OPT_PACKET_VALUES, "688"},
+    {OPT_AGG_SLOTS, "256"},
+    {OPT_AGG_CHUNKS, "4096"},
+    {OPT_GRADIENT_FORMAT, "i16"},
+    {OPT_AGG_STEERED, NULL},
+    {OPT_AGG_FOREGROUND, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_agg_detach[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_agg_stat[] = {
+    {OPT_AGG_INTERVAL, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_agg_verify[] = {
+    {OPT_AGG_PACKETS, "100000"},
+    {OPT_SEED, "1"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
 static const struct cli_verb_opt opts_net[] = {
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -717,9 +782,14 @@ const struct cli_verb cli_verbs[] = {
     "model: the blocks of each, whose it is (the end of the peer id), whether it is\n"
     "ready, busy, slow or draining, the sessions that use it, the memory of its\n"
     "weights and KV cache, the tokens a second that it computed lately, and the round\n"
-    "trip to it. A peer that does not answer within a second is silent, in --json.\n"
+    "trip to it. HIDDEN says how hidden states of its sessions travel: f32, or with\n"
+    "less precision over slow links (f16, q8). A peer that does not answer within a\n"
+    "second is silent, in --json. --watch shows it anew each second until Ctrl-C;\n"
+    "with --json-lines each time is a line.\n"
     "\n"
     "options:\n"
+    "      --watch             Show it anew each second, until Ctrl-C.\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -729,13 +799,16 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "fields of --json (schema plexus.ps/1):\n"
     "  stages        peer, self, model, first, last (blocks), blocks, state,\n"
-    "                sessions, slots, mem_bytes, tps, tokens, compute_ms, rtt_ms\n"
+    "                sessions, slots, mem_bytes, tps, tokens, hidden (null without\n"
+    "                sessions), compute_ms, rtt_ms\n"
     "  peers         peer, self, state, memory (offered), rate (bytes of weights a\n"
     "                second), rtt_ms\n"
     "\n"
     "examples:\n"
     "  plexus ps\n"
-    "      A table.\n",
+    "      A table.\n"
+    "  plexus ps --watch\n"
+    "      The table while somebody talks with the model.\n",
     opts_ps, sizeof opts_ps / sizeof *opts_ps, 0, 0, verb_ps},
     {"plan", "who would compute which blocks of a model", "plexus plan [options] MODEL",
     "plexus plan: who would compute which blocks of a model\n"
@@ -746,11 +819,24 @@ const struct cli_verb cli_verbs[] = {
     "and speed they have and how far they are, and shows how MODEL would be shared\n"
     "out: the time until eight tokens that follow one another are back is made short.\n"
     "Peers that are near all help, others where they are worth the way. A chain that\n"
-    "is loaded already is used again when it is nearly as good.\n"
+    "is loaded already is used again when it is nearly as good, and shards are\n"
+    "fetched for a new one only when that takes a fifth less time than the best one\n"
+    "of shards that are on the disks.\n"
+    "\n"
+    "Hidden states travel in f32 and the words are those of one machine, as long as\n"
+    "links are taken for less than a fifth of a token's time, or for less than 2 ms;\n"
+    "else in f16, and where that is too slow too, in q8. Links that look so slow are\n"
+    "measured twice.\n"
     "\n"
     "options:\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
     "                          them. [0]\n"
+    "      --hidden auto|f32|f16|q8\n"
+    "                          How hidden states travel in a swarm: as they are\n"
+    "                          (f32), in half (f16), or in 8 bits with a scale for 64\n"
+    "                          values (q8); the last two change a little what is\n"
+    "                          said. auto: f32, unless links are too slow for it, and\n"
+    "                          then it says so. [auto]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -763,10 +849,17 @@ const struct cli_verb cli_verbs[] = {
     "                a second), seconds (a token)\n"
     "  peers         peer, connected, why (serves, spare, no memory, slower, enough,\n"
     "                no answer), place in the chain, memory, rate, rtt_ms, link_rate\n"
-    "                (bytes a second; 0: too fast to tell), loaded (slices), spare\n"
-    "                (places), with_ms (a token, if it served too)\n"
+    "                (bytes a second; 0: too fast to tell), loaded (slices), held\n"
+    "                (blocks on its disk), spare (places), with_ms (a token, if it\n"
+    "                served too)\n"
     "  times         token_ms, hops_ms (of it, on the way), slowest_ms (stage or\n"
-    "                link), reused (all slices are loaded)\n"
+    "                link), reused (all slices are loaded), kept (all shards are on\n"
+    "                the disks)\n"
+    "  hidden        how hidden states travel: codec (f32, f16, q8), why, auto (the\n"
+    "                plan chose), share_f32, share (of a token's time, that links are\n"
+    "                taken: in f32, and now; share_f32 is 0 when another code was\n"
+    "                chosen), loss_rms (relative error of it, as measured with models\n"
+    "                of language)\n"
     "\n"
     "examples:\n"
     "  plexus plan tiny\n"
@@ -788,8 +881,11 @@ const struct cli_verb cli_verbs[] = {
     "With --swarm the blocks of the model are shared out among the peers of the node\n"
     "that runs here: each loads its part, hidden states travel from one to the next,\n"
     "and when one is lost another takes its place and the answer goes on. The words\n"
-    "are those of one machine. A MODEL that is a file goes into the node's store\n"
-    "first, as plexus push does it, but not pinned.\n"
+    "are those of one machine, unless links are so slow that hidden states travel\n"
+    "with less precision: one line says so, and --hidden f32 forbids it. A MODEL that\n"
+    "is a file goes into the node's store first, as plexus push does it, but not\n"
+    "pinned; of one that only others have, given by its CID, metadata and tokenizer\n"
+    "are fetched, and of its blocks what this node computes.\n"
     "\n"
     "Architectures that run: llama (2, 3 and later), mistral, qwen2, qwen3.\n"
     "\n"
@@ -837,10 +933,12 @@ const struct cli_verb cli_verbs[] = {
     "                          up), each a part of the model.\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
     "                          them. [0]\n"
-    "      --hidden f32|f16|q8\n"
-    "                          With --swarm, how hidden states travel: as they are,\n"
-    "                          in half, or in 8 bits with a scale for 64 values; the\n"
-    "                          last two change a little what is said. [f32]\n"
+    "      --hidden auto|f32|f16|q8\n"
+    "                          How hidden states travel in a swarm: as they are\n"
+    "                          (f32), in half (f16), or in 8 bits with a scale for 64\n"
+    "                          values (q8); the last two change a little what is\n"
+    "                          said. auto: f32, unless links are too slow for it, and\n"
+    "                          then it says so. [auto]\n"
     "      --draft HOW         With --swarm, how tokens are guessed, to be checked\n"
     "                          many at a time: auto (look-up, where peers are far),\n"
     "                          off, lookup (in the text and in earlier answers), or a\n"
@@ -865,7 +963,8 @@ const struct cli_verb cli_verbs[] = {
     "  epochs         null, or with --swarm: how often the chain was opened; 1:\n"
     "                 nobody was lost or went\n"
     "  lost           null, or with --swarm: how often a peer was lost\n"
-    "  hidden         null, or with --swarm: how hidden states travelled\n"
+    "  hidden         null, or with --swarm: how hidden states travelled (f32, f16,\n"
+    "                 q8)\n"
     "  loss           null, or what that cost on the worst hop: rms, max (relative\n"
     "                 errors)\n"
     "  trips          null, or with --swarm: passes through the stages; tokens for\n"
@@ -944,6 +1043,21 @@ const struct cli_verb cli_verbs[] = {
     "                          up), each a part of the model.\n"
     "      --stages N          At least so many peers share the model; 0: all of\n"
     "                          them. [0]\n"
+    "      --hidden auto|f32|f16|q8\n"
+    "                          How hidden states travel in a swarm: as they are\n"
+    "                          (f32), in half (f16), or in 8 bits with a scale for 64\n"
+    "                          values (q8); the last two change a little what is\n"
+    "                          said. auto: f32, unless links are too slow for it, and\n"
+    "                          then it says so. [auto]\n"
+    "      --draft HOW         With --swarm, how tokens are guessed, to be checked\n"
+    "                          many at a time: auto (look-up, where peers are far),\n"
+    "                          off, lookup (in the text and in earlier answers), or a\n"
+    "                          model that this node has. The words stay the same.\n"
+    "                          [auto]\n"
+    "      --draft-max N       At most so many tokens are guessed at a time; fewer\n"
+    "                          when few of them come true. [16]\n"
+    "      --draft-blocks N    Of the model of --draft only the first N blocks\n"
+    "                          compute; 0: all. [0]\n"
     "      --json-lines        Print one JSON document a line, as things happen.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -2278,6 +2392,152 @@ const struct cli_verb cli_verbs[] = {
     "  plexus ping PEER --count 5\n"
     "      Five pings.\n",
     opts_ping, sizeof opts_ping / sizeof *opts_ping, 1, 1, verb_ping},
+    {"agg attach", "add gradients in the kernel, where they arrive", "plexus agg attach [options] IFACE",
+    "plexus agg attach: add gradients in the kernel, where they arrive\n"
+    "\n"
+    "usage: plexus agg attach [options] IFACE\n"
+    "\n"
+    "Loads the aggregator and attaches it to IFACE as an XDP program: in the driver,\n"
+    "or in the stack where the driver has no XDP. Before that the program is given\n"
+    "some packets, and what it does is compared with user space. It takes UDP packets\n"
+    "of gradients to --port; everything else passes to the stack as it came. With\n"
+    "--worker, --secret and --group it serves a job: sums are answered by the kernel,\n"
+    "user space sleeps.\n"
+    "\n"
+    "A process in the background holds it; when that is gone, however it ended, so is\n"
+    "the program. It needs CAP_BPF and CAP_NET_ADMIN, and parses no packet.\n"
+    "\n"
+    "options:\n"
+    "      --generic           Attach in the stack, not in the driver.\n"
+    "      --address IPV4      Only packets to this address are ours; without it, all\n"
+    "                          to the port.\n"
+    "      --port PORT         UDP port of contributions. [47900]\n"
+    "      --job N             Number of the job. [1]\n"
+    "      --worker IPV4       Address of a worker of the job; once for each, in the\n"
+    "                          order of ranks.\n"
+    "      --secret HEX        The job's secret, 64 hexadecimal digits; better in the\n"
+    "                          environment than in a list of processes.\n"
+    "      --group IPV4        Where sums go: a multicast or the broadcast address.\n"
+    "      --values N          Values of a packet, a multiple of 16. [688]\n"
+    "      --slots N           Slots of the job, a power of two. [256]\n"
+    "      --chunks N          Chunks whose last sums are kept for workers that come\n"
+    "                          late. [4096]\n"
+    "      --format i16|i8|i4  Fixed point on the wire. [i16]\n"
+    "      --steered           The packets of a slot come to one processor, though\n"
+    "                          the device has several queues: lock no slot.\n"
+    "      --foreground        Stay in the foreground; Ctrl-C detaches.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  device        the interface\n"
+    "  rung          native, generic\n"
+    "  said          the same in words, and why\n"
+    "  packets       gradient packets, of which\n"
+    "  summed        were added\n"
+    "  dropped       reason: count\n"
+    "  passed        packets of the interface that were not ours\n"
+    "  wakeups       of user space\n"
+    "  mismatches    packets of the probe before attaching that the kernel and user\n"
+    "                space answered differently\n"
+    "  finished      slots; closed: of them, at their deadline\n"
+    "  answered_all  sums sent to all; answered_one: once more to one\n"
+    "  ns_p50        time of a packet in the program, an upper bound; ns_p99 too\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg attach IFACE\n"
+    "      Attach; whatever is no gradient passes.\n",
+    opts_agg_attach, sizeof opts_agg_attach / sizeof *opts_agg_attach, 1, 1, verb_agg_attach},
+    {"agg detach", "take the aggregator out of the kernel", "plexus agg detach [options]",
+    "plexus agg detach: take the aggregator out of the kernel\n"
+    "\n"
+    "usage: plexus agg detach [options]\n"
+    "\n"
+    "Prints the last counters, as plexus agg stat.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  packets       as plexus agg attach\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg detach\n"
+    "      Detach.\n",
+    opts_agg_detach, sizeof opts_agg_detach / sizeof *opts_agg_detach, 0, 0, verb_agg_detach},
+    {"agg stat", "what the aggregator in the kernel counts", "plexus agg stat [options]",
+    "plexus agg stat: what the aggregator in the kernel counts\n"
+    "\n"
+    "usage: plexus agg stat [options]\n"
+    "\n"
+    "Counters since it was attached. Of one packet in 64 the time in the program is\n"
+    "taken.\n"
+    "\n"
+    "options:\n"
+    "  -i, --interval SECONDS  Rates over this time, a line each time until Ctrl-C;\n"
+    "                          with --json one document. [0]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  packets             as plexus agg attach\n"
+    "  packets_s           with --interval: a second\n"
+    "  summed_s            with --interval: a second\n"
+    "  wakeups_per_packet  of user space\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg stat --interval 1\n"
+    "      A line a second.\n",
+    opts_agg_stat, sizeof opts_agg_stat / sizeof *opts_agg_stat, 0, 0, verb_agg_stat},
+    {"agg verify", "the aggregator in the kernel beside the one in user space", "plexus agg verify [options]",
+    "plexus agg verify: the aggregator in the kernel beside the one in user space\n"
+    "\n"
+    "usage: plexus agg verify [options]\n"
+    "\n"
+    "Random packets of four workers, in time, late, twice, damaged, go to the\n"
+    "kernel's program, attached nowhere, and to user space. Every answer is compared,\n"
+    "and the counters at the end. The exit code is 7 when one differs. Needs CAP_BPF\n"
+    "and CAP_NET_ADMIN.\n"
+    "\n"
+    "options:\n"
+    "      --packets N         Random packets. [100000]\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given. [1]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  rung          loaded\n"
+    "  packets       how many\n"
+    "  summed        were added\n"
+    "  passed        damaged so that they were not ours\n"
+    "  dropped       reason: count\n"
+    "  wakeups       0\n"
+    "  mismatches    packets that were answered differently\n"
+    "  finished      slots; closed: of them, at their deadline\n"
+    "  ns            mean time of a packet in the program, from the cache\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg verify --packets 1000000\n"
+    "      A million packets.\n",
+    opts_agg_verify, sizeof opts_agg_verify / sizeof *opts_agg_verify, 0, 0, verb_agg_verify},
     {"net", "how this node stands in the network", "plexus net [options]",
     "plexus net: how this node stands in the network\n"
     "\n"
@@ -2659,7 +2919,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 53;
+const unsigned cli_verb_count = 57;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -2682,6 +2942,7 @@ const struct cli_topic cli_topics[] = {
     "variable is 1, true, yes or on. The command line wins over the environment,\n"
     "which wins over the files (plexus help settings).\n"
     "\n"
+    "  PLEXUS_AGG_ADDRESS         --address IPV4\n"
     "  PLEXUS_ALL                 --all\n"
     "  PLEXUS_ALLOW               --allow PEER\n"
     "  PLEXUS_ANNOUNCE            --announce MULTIADDR\n"
@@ -2696,6 +2957,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_BYTES               --bytes N\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
+    "  PLEXUS_AGG_CHUNKS          --chunks N\n"
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
     "  PLEXUS_CORRUPT             --corrupt PCT\n"
@@ -2715,16 +2977,21 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DRAFT_MAX           --draft-max N\n"
     "  PLEXUS_DUP                 --dup PCT\n"
     "  PLEXUS_FILE                --file FILE\n"
+    "  PLEXUS_AGG_FOREGROUND      --foreground\n"
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_GRADIENT_FORMAT     --format i16|i8|i4\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
     "  PLEXUS_GEN_TOKENS          --gen-tokens G\n"
+    "  PLEXUS_AGG_GENERIC         --generic\n"
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
+    "  PLEXUS_AGG_GROUP           --group IPV4\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
-    "  PLEXUS_HIDDEN              --hidden f32|f16|q8\n"
+    "  PLEXUS_HIDDEN              --hidden auto|f32|f16|q8\n"
     "  PLEXUS_IDLE                --idle N\n"
     "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
+    "  PLEXUS_AGG_INTERVAL        --interval SECONDS\n"
+    "  PLEXUS_AGG_JOB             --job N\n"
     "  PLEXUS_JSON                --json\n"
     "  PLEXUS_JSON_LINES          --json-lines\n"
     "  PLEXUS_KEY                 --key FILE\n"
@@ -2751,6 +3018,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NOW                 --now\n"
     "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_AGG_PACKETS         --packets N\n"
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
@@ -2759,6 +3027,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PYTHON              --peer PYTHON\n"
     "  PLEXUS_PIN                 --pin\n"
     "  PLEXUS_PORT                --port N\n"
+    "  PLEXUS_AGG_PORT            --port PORT\n"
     "  PLEXUS_PORTMAP             --portmap\n"
     "  PLEXUS_PRESENCE_PENALTY    --presence-penalty X\n"
     "  PLEXUS_PRIVATE             --private\n"
@@ -2774,6 +3043,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
     "  PLEXUS_SECONDS             --seconds S\n"
+    "  PLEXUS_AGG_SECRET          --secret HEX\n"
     "  PLEXUS_SECURITY            --security LIST\n"
     "  PLEXUS_KEY_SEED            --seed HEX64\n"
     "  PLEXUS_SEED                --seed S\n"
@@ -2782,9 +3052,11 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SHA256              --sha256\n"
     "  PLEXUS_SHAPE               --shape NAME\n"
     "  PLEXUS_BYTES_LIST          --size BYTES\n"
+    "  PLEXUS_AGG_SLOTS           --slots N\n"
     "  PLEXUS_SLOW_MS             --slow-ms MS\n"
     "  PLEXUS_SPIN_US             --spin-us US\n"
     "  PLEXUS_STAGES              --stages N\n"
+    "  PLEXUS_AGG_STEERED         --steered\n"
     "  PLEXUS_STOP                --stop TEXT\n"
     "  PLEXUS_STORE_QUOTA         --store-quota BYTES\n"
     "  PLEXUS_STORIES             --stories N\n"
@@ -2802,6 +3074,8 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TYPES               --types LIST\n"
     "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"
     "  PLEXUS_PACKET_VALUES       --values N\n"
+    "  PLEXUS_WATCH               --watch\n"
+    "  PLEXUS_AGG_WORKER          --worker IPV4\n"
     "\n"
     "Also:\n"
     "  PLEXUS_HOME                every file of plexus under one directory\n"
@@ -2838,6 +3112,19 @@ const struct cli_topic cli_topics[] = {
     "      the likeliest next tokens\n"
     "\n"
     "plexus help eval perplexity tells more.\n"},
+    {"agg",
+    "plexus agg: gradients added in the kernel: attach, detach, stat, verify\n"
+    "\n"
+    "  plexus agg attach [options] IFACE\n"
+    "      add gradients in the kernel, where they arrive\n"
+    "  plexus agg detach [options]\n"
+    "      take the aggregator out of the kernel\n"
+    "  plexus agg stat [options]\n"
+    "      what the aggregator in the kernel counts\n"
+    "  plexus agg verify [options]\n"
+    "      the aggregator in the kernel beside the one in user space\n"
+    "\n"
+    "plexus help agg attach tells more.\n"},
     {"bench",
     "plexus bench: speed, beside other programs: http, infer, p2p\n"
     "\n"
@@ -2930,6 +3217,7 @@ const struct cli_topic cli_topics[] = {
     "  stop        end the running node\n"
     "  leave       forget the private swarm of this home\n"
     "  ping        round trip time to a peer\n"
+    "  agg         gradients added in the kernel: attach, detach, stat, verify\n"
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"
     "  swarm       connections of the running node: connect, disconnect\n"
@@ -2946,4 +3234,4 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help VERB tells more; plexus demo shows what it can do.\n"},
 };
-const unsigned cli_topic_count = 10;
+const unsigned cli_topic_count = 11;

@@ -78,6 +78,7 @@ enum {
     OPT_DRAFT,
     OPT_DRAFT_MAX,
     OPT_DRAFT_BLOCKS,
+    OPT_WATCH,
     OPT_HIDDEN,
     OPT_KV_TYPE,
     OPT_CPU,
@@ -127,6 +128,19 @@ enum {
     OPT_LOOKUPS,
     OPT_SYBILS,
     OPT_STORIES,
+    OPT_AGG_GENERIC,
+    OPT_AGG_ADDRESS,
+    OPT_AGG_PORT,
+    OPT_AGG_JOB,
+    OPT_AGG_WORKER,
+    OPT_AGG_SECRET,
+    OPT_AGG_GROUP,
+    OPT_AGG_SLOTS,
+    OPT_AGG_CHUNKS,
+    OPT_AGG_STEERED,
+    OPT_AGG_FOREGROUND,
+    OPT_AGG_INTERVAL,
+    OPT_AGG_PACKETS,
     OPT_COUNT
 };
 
@@ -170,6 +184,10 @@ int verb_drain(struct cli *c);
 int verb_stop(struct cli *c);
 int verb_leave(struct cli *c);
 int verb_ping(struct cli *c);
+int verb_agg_attach(struct cli *c);
+int verb_agg_detach(struct cli *c);
+int verb_agg_stat(struct cli *c);
+int verb_agg_verify(struct cli *c);
 int verb_net(struct cli *c);
 int verb_dht_put(struct cli *c);
 int verb_dht_get(struct cli *c);

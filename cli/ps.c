@@ -1,6 +1,7 @@
 /* plexus ps, plexus plan: who computes which blocks of which model. */
 #include "node.h"
 
+#include <poll.h>
 #include <string.h>
 
 static long long number(json_t *row, const char *name)
@@ -14,7 +15,7 @@ static const char *word(json_t *row, const char *name)
     return s ? s : "-";
 }
 
-enum { BAR = 24 };
+enum { BAR = 24, WATCH_MS = 1000 };
 
 /* The blocks of a stage within its model, as a strip. */
 static void print_bar(json_t *row)
@@ -48,8 +49,9 @@ static void print_stage(json_t *row)
         snprintf(rtt, sizeof rtt, "%.2f ms", json_number_value(ms));
     fputs("  ", stdout);
     print_bar(row);
-    printf("  %-7s ..%-9s %-9s %-8s %10s %8.1f %10s\n", blocks, tail(word(row, "peer")),
-           word(row, "state"), sessions, memory, json_number_value(json_object_get(row, "tps")),
+    printf("  %-7s ..%-9s %-9s %-8s %-6s %10s %8.1f %10s\n", blocks, tail(word(row, "peer")),
+           word(row, "state"), sessions, word(row, "hidden"), memory,
+           json_number_value(json_object_get(row, "tps")),
            json_is_true(json_object_get(row, "self")) ? "here" : rtt);
 }
 
@@ -80,23 +82,16 @@ static void print_model(json_t *rows, const char *model)
     } while (next >= 0);
 }
 
-int verb_ps(struct cli *c)
+static void print_stages(const struct cli *c, json_t *reply)
 {
-    static const char *const fields[] = {"stages", "peers", NULL};
-    int rc;
     size_t i, k;
-    json_t *reply = node_ask(c, "ps", json_object(), &rc), *row;
-    if (!reply)
-        return rc;
-    if (opt_on(c, OPT_JSON))
-        return node_print(c, reply, fields);
-    json_t *rows = json_object_get(reply, "stages");
+    json_t *rows = json_object_get(reply, "stages"), *row;
     if (!json_array_size(rows))
         note(c,
              "no part of a model is served by this node and its peers: plexus run MODEL --swarm");
     else
-        printf("%s  %-8s  %-7s %-11s %-9s %-8s %10s %8s %10s%s\n", ink(1), "", "BLOCKS", "PEER",
-               "STATE", "SESSIONS", "MEMORY", "TOK/S", "RTT", ink(0));
+        printf("%s  %-8s  %-7s %-11s %-9s %-8s %-6s %10s %8s %10s%s\n", ink(1), "", "BLOCKS",
+               "PEER", "STATE", "SESSIONS", "HIDDEN", "MEMORY", "TOK/S", "RTT", ink(0));
     json_array_foreach(rows, i, row)
     {
         for (k = 0; k < i; k++)
@@ -105,8 +100,39 @@ int verb_ps(struct cli *c)
         if (k == i)
             print_model(rows, word(row, "model"));
     }
+}
+
+/* One look; takes the reply. */
+static int show(const struct cli *c, json_t *reply)
+{
+    static const char *const fields[] = {"stages", "peers", NULL};
+    if (opt_on(c, OPT_JSON))
+        return node_print(c, reply, fields);
+    if (opt_on(c, OPT_JSON_LINES)) {
+        line_print(json_pack("{s:s, s:O, s:O}", "event", "ps", "stages",
+                             json_object_get(reply, "stages"), "peers",
+                             json_object_get(reply, "peers")));
+    } else {
+        if (opt_on(c, OPT_WATCH) && term_out())
+            fputs("\033[H\033[J", stdout);
+        print_stages(c, reply);
+    }
+    fflush(stdout);
     json_decref(reply);
     return 0;
+}
+
+int verb_ps(struct cli *c)
+{
+    int rc = 0, watch = opt_on(c, OPT_WATCH);
+    if (watch && opt_on(c, OPT_JSON))
+        return usage("plexus ps --watch --json-lines", "--json is one document");
+    interrupt_poll(watch);
+    do {
+        json_t *reply = node_ask(c, "ps", json_object(), &rc);
+        rc = reply ? show(c, reply) : rc;
+    } while (watch && rc == 0 && !ferror(stdout) && poll(NULL, 0, WATCH_MS) == 0 && !interrupted());
+    return rc;
 }
 
 static double real_of(json_t *o, const char *name)
@@ -149,6 +175,11 @@ static void print_plan(json_t *reply)
     printf("one token takes %.3f ms, of which %.3f ms on the way%s\n", real_of(times, "token_ms"),
            real_of(times, "hops_ms"),
            json_is_true(json_object_get(times, "reused")) ? "; all slices are loaded" : "");
+    json_t *hidden = json_object_get(reply, "hidden");
+    printf("hidden states travel in %s: %s", word(hidden, "codec"), word(hidden, "why"));
+    if (real_of(hidden, "loss_rms") > 0)
+        printf(" (error about %.3f %%)", 100 * real_of(hidden, "loss_rms"));
+    printf("; links are taken for %.0f %% of a token\n", 100 * real_of(hidden, "share"));
     if (slowest > 0)
         printf("the slowest stage allows %.1f tokens a second to all sessions together\n",
                1e3 / slowest);
@@ -156,11 +187,12 @@ static void print_plan(json_t *reply)
 
 int verb_plan(struct cli *c)
 {
-    static const char *const fields[] = {"stages", "peers", "times", NULL};
+    static const char *const fields[] = {"stages", "peers", "times", "hidden", NULL};
     int rc;
     json_t *in = json_object();
     json_object_set_new(in, "model", json_text(c->arg[0]));
     json_object_set_new(in, "stages", json_u64(opt_uint(c, OPT_STAGES)));
+    json_object_set_new(in, "hidden", json_text(opt_text(c, OPT_HIDDEN)));
     json_t *reply = node_ask(c, "plan", in, &rc);
     if (!reply)
         return rc;

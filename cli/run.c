@@ -60,7 +60,7 @@ static int encode(struct session *s, const struct text *prompt, struct ids *ids)
 
 static void add_counts(const struct session *s, json_t *doc)
 {
-    const char *hidden = s->swarm ? opt_text(s->c, OPT_HIDDEN) : NULL;
+    const char *hidden = s->swarm ? swarm_hidden(s) : NULL;
     struct swarm_counts n = {0};
     if (s->swarm)
         n = swarm_counts(s);
@@ -81,8 +81,8 @@ static void note_counts(const struct session *s, const struct generation *g)
         note(s->c, "%.1f tokens a trip; %lld of %lld drafted tokens came true",
              (double)g->tokens.n / (double)n.trips, (long long)n.accepted, (long long)n.drafted);
     if (n.worst > 0)
-        note(s->c, "hidden states in %s: error %.3f %% (rms), %.3f %% at worst",
-             opt_text(s->c, OPT_HIDDEN), 100 * n.rms, 100 * n.worst);
+        note(s->c, "hidden states in %s: error %.3f %% (rms), %.3f %% at worst", swarm_hidden(s),
+             100 * n.rms, 100 * n.worst);
 }
 
 static json_t *document(const struct session *s, json_t *doc, const struct ids *prompt,

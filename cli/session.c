@@ -1,4 +1,5 @@
 /* Opening a model, evaluating a prompt, and the loop that generates text. */
+#include "node.h"
 #include "session.h"
 
 #include <math.h>
@@ -6,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { CHUNK = 512, TOKEN_TEXT = 65536 };
+enum { CHUNK = 512, TOKEN_TEXT = 65536, CID_LEAST = 50 };
 
 int has_option(const struct cli *c, int id)
 {
@@ -44,16 +45,29 @@ int session_fail(struct session *s, px_err e)
     return fail(e, s->path, NULL);
 }
 
-/* No such file: perhaps a model of the store. */
-static px_err open_stored(const char *name, struct session *s, px_diag *d)
+/* No such file: perhaps a model of the store; or, when others compute, what is needed of it. */
+static px_err open_stored(const char *name, struct session *s, px_diag *d, int words)
 {
     char *root = data_path("store"), *path = NULL;
-    px_err e = root ? px_store_model_path(root, name, &path) : PX_ERR_NOT_FOUND;
+    px_err e = !root   ? PX_ERR_NOT_FOUND
+               : words ? px_store_words_path(root, name, &path)
+                       : px_store_model_path(root, name, &path);
     free(root);
     if (e == PX_ERR_OK)
-        e = px_model_open(path, &s->model, d);
+        e = words ? px_model_open_words(path, &s->model, d) : px_model_open(path, &s->model, d);
     px_node_text_free(path);
     return e == PX_ERR_OK || s->model ? e : PX_ERR_NOT_FOUND;
+}
+
+/* A model whose weights are elsewhere: its words are here, or the node fetches them. */
+static px_err open_words(struct cli *c, const char *name, struct session *s, px_diag *d, int *rc)
+{
+    size_t cid = strspn(name, "abcdefghijklmnopqrstuvwxyz234567");
+    px_err e = open_stored(name, s, d, 1);
+    if (e != PX_ERR_NOT_FOUND || cid < CID_LEAST || name[cid])
+        return e;
+    *rc = store_pull_words(c, name);
+    return *rc ? e : open_stored(name, s, d, 1);
 }
 
 int session_open(struct cli *c, const char *path, struct session *s)
@@ -62,10 +76,13 @@ int session_open(struct cli *c, const char *path, struct session *s)
     double start = now_s();
     *s = (struct session){.c = c, .path = path};
     px_err e = px_model_open(path, &s->model, &d);
+    int rc = 0;
     if (e == PX_ERR_NOT_FOUND)
-        e = open_stored(path, s, &d);
+        e = open_stored(path, s, &d, 0);
+    if (e == PX_ERR_NOT_FOUND && has_option(c, OPT_SWARM) && opt_on(c, OPT_SWARM))
+        e = open_words(c, path, s, &d, &rc);
     if (e)
-        return fail(e, path, &d);
+        return rc ? rc : fail(e, path, &d);
     s->tok = px_model_tokenizer(s->model);
     s->load_s = now_s() - start;
     return 0;

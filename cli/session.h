@@ -76,7 +76,8 @@ void swarm_end(struct session *s);
 /* Who computed what, as the node told (borrowed); and how often the chain was opened. */
 json_t *swarm_stages(const struct session *s);
 int64_t swarm_epochs(const struct session *s);
-int64_t swarm_lost(const struct session *s); /* how often a peer was lost */
+int64_t swarm_lost(const struct session *s);       /* how often a peer was lost */
+const char *swarm_hidden(const struct session *s); /* the code of hidden states; may be NULL */
 struct swarm_counts {
     int64_t trips, drafted,
         accepted;      /* passes through the stages; tokens guessed, and guessed right */

@@ -187,6 +187,16 @@ int store_push_file(const struct cli *c, const char *path, char *cid, size_t cap
     return rc;
 }
 
+int store_pull_words(const struct cli *c, const char *cid)
+{
+    int rc = 0;
+    json_t *in = model_of(cid);
+    json_object_set_new(in, "first", json_integer(0));
+    json_object_set_new(in, "last", json_integer(0)); /* no block, no end: what every part needs */
+    json_decref(follow(c, ask(c, "store-pull", in, 0, &rc), "pull", &rc));
+    return rc;
+}
+
 int verb_push(struct cli *c)
 {
     int rc;

@@ -10,7 +10,7 @@ enum { PATIENCE_MS = 60000, LOOK_MS = 200, ENDS_MAX = 16, CONTEXT_MOST = 4096 };
 
 struct swarm_answer {
     px_control *control;
-    json_t *stages;
+    json_t *stages, *hidden;
     int64_t epochs, lost;
     struct swarm_counts counts;
     int over;
@@ -115,19 +115,37 @@ int swarm_model(struct session *s)
     return rc;
 }
 
+/* How hidden states travel, as the plan says: a line when it chose that something is lost. */
+static void take_hidden(struct session *s, json_t *hidden)
+{
+    struct swarm_answer *a = s->swarm;
+    double share = 100 * json_number_value(json_object_get(hidden, "share_f32"));
+    double loss = 100 * json_number_value(json_object_get(hidden, "loss_rms"));
+    if (!a->hidden && loss > 0 && json_is_true(json_object_get(hidden, "auto")))
+        note(s->c,
+             "hidden states travel in %s (error about %.3f %%), as f32 would take the links for "
+             "%.0f %% of a token: words may differ from those of one machine; --hidden f32 keeps "
+             "them",
+             json_string_value(json_object_get(hidden, "codec")), loss, share);
+    json_decref(a->hidden);
+    a->hidden = json_incref(hidden);
+}
+
 /* One reply: 1 when it brought a token. */
 static int take(struct session *s, json_t *r, int32_t *token, int *rc)
 {
     struct swarm_answer *a = s->swarm;
     json_t *t = json_object_get(r, "token"), *ok = json_object_get(r, "ok");
     int turn = json_is_true(json_object_get(r, "turn"));
-    json_t *stages = json_object_get(r, "stages");
+    json_t *stages = json_object_get(r, "stages"), *hidden = json_object_get(r, "hidden");
+    if (json_is_object(hidden))
+        take_hidden(s, hidden);
     if (stages) {
         json_decref(a->stages);
         a->stages = json_incref(stages);
         if (!ok && !turn && opt_on(s->c, OPT_JSON_LINES))
-            line_print(json_pack("{s:s, s:O, s:O}", "event", "stages", "stages", stages, "epoch",
-                                 json_object_get(r, "epoch")));
+            line_print(json_pack("{s:s, s:O, s:O*, s:O}", "event", "stages", "stages", stages,
+                                 "hidden", hidden, "epoch", json_object_get(r, "epoch")));
     }
     if (json_object_get(r, "epoch")) {
         int64_t epoch = json_integer_value(json_object_get(r, "epoch"));
@@ -234,6 +252,7 @@ void swarm_end(struct session *s)
         return;
     px_control_close(s->swarm->control);
     json_decref(s->swarm->stages);
+    json_decref(s->swarm->hidden);
     free(s->swarm);
     s->swarm = NULL;
 }
@@ -251,6 +270,11 @@ int64_t swarm_epochs(const struct session *s)
 int64_t swarm_lost(const struct session *s)
 {
     return s->swarm->lost;
+}
+
+const char *swarm_hidden(const struct session *s)
+{
+    return json_string_value(json_object_get(s->swarm->hidden, "codec"));
 }
 
 struct swarm_counts swarm_counts(const struct session *s)

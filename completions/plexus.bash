@@ -7,13 +7,19 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
     eval)
         if [ "$COMP_CWORD" = 2 ]; then
             COMPREPLY=($(compgen -W "perplexity logits" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    agg)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "attach detach stat verify" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -100,7 +106,7 @@ _plexus()
     --draft) return ;;
     --draft-max) return ;;
     --draft-blocks) return ;;
-    --hidden) COMPREPLY=($(compgen -W "f32 f16 q8" -- "$cur")); return ;;
+    --hidden) COMPREPLY=($(compgen -W "auto f32 f16 q8" -- "$cur")); return ;;
     --kv-type) COMPREPLY=($(compgen -W "f16 f32 i8" -- "$cur")); return ;;
     --cpu) return ;;
     --chat-template) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -142,17 +148,27 @@ _plexus()
     --lookups) return ;;
     --sybils) return ;;
     --stories) return ;;
+    --address) return ;;
+    --port) return ;;
+    --job) return ;;
+    --worker) return ;;
+    --secret) return ;;
+    --group) return ;;
+    --slots) return ;;
+    --chunks) return ;;
+    --interval|-i) return ;;
+    --packets) return ;;
     esac
     case "$verb" in
     "ps")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--watch --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
     "plan")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--stages --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--stages --hidden --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
@@ -164,7 +180,7 @@ _plexus()
         fi ;;
     "chat")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --chat-template --system --swarm --stages --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "-n --max-tokens --temp --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --seed --bias --stop --ctx -t --threads --kv-type --cpu --chat-template --system --swarm --stages --hidden --draft --draft-max --draft-blocks --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
         fi ;;
@@ -322,7 +338,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -381,6 +397,30 @@ _plexus()
     "ping")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--count --timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg attach")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--generic --address --port --job --worker --secret --group --values --slots --chunks --format --steered --foreground --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg detach")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg stat")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "-i --interval --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg verify")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--packets --seed --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -460,7 +500,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

@@ -20,7 +20,7 @@ struct net_stream {
     struct net *net;
     struct pxi_queue in; /* bytes that come to this end */
     struct pxi_timer timer;
-    bool announced, end_in, end_told, reset_in, dead, starved, stalled, frozen;
+    bool announced, end_in, end_told, reset_in, dead, starved, stalled, frozen, paused;
 };
 
 struct net_conn {
@@ -116,7 +116,7 @@ static inline void net_data(struct net_stream *n)
 static inline void net_stream_fire(struct pxi_timer *t, uint64_t now)
 {
     struct net_stream *n = PXI_OF(t, struct net_stream, timer);
-    if (n->dead || n->frozen)
+    if (n->dead || n->frozen || n->paused)
         return;
     if (n->reset_in && !n->announced) {
         n->dead = true;
@@ -256,6 +256,19 @@ static inline void net_freeze(struct net *n, unsigned i)
     for (struct net_stream *s = n->streams; s; s = s->next_all)
         if (s->s.conn && s->s.conn->host == n->host[i])
             s->frozen = true;
+}
+
+/* What comes to host i and from it waits until it goes on: a process that is stopped for a while.
+ */
+static inline void net_pause(struct net *n, unsigned i, bool on)
+{
+    for (struct net_stream *s = n->streams; s; s = s->next_all) {
+        if (s->dead || s->s.conn->host != n->host[i])
+            continue;
+        s->paused = s->other->paused = on;
+        net_poke(s);
+        net_poke(s->other);
+    }
 }
 
 /* Host i goes away with all its connections. */

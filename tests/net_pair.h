@@ -67,8 +67,10 @@ static inline bool node_open(struct node *n, uint64_t seed, enum pxi_security fi
     n->up.host = n->host;
     if (n->key && (first == PXI_SECURITY_TLS || second == PXI_SECURITY_TLS))
         pxi_cert_new(n->key, &n->random, net_wall_s(), &n->cert);
+    struct pxi_shaker_options so = {
+        .cert = n->cert, .random = &n->random, .spare = n->host ? pxi_host_spare(n->host) : NULL};
     if (n->cert)
-        pxi_shaker_new(n->cert, &n->shaker);
+        pxi_shaker_new(&so, &n->shaker);
     n->up.security[0] = first;
     n->up.security[1] = second;
     n->up.shaker = n->shaker;

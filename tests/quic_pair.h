@@ -130,7 +130,8 @@ static inline struct sim_host *sim_add(struct sim *s, const struct pxi_quic_opti
         struct pxi_cert *cert;
         CHECK_EQ(pxi_cert_new(sim_keys[s->count], pxi_random_system(), sim_wall_s(), &cert),
                  PX_ERR_OK);
-        CHECK_EQ(pxi_shaker_new(cert, &sim_shakers[s->count]), PX_ERR_OK);
+        struct pxi_shaker_options so = {.cert = cert, .random = pxi_random_system()};
+        CHECK_EQ(pxi_shaker_new(&so, &sim_shakers[s->count]), PX_ERR_OK);
         pxi_cert_free(cert);
     }
     h->key = sim_keys[s->count];

@@ -104,7 +104,7 @@ static inline px_err dir_add_lie(struct dir *d, const struct pxi_store_model *of
     struct pxi_buf payload = {.max = PXI_MANIFEST_MAX}, sealed = {.max = PXI_MANIFEST_MAX};
     px_view inner, envelope = px_view_of(of->envelope, of->envelope_n);
     pxi_arena_init(&arena, 1 << 20);
-    CHECK_EQ(pxi_envelope_open(envelope, &kind, &inner, &signer), PX_ERR_OK);
+    CHECK_EQ(pxi_envelope_open(envelope, &kind, NULL, &inner, &signer), PX_ERR_OK);
     CHECK_EQ(pxi_pb_decode(&pxi_pb_manifest, inner, &arena, &m, NULL), PX_ERR_OK);
     tell(&m, (struct pxi_msg_shard *)m.shards.p);
     CHECK_EQ(pxi_pb_encode(&pxi_pb_manifest, &m, &payload), PX_ERR_OK);

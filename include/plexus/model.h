@@ -35,6 +35,9 @@ PX_API PX_NODISCARD px_err px_model_open(const char *path, px_model **out, px_di
 
 /* The same from bytes that outlive the model. */
 PX_API PX_NODISCARD px_err px_model_open_memory(px_view file, px_model **out, px_diag *diag);
+/* Only metadata and tokenizer, of a file that need not hold more (a shard of px_store_words_path).
+ * No context can be made of it. Errors as px_model_open. */
+PX_API PX_NODISCARD px_err px_model_open_words(const char *path, px_model **out, px_diag *diag);
 PX_API void px_model_close(px_model *m);
 
 PX_API const px_model_info *px_model_info_get(const px_model *m); /* borrowed */

@@ -2,6 +2,7 @@
 #ifndef PLEXUS_PLEXUS_H
 #define PLEXUS_PLEXUS_H
 
+#include "plexus/agg.h"
 #include "plexus/check.h"
 #include "plexus/err.h"
 #include "plexus/faults.h"

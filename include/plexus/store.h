@@ -33,6 +33,9 @@ PX_API PX_NODISCARD px_err px_store_do(const px_store_options *o, const char *co
  */
 PX_API PX_NODISCARD px_err px_store_model_path(const char *root, const char *model, char **path);
 
+/* The same for px_model_open_words: the shard with metadata and tokenizer must be here. */
+PX_API PX_NODISCARD px_err px_store_words_path(const char *root, const char *model, char **path);
+
 PX_END_DECLS
 
 #endif

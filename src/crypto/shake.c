@@ -24,19 +24,23 @@ static bool has_aes(void)
 #endif
 }
 
-px_err pxi_shaker_new(const struct pxi_cert *cert, struct pxi_shaker **out)
+px_err pxi_shaker_new(const struct pxi_shaker_options *o, struct pxi_shaker **out)
 {
     struct pxi_shaker *all = pxi_calloc(1, sizeof *all);
-    px_view der = pxi_cert_der(cert), key = pxi_cert_key_der(cert);
+    px_view der = pxi_cert_der(o->cert), key = pxi_cert_key_der(o->cert);
     const unsigned char *p = key.p;
     *out = NULL;
     if (!all)
         return PX_ERR_NOMEM;
+    all->random = o->random;
+    all->spare = o->spare;
     all->aes = has_aes();
     all->der.max = PXI_CERT_MAX;
     all->key = d2i_AutoPrivateKey(NULL, &p, (long)key.n);
     px_err err = all->key ? PX_ERR_OK : PX_ERR_INVALID;
-    if (!err && !pxi_buf_add(&all->der, der.p, der.n))
+    if (!err && !(all->sign = EVP_PKEY_CTX_new_from_pkey(NULL, all->key, NULL)))
+        err = PX_ERR_NOMEM;
+    if (!err && (EVP_PKEY_sign_init(all->sign) <= 0 || !pxi_buf_add(&all->der, der.p, der.n)))
         err = PX_ERR_NOMEM;
     ERR_clear_error();
     if (err) {
@@ -54,6 +58,7 @@ void pxi_shaker_free(struct pxi_shaker *all)
         return;
     for (size_t i = 0; i < PXI_LIMIT_TLS_CERTS; i++)
         pxi_cert_peer_drop(all->peers[i]);
+    EVP_PKEY_CTX_free(all->sign);
     EVP_PKEY_free(all->key);
     pxi_buf_deinit(&all->der);
     pxi_free(all);
@@ -183,12 +188,10 @@ static px_err send_certificate(struct pxi_shake *s)
 static px_err send_certificate_verify(struct pxi_shake *s)
 {
     struct pxi_maker m;
-    uint8_t content[PXI_SHAKE_SIGNED], sig[PXI_SIGNATURE_MAX];
+    uint8_t content[PXI_SHAKE_SIGNED], digest[PXI_DIGEST], sig[PXI_SIGNATURE_MAX];
     size_t n = sizeof sig, content_n = pxi_shake_signed(s, s->server, content), at;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int ok = ctx && EVP_DigestSignInit(ctx, NULL, pxi_algs()->sha256, NULL, s->all->key) > 0 &&
-             EVP_DigestSign(ctx, sig, &n, content, content_n) > 0;
-    EVP_MD_CTX_free(ctx);
+    pxi_sha256(px_view_of(content, content_n), digest);
+    int ok = EVP_PKEY_sign(s->all->sign, sig, &n, digest, sizeof digest) > 0;
     ERR_clear_error();
     if (!ok)
         return pxi_shake_fail(s, ALERT_INTERNAL_ERROR, PX_ERR_NOMEM);
@@ -248,7 +251,7 @@ static px_err send_extensions(struct pxi_shake *s)
 
 px_err pxi_shake_start(struct pxi_shake *s)
 {
-    pxi_random_fill(s->o.random, s->random, sizeof s->random);
+    pxi_random_fill(s->all->random, s->random, sizeof s->random);
     return pxi_shake_put_client_hello(s, px_view_of(NULL, 0));
 }
 

@@ -8,6 +8,7 @@
 #define PXI_CRYPTO_SHAKE_H
 
 #include "crypto/cert.h"
+#include "crypto/spare.h"
 
 /* The keys under which messages go, as RFC 9001 calls them. */
 enum pxi_shake_level { PXI_SHAKE_INITIAL, PXI_SHAKE_HANDSHAKE, PXI_SHAKE_APPLICATION };
@@ -32,14 +33,18 @@ struct pxi_shake_events {
 /* What all handshakes of a host share: its certificate, and those of peers that it has checked. It
  * and its handshakes belong to one thread. */
 struct pxi_shaker;
-/* The certificate is not needed after the call. PX_ERR_NOMEM, or PX_ERR_INVALID when it is none. */
-px_err pxi_shaker_new(const struct pxi_cert *cert, struct pxi_shaker **out);
+struct pxi_shaker_options {
+    const struct pxi_cert *cert; /* not needed after the call */
+    struct pxi_random *random;
+    struct pxi_spare *spare; /* where key shares come from; NULL: they are made when needed */
+};
+/* PX_ERR_NOMEM, or PX_ERR_INVALID when the certificate is none. */
+px_err pxi_shaker_new(const struct pxi_shaker_options *o, struct pxi_shaker **out);
 /* After all its handshakes. NULL is allowed. */
 void pxi_shaker_free(struct pxi_shaker *all);
 
 struct pxi_shake_options {
     struct pxi_shaker *all;
-    struct pxi_random *random;
     const struct pxi_shake_events *on;
     void *ctx; /* goes to the events */
     /* Application protocols, best first; they outlive it. The server takes the first of the

@@ -379,7 +379,7 @@ static px_err put_server_hello(struct pxi_shake *s, const uint8_t *pub, size_t p
     struct pxi_maker m = {.b = {.max = PXI_LIMIT_TLS_MESSAGE}};
     uint8_t random[32];
     if (pub)
-        pxi_random_fill(s->o.random, random, sizeof random);
+        pxi_random_fill(s->all->random, random, sizeof random);
     put_uint(&m, SERVER_HELLO, 1);
     size_t message = put_open(&m, 3);
     put_uint(&m, TLS_1_2, 2);

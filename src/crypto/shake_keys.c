@@ -49,47 +49,57 @@ void pxi_shake_hash(const struct pxi_shake *s, uint8_t out[PXI_DIGEST])
     pxi_sha256(px_view_of(s->transcript.p, s->transcript.n), out);
 }
 
-size_t pxi_shake_share(struct pxi_shake *s, uint8_t pub[SHARE_MAX])
+/* Numbers beyond the order of P-256 (one in 2^32) are passed. */
+static size_t share_p256(struct pxi_shake *s, uint8_t pub[SHARE_MAX])
 {
     uint8_t secret[32];
     size_t n = 0;
     EVP_PKEY_free(s->own);
     s->own = NULL;
-    /* Numbers beyond the order of P-256 (one in 2^32) are passed. */
     for (unsigned i = 0; i < 8 && !s->own; i++) {
-        pxi_random_fill(s->o.random, secret, sizeof secret);
-        s->own = s->group == GROUP_X25519
-                     ? EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret, sizeof secret)
-                     : pxi_ec_private(NID_X9_62_prime256v1, px_view_of(secret, sizeof secret));
+        pxi_random_fill(s->all->random, secret, sizeof secret);
+        s->own = pxi_ec_private(NID_X9_62_prime256v1, px_view_of(secret, sizeof secret));
     }
     OPENSSL_cleanse(secret, sizeof secret);
-    if (s->own && s->group == GROUP_X25519) {
-        n = SHARE_MAX;
-        n = EVP_PKEY_get_raw_public_key(s->own, pub, &n) == 1 ? n : 0;
-    } else if (s->own && EVP_PKEY_get_octet_string_param(s->own, OSSL_PKEY_PARAM_PUB_KEY, pub,
-                                                         SHARE_MAX, &n) != 1) {
+    if (s->own &&
+        EVP_PKEY_get_octet_string_param(s->own, OSSL_PKEY_PARAM_PUB_KEY, pub, SHARE_MAX, &n) != 1)
         n = 0;
-    }
     ERR_clear_error();
     return n;
+}
+
+size_t pxi_shake_share(struct pxi_shake *s, uint8_t pub[SHARE_MAX])
+{
+    static const uint8_t zero[PXI_X25519];
+    if (s->group != GROUP_X25519)
+        return share_p256(s, pub);
+    if (s->all->spare)
+        pxi_spare_take(s->all->spare, s->secret, pub);
+    else
+        pxi_x25519_keypair(s->all->random, s->secret, pub);
+    return memcmp(pub, zero, sizeof zero) != 0 ? PXI_X25519 : 0;
+}
+
+static int shared_p256(const struct pxi_shake *s, px_view share, uint8_t out[32])
+{
+    size_t n = 32;
+    EVP_PKEY *peer =
+        share.n == 65 && share.p[0] == 4 ? pxi_ec_public(SN_X9_62_prime256v1, share) : NULL;
+    EVP_PKEY_CTX *ctx = peer ? EVP_PKEY_CTX_new(s->own, NULL) : NULL;
+    int ok = ctx && EVP_PKEY_derive_init(ctx) > 0 && EVP_PKEY_derive_set_peer(ctx, peer) > 0 &&
+             EVP_PKEY_derive(ctx, out, &n) > 0 && n == 32;
+    EVP_PKEY_CTX_free(ctx);
+    EVP_PKEY_free(peer);
+    ERR_clear_error();
+    return ok;
 }
 
 /* Shared secret with the peer's share; 0: the share is no good. */
 static int shared(const struct pxi_shake *s, px_view share, uint8_t out[32])
 {
-    EVP_PKEY *peer = NULL;
-    size_t n = 32;
-    if (s->group == GROUP_X25519 && share.n == 32)
-        peer = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, share.p, share.n);
-    else if (s->group == GROUP_P256 && share.n == 65 && share.p[0] == 4)
-        peer = pxi_ec_public(SN_X9_62_prime256v1, share);
-    EVP_PKEY_CTX *ctx = peer ? EVP_PKEY_CTX_new(s->own, NULL) : NULL;
-    int ok = ctx && EVP_PKEY_derive_init(ctx) > 0 && EVP_PKEY_derive_set_peer(ctx, peer) > 0 &&
-             EVP_PKEY_derive(ctx, out, &n) > 0 && n == 32; /* fails when it would be zero */
-    EVP_PKEY_CTX_free(ctx);
-    EVP_PKEY_free(peer);
-    ERR_clear_error();
-    return ok;
+    if (s->group != GROUP_X25519)
+        return shared_p256(s, share, out);
+    return share.n == PXI_X25519 && pxi_x25519(s->secret, share.p, out); /* not when it is zero */
 }
 
 px_err pxi_shake_agree(struct pxi_shake *s, px_view share)
@@ -100,6 +110,7 @@ px_err pxi_shake_agree(struct pxi_shake *s, px_view share)
         return pxi_shake_fail(s, ALERT_ILLEGAL_PARAMETER, PX_ERR_PROTOCOL);
     EVP_PKEY_free(s->own);
     s->own = NULL;
+    OPENSSL_cleanse(s->secret, sizeof s->secret);
     pxi_hmac_sha256(digest_view(s->all->early), digest_view(secret), next);
     pxi_shake_hash(s, hash);
     expand(next, "c hs traffic", hash, s->client);

@@ -4,6 +4,7 @@
 
 #include "base/cursor.h"
 #include "base/limits.h"
+#include "crypto/aead.h"
 #include "crypto/shake.h"
 
 #include <openssl/evp.h>
@@ -36,8 +37,11 @@ enum pxi_shake_alerts {
 enum pxi_shake_wait { WAIT_HELLO, WAIT_EE, WAIT_CR, WAIT_CERT, WAIT_CV, WAIT_FIN, WAIT_NONE };
 
 struct pxi_shaker {
+    struct pxi_random *random;
+    struct pxi_spare *spare;
     bool aes; /* the processor has it */
     EVP_PKEY *key;
+    EVP_PKEY_CTX *sign; /* with the key */
     struct pxi_buf der;
     uint8_t early[PXI_DIGEST];                        /* the key schedule up to the shared secret */
     struct pxi_cert_peer *peers[PXI_LIMIT_TLS_CERTS]; /* by the digest's first bytes */
@@ -52,7 +56,8 @@ struct pxi_shake {
     uint8_t session_n; /* a server echoes the client's */
     uint8_t session[SESSION_MAX];
     uint16_t suite, group;
-    EVP_PKEY *own;                                         /* our key share */
+    uint8_t secret[PXI_X25519];                            /* of our key share, X25519 */
+    EVP_PKEY *own;                                         /* or P-256 */
     struct pxi_buf in;                                     /* a message that is not whole yet */
     struct pxi_buf transcript;                             /* of both sides */
     uint8_t random[32];                                    /* of the client's hello */

@@ -18,26 +18,21 @@ void pxi_tag_key_init(struct pxi_tag_key *k, const uint8_t secret[PXI_TAG_SECRET
             words[part][i] = pxi_tag_sip(from, (const uint8_t *)&n, 1);
 }
 
-uint64_t pxi_tag(const struct pxi_tag_key *k, const uint8_t *packet, size_t n)
+uint64_t pxi_tag(const struct pxi_tag_key *k, pxi_tag_nh *nh, const uint8_t *packet, size_t n)
 {
     struct pxi_tag_sum s = {0, 0};
-    const uint8_t *p = packet + PX_GRADIENT_HEAD;
-    size_t words = (n - PX_GRADIENT_HEAD) / 8, i = 0;
-    words = words < PXI_TAG_WORDS ? words : PXI_TAG_WORDS;
-    for (; i + PXI_TAG_BLOCK <= words; i += PXI_TAG_BLOCK)
-        pxi_tag_block(&s, k->nh + i, p + 8 * i);
-    for (; i < words; i++)
-        pxi_tag_word(&s, k->nh + i, p + 8 * i);
+    size_t words = (n - PX_GRADIENT_HEAD) / 8;
+    nh(&s, k->nh, packet + PX_GRADIENT_HEAD, words < PXI_TAG_WORDS ? words : PXI_TAG_WORDS);
     return pxi_tag_finish(k, packet, s);
 }
 
-void pxi_tag_put(const struct pxi_tag_key *k, uint8_t *packet, size_t n)
+void pxi_tag_put(const struct pxi_tag_key *k, pxi_tag_nh *nh, uint8_t *packet, size_t n)
 {
-    uint64_t tag = pxi_tag(k, packet, n);
+    uint64_t tag = pxi_tag(k, nh, packet, n);
     memcpy(packet + PXI_TAG_AT, &tag, sizeof tag);
 }
 
-bool pxi_tag_right(const struct pxi_tag_key *k, const uint8_t *packet, size_t n)
+bool pxi_tag_right(const struct pxi_tag_key *k, pxi_tag_nh *nh, const uint8_t *packet, size_t n)
 {
-    return pxi_tag_load(packet + PXI_TAG_AT) == pxi_tag(k, packet, n);
+    return pxi_tag_load(packet + PXI_TAG_AT) == pxi_tag(k, nh, packet, n);
 }

@@ -19,7 +19,6 @@ enum {
 
 struct pxi_tls_options {
     struct pxi_shaker *shaker; /* our certificate; must outlive the handshake */
-    struct pxi_random *random; /* likewise */
     bool server;
     /* Application protocols, best first; must outlive the handshake. The server takes the first of
      * the client's that it has. At most 255 bytes each, PXI_LIMIT_TLS_ALPN of them. */

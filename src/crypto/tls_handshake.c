@@ -90,7 +90,6 @@ static const struct pxi_shake_events events = {.send = on_send, .keys = on_keys,
 static int start(struct pxi_tls *t, const struct pxi_tls_options *o)
 {
     struct pxi_shake_options so = {.all = o->shaker,
-                                   .random = o->random,
                                    .on = &events,
                                    .ctx = t,
                                    .alpn = o->alpn,

@@ -434,6 +434,12 @@ static px_err write_order(struct pxi_chain *c, const struct pxi_chain_hop *hops,
     return pxi_pb_encode(&pxi_pb_stage_open, &m, &c->order);
 }
 
+void pxi_chain_code(struct pxi_chain *c, uint8_t dtype)
+{
+    if (!c->epoch)
+        c->dtype = dtype;
+}
+
 px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, unsigned count)
 {
     static const struct pxi_hop_events events = {on_opened, on_message, on_writable, on_lost};

@@ -51,6 +51,10 @@ struct pxi_chain *pxi_chain_new(struct pxi_stages *s, const struct pxi_chain_opt
 /* Ends the session; stages free what they hold. NULL is allowed. */
 void pxi_chain_free(struct pxi_chain *c);
 
+/* How hidden states travel, when that is known later than the session; before the first
+ * pxi_chain_route only. */
+void pxi_chain_code(struct pxi_chain *c, uint8_t dtype);
+
 /* Open the chain through these hops, or anew through others. PX_ERR_INVALID, PX_ERR_NOMEM,
  * PX_ERR_LIMIT. There must be tokens. */
 px_err pxi_chain_route(struct pxi_chain *c, const struct pxi_chain_hop *hops, unsigned count);

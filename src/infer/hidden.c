@@ -144,6 +144,11 @@ void pxi_hidden_measure(struct pxi_hidden_loss *l, uint8_t dtype, const float *i
         l->worst = worst / most;
 }
 
+float pxi_hidden_expected(uint8_t dtype)
+{
+    return dtype == PXI_STAGE_F16 ? 0.00021f : dtype == PXI_STAGE_Q8 ? 0.0060f : 0;
+}
+
 float pxi_hidden_rms(const struct pxi_hidden_loss *l)
 {
     return l->value2 > 0 ? (float)sqrt(l->error2 / l->value2) : 0;

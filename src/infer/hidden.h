@@ -32,6 +32,9 @@ void pxi_hidden_measure(struct pxi_hidden_loss *l, uint8_t dtype, const float *i
 /* The root of the mean square of the errors, of that of the values. */
 float pxi_hidden_rms(const struct pxi_hidden_loss *l);
 
+/* The same as it was measured with models of language: what a plan expects of a code. */
+float pxi_hidden_expected(uint8_t dtype);
+
 /* "f32", "f16", "q8"; 0 for any other name. */
 uint8_t pxi_hidden_named(const char *name);
 const char *pxi_hidden_name(uint8_t dtype);

@@ -47,6 +47,8 @@ static enum pxi_wire_verdict begin(void *ctx, const struct pxi_stage_head *m, vo
 static bool message(void *ctx, const struct pxi_stage_head *m, px_view payload)
 {
     struct pxi_hop *h = ctx;
+    if (m->kind == PXI_STAGE_PONG)
+        pxi_pulse_answered(&h->pulse, timers(h)->now_ns);
     if (m->kind == PXI_STAGE_PING || m->kind == PXI_STAGE_PONG)
         return true;
     h->on->message(h, m, payload);
@@ -98,20 +100,19 @@ static void probe(struct pxi_timer *t, uint64_t now_ns)
 {
     struct pxi_hop *h = PXI_OF(t, struct pxi_hop, probe);
     struct pxi_stage_head ping = {.kind = PXI_STAGE_PING, .session = h->session};
-    const uint64_t pause = (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS;
+    bool ask;
     if (!h->up) {
         lose(h, PX_ERR_TIMEOUT);
         return;
     }
     if (pxi_peer_equal(&h->peer, pxi_host_self(h->host)))
         return; /* who is silent himself cannot tell */
-    uint64_t silence = now_ns - pxi_min(heard_ns(h), now_ns);
-    if (silence >= (uint64_t)PXI_LIMIT_STAGE_SILENCE_MS * PXI_MS ||
-        (silence >= pause && !pxi_wire_send(&h->out, &ping, px_view_of(NULL, 0)))) {
+    uint64_t wait_ns = pxi_pulse_look(&h->pulse, heard_ns(h), now_ns, &ask);
+    if (!wait_ns || (ask && !pxi_wire_send(&h->out, &ping, px_view_of(NULL, 0)))) {
         lose(h, PX_ERR_TIMEOUT);
         return;
     }
-    pxi_timer_after(timers(h), t, silence < pause ? pause - silence : pause);
+    pxi_timer_after(timers(h), t, wait_ns);
 }
 
 /* ------------------------------------------------------------------------ opening */
@@ -121,6 +122,7 @@ static void opened(struct pxi_hop *h)
     h->up = true;
     h->out.stream = h->stream;
     h->heard_ns = timers(h)->now_ns;
+    pxi_pulse_begin(&h->pulse, h->heard_ns);
     if (h->stream->conn->ops && h->stream->conn->ops->prompt)
         h->stream->conn->ops->prompt(h->stream->conn);
     pxi_timer_after(timers(h), &h->probe, (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS);

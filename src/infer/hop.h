@@ -6,6 +6,7 @@
 #ifndef PXI_INFER_HOP_H
 #define PXI_INFER_HOP_H
 
+#include "infer/pulse.h"
 #include "infer/wire.h"
 #include "net/host.h"
 
@@ -38,6 +39,7 @@ struct pxi_hop {
     struct pxi_wire_in in;
     struct pxi_wire_out out;
     struct pxi_timer probe; /* also runs while the stream is being opened */
+    struct pxi_pulse pulse;
     uint64_t session, heard_ns;
     bool up, opening;
 };

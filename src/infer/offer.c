@@ -7,7 +7,9 @@
 
 static const char PROTOCOL[] = "/plexus/offer/1";
 
-enum { PROBE_MS = 300 }; /* what came until then is enough to tell */
+/* What came until then is enough to tell; a reply that is later may have waited to be read, and the
+ * bytes behind it with it. */
+enum { PROBE_MS = 300, LATE_MS = 100 };
 
 #define FIELD(s, member, num, k, ...)                                                              \
     {                                                                                              \
@@ -40,8 +42,9 @@ static const struct pxi_pb_field stage_fields[] = {
     FIELD(pxi_msg_offer_stage, tokens, 9, UINT, .max = 0),
     FIELD(pxi_msg_offer_stage, compute_us, 10, UINT, .max = 0),
     FIELD(pxi_msg_offer_stage, tps_milli, 11, UINT, .max = 0),
+    FIELD(pxi_msg_offer_stage, hidden, 12, UINT, .max = 0),
 };
-static const struct pxi_pb_message stage_table = {"stage", stage_fields, 11,
+static const struct pxi_pb_message stage_table = {"stage", stage_fields, 12,
                                                   sizeof(struct pxi_msg_offer_stage)};
 
 static const struct pxi_pb_field reply_fields[] = {
@@ -57,8 +60,9 @@ static const struct pxi_pb_field reply_fields[] = {
           .sub = &pxi_pb_served),
     FIELD(pxi_msg_offer_reply, links, 9, MESSAGE, .repeated = true, .max = PXI_LINKS_MAX,
           .sub = &pxi_pb_link),
+    FIELD(pxi_msg_offer_reply, held, 10, BYTES, .max = PXI_HELD_BYTES),
 };
-const struct pxi_pb_message pxi_pb_offer_reply = {"offer_reply", reply_fields, 9,
+const struct pxi_pb_message pxi_pb_offer_reply = {"offer_reply", reply_fields, 10,
                                                   sizeof(struct pxi_msg_offer_reply)};
 
 struct pxi_offers {
@@ -223,6 +227,7 @@ static void over(struct pxi_asking *a, px_err err)
     bool replied = a->since_ns != 0;
     a->link_rate =
         replied && took_ns && a->came ? (uint64_t)((double)a->came * 1e9 / (double)took_ns) : 0;
+    a->timed = replied && (took_ns >= PXI_MS || a->since_ns - a->sent_ns < LATE_MS * PXI_MS);
     a->in = (struct pxi_buf){0};
     pxi_arena_init(&arena, 4 * (size_t)PXI_LIMIT_OFFER_BYTES);
     if (replied)
@@ -301,6 +306,8 @@ void pxi_offer_ask(struct pxi_offers *o, struct pxi_asking *a, const struct pxi_
     a->busy = true;
     a->probe = m->kind == PXI_OFFER_QUERY ? pxi_min(m->probe, PXI_LIMIT_OFFER_PROBE_BYTES) : 0;
     a->came = a->first = a->since_ns = 0;
+    a->sent_ns = pxi_host_timers(o->host)->now_ns;
+    a->timed = false;
     a->timer.fire = late;
     a->out = (struct pxi_buf){.max = (size_t)PXI_LIMIT_OFFER_BYTES + 8};
     bool ok = pxi_pb_encode_framed(&pxi_pb_offer, m, &a->out) == PX_ERR_OK;

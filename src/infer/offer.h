@@ -7,7 +7,7 @@
 #ifndef PXI_INFER_OFFER_H
 #define PXI_INFER_OFFER_H
 
-#include "infer/capability.h"
+#include "infer/candidate.h"
 #include "net/host.h"
 
 enum pxi_offer_kind { PXI_OFFER_QUERY, PXI_OFFER_LOAD, PXI_OFFER_STATUS };
@@ -29,6 +29,7 @@ struct pxi_msg_offer_stage {
     uint64_t tokens;     /* evaluated so far */
     uint64_t compute_us; /* that took */
     uint64_t tps_milli;  /* thousandths of tokens a second, lately */
+    uint64_t hidden; /* dtype of its sessions' hidden states: the one that loses most; 0: none */
 };
 struct pxi_msg_offer_reply {
     uint64_t err;    /* 0, or the px_err without its sign */
@@ -39,6 +40,7 @@ struct pxi_msg_offer_reply {
     uint64_t draining;
     struct pxi_pb_list stages;        /* struct pxi_msg_offer_stage, of STATUS */
     struct pxi_pb_list served, links; /* struct pxi_msg_served of that model, pxi_msg_link */
+    px_view held;                     /* of QUERY: its shards on the disk (struct pxi_held) */
 };
 extern const struct pxi_pb_message pxi_pb_offer, pxi_pb_offer_reply;
 
@@ -69,8 +71,9 @@ struct pxi_asking {
     struct pxi_buf in, out;
     bool busy;
     uint64_t probe, first, came; /* bytes asked for behind the reply; with it, after it */
-    uint64_t since_ns;           /* when the reply came; 0: it has not */
+    uint64_t sent_ns, since_ns;  /* when it was asked, when the reply came; 0: it has not */
     uint64_t link_rate; /* bytes a second, when `done` is told; 0: too fast to tell, or unknown */
+    bool timed;         /* the bytes were timed: not so when all came late, at once */
     void (*done)(struct pxi_asking *a, px_err err, const struct pxi_msg_offer_reply *r);
 };
 void pxi_offer_ask(struct pxi_offers *o, struct pxi_asking *a, const struct pxi_peer *p,

@@ -46,20 +46,21 @@ static double wire(const struct search *s, unsigned from, unsigned to)
     return s->ways && s->ways->wire_s ? s->ways->wire_s[from * (s->count + 1) + to] : 0;
 }
 
-/* From the client through all of them and back; *wires: the link that is taken longest. */
-static double hops(const struct search *s, const struct chain *c, double *wires)
+/* From the client through all of them and back: into hops_s, wires_s, and slowest_s the link that
+ * is taken longest. */
+static struct pxi_plan_times hops(const struct search *s, const struct chain *c)
 {
+    struct pxi_plan_times t = {.stages = c->n};
     unsigned before = s->count;
-    double sum = 0;
-    *wires = 0;
     for (unsigned i = 0; i <= c->n; i++) {
         unsigned to = i < c->n ? c->order[i] : s->count;
         double w = wire(s, before, to);
-        sum += way(s, before, to);
-        *wires = w > *wires ? w : *wires;
+        t.hops_s += way(s, before, to);
+        t.wires_s += w;
+        t.slowest_s = w > t.slowest_s ? w : t.slowest_s;
         before = to;
     }
-    return sum;
+    return t;
 }
 
 static double stage_s(const struct search *s, const struct chain *c, unsigned i, uint32_t take)
@@ -70,8 +71,7 @@ static double stage_s(const struct search *s, const struct chain *c, unsigned i,
 
 static struct pxi_plan_times price(const struct search *s, const struct chain *c)
 {
-    struct pxi_plan_times t = {.stages = c->n};
-    t.hops_s = hops(s, c, &t.slowest_s);
+    struct pxi_plan_times t = hops(s, c);
     t.token_s = t.hops_s;
     for (unsigned i = 0; i < c->n; i++) {
         double x = stage_s(s, c, i, c->take[i]);
@@ -134,10 +134,10 @@ static double cut(const struct search *s, struct chain *c)
 {
     uint32_t rooms[PEERS], best[PEERS], flights = s->m->flights ? s->m->flights : FLIGHTS;
     unsigned fast[PEERS];
-    double least = NEVER, wires;
+    double least = NEVER;
     if (!prepare(s, c, rooms, fast))
         return NEVER;
-    double floor = hops(s, c, &wires) + s->m->blocks * s->block_s[c->order[fast[0]]];
+    double floor = hops(s, c).hops_s + s->m->blocks * s->block_s[c->order[fast[0]]];
     for (unsigned i = 0; i < c->n; i++)
         for (uint32_t k = 1; k <= rooms[i] && k <= s->m->blocks + 1 - c->n; k++) {
             double most = stage_s(s, c, i, k);
@@ -216,7 +216,7 @@ static bool holds(const struct chain *c, unsigned peer)
 }
 
 /* One better neighbour of the best chain: a peer at another place, one more, or one less. */
-static bool improve(struct search *s, unsigned least)
+static bool improve(struct search *s, unsigned least, unsigned most)
 {
     struct chain from, c;
     from = (struct chain){0};
@@ -229,7 +229,7 @@ static bool improve(struct search *s, unsigned least)
             if (k != i && consider(s, &c))
                 return true;
         }
-    for (unsigned p = 0; p < s->count && from.n < PEERS && s->tries < TRIES; p++)
+    for (unsigned p = 0; p < s->count && from.n < most && s->tries < TRIES; p++)
         for (unsigned i = 0; i <= from.n && !holds(&from, p); i++) {
             c = from;
             put_in(&c, i, p);
@@ -255,7 +255,7 @@ static void some_orders(struct search *s, unsigned least, unsigned most)
             c.order[i] = i;
         consider(s, &c);
     }
-    while (s->best < NEVER && s->tries < TRIES && improve(s, least))
+    while (s->best < NEVER && s->tries < TRIES && improve(s, least, most))
         ;
 }
 
@@ -373,6 +373,7 @@ px_err pxi_plan(const struct pxi_plan_model *m, struct pxi_plan_peer *peers, uns
     for (unsigned i = 0; i < count; i++)
         able += peers[i].memory && peers[i].memory >= m->block_memory;
     unsigned most = (unsigned)pxi_min(count, m->blocks);
+    most = m->stages_max ? (unsigned)pxi_min(most, m->stages_max) : most;
     unsigned least = (unsigned)pxi_max(pxi_min(pxi_min(m->stages_min, most), able), 1);
     /* With fewer stages, when the ends of the model do not fit into as many. */
     for (; least && s.best >= NEVER; least--) {

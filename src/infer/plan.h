@@ -47,6 +47,7 @@ struct pxi_plan_model {
     uint64_t embed_memory; /* more, of the first stage; few of them are read */
     uint64_t output_bytes; /* more, of the last stage, all of them read */
     uint32_t stages_min;   /* at least so many stages, when as many peers have room */
+    uint32_t stages_max;   /* at most so many; 0: any number */
     uint32_t flights;      /* 0: 8 */
 };
 
@@ -60,6 +61,7 @@ struct pxi_plan_times {
     uint32_t stages;
     double token_s;   /* one token: compute, and all hops */
     double hops_s;    /* of this, on the way */
+    double wires_s;   /* of that, while hidden states take the links */
     double slowest_s; /* slowest stage or link: it bounds the tokens a second of all sessions */
     double cost_s;    /* what was made small */
 };

@@ -273,6 +273,21 @@ static bool message(void *ctx, const struct pxi_stage_head *h, px_view payload)
     }
 }
 
+/* The same while rows come and come over a slow link: the probes are behind them. */
+static void tell_coming(struct pxi_run *r)
+{
+    struct pxi_stage_head pong = {.kind = PXI_STAGE_PONG, .session = r->id, .epoch = r->epoch};
+    const uint64_t pause = (uint64_t)PXI_LIMIT_STAGE_PROBE_MS * PXI_MS;
+    uint64_t now_ns = timers(r)->now_ns;
+    if (now_ns - r->came_ns > pause)
+        r->told_ns = now_ns; /* they begin to */
+    r->came_ns = now_ns;
+    if (!r->coming || now_ns - r->told_ns < pause)
+        return;
+    r->told_ns = now_ns;
+    pxi_wire_send(&r->up_out, &pong, px_view_of(NULL, 0));
+}
+
 static size_t on_data(struct pxi_stream *s, px_view bytes)
 {
     static const struct pxi_wire_events events = {begin, message};
@@ -286,6 +301,7 @@ static size_t on_data(struct pxi_stream *s, px_view bytes)
         pxi_run_end(r);
         return bytes.n;
     }
+    tell_coming(r);
     pxi_run_land(r);
     return took;
 }

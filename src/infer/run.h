@@ -39,15 +39,16 @@ struct pxi_run {
     struct pxi_wire_in up_in;
     struct pxi_wire_out up_out;
     struct pxi_timer orphan;
-    struct pxi_rows *coming; /* the message that is being read */
-    struct pxi_rows *spare;  /* where the next one is decrypted to; may be NULL */
-    struct pxi_rows *idle;   /* for after that */
-    struct pxi_list waiting; /* struct pxi_rows */
-    uint32_t n_in;           /* positions received */
-    uint32_t firm;           /* the first of them that are no drafts: they stay */
-    uint32_t cut;            /* what the worker used and is to be forgotten begins here */
-    bool held;               /* the stream waits until rows were evaluated */
-    struct pxi_timer alive;  /* while it does, so do the probes behind: the predecessor is told */
+    struct pxi_rows *coming;   /* the message that is being read */
+    struct pxi_rows *spare;    /* where the next one is decrypted to; may be NULL */
+    struct pxi_rows *idle;     /* for after that */
+    struct pxi_list waiting;   /* struct pxi_rows */
+    uint32_t n_in;             /* positions received */
+    uint32_t firm;             /* the first of them that are no drafts: they stay */
+    uint32_t cut;              /* what the worker used and is to be forgotten begins here */
+    bool held;                 /* the stream waits until rows were evaluated */
+    struct pxi_timer alive;    /* while it does, so do the probes behind: the predecessor is told */
+    uint64_t came_ns, told_ns; /* when bytes came last; and it was told because they come */
 
     uint32_t *words;   /* [positions] of the context: tokens with their want bit */
     uint32_t *chosen;  /* [positions + 1]: tokens that the last stage sampled, by index */

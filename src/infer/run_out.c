@@ -33,8 +33,8 @@ void pxi_run_loss(struct pxi_run *r)
     float rms = pxi_hidden_rms(&r->loss);
     struct pxi_stage_head h = {
         .kind = PXI_STAGE_LOSS, .session = r->id, .epoch = r->epoch, .hop = (uint16_t)r->hop};
-    if (r->dtype == PXI_STAGE_F32 || r->loss.rows < r->loss_told)
-        return;
+    if (r->dtype == PXI_STAGE_F32 || !r->loss.rows || r->loss.rows < r->loss_told)
+        return; /* the last stage codes nothing */
     r->loss_told = 2 * r->loss.rows;
     memcpy(&h.position, &rms, sizeof h.position);
     memcpy(&h.rows, &r->loss.worst, sizeof h.rows);

@@ -265,6 +265,8 @@ bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_
                                          .busy = stage->busy};
         for (uint32_t k = 0; k < out->slots; k++)
             out->sessions += stage->slots[k];
+        for (const struct pxi_list *k = stage->runs.next; k != &stage->runs; k = k->next)
+            out->dtype = (uint8_t)pxi_max(out->dtype, PXI_OF(k, struct pxi_run, link)->dtype);
         return true;
     }
     return false;

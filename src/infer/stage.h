@@ -48,6 +48,7 @@ struct pxi_stage_status {
     uint64_t given;        /* bytes of hidden states that went to the next stage */
     uint64_t given_copied; /* of them, those that were not encrypted from where they were made */
     bool busy;             /* the worker computes for it now */
+    uint8_t dtype;         /* of hidden states: of its sessions, the one that loses most; 0: none */
 };
 /* The i-th stage; false past the end. */
 bool pxi_stages_status(const struct pxi_stages *s, unsigned i, struct pxi_stage_status *out);

@@ -1,4 +1,4 @@
-/* A thread and its two mailboxes: a lock for each, a condition for the thread, an eventfd for the
+/* A thread and its two mailboxes: a lock for each, a semaphore for the thread, an eventfd for the
  * loop (a uv_async makes the loop spin until the thread that woke it runs again). */
 #include "io/worker.h"
 
@@ -21,7 +21,7 @@ struct pxi_worker {
     uv_thread_t thread;
     uv_poll_t wake;
     int wake_fd;
-    uv_cond_t come;
+    uv_sem_t come; /* posted for each message, and at the end */
     struct box in, out;
     bool stop; /* under in.lock */
 };
@@ -78,7 +78,7 @@ static bool locks(struct pxi_worker *w)
     if (uv_mutex_init(&w->in.lock))
         return false;
     if (uv_mutex_init(&w->out.lock) == 0) {
-        if (uv_cond_init(&w->come) == 0)
+        if (uv_sem_init(&w->come, 0) == 0)
             return true;
         uv_mutex_destroy(&w->out.lock);
     }
@@ -96,7 +96,7 @@ static void on_closed(uv_handle_t *h)
 /* Everything but the thread. */
 static void take_apart(struct pxi_worker *w)
 {
-    uv_cond_destroy(&w->come);
+    uv_sem_destroy(&w->come);
     uv_mutex_destroy(&w->in.lock);
     uv_mutex_destroy(&w->out.lock);
     uv_close((uv_handle_t *)&w->wake, on_closed);
@@ -121,7 +121,7 @@ px_err pxi_worker_open(struct pxi_loop *l, const struct pxi_worker_events *on, v
     if (w->wake_fd < 0 || uv_poll_init(pxi_loop_uv(l), &w->wake, w->wake_fd)) {
         if (w->wake_fd >= 0)
             close(w->wake_fd);
-        uv_cond_destroy(&w->come);
+        uv_sem_destroy(&w->come);
         uv_mutex_destroy(&w->in.lock);
         uv_mutex_destroy(&w->out.lock);
         pxi_free(w);
@@ -138,20 +138,23 @@ px_err pxi_worker_open(struct pxi_loop *l, const struct pxi_worker_events *on, v
 
 void pxi_worker_send(struct pxi_worker *w, struct pxi_mail *m)
 {
-    uv_mutex_lock(&w->in.lock);
-    pxi_list_add(&w->in.mails, &m->link);
-    uv_mutex_unlock(&w->in.lock);
-    uv_cond_signal(&w->come); /* after the lock: who wakes must not wait for it */
+    box_put(&w->in, m);
+    uv_sem_post(&w->come);
 }
 
 struct pxi_mail *pxi_worker_take(struct pxi_worker *w, bool wait)
 {
-    uv_mutex_lock(&w->in.lock);
-    while (wait && !w->stop && pxi_list_empty(&w->in.mails))
-        uv_cond_wait(&w->come, &w->in.lock);
-    struct pxi_mail *m = w->stop ? NULL : first(&w->in);
-    uv_mutex_unlock(&w->in.lock);
-    return m;
+    for (;;) {
+        uv_mutex_lock(&w->in.lock);
+        bool stop = w->stop;
+        struct pxi_mail *m = stop ? NULL : first(&w->in);
+        uv_mutex_unlock(&w->in.lock);
+        if (m)
+            uv_sem_trywait(&w->come); /* its own; when it is another's, that is seen in the box */
+        if (m || stop || !wait)
+            return m;
+        uv_sem_wait(&w->come);
+    }
 }
 
 bool pxi_worker_stopping(struct pxi_worker *w)
@@ -176,8 +179,8 @@ void pxi_worker_close(struct pxi_worker *w, void (*drop)(void *ctx, struct pxi_m
         return;
     uv_mutex_lock(&w->in.lock);
     w->stop = true;
-    uv_cond_signal(&w->come);
     uv_mutex_unlock(&w->in.lock);
+    uv_sem_post(&w->come);
     uv_thread_join(&w->thread);
     hear(w);
     for (struct pxi_mail *m; (m = first(&w->in));)

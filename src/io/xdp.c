@@ -4,10 +4,15 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/sockios.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/diag.h"
@@ -37,11 +42,13 @@ struct pxi_xdp {
     struct bpf_map *maps[MAPS];
     int program, link;
     enum pxi_xdp_rung rung;
+    bool shared; /* slots are locked */
     char said[160];
     struct pxi_bpf_job *jobs; /* of the kernel, mapped */
     uint8_t *slots;           /* and these, slot_bytes apart */
     size_t slot_bytes, slots_mapped, jobs_mapped;
-    uint64_t leased; /* bit set of leases */
+    uint64_t leased;   /* bit set of leases */
+    uint64_t received; /* by the device before */
     struct ring_buffer *ring;
     pxi_xdp_done_fn *fn;
     void *ctx;
@@ -74,8 +81,9 @@ static bool shape(struct pxi_xdp *x)
     bpf_object__for_each_map(m, x->object) if (strstr(bpf_map__name(m), ".rodata")) rodata = m;
     struct pxi_bpf_chosen chosen = {.address = o->address,
                                     .port = htons(o->port),
-                                    .shared = o->shared,
+                                    .shared = x->shared,
                                     .untagged = o->untagged,
+                                    .endless = o->endless,
                                     .lane_words = (uint32_t)lanes / 8};
     x->slot_bytes = sizeof(struct pxi_bpf_version) + lanes;
     return rodata && !bpf_map__set_initial_value(rodata, &chosen, sizeof chosen) &&
@@ -155,42 +163,85 @@ static int link_with(struct pxi_xdp *x, int index, uint32_t flags)
     return x->link < 0 ? -x->link : 0;
 }
 
-static px_err attach(struct pxi_xdp *x, px_diag *diag)
+static bool ask_device(const char *device, void *what)
 {
-    unsigned index = if_nametoindex(x->o.device);
-    int native = 0, generic;
-    pxi_diag_field(diag, "%s", x->o.device);
-    if (!index)
-        return pxi_diag_set(diag, PX_ERR_NOT_FOUND, 0, "a network device", "%s", strerror(errno));
-    if (!x->o.generic && !(native = link_with(x, (int)index, XDP_FLAGS_DRV_MODE))) {
-        x->rung = PXI_XDP_NATIVE;
-        snprintf(x->said, sizeof x->said, "native XDP on %s", x->o.device);
-        return PX_ERR_OK;
-    }
-    generic = native == EBUSY ? native : link_with(x, (int)index, XDP_FLAGS_SKB_MODE);
-    if (!generic) {
-        x->rung = PXI_XDP_GENERIC;
-        snprintf(x->said, sizeof x->said, "generic XDP on %s: %s%s", x->o.device,
-                 native ? "its driver has none that fits: " : "asked for",
-                 native ? strerror(native) : "");
-        return PX_ERR_OK;
-    }
-    if (generic == EPERM || generic == EACCES)
-        return refused(diag, generic);
-    return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0,
-                        generic == EBUSY ? "no other XDP program there" : "a device with XDP", "%s",
-                        strerror(generic));
+    struct ifreq r = {.ifr_data = what};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    snprintf(r.ifr_name, sizeof r.ifr_name, "%s", device);
+    bool answers = fd >= 0 && ioctl(fd, SIOCETHTOOL, &r) == 0;
+    if (fd >= 0)
+        close(fd);
+    return answers;
 }
 
-px_err pxi_xdp_open(const struct pxi_xdp_options *o, struct pxi_xdp **out, px_diag *diag)
+/* A veth sends what a program answers only when the other end has one too. */
+static bool is_veth(const char *device)
+{
+    struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+    return ask_device(device, &info) && strcmp(info.driver, "veth") == 0;
+}
+
+/* All its packets come to one CPU at a time: it has one queue. */
+static bool is_serial(const char *device)
+{
+    struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
+    return ask_device(device, &c) && c.rx_count + c.combined_count == 1;
+}
+
+/* native: why the driver refused before; 0: it was not asked. */
+static px_err attach(struct pxi_xdp *x, int *native, px_diag *diag)
+{
+    const char *device = x->o.device;
+    unsigned index = if_nametoindex(device);
+    pxi_diag_field(diag, "%s", device);
+    if (!index)
+        return pxi_diag_set(diag, PX_ERR_NOT_FOUND, 0, "a network device", "%s", strerror(errno));
+    int error = link_with(x, (int)index, x->o.generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+    if (error == EPERM || error == EACCES)
+        return refused(diag, error);
+    if (error) {
+        *native = x->o.generic || error == EBUSY ? 0 : error;
+        return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0,
+                            error == EBUSY ? "no other XDP program there" : "a device with XDP",
+                            "%s", strerror(error));
+    }
+    x->rung = x->o.generic ? PXI_XDP_GENERIC : PXI_XDP_NATIVE;
+    snprintf(
+        x->said, sizeof x->said, "%s XDP on %s%s%s%s", x->o.generic ? "generic" : "native", device,
+        *native ? ", its driver has none that fits: " : "", *native ? strerror(*native) : "",
+        !x->o.generic && is_veth(device) ? ", a veth: its other end needs an XDP program too" : "");
+    return PX_ERR_OK;
+}
+
+/* As the kernel counts them, for the network namespace of this process. */
+static uint64_t received(const char *device)
+{
+    char line[512];
+    unsigned long long packets = 0;
+    size_t n = strlen(device);
+    FILE *f = fopen("/proc/net/dev", "re");
+    while (f && fgets(line, sizeof line, f)) {
+        const char *p = line + strspn(line, " ");
+        if (strncmp(p, device, n) == 0 && p[n] == ':' &&
+            sscanf(p + n + 1, "%*u %llu", &packets) == 1)
+            break;
+    }
+    if (f)
+        fclose(f);
+    return packets;
+}
+
+static px_err open_as(const struct pxi_xdp_options *o, int *native, struct pxi_xdp **out,
+                      px_diag *diag)
 {
     struct pxi_xdp *x = pxi_calloc(1, sizeof *x);
-    *out = NULL;
     if (!x)
         return PX_ERR_NOMEM;
     x->o = *o;
     x->o.jobs = o->jobs ? o->jobs : 1;
     x->link = -1;
+    /* The stack runs it where a packet happens to be; a driver, on the CPU of its queue. */
+    x->shared = o->device && !o->steered && (o->generic || !is_serial(o->device));
     snprintf(x->said, sizeof x->said, "loaded, attached nowhere");
     pxi_diag_field(diag, "xdp");
     px_err err = sane(&x->o) ? load(x, diag)
@@ -199,12 +250,26 @@ px_err pxi_xdp_open(const struct pxi_xdp_options *o, struct pxi_xdp **out, px_di
     if (!err)
         err = open_maps(x, diag);
     if (!err && o->device)
-        err = attach(x, diag);
-    if (err)
+        err = attach(x, native, diag);
+    if (err) {
         pxi_xdp_close(x);
-    else
-        *out = x;
+        return err;
+    }
+    x->received = o->device ? received(o->device) : 0;
+    *out = x;
     return err;
+}
+
+px_err pxi_xdp_open(const struct pxi_xdp_options *o, struct pxi_xdp **out, px_diag *diag)
+{
+    struct pxi_xdp_options again = *o;
+    int native = 0;
+    *out = NULL;
+    px_err err = open_as(o, &native, out, diag);
+    if (!err || !native)
+        return err;
+    again.generic = true;
+    return open_as(&again, &native, out, diag);
 }
 
 void pxi_xdp_close(struct pxi_xdp *x)
@@ -408,6 +473,11 @@ void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
             for (size_t j = 0; j < sizeof *out / 8; j++)
                 ((uint64_t *)out)[j] += ((const uint64_t *)&all[i])[j];
     pxi_free(all);
+}
+
+uint64_t pxi_xdp_received(const struct pxi_xdp *x)
+{
+    return x->o.device ? received(x->o.device) - x->received : 0;
 }
 
 int pxi_xdp_take(struct pxi_xdp *x, int wait_ms, pxi_xdp_done_fn *fn, void *ctx)

@@ -27,8 +27,10 @@ struct pxi_xdp_options {
     uint32_t jobs;      /* leases: jobs at a time, at most PXI_BPF_JOBS; 0: 1 */
     uint32_t slots;     /* of a job, at most: a power of two */
     uint32_t chunks;    /* whose last sums are kept of a job, at most */
-    bool shared;        /* packets of a slot may come on several CPUs */
-    bool untagged;      /* for measurements: tags are not looked at */
+    bool steered;       /* a slot's packets come to one CPU, though the device has several queues:
+                         * no slot needs to be locked */
+    bool untagged;      /* for measurements: tags are not looked at, */
+    bool endless;       /* and a packet can be added again and again */
 };
 
 /* A shard of a job; the fields of pxi_slots_options mean the same. */
@@ -80,6 +82,9 @@ px_err pxi_xdp_clock(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t no
 
 /* The counters of all CPUs together. */
 void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out);
+
+/* Packets that the device has received since it was attached. */
+uint64_t pxi_xdp_received(const struct pxi_xdp *x);
 
 /* Mode server: take finished slots until none is left, after at most wait_ms for the first. The
  * version is borrowed and stays as it is until workers move on. How many there were, or -1. */

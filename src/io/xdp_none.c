@@ -57,6 +57,11 @@ void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
     *out = (struct pxi_bpf_counts){0};
 }
 
+uint64_t pxi_xdp_received(const struct pxi_xdp *x)
+{
+    return 0;
+}
+
 int pxi_xdp_take(struct pxi_xdp *x, int wait_ms, pxi_xdp_done_fn *fn, void *ctx)
 {
     return -1;

@@ -25,6 +25,7 @@ static const struct set sets[] = {
     {PXI_CPU_AVX512, pxi_avx512_float_matmul},
     {PXI_CPU_AVX512, pxi_avx512_float_vector},
     {PXI_CPU_AVX512, pxi_avx512_float_attention},
+    {PXI_CPU_AVX512, pxi_avx512_gradient},
     {PXI_CPU_AVX512_VNNI, pxi_avx512vnni_quant},
     {PXI_CPU_AVX512_BF16, pxi_bf16_float_matmul}, /* other bits: a mask has it by name only */
 #elif defined(__aarch64__)

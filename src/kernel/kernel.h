@@ -95,6 +95,8 @@ struct pxi_grad {
     unsigned shift;
 };
 
+struct pxi_tag_sum;
+
 /* Row (for every kernel): see gen/kernel.def for the list that checkkernel and the docs use. */
 struct pxi_kernels {
     /* Indexed by GGUF type id; NULL where the type is not runnable. */
@@ -181,6 +183,10 @@ struct pxi_kernels {
     void (*grad_add[4])(void *sum, const void *q, size_t n);
     void (*grad_fold)(uint8_t *q, const uint16_t *sum, size_t n, unsigned shift);
     void (*grad_dequant[4])(float *y, const void *q, size_t n, const struct pxi_grad *g);
+
+    /* The sums of a tag (bpf/tag.h): s->a += NH, s->b += NH' of n words of 64 bits that begin at
+     * any byte; their keys are key[0] to key[n]. */
+    void (*tag_nh)(struct pxi_tag_sum *s, const uint64_t *key, const void *p, size_t n);
 };
 
 /* Fill the table for a mask (bits the processor lacks must not be in it). */

@@ -26,6 +26,6 @@ pxi_set_fn pxi_scalar_float_attention, pxi_avx2_float_attention, pxi_avx512_floa
     pxi_neon_float_attention;
 
 /* Gradients as fixed point. */
-pxi_set_fn pxi_scalar_gradient, pxi_avx2_gradient, pxi_neon_gradient;
+pxi_set_fn pxi_scalar_gradient, pxi_avx2_gradient, pxi_avx512_gradient, pxi_neon_gradient;
 
 #endif

@@ -41,8 +41,8 @@ px_err pxi_envelope_seal(const struct pxi_key *key, const struct pxi_envelope_ki
     return err;
 }
 
-px_err pxi_envelope_open(px_view envelope, const struct pxi_envelope_kind *kind, px_view *payload,
-                         struct pxi_peer *signer)
+px_err pxi_envelope_open(px_view envelope, const struct pxi_envelope_kind *kind,
+                         struct pxi_proofs *known, px_view *payload, struct pxi_peer *signer)
 {
     struct pxi_msg_envelope m;
     struct pxi_arena arena;
@@ -58,7 +58,7 @@ px_err pxi_envelope_open(px_view envelope, const struct pxi_envelope_kind *kind,
         return PX_ERR_CORRUPT;
     if (!to_sign(kind, m.payload, &covered))
         err = PX_ERR_NOMEM;
-    else if (!pxi_verify(m.public_key, px_view_of(covered.p, covered.n), m.signature))
+    else if (!pxi_proofs_verify(known, m.public_key, px_view_of(covered.p, covered.n), m.signature))
         err = PX_ERR_IDENTITY;
     pxi_buf_deinit(&covered);
     if (err == PX_ERR_OK) {
@@ -87,14 +87,14 @@ px_err pxi_peer_record_seal(const struct pxi_key *key, const struct pxi_peer *se
     return err;
 }
 
-px_err pxi_peer_record_open(px_view envelope, struct pxi_peer *peer, uint64_t *seq,
-                            void (*fn)(void *ctx, px_view addr), void *ctx)
+px_err pxi_peer_record_open(px_view envelope, struct pxi_proofs *known, struct pxi_peer *peer,
+                            uint64_t *seq, void (*fn)(void *ctx, px_view addr), void *ctx)
 {
     px_view payload;
     struct pxi_peer signer;
     struct pxi_msg_peer_record m;
     struct pxi_arena arena;
-    px_err err = pxi_envelope_open(envelope, &pxi_kind_peer_record, &payload, &signer);
+    px_err err = pxi_envelope_open(envelope, &pxi_kind_peer_record, known, &payload, &signer);
     if (err != PX_ERR_OK)
         return err;
     pxi_arena_init(&arena, PXI_ENVELOPE_MAX);

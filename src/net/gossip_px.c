@@ -93,7 +93,7 @@ static void meet(struct pxi_gossip *g, struct pxi_gossip_exchange *x, px_view en
         pxi_peer_equal(&told, pxi_host_self(g->host)) || pxi_host_conn(g->host, &told, true))
         return;
     if (record.n > PXI_LIMIT_GOSSIP_PX_RECORD ||
-        pxi_peer_record_open(record, &signer, &seq, take_address, &found) != PX_ERR_OK ||
+        pxi_peer_record_open(record, NULL, &signer, &seq, take_address, &found) != PX_ERR_OK ||
         !pxi_peer_equal(&told, &signer)) {
         pxi_gossip_fault(g, PXI_FAULT_GOSSIP);
         return;

@@ -32,6 +32,7 @@ struct pxi_host *pxi_host_new(const struct pxi_host_options *o)
         pxi_free(h);
         return NULL;
     }
+    pxi_spare_init(&h->spare, h->o.timers, h->o.random);
     return h;
 }
 
@@ -53,6 +54,8 @@ void pxi_host_free(struct pxi_host *h)
         return;
     pxi_host_close(h);
     pxi_timer_disarm(h->o.timers, &h->addrs_timer);
+    pxi_spare_deinit(&h->spare);
+    pxi_proofs_deinit(&h->proofs);
     pxi_peers_free(h);
     pxi_limiter_free(h->limiter);
     pxi_free(h->handlers);
@@ -79,6 +82,14 @@ struct pxi_timers *pxi_host_timers(struct pxi_host *h)
 struct pxi_random *pxi_host_random(struct pxi_host *h)
 {
     return h->o.random;
+}
+struct pxi_proofs *pxi_host_proofs(struct pxi_host *h)
+{
+    return &h->proofs;
+}
+struct pxi_spare *pxi_host_spare(struct pxi_host *h)
+{
+    return &h->spare;
 }
 uint64_t pxi_host_wall_s(struct pxi_host *h)
 {

@@ -13,6 +13,8 @@
 #include "net/fault.h"
 
 struct pxi_host;
+struct pxi_proofs;
+struct pxi_spare;
 struct pxi_transport;
 struct pxi_dial;
 
@@ -39,6 +41,9 @@ const struct pxi_key *pxi_host_key(const struct pxi_host *h);
 const char *pxi_host_agent(const struct pxi_host *h);
 struct pxi_timers *pxi_host_timers(struct pxi_host *h);
 struct pxi_random *pxi_host_random(struct pxi_host *h);
+/* Signatures of peers that are known to be right, and key pairs for handshakes. */
+struct pxi_proofs *pxi_host_proofs(struct pxi_host *h);
+struct pxi_spare *pxi_host_spare(struct pxi_host *h);
 uint64_t pxi_host_wall_s(struct pxi_host *h);
 /* What connections are counted against before their handshake (net/limits.h). */
 bool pxi_host_simulated(const struct pxi_host *h);

@@ -3,6 +3,8 @@
 #define PXI_NET_HOST_IMPL_H
 
 #include "base/limits.h"
+#include "crypto/proofs.h"
+#include "crypto/spare.h"
 #include "net/host.h"
 #include "net/limits.h"
 
@@ -47,6 +49,8 @@ struct pxi_host {
     struct pxi_peer self;
     struct pxi_limiter *limiter;
     struct pxi_faults faults;
+    struct pxi_proofs proofs;
+    struct pxi_spare spare;
     struct pxi_list conns, watches, transports, reaches, dialings;
     struct pxi_reach *answering; /* a wish about to be answered, unless it is cancelled */
     unsigned conn_count;

@@ -173,9 +173,10 @@ static void learn_addrs(struct pxi_host *h, const struct pxi_peer *p, struct pxi
     struct pxi_peer signer;
     uint64_t seq;
     if (m->signed_peer_record.n && !pxi_host_simulated(h)) {
-        px_err err = pxi_peer_record_open(m->signed_peer_record, &signer, &seq, NULL, NULL);
+        struct pxi_proofs *known = pxi_host_proofs(h);
+        px_err err = pxi_peer_record_open(m->signed_peer_record, known, &signer, &seq, NULL, NULL);
         if (err == PX_ERR_OK && pxi_peer_equal(&signer, p)) {
-            err = pxi_peer_record_open(m->signed_peer_record, &signer, &seq, learn_addr, &l);
+            err = pxi_peer_record_open(m->signed_peer_record, known, &signer, &seq, learn_addr, &l);
             return;
         }
         pxi_host_fault(h, PXI_FAULT_IDENTIFY);

@@ -76,7 +76,7 @@ px_err pxi_kad_own_open(px_view record_key, px_view sealed, struct pxi_kad_own *
     px_view payload;
     if (!own_writer(record_key, &writer))
         return PX_ERR_INVALID;
-    px_err err = pxi_envelope_open(sealed, &own_kind, &payload, &signer);
+    px_err err = pxi_envelope_open(sealed, &own_kind, NULL, &payload, &signer);
     if (err != PX_ERR_OK)
         return err;
     pxi_arena_init(&a, 4096);

@@ -110,7 +110,8 @@ static px_err identify(struct noise *x, const struct pxi_msg_noise_payload *payl
     signed_bytes(message, hs->xx.rs);
     x->s.fault = PXI_FAULT_IDENTITY;
     if (!key.n || key.n > PXI_PUBKEY_MAX ||
-        !pxi_verify(key, px_view_of(message, sizeof message), payload->identity_sig))
+        !pxi_proofs_verify(hs->o.proofs, key, px_view_of(message, sizeof message),
+                           payload->identity_sig))
         return PX_ERR_IDENTITY;
     x->s.peer = pxi_peer_of_key(key);
     if (hs->o.expect.n && !pxi_peer_equal(&hs->o.expect, &x->s.peer))
@@ -379,7 +380,10 @@ static const struct pxi_secure_ops ops = {push, pull, tidy, noise_free};
 static px_err begin(struct handshake *hs)
 {
     struct pxi_noise_pair e;
-    pxi_x25519_keypair(hs->o.random, e.secret, e.pub);
+    if (hs->o.spare)
+        pxi_spare_take(hs->o.spare, e.secret, e.pub);
+    else
+        pxi_x25519_keypair(hs->o.random, e.secret, e.pub);
     px_err err = pxi_noise_xx_init(&hs->xx, hs->o.outbound, px_view_of(NULL, 0), &hs->id->pair, &e);
     explicit_bzero(&e, sizeof e);
     if (err == PX_ERR_OK && hs->o.outbound)

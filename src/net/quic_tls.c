@@ -96,7 +96,6 @@ static const struct pxi_shake_events events = {on_send, on_keys, on_own_params, 
 int pxi_quic_tls_start(struct pxi_quic_conn *c, bool server)
 {
     struct pxi_shake_options o = {.all = c->q->shaker,
-                                  .random = c->q->random,
                                   .on = &events,
                                   .ctx = c,
                                   .alpn = ALPN,

@@ -11,6 +11,8 @@
 #include "codec/peer.h"
 #include "crypto/gaps.h"
 #include "crypto/key.h"
+#include "crypto/proofs.h"
+#include "crypto/spare.h"
 #include "net/fault.h"
 
 #define PXI_NOISE_ID "/noise"
@@ -70,7 +72,9 @@ struct pxi_secure_options {
     struct pxi_peer expect; /* n == 0: anybody */
     const struct pxi_key *key;
     struct pxi_random *random;
-    uint64_t now_s; /* unix seconds, for the dates of certificates */
+    struct pxi_spare *spare;   /* of key pairs; NULL: they are made when needed */
+    struct pxi_proofs *proofs; /* signatures that are known to be right; NULL: none is */
+    uint64_t now_s;            /* unix seconds, for the dates of certificates */
 };
 
 #endif

@@ -112,11 +112,8 @@ struct pxi_secure *pxi_secure_tls_new(const struct pxi_secure_options *o, struct
     struct channel *c = pxi_calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    struct pxi_tls_options to = {.shaker = shaker,
-                                 .random = o->random,
-                                 .server = !o->outbound,
-                                 .alpn = alpn,
-                                 .now_s = o->now_s};
+    struct pxi_tls_options to = {
+        .shaker = shaker, .server = !o->outbound, .alpn = alpn, .now_s = o->now_s};
     while (alpn[to.alpn_n])
         to.alpn_n++;
     c->s.ops = &ops;

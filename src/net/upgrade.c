@@ -290,6 +290,8 @@ static void secure_start(struct pxi_upgrade *u, const char *name)
         .expect = o->peer,
         .key = pxi_host_key(host),
         .random = pxi_host_random(host),
+        .spare = pxi_host_spare(host),
+        .proofs = pxi_host_proofs(host),
         .now_s = pxi_host_wall_s(host),
     };
     px_err err = PX_ERR_NOMEM;

@@ -23,11 +23,12 @@ bool pxi_voucher_check(px_view envelope, const struct pxi_peer *relay, const str
     struct pxi_peer signer;
     px_view payload;
     pxi_arena_init(&a, PXI_VOUCHER_MAX);
-    bool ok = envelope.n <= PXI_VOUCHER_MAX &&
-              pxi_envelope_open(envelope, &pxi_kind_voucher, &payload, &signer) == PX_ERR_OK &&
-              pxi_pb_decode(&pxi_pb_voucher, payload, &a, &v, NULL) == PX_ERR_OK &&
-              pxi_peer_equal(&signer, relay) && px_view_equal(v.relay, pxi_peer_view(relay)) &&
-              px_view_equal(v.peer, pxi_peer_view(peer));
+    bool ok =
+        envelope.n <= PXI_VOUCHER_MAX &&
+        pxi_envelope_open(envelope, &pxi_kind_voucher, NULL, &payload, &signer) == PX_ERR_OK &&
+        pxi_pb_decode(&pxi_pb_voucher, payload, &a, &v, NULL) == PX_ERR_OK &&
+        pxi_peer_equal(&signer, relay) && px_view_equal(v.relay, pxi_peer_view(relay)) &&
+        px_view_equal(v.peer, pxi_peer_view(peer));
     pxi_arena_deinit(&a);
     return ok;
 }

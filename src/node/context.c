@@ -92,6 +92,10 @@ px_err px_context_new(const px_model *m, const px_context_options *o, px_context
 {
     px_context_options full;
     *out = NULL;
+    if (!m->model.blocks) { /* px_model_open_words */
+        pxi_diag_field(diag, "model");
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "a model with weights", "its words only");
+    }
     if (!settle(m, o, &full)) {
         pxi_diag_field(diag, "context options");
         return pxi_diag_set(diag, PX_ERR_INVALID, 0, "options within their limits",

@@ -184,6 +184,26 @@ px_err px_model_open(const char *path, px_model **out, px_diag *diag)
     return result(m, err == PX_ERR_OK ? finish(m, diag) : err, out);
 }
 
+px_err px_model_open_words(const char *path, px_model **out, px_diag *diag)
+{
+    static const struct pxi_slice none;
+    px_model *m = *out = path ? pxi_calloc(1, sizeof *m) : NULL;
+    if (!m)
+        return path ? PX_ERR_NOMEM : PX_ERR_INVALID;
+    m->files = pxi_calloc(1, sizeof *m->files);
+    px_err err = m->files ? px_file_open(path, &m->files[0], diag) : PX_ERR_NOMEM;
+    if (err == PX_ERR_OK) {
+        m->n_files = 1;
+        px_view file = px_file_bytes(m->files[0]);
+        err = pxi_gguf_parse_some(&file, 1, NULL, NULL, &m->gguf, diag);
+    }
+    if (err == PX_ERR_OK)
+        err = pxi_config_read_slice(&m->model.config, m->gguf, &none, diag);
+    if (err == PX_ERR_OK)
+        err = px_tokenizer_new(m->gguf, &m->tokenizer, diag);
+    return result(m, err == PX_ERR_OK ? describe(m) : err, out);
+}
+
 void px_model_close(px_model *m)
 {
     if (!m)

@@ -1,5 +1,6 @@
 /* The public interface of the node in a build without the network: everything says so. */
 #include "base/diag.h"
+#include "plexus/agg.h"
 #include "plexus/node.h"
 #include "plexus/reduce.h"
 #include "plexus/store.h"
@@ -77,6 +78,12 @@ px_err px_store_model_path(const char *root, const char *model, char **path)
     return PX_ERR_UNSUPPORTED;
 }
 
+px_err px_store_words_path(const char *root, const char *model, char **path)
+{
+    *path = NULL;
+    return PX_ERR_UNSUPPORTED;
+}
+
 px_err px_invite_read(const char *text, size_t n, px_invite *out, px_diag *diag)
 {
     return PX_ERR_UNSUPPORTED;
@@ -107,4 +114,16 @@ px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean
                      px_reduce_report *report)
 {
     return PX_ERR_UNSUPPORTED;
+}
+px_err px_agg_serve(const px_agg_options *o, const char *path,
+                    void (*ready)(void *ctx, const char *json), void *ctx, const volatile int *stop,
+                    px_diag *diag)
+{
+    pxi_diag_field(diag, "agg");
+    return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with the network", "-Dnet=false");
+}
+px_err px_agg_verify(uint64_t packets, uint64_t seed, px_agg_report *out, px_diag *diag)
+{
+    pxi_diag_field(diag, "agg");
+    return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with the network", "-Dnet=false");
 }

@@ -52,8 +52,6 @@ static px_err open_host(px_node *n, const px_node_options *o, px_diag *d)
     px_err err = n->agent ? pxi_identity_load(o, &n->key, d) : PX_ERR_NOMEM;
     if (err == PX_ERR_OK)
         err = pxi_cert_new(n->key, pxi_random_system(), pxi_clock_wall_s(), &n->cert);
-    if (err == PX_ERR_OK)
-        err = pxi_shaker_new(n->cert, &n->shaker);
     if (err != PX_ERR_OK)
         return err;
     struct pxi_net_limits limits = pxi_net_limits_default();
@@ -70,9 +68,13 @@ static px_err open_host(px_node *n, const px_node_options *o, px_diag *d)
     n->host = pxi_host_new(&ho);
     if (!n->host)
         return PX_ERR_NOMEM;
+    struct pxi_shaker_options so = {
+        .cert = n->cert, .random = pxi_random_system(), .spare = pxi_host_spare(n->host)};
+    err = pxi_shaker_new(&so, &n->shaker);
     n->upgrader.host = n->host;
     n->upgrader.shaker = n->shaker;
-    err = set_security(n, o->security, d);
+    if (err == PX_ERR_OK)
+        err = set_security(n, o->security, d);
     if (err == PX_ERR_OK && o->psk_file) {
         err = pxi_psk_load(o->psk_file, n->psk, d);
         n->upgrader.psk = n->psk;

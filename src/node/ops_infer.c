@@ -43,6 +43,15 @@ static json_t *spares_of(const struct pxi_plan_peer *p)
     return list;
 }
 
+/* Blocks of the model on its disk. */
+static json_int_t held_of(const struct pxi_swarm_job *j, const struct pxi_candidate *c)
+{
+    json_int_t n = 0;
+    for (uint32_t b = 0; b < pxi_swarm_blocks(j); b++)
+        n += pxi_held_has(&c->held, PXI_HELD_BLOCKS + b);
+    return n;
+}
+
 /* Each peer that was thought of: what it has, and why it got its blocks or none. */
 static json_t *peers_of(const struct pxi_swarm_job *j)
 {
@@ -58,6 +67,7 @@ static json_t *peers_of(const struct pxi_swarm_job *j)
                                 (json_int_t)c->memory, "rate", (json_int_t)c->rate, "rtt_ms",
                                 (double)c->rtt_ns / 1e6, "link_rate", (json_int_t)c->rate_link,
                                 "loaded", slices_of(c), "spare", spares_of(plan));
+        json_object_set_new(row, "held", json_integer(held_of(j, c)));
         json_object_set_new(row, "place",
                             serves ? json_integer((json_int_t)plan->place) : json_null());
         json_object_set_new(row, "with_ms", json_real(plan ? plan->with_s * 1e3 : 0));
@@ -68,10 +78,20 @@ static json_t *peers_of(const struct pxi_swarm_job *j)
 
 static json_t *times_of(const struct pxi_swarm_job *j)
 {
-    bool reused;
-    struct pxi_plan_times t = pxi_swarm_times(j, &reused);
-    return json_pack("{s:f, s:f, s:f, s:b}", "token_ms", t.token_s * 1e3, "hops_ms", t.hops_s * 1e3,
-                     "slowest_ms", t.slowest_s * 1e3, "reused", (int)reused);
+    const struct pxi_choice *ch = pxi_swarm_choice(j);
+    const struct pxi_plan_times *t = &ch->times;
+    return json_pack("{s:f, s:f, s:f, s:b, s:b}", "token_ms", t->token_s * 1e3, "hops_ms",
+                     t->hops_s * 1e3, "slowest_ms", t->slowest_s * 1e3, "reused", (int)ch->reused,
+                     "kept", (int)ch->kept);
+}
+
+/* How hidden states travel, why, and what that loses by all that was measured. */
+static json_t *hidden_of(const struct pxi_swarm_job *j)
+{
+    const struct pxi_coding *c = pxi_swarm_coding(j);
+    return json_pack("{s:s, s:s, s:b, s:f, s:f, s:f}", "codec", pxi_hidden_name(c->dtype), "why",
+                     pxi_coding_why(c), "auto", !c->chosen, "share_f32", c->share_f32, "share",
+                     c->share, "loss_rms", (double)pxi_hidden_expected(c->dtype));
 }
 
 struct answer {
@@ -79,7 +99,7 @@ struct answer {
     int32_t *tokens; /* of the prompt */
     uint64_t made, first_ns, began_ns;
     uint32_t epoch, lost;
-    json_t *plan, *peers, *times; /* the last two: when only a plan is asked for */
+    json_t *plan, *hidden, *peers, *times; /* the last two: when only a plan is asked for */
 };
 
 static json_t *figures(struct pxi_call *c)
@@ -91,6 +111,7 @@ static json_t *figures(struct pxi_call *c)
                   "epochs", (json_int_t)a->epoch, "lost", (json_int_t)a->lost, "firstMs",
                   a->made ? (double)(a->first_ns - a->began_ns) / 1e6 : 0.0, "decodeMs",
                   a->made ? (double)(now - a->first_ns) / 1e6 : 0.0);
+    json_object_set(out, "hidden", a->hidden);
     if (a->peers)
         json_object_set(out, "peers", a->peers);
     if (a->times)
@@ -103,10 +124,26 @@ static void answer_drop(struct pxi_call *c)
     struct answer *a = c->state;
     pxi_swarm_cancel(a->job);
     json_decref(a->plan);
+    json_decref(a->hidden);
     json_decref(a->peers);
     json_decref(a->times);
     pxi_free(a->tokens);
     pxi_free(a);
+}
+
+/* Coding costs something and drafts are counted only when there are some. */
+static json_t *token_of(int32_t token, const struct pxi_chain_counts *n)
+{
+    json_t *out = json_pack("{s:i, s:I}", "token", (int)token, "trips", (json_int_t)n->trips);
+    if (n->drafted) {
+        json_object_set_new(out, "drafted", json_integer((json_int_t)n->drafted));
+        json_object_set_new(out, "accepted", json_integer((json_int_t)n->accepted));
+    }
+    if (n->worst > 0) {
+        json_object_set_new(out, "rms", json_real((double)n->rms));
+        json_object_set_new(out, "worst", json_real((double)n->worst));
+    }
+    return out;
 }
 
 static void on_planned(void *ctx, struct pxi_swarm_job *j)
@@ -114,7 +151,9 @@ static void on_planned(void *ctx, struct pxi_swarm_job *j)
     struct pxi_call *c = ctx;
     struct answer *a = c->state;
     json_decref(a->plan);
+    json_decref(a->hidden);
     a->plan = stages_of(j);
+    a->hidden = hidden_of(j);
     a->epoch = pxi_swarm_epoch(j);
     a->lost = pxi_swarm_lost(j);
     if (!a->tokens) {
@@ -124,8 +163,9 @@ static void on_planned(void *ctx, struct pxi_swarm_job *j)
         a->times = times_of(j);
     }
     if (a->tokens)
-        pxi_call_progress(c, json_pack("{s:O, s:I, s:I}", "stages", a->plan, "epoch",
-                                       (json_int_t)a->epoch, "lost", (json_int_t)a->lost));
+        pxi_call_progress(c,
+                          json_pack("{s:O, s:O, s:I, s:I}", "stages", a->plan, "hidden", a->hidden,
+                                    "epoch", (json_int_t)a->epoch, "lost", (json_int_t)a->lost));
 }
 
 static void on_token(void *ctx, int32_t token)
@@ -136,10 +176,7 @@ static void on_token(void *ctx, int32_t token)
         a->first_ns = pxi_loop_now(c->node->loop);
     struct pxi_chain_counts n = pxi_swarm_counts(a->job);
     if (c->channel)
-        pxi_call_progress(c, json_pack("{s:i, s:I, s:I, s:I, s:f, s:f}", "token", (int)token,
-                                       "trips", (json_int_t)n.trips, "drafted",
-                                       (json_int_t)n.drafted, "accepted", (json_int_t)n.accepted,
-                                       "rms", (double)n.rms, "worst", (double)n.worst));
+        pxi_call_progress(c, token_of(token, &n));
     else
         pxi_call_end(c); /* whoever asked has gone */
 }
@@ -234,6 +271,8 @@ static void begin(struct pxi_call *c, bool generate)
         .max_tokens = generate ? (uint32_t)pxi_min(pxi_call_uint(c, "max", 128), UINT32_MAX) : 0,
         .positions = (uint32_t)pxi_min(pxi_call_uint(c, "positions", 0), UINT32_MAX),
         .stages_min = (unsigned)pxi_min(pxi_call_uint(c, "stages", 0), PXI_LIMIT_PLAN_PEERS),
+        .stages_max = (unsigned)pxi_min(pxi_call_uint(c, "stages_max", 0), PXI_LIMIT_PLAN_PEERS),
+        .no_spares = pxi_call_true(c, "no_spares"),
         .sampling = sampling(c),
         .draft = pxi_call_text(c, "draft") ? pxi_call_text(c, "draft") : "off",
         .dtype = pxi_call_text(c, "hidden") ? pxi_hidden_named(pxi_call_text(c, "hidden")) : 0,

@@ -1,8 +1,10 @@
 /* The operation "ps": what this node serves, and what the peers that it is connected to say that
  * they serve. */
 #include "base/limits.h"
+#include "base/math.h"
 #include "base/mem.h"
 #include "codec/messages.h"
+#include "infer/hidden.h"
 #include "node/call.h"
 #include "node/pipeline.h"
 #include "swarm/heartbeat.h"
@@ -49,6 +51,10 @@ static json_t *stage_row(px_node *n, const struct pxi_peer *p, const struct pxi_
     json_object_set_new(row, "mem_bytes", json_integer((json_int_t)s->bytes));
     json_object_set_new(row, "tps", json_real((double)s->tps_milli / 1e3));
     json_object_set_new(row, "tokens", json_integer((json_int_t)s->tokens));
+    json_object_set_new(row, "hidden",
+                        s->sessions && s->hidden
+                            ? json_string(pxi_hidden_name((uint8_t)pxi_min(s->hidden, UINT8_MAX)))
+                            : json_null());
     json_object_set_new(row, "compute_ms", json_real((double)s->compute_us / 1e3));
     json_object_set_new(row, "rtt_ms", self ? json_null() : json_incref(rtt));
     json_decref(rtt);

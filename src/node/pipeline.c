@@ -64,6 +64,7 @@ struct pxi_pipeline {
     struct {
         struct pxi_peer peer;
         uint64_t rate, at_ns;
+        unsigned times;
     } links[LINKS];
     unsigned next_link;
     uint32_t answers;      /* of our own, under way */
@@ -241,7 +242,8 @@ bool pxi_pipeline_slice(const struct pxi_pipeline *p, unsigned i, struct pxi_msg
                                             .bytes = k->bytes,
                                             .tokens = st.tokens,
                                             .compute_us = st.compute_ns / 1000,
-                                            .tps_milli = (uint64_t)(k->tps * 1000)};
+                                            .tps_milli = (uint64_t)(k->tps * 1000),
+                                            .hidden = st.dtype};
         return true;
     }
     return false;
@@ -466,8 +468,8 @@ unsigned pxi_pipeline_links(const struct pxi_pipeline *p, struct pxi_msg_link *o
     return n;
 }
 
-bool pxi_pipeline_link_rate(const struct pxi_pipeline *p, const struct pxi_peer *peer,
-                            uint64_t *rate)
+unsigned pxi_pipeline_link_rate(const struct pxi_pipeline *p, const struct pxi_peer *peer,
+                                uint64_t *rate)
 {
     uint64_t now = pxi_loop_now(p->node->loop);
     *rate = 0;
@@ -475,21 +477,23 @@ bool pxi_pipeline_link_rate(const struct pxi_pipeline *p, const struct pxi_peer 
         if (p->links[i].at_ns && now - p->links[i].at_ns < (uint64_t)LINK_S * PXI_SECOND &&
             pxi_peer_equal(&p->links[i].peer, peer)) {
             *rate = p->links[i].rate;
-            return true;
+            return p->links[i].times;
         }
-    return false;
+    return 0;
 }
 
 void pxi_pipeline_link_measured(struct pxi_pipeline *p, const struct pxi_peer *peer, uint64_t rate)
 {
-    unsigned at = p->next_link;
+    uint64_t before;
+    unsigned at = p->next_link, times = pxi_pipeline_link_rate(p, peer, &before);
     for (unsigned i = 0; i < LINKS; i++)
         if (pxi_peer_equal(&p->links[i].peer, peer))
             at = i;
     if (at == p->next_link)
         p->next_link = (p->next_link + 1) % LINKS;
     p->links[at].peer = *peer;
-    p->links[at].rate = rate;
+    p->links[at].rate = times && rate && (!before || before > rate) ? before : rate;
+    p->links[at].times = times + 1;
     p->links[at].at_ns = pxi_loop_now(p->node->loop);
 }
 
@@ -525,12 +529,15 @@ static void answer_query(struct pxi_pipeline *p, struct pxi_offer_call *c, const
     struct pxi_msg_served served[PXI_SERVED_MAX];
     struct pxi_msg_link links[PXI_LINKS_MAX];
     struct pxi_peer peers[PXI_LINKS_MAX];
+    struct pxi_held held;
+    pxi_model_held(p->node, model, &held);
     struct pxi_msg_offer_reply r = {
         .memory = pxi_pipeline_memory(p),
         .rate = pxi_pipeline_rate(p),
         .has = has,
         .served = {served, pxi_pipeline_served(p, model, served, PXI_CANDIDATE_SLICES)},
-        .links = {links, pxi_pipeline_links(p, links, peers, PXI_LINKS_MAX)}};
+        .links = {links, pxi_pipeline_links(p, links, peers, PXI_LINKS_MAX)},
+        .held = px_view_of(held.bits, sizeof held.bits)};
     pxi_offer_reply(c, &r);
 }
 

@@ -7,7 +7,7 @@
 #define PXI_NODE_PIPELINE_H
 
 #include "infer/chain.h"
-#include "infer/candidate.h"
+#include "infer/coding.h"
 #include "infer/offer.h"
 #include "infer/plan.h"
 #include "node/drafter.h"
@@ -37,9 +37,11 @@ unsigned pxi_pipeline_served(const struct pxi_pipeline *p, const char *id,
 /* Peers that are connected and how far they are; `peers` holds what out points to. */
 unsigned pxi_pipeline_links(const struct pxi_pipeline *p, struct pxi_msg_link *out,
                             struct pxi_peer *peers, unsigned cap);
-/* Bytes a second of the link to a peer, as measured in the last ten minutes; false: not known. */
-bool pxi_pipeline_link_rate(const struct pxi_pipeline *p, const struct pxi_peer *peer,
-                            uint64_t *rate);
+/* Bytes a second of the link to a peer, as measured in the last ten minutes; 0: too fast to tell.
+ * Returns how often that was measured: 0: it is not known. Of several measurements the fastest
+ * counts: nothing makes a link look faster than it is. */
+unsigned pxi_pipeline_link_rate(const struct pxi_pipeline *p, const struct pxi_peer *peer,
+                                uint64_t *rate);
 void pxi_pipeline_link_measured(struct pxi_pipeline *p, const struct pxi_peer *peer, uint64_t rate);
 /* What this node offers to others. */
 uint64_t pxi_pipeline_memory(const struct pxi_pipeline *p);
@@ -91,11 +93,13 @@ struct pxi_swarm_options {
     uint32_t max_tokens; /* sampled at most; 0: none, only a plan is made */
     uint32_t positions;  /* 0: enough for prompt and answer */
     unsigned stages_min; /* 0: as the plan finds best */
+    unsigned stages_max; /* 0: any number */
+    bool no_spares;      /* peers without a stage load nothing before it is needed */
     bool keep;           /* the session outlives its answer; `turn` tells instead of `over` */
     const int32_t *ends; /* tokens that complete an answer, at most PXI_SWARM_ENDS */
     unsigned end_count;
     px_sampler_options sampling;
-    uint8_t dtype;         /* of hidden states; 0: f32 */
+    uint8_t dtype;         /* of hidden states; 0: as the links allow */
     const char *draft;     /* NULL or "auto", "off", "lookup", or the name of a model */
     uint32_t draft_max;    /* most tokens that are guessed at a time */
     uint32_t draft_blocks; /* of the model that guesses, the first so many; 0: all */
@@ -128,8 +132,10 @@ struct pxi_swarm_peer {
     bool connected;                   /* false: known by its record in the DHT */
 };
 bool pxi_swarm_peer_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_swarm_peer *out);
-/* Times of the plan, and whether its slices were loaded already. */
-struct pxi_plan_times pxi_swarm_times(const struct pxi_swarm_job *j, bool *reused);
+/* The plan: its times, and whether its slices are loaded already; and how hidden states travel. */
+const struct pxi_choice *pxi_swarm_choice(const struct pxi_swarm_job *j);
+const struct pxi_coding *pxi_swarm_coding(const struct pxi_swarm_job *j);
+uint32_t pxi_swarm_blocks(const struct pxi_swarm_job *j); /* that the model has */
 struct pxi_chain_counts pxi_swarm_counts(const struct pxi_swarm_job *j);
 /* How often the chain was opened: 1 when no peer was lost. */
 uint32_t pxi_swarm_epoch(const struct pxi_swarm_job *j);

@@ -162,6 +162,8 @@ px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag
     err = make_group(r, o);
     if (!err)
         err = pxi_exchange_open(&own, peers, r->shards, &ops, r, &r->exchange);
+    if (!err && o->aggregator && o->group)
+        err = pxi_exchange_join(r->exchange, o->group);
     if (err)
         px_reduce_close(r);
     else

@@ -6,6 +6,7 @@
 #include "base/math.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "infer/candidate.h"
 #include "node/stored.h"
 
 enum { NAME_HASH = 8, KV_MAX = 1 << 13 };
@@ -99,6 +100,30 @@ px_err pxi_model_facts(px_node *n, const char *name, struct pxi_model_facts *out
     uint64_t width = m->heads ? m->embd / m->heads : 0; /* a manifest may say anything of 32 bits */
     out->kv_position_bytes = 4 * pxi_min(m->kv_heads, KV_MAX) * pxi_min(width, KV_MAX);
     return PX_ERR_OK;
+}
+
+static bool have(px_node *n, struct pxi_store_model *m, struct pxi_want want)
+{
+    struct pxi_store_state st = pxi_store_state_of(n->stored->store, m, &want);
+    return st.here == st.shards;
+}
+
+void pxi_model_held(px_node *n, const char *name, struct pxi_held *out)
+{
+    px_err err;
+    memset(out, 0, sizeof *out);
+    if (is_tiny(name))
+        memset(out, 0xff, sizeof *out);
+    struct pxi_store_model *m = is_tiny(name) ? NULL : in_store(n, name, &err);
+    if (!m || m->m.blocks > 8 * sizeof out->bits)
+        return;
+    if (have(n, m, (struct pxi_want){.embd = true}))
+        pxi_held_add(out, PXI_HELD_EMBED);
+    if (have(n, m, (struct pxi_want){.output = true}))
+        pxi_held_add(out, PXI_HELD_OUTPUT);
+    for (uint32_t b = 0; b < m->m.blocks; b++)
+        if (have(n, m, (struct pxi_want){.first = b, .last = b + 1}))
+            pxi_held_add(out, PXI_HELD_BLOCKS + b);
 }
 
 /* ------------------------------------------------------------------------ opening */

@@ -22,6 +22,10 @@ struct pxi_model_facts {
 /* By name, CID or beginning of one. PX_ERR_NOT_FOUND: neither carried nor in the store. */
 px_err pxi_model_facts(px_node *n, const char *name, struct pxi_model_facts *out);
 
+/* The shards of a model that are on this disk; those of the model inside are. */
+struct pxi_held;
+void pxi_model_held(px_node *n, const char *name, struct pxi_held *out);
+
 /* A slice that is being opened. */
 struct pxi_slice_source;
 

@@ -151,7 +151,22 @@ px_err px_store_do(const px_store_options *o, const char *command,
     return err;
 }
 
-px_err px_store_model_path(const char *root, const char *model, char **path)
+/* The path of the shard that holds metadata and tokenizer. */
+static px_err words_path(struct pxi_store *s, struct pxi_store_model *m, char **path)
+{
+    static const struct pxi_want none;
+    char **paths;
+    uint32_t count, missing;
+    px_err err = pxi_store_slice(s, m, &none, &paths, &count, &missing);
+    if (err != PX_ERR_OK)
+        return err;
+    *path = count ? pxi_strdup_view(px_view_str(paths[0])) : NULL;
+    pxi_store_paths_free(paths, count);
+    return *path ? PX_ERR_OK : PX_ERR_NOMEM;
+}
+
+static px_err find_path(const char *root, const char *model, char **path,
+                        px_err (*of)(struct pxi_store *, struct pxi_store_model *, char **))
 {
     struct pxi_files *files = NULL;
     struct pxi_store *s = NULL;
@@ -163,8 +178,18 @@ px_err px_store_model_path(const char *root, const char *model, char **path)
     if (err == PX_ERR_OK)
         err = pxi_store_find(s, model, &m);
     if (err == PX_ERR_OK)
-        err = pxi_store_view(s, m, path);
+        err = of(s, m, path);
     pxi_store_close(s);
     pxi_files_close(files);
     return err;
+}
+
+px_err px_store_model_path(const char *root, const char *model, char **path)
+{
+    return find_path(root, model, path, pxi_store_view);
+}
+
+px_err px_store_words_path(const char *root, const char *model, char **path)
+{
+    return find_path(root, model, path, words_path);
 }

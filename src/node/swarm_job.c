@@ -4,11 +4,11 @@
 #include "base/limits.h"
 #include "base/math.h"
 #include "base/mem.h"
+#include "infer/laggard.h"
 #include "node/board.h"
 #include "node/pipeline.h"
-#include "swarm/heartbeat.h"
 
-enum { ASK_MS = 1500, LOAD_MS = 30000, SLOTS = 8, ROUTES_MAX = 64, READY = 1000, BEHIND_S = 3 };
+enum { ASK_MS = 1500, LOAD_MS = 30000, SLOTS = 8, ROUTES_MAX = 64, READY = 1000 };
 
 struct helper {
     struct pxi_asking ask;
@@ -43,6 +43,10 @@ struct pxi_swarm_job {
     uint32_t *words;             /* the text, for drafts of later answers */
     uint32_t words_n;
     struct pxi_choice choice;
+    struct pxi_coding coding; /* of hidden states */
+    uint8_t dtype;            /* that was asked for; 0: as the links allow */
+    bool again;               /* links that looked too slow for f32 were measured once more */
+    bool no_spares;
     struct helper *chosen[PXI_LIMIT_PLAN_PEERS]; /* the candidates of the choice */
     unsigned chosen_count;
     struct pxi_timer watch; /* whether a stage falls behind */
@@ -50,7 +54,7 @@ struct pxi_swarm_job {
     unsigned helper_count, waiting; /* answers that are still to come */
     struct hop hops[PXI_LIMIT_PLAN_PEERS];
     unsigned hop_count, mending, routes, lost;
-    uint32_t max_tokens, made, positions, stages_min;
+    uint32_t max_tokens, made, positions, stages_min, stages_max;
     int32_t ends[PXI_SWARM_ENDS];
     unsigned end_count;
     bool keep, idle;        /* between two turns */
@@ -482,10 +486,8 @@ static void on_watch(struct pxi_timer *t, uint64_t now_ns)
         struct helper *h = j->hops[i].helper;
         if (!h || h->self)
             continue;
-        h->slow = pxi_heartbeat_state(b, &h->peer, NULL) == PXI_PEER_SLOW ? h->slow + 1 : 0;
-        struct helper *heir = h->slow >= BEHIND_S ? replacement(j, i) : NULL;
-        if (heir && heir != h &&
-            (heir->self || pxi_heartbeat_state(b, &heir->peer, NULL) == PXI_PEER_GOOD)) {
+        struct helper *heir = pxi_laggard_look(b, &h->peer, &h->slow) ? replacement(j, i) : NULL;
+        if (heir && heir != h && (heir->self || pxi_laggard_heir(b, &heir->peer))) {
             h->slow = 0;
             on_leaving(j, i);
             return;
@@ -517,7 +519,37 @@ static struct pxi_plan_model model_of(const struct pxi_swarm_job *j)
                                    .block_memory = f->block_bytes + kv,
                                    .embed_memory = f->embed_bytes,
                                    .output_bytes = f->output_bytes,
-                                   .stages_min = j->stages_min};
+                                   .stages_min = j->stages_min,
+                                   .stages_max = j->stages_max};
+}
+
+static void query(struct pxi_swarm_job *j);
+
+/* Is there a link that was measured only once, and not found fast? */
+static bool unsure(const struct pxi_swarm_job *j)
+{
+    uint64_t rate;
+    for (unsigned i = 0; i < j->chosen_count; i++)
+        if (!j->chosen[i]->self &&
+            pxi_pipeline_link_rate(j->pipeline, &j->chosen[i]->peer, &rate) == 1 && rate)
+            return true;
+    return false;
+}
+
+/* The plan becomes hops. */
+static void take_choice(struct pxi_swarm_job *j)
+{
+    for (unsigned i = 0; i < j->choice.times.stages; i++) {
+        const struct pxi_plan_peer *p = &j->choice.peers[j->choice.order[i]];
+        j->hops[j->hop_count++] =
+            (struct hop){.helper = j->chosen[j->choice.order[i]],
+                         .slice = {p->first, p->last, i == 0, p->last == j->facts.blocks},
+                         .seconds = p->seconds};
+    }
+    for (unsigned i = 0; i < j->chosen_count && !j->no_spares; i++)
+        j->chosen[i]->spare = j->choice.peers[i].spare;
+    pxi_chain_code(j->chain, j->coding.dtype);
+    j->planned = true;
 }
 
 static void plan(struct pxi_swarm_job *j)
@@ -536,22 +568,21 @@ static void plan(struct pxi_swarm_job *j)
             all[n++] = j->helpers[i].facts;
         }
     j->chosen_count = n;
-    px_err err = all ? pxi_choose(&m, all, n, j->facts.row_bytes, &j->choice) : PX_ERR_NOMEM;
+    px_err err = all ? pxi_choose_coded(&m, all, n, (uint32_t)(j->facts.row_bytes / 4), j->dtype,
+                                        &j->choice, &j->coding)
+                     : PX_ERR_NOMEM;
     pxi_free(all);
+    if (err == PX_ERR_OK && !j->dtype && j->coding.dtype != PXI_STAGE_F32 && !j->again &&
+        unsure(j)) {
+        j->again = true; /* bits are not given up for one measurement */
+        query(j);
+        return;
+    }
     if (err != PX_ERR_OK) {
         end(j, err, "the peers together have too little memory for this model");
         return;
     }
-    for (unsigned i = 0; i < j->choice.times.stages; i++) {
-        const struct pxi_plan_peer *p = &j->choice.peers[j->choice.order[i]];
-        j->hops[j->hop_count++] =
-            (struct hop){.helper = j->chosen[j->choice.order[i]],
-                         .slice = {p->first, p->last, i == 0, p->last == m.blocks},
-                         .seconds = p->seconds};
-    }
-    for (unsigned i = 0; i < n; i++)
-        j->chosen[i]->spare = j->choice.peers[i].spare;
-    j->planned = true;
+    take_choice(j);
     if (!j->max_tokens) {
         tell_plan(j);
         end(j, PX_ERR_OK, NULL);
@@ -570,7 +601,8 @@ static void query_done(struct pxi_asking *a, px_err err, const struct pxi_msg_of
         pxi_candidate_links(&h->facts, &r->links);
         pxi_candidate_slices(&h->facts, &r->served, px_view_str(h->job->facts.id),
                              h->job->positions);
-        if (a->probe)
+        pxi_candidate_held(&h->facts, r->held);
+        if (a->probe && a->timed)
             pxi_pipeline_link_measured(h->job->pipeline, &h->peer, a->link_rate);
         (void)pxi_pipeline_link_rate(h->job->pipeline, &h->peer, &h->facts.rate_link);
     }
@@ -623,9 +655,11 @@ static void query(struct pxi_swarm_job *j)
         h->unheeded = n->heartbeat && h->connected &&
                       pxi_heartbeat_state(n->heartbeat, &h->peer, NULL) < PXI_PEER_NEW;
         j->waiting += !h->unheeded;
-        uint64_t known;
-        m.probe =
-            pxi_pipeline_link_rate(j->pipeline, &h->peer, &known) ? 0 : PXI_LIMIT_OFFER_PROBE_BYTES;
+        uint64_t rate;
+        unsigned times = pxi_pipeline_link_rate(j->pipeline, &h->peer, &rate);
+        bool probe = !times || (j->again && times == 1 && rate);
+        m.probe = probe ? PXI_LIMIT_OFFER_PROBE_BYTES : 0;
+        h->ask.done = query_done;
         pxi_offer_ask(pxi_pipeline_offers(j->pipeline), &h->ask, &h->peer, &m,
                       (uint64_t)ASK_MS * PXI_MS);
     }
@@ -666,6 +700,7 @@ static void look_at_self(struct pxi_swarm_job *j)
     c->memory = pxi_pipeline_memory(j->pipeline);
     c->rate = pxi_pipeline_rate(j->pipeline);
     pxi_candidate_slices(c, &list, px_view_str(j->facts.id), j->positions);
+    pxi_model_held(pxi_pipeline_node(j->pipeline), j->facts.id, &c->held);
 }
 
 static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o)
@@ -696,7 +731,6 @@ static px_err prepare(struct pxi_swarm_job *j, const struct pxi_swarm_options *o
                                    .ctx = j,
                                    .positions = j->positions,
                                    .draft_max = o->draft_max,
-                                   .dtype = o->dtype,
                                    .vocab = j->facts.vocab};
     if ((err = prepare_drafts(j, o)) != PX_ERR_OK)
         return err;
@@ -718,6 +752,9 @@ struct pxi_swarm_job *pxi_swarm_start(struct pxi_pipeline *p, const struct pxi_s
     j->watch.fire = on_watch;
     j->max_tokens = o->max_tokens;
     j->stages_min = o->stages_min;
+    j->stages_max = o->stages_max;
+    j->no_spares = o->no_spares;
+    j->dtype = o->dtype;
     j->keep = o->keep;
     j->end_count = (unsigned)pxi_min(o->end_count, PXI_SWARM_ENDS);
     if (j->end_count)
@@ -761,10 +798,19 @@ bool pxi_swarm_peer_at(const struct pxi_swarm_job *j, unsigned i, struct pxi_swa
     return true;
 }
 
-struct pxi_plan_times pxi_swarm_times(const struct pxi_swarm_job *j, bool *reused)
+const struct pxi_choice *pxi_swarm_choice(const struct pxi_swarm_job *j)
 {
-    *reused = j->choice.reused;
-    return j->choice.times;
+    return &j->choice;
+}
+
+uint32_t pxi_swarm_blocks(const struct pxi_swarm_job *j)
+{
+    return j->facts.blocks;
+}
+
+const struct pxi_coding *pxi_swarm_coding(const struct pxi_swarm_job *j)
+{
+    return &j->coding;
 }
 
 struct pxi_chain_counts pxi_swarm_counts(const struct pxi_swarm_job *j)

@@ -89,9 +89,10 @@ static bool add_member(struct pxi_group *g, unsigned i)
                                  .kernels = o->kernels};
     m->rank = pxi_rank_new(&r);
     m->outbox.items = pxi_calloc(g->outbox_max, sizeof *m->outbox.items);
-    derive(o->secret, o->rank, i, &m->to);
+    unsigned owner = o->central ? PX_GRADIENT_WORKERS : i;
+    derive(o->secret, o->rank, owner, &m->to);
     derive(o->secret, i, o->rank, &m->from);
-    derive(o->secret, i, PX_GRADIENT_WORKERS, &m->sums);
+    derive(o->secret, owner, owner, &m->sums);
     return m->rank && m->outbox.items;
 }
 
@@ -116,7 +117,7 @@ static bool add_slots(struct pxi_group *g)
                                   .frames = o->arena + o->world * o->slots * g->stride,
                                   .kernels = o->kernels};
     g->slots = pxi_slots_new(&s);
-    derive(o->secret, o->rank, PX_GRADIENT_WORKERS, &g->sums);
+    derive(o->secret, o->rank, o->rank, &g->sums);
     return g->slots != NULL;
 }
 
@@ -270,7 +271,7 @@ static void contribute(struct pxi_group *g, const struct px_gradient_head *h, px
     enum pxi_slots_to to = pxi_slots_take(g->slots, h, values, now_ns, &a);
     if (to == PXI_SLOTS_NOBODY)
         return;
-    pxi_tag_put(&g->sums, a.bytes, a.n);
+    pxi_tag_put(&g->sums, g->o.kernels->tag_nh, a.bytes, a.n);
     for (unsigned i = 0; i < g->shards; i++)
         if (i != g->own && (to == PXI_SLOTS_ALL || i == h->worker))
             put(g, &g->members[i].outbox, &a);
@@ -305,7 +306,7 @@ px_view pxi_group_pull(struct pxi_group *g, unsigned to, uint64_t now_ns)
     }
     px_view v = pxi_rank_poll(m->rank, now_ns);
     if (v.n)
-        pxi_tag_put(&m->to, (uint8_t *)(uintptr_t)v.p, v.n);
+        pxi_tag_put(&m->to, g->o.kernels->tag_nh, (uint8_t *)(uintptr_t)v.p, v.n);
     return v;
 }
 
@@ -323,11 +324,11 @@ void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64
     } else if (h.kind == PX_GRADIENT_CONTRIBUTION) {
         if (h.worker != from || !g->slots)
             g->counts.bad[PX_GRADIENT_DROP_SOURCE]++;
-        else if (!pxi_tag_right(&m->from, datagram.p, datagram.n))
+        else if (!pxi_tag_right(&m->from, g->o.kernels->tag_nh, datagram.p, datagram.n))
             g->counts.bad[PX_GRADIENT_DROP_TAG]++;
         else
             contribute(g, &h, values, now_ns);
-    } else if (!pxi_tag_right(&m->sums, datagram.p, datagram.n)) {
+    } else if (!pxi_tag_right(&m->sums, g->o.kernels->tag_nh, datagram.p, datagram.n)) {
         g->counts.bad[PX_GRADIENT_DROP_TAG]++;
     } else {
         pxi_rank_take(m->rank, &h, values, now_ns);

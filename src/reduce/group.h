@@ -26,8 +26,8 @@ struct pxi_group_options {
     const struct pxi_kernels *kernels; /* outlives it */
 };
 
-/* The secret for the tags of one direction: what worker `from` contributes to shard `to`; or, to
- * being PX_GRADIENT_WORKERS, the answers of shard `from`. */
+/* The secret of one direction: of what member `from` contributes to the shard of `to`, or, when
+ * both are one, of that shard's answers. An aggregator that is no member is number 64. */
 void pxi_group_secret(const uint8_t secret[PXI_GROUP_SECRET], unsigned from, unsigned to,
                       uint8_t out[PXI_GROUP_SECRET]);
 

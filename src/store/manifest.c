@@ -161,7 +161,7 @@ px_err pxi_manifest_open(px_view envelope, struct pxi_manifest *out, px_diag *d)
     pxi_diag_field(d, "envelope");
     px_err err = envelope.n > PXI_MANIFEST_MAX
                      ? PX_ERR_LIMIT
-                     : pxi_envelope_open(envelope, &kind, &payload, &out->signer);
+                     : pxi_envelope_open(envelope, &kind, NULL, &payload, &out->signer);
     if (err != PX_ERR_OK)
         return pxi_diag_set(d, err, 0, "a signed manifest", "%s", px_err_text(err));
     pxi_arena_init(&arena, ARENA);

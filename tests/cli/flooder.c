@@ -137,7 +137,6 @@ int main(int argc, char **argv)
     struct pxi_maddr_part id;
     if (argc != 3 || !key || pxi_loop_open(&loop) != PX_ERR_OK ||
         pxi_cert_new(key, pxi_random_system(), pxi_clock_wall_s(), &cert) != PX_ERR_OK ||
-        pxi_shaker_new(cert, &shaker) != PX_ERR_OK ||
         pxi_maddr_parse(px_view_str(argv[2]), &target, NULL) != PX_ERR_OK ||
         !pxi_maddr_find(pxi_maddr_view(&target), PXI_MA_P2P, &id))
         return 2;
@@ -151,6 +150,9 @@ int main(int argc, char **argv)
                                  .limits = &limits,
                                  .wall_s = pxi_clock_wall_s};
     host = pxi_host_new(&o);
+    struct pxi_shaker_options so = {.cert = cert, .random = pxi_random_system()};
+    if (pxi_shaker_new(&so, &shaker) != PX_ERR_OK)
+        return 2;
     up = (struct pxi_upgrader){.host = host, .security = {PXI_SECURITY_NOISE}};
     if (!host || !pxi_tcp_new(loop, &up) || !pxi_quic_io_new(loop, host, shaker))
         return 2;

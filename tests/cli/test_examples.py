@@ -47,7 +47,8 @@ def usable(command, needs):
     if command.removeprefix("plexus ") in needs:
         return False
     first = re.sub(r"^.*?\bplexus ", "", re.sub(r'"[^"]*"', '""', command))
-    others = ("up", "serve", "invite", "join", "drain", "stop", "leave")  # test_swarm.py
+    others = ("up", "serve", "invite", "join", "drain", "stop", "leave",  # test_swarm.py
+              "agg")  # netns/agg.py
     return not PLACEHOLDER.search(first) and not first.startswith(others)
 
 

@@ -4,7 +4,8 @@
  */
 #include <string.h>
 
-#include "infer/candidate.h"
+#include "infer/coding.h"
+#include "infer/offer.h"
 #include "px_test.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,10 +21,27 @@ static uint64_t take(unsigned bytes)
     return v;
 }
 
+/* The reply of a peer that is asked, which says more than its record. */
+static void reply(void)
+{
+    struct pxi_msg_offer_reply r;
+    struct pxi_arena a;
+    pxi_arena_init(&a, 1 << 16);
+    if (pxi_pb_decode(&pxi_pb_offer_reply, px_view_of(at, left), &a, &r, NULL) == PX_ERR_OK) {
+        struct pxi_candidate c = {0};
+        pxi_candidate_links(&c, &r.links);
+        pxi_candidate_slices(&c, &r.served, px_view_str("m"), 1);
+        pxi_candidate_held(&c, r.held);
+        CHECK(r.held.n <= sizeof c.held);
+    }
+    pxi_arena_deinit(&a);
+}
+
 static void plan(void)
 {
     static struct pxi_candidate c[PXI_LIMIT_PLAN_PEERS];
     static struct pxi_choice ch;
+    struct pxi_coding co;
     struct pxi_plan_model m = {.blocks = (uint32_t)take(1) % 40,
                                .block_bytes = take(4),
                                .block_memory = take(4),
@@ -43,9 +61,16 @@ static void plan(void)
         for (unsigned k = 0; k < c[i].slice_count; k++)
             c[i].slices[k] = (struct pxi_candidate_slice){(uint32_t)take(1), (uint32_t)take(1),
                                                           take(1) & 1, take(1) & 1};
+        for (unsigned k = 0; k < 6; k++)
+            c[i].held.bits[k] = (uint8_t)take(1);
     }
-    if (pxi_choose(&m, c, n, take(4), &ch) != PX_ERR_OK)
+    uint32_t cols = (uint32_t)take(2);
+    m.stages_max = (uint32_t)take(1);
+    if (pxi_choose_coded(&m, c, n, cols, (uint8_t)take(1) % (PXI_STAGE_Q8 + 1), &ch, &co) !=
+        PX_ERR_OK)
         return;
+    CHECK(co.dtype >= PXI_STAGE_F32 && co.dtype <= PXI_STAGE_Q8);
+    CHECK(!m.stages_max || ch.times.stages <= m.stages_max || ch.reused);
     uint32_t end = 0;
     for (unsigned i = 0; i < ch.times.stages; i++) {
         const struct pxi_plan_peer *p = &ch.peers[ch.order[i]];
@@ -61,8 +86,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct pxi_arena a;
     at = data;
     left = size;
-    if (take(1) & 1) {
+    unsigned which = (unsigned)take(1);
+    if (which & 1) {
         plan();
+        return 0;
+    }
+    if (which & 2) {
+        reply();
         return 0;
     }
     pxi_arena_init(&a, 1 << 16);

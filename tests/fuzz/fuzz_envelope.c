@@ -19,9 +19,9 @@ static void open_all(px_view m)
     px_view payload;
     uint64_t seq;
     size_t sum = 0;
-    if (pxi_peer_record_open(m, &peer, &seq, hear, &sum) != PX_ERR_OK && sum)
+    if (pxi_peer_record_open(m, NULL, &peer, &seq, hear, &sum) != PX_ERR_OK && sum)
         __builtin_trap(); /* addresses were believed before the signature was */
-    (void)pxi_envelope_open(m, &pxi_kind_voucher, &payload, &peer);
+    (void)pxi_envelope_open(m, &pxi_kind_voucher, NULL, &payload, &peer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -80,7 +80,8 @@ static struct pxi_shaker *shaker(void)
         r = pxi_random_seeded(1);
         struct pxi_key *host = pxi_key_new(PXI_KEY_ED25519, &r);
         MUST(host && pxi_cert_new(host, &r, NOW_S, &c) == PX_ERR_OK);
-        MUST(pxi_shaker_new(c, &all) == PX_ERR_OK);
+        struct pxi_shaker_options o = {.cert = c, .random = &r};
+        MUST(pxi_shaker_new(&o, &all) == PX_ERR_OK);
         pxi_key_free(host);
         pxi_cert_free(c);
     }
@@ -121,7 +122,6 @@ static void begin(bool quic)
         pair[i].n[0] = pair[i].n[1] = 0;
         pair[i].dead = false;
         struct pxi_shake_options o = {.all = shaker(),
-                                      .random = &r,
                                       .on = quic ? &on : &on_tcp,
                                       .ctx = &pair[i],
                                       .alpn = names,

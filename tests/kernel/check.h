@@ -34,6 +34,7 @@ enum family {
     family_grad_add,
     family_grad_fold,
     family_grad_dequant,
+    family_tag_nh,
     FAMILIES
 };
 
@@ -119,7 +120,8 @@ void fill_weights(struct pxi_rng *r, uint32_t dtype, void *row, size_t n);
 typedef void check_fn(struct check *c);
 check_fn check_matmul, check_dequant, check_act_quant, check_rms_norm, check_add, check_silu_mul,
     check_rope, check_softmax, check_to_f16, check_of_f16, check_qk, check_pv, check_grad_max,
-    check_grad_quant, check_grad_undo, check_grad_add, check_grad_fold, check_grad_dequant;
+    check_grad_quant, check_grad_undo, check_grad_add, check_grad_fold, check_grad_dequant,
+    check_tag_nh;
 
 /* One measured figure. */
 struct figure {

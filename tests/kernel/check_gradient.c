@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "bpf/tag.h"
+
 enum { I16, I8, I4, I32 };
 
 static int format_of(const struct check *c, size_t first)
@@ -200,6 +202,21 @@ static void one_dequant(struct check *c, size_t n, struct place at, enum values 
     check_outputs(c, &out, 1);
 }
 
+/* n / 16 words more: every number of them comes. */
+static void one_nh(struct check *c, size_t n, struct place at, enum values kind)
+{
+    size_t words = n / 16 + pxi_rng_below(&c->rng, 64);
+    check_case(c, "words %zu, side %d, shift %zu", words, at.side, at.shift);
+    (void)kind;
+    const uint8_t *p = packed_at(c, 8 * words, at);
+    uint64_t *key = input_at(1, 8 * (words + 1), aligned(at, 8));
+    fill_bytes(&c->rng, key, 8 * (words + 1));
+    struct output out = output_at(c, 0, sizeof(struct pxi_tag_sum), (struct place){SIDE_MIDDLE, 0});
+    c->ref->tag_nh((struct pxi_tag_sum *)(void *)out.ref, key, p, words);
+    c->cand->tag_nh((struct pxi_tag_sum *)(void *)out.cand, key, p, words);
+    check_outputs(c, &out, 1);
+}
+
 void check_grad_max(struct check *c)
 {
     sweep(c, one_max);
@@ -224,4 +241,8 @@ void check_grad_fold(struct check *c)
 void check_grad_dequant(struct check *c)
 {
     sweep(c, one_dequant);
+}
+void check_tag_nh(struct check *c)
+{
+    sweep(c, one_nh);
 }

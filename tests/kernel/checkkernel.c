@@ -42,6 +42,7 @@ static check_fn *const drivers[FAMILIES] = {
     [family_grad_add] = check_grad_add,
     [family_grad_fold] = check_grad_fold,
     [family_grad_dequant] = check_grad_dequant,
+    [family_tag_nh] = check_tag_nh,
 };
 
 /* Sets in the order in which they build on each other; each mask is all before it and itself. */

@@ -1,5 +1,6 @@
 """One model over three nodes in three network namespaces that find each other by mDNS: the words are
-those of one machine, also when the middle stage drains, is killed or frozen in the midst of an answer.
+those of one machine, also when the middle stage drains, is killed, frozen or slow in the midst of an
+answer; where links are slow, hidden states travel with less precision, and it says so.
 
 Usage: stages.py PLEXUS [RUNS]. Prints TAP. Needs CAP_NET_ADMIN and ip; says so and skips without
 them. Every pair of nodes has a cable of its own, because not every kernel has a bridge.
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 PREFIX = f"ps{os.getpid() % 10000}"
@@ -49,8 +51,8 @@ class Swarm:
         return subprocess.Popen(["ip", "netns", "exec", PREFIX + name, self.program, *args],
                                 env=env, stdout=subprocess.PIPE, text=True, **kw)
 
-    def up(self, name):
-        p = self.inside(name, "up", "--json-lines", "--mdns-interval", "1000",
+    def up(self, name, *more):
+        p = self.inside(name, "up", "--json-lines", "--mdns-interval", "1000", *more,
                         stderr=subprocess.DEVNULL)
         self.nodes[name] = p
         self.names = {k: v for k, v in self.names.items() if v != name}
@@ -74,10 +76,10 @@ class Swarm:
         out, _ = self.inside(name, *args, "--json", stderr=subprocess.DEVNULL).communicate()
         return json.loads(out) if out else {}
 
-    def answer(self, at=None, how=None, seed=None, model="tiny", tokens=TOKENS):
+    def answer(self, at=None, how=None, seed=None, model="tiny", tokens=TOKENS, more=()):
         """Tokens of one answer; before token `at`, `how` is done to the node of the middle stage."""
         args = ["run", model, PROMPT, "-n", str(tokens), "--swarm", "--json-lines", *sampling(seed)]
-        p = self.inside("a", *args, stderr=subprocess.PIPE)
+        p = self.inside("a", *args, *more, stderr=subprocess.PIPE)
         tokens, done, middle = [], {}, None
         for line in p.stdout:
             event = json.loads(line)
@@ -140,7 +142,6 @@ def llama_3(swarm, tap):
         tap.case(f"{name} # SKIP {file} is not here", True)
         return
     cid = swarm.ask("b", "push", os.path.abspath(file)).get("cid", "")
-    swarm.ask("a", "pull", cid)
     tokens, done, rc, why = swarm.answer(model=cid, tokens=100)
     tap.case(name, rc == 0 and tokens == alone(swarm.program, model=file, tokens=100) and
              len(done.get("stages", [])) == 3, why)
@@ -212,6 +213,99 @@ def drain_runs(swarm, tap, runs, rng):
     tap.case("most drains met an answer under way", met >= runs // 2, f"{met} of {runs}")
 
 
+class Pulses(threading.Thread):
+    """A node that stops and goes on, again and again, until it is let go."""
+
+    def __init__(self, swarm, name):
+        super().__init__()
+        self.swarm, self.name, self.enough = swarm, name, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.enough.is_set():
+            self.swarm.freeze(self.name)
+            time.sleep(0.33)
+            self.swarm.thaw(self.name)
+            time.sleep(0.06)
+
+    def end(self):
+        self.enough.set()
+        self.join()
+
+
+def slow_runs(swarm, tap, runs, rng):
+    """A stage that answers heartbeats late is left for another one; the words stay the same."""
+    words = {seed: alone(swarm.program, seed) for seed in (None, 101)}
+    moved = lost = 0
+    for i in range(runs):
+        seed = None if i % 2 else 101
+        at = rng.randrange(1, 20)
+        pulses = []
+        tokens, done, rc, why = swarm.answer(
+            at, lambda name: name and pulses.append(Pulses(swarm, name)), seed,
+            more=("--hidden", "f32"))
+        for p in pulses:
+            p.end()
+        moved += done.get("epochs", 1) > 1
+        lost += done.get("lost", 0)
+        tap.case(f"a stage is slow from token {at} on{'' if seed is None else ', sampled'}",
+                 rc == 0 and tokens == words[seed],
+                 f"exit {rc}, {len(tokens or [])} tokens of {len(words[seed])}: {why}")
+        swarm.wait_for_all()
+    tap.case("most slow stages were left", 2 * moved >= runs, f"{moved} of {runs}, {lost} as lost")
+    print(f"# {moved} of {runs} were left, {lost} of them as lost")
+
+
+def shape(rate):
+    """All links carry so little; None: what they can."""
+    for x in NAMES:
+        for y in NAMES:
+            if x == y:
+                continue
+            what = ["replace", "dev", "to" + y, "root", "tbf", "rate", rate, "burst", "2k",
+                    "latency", "500ms"] if rate else ["del", "dev", "to" + y, "root"]
+            sh("ip", "netns", "exec", PREFIX + x, "tc", "qdisc", *what)
+
+
+def until_lossy(ask, *path, seconds=20):
+    """Ask until round trips are no longer those of the first crowd, beside which links look fast."""
+    until = time.monotonic() + seconds
+    while True:
+        got = found = ask()
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else found[key]
+        if found != "f32" or time.monotonic() > until:
+            return got
+        time.sleep(1)
+
+
+def slow_links(swarm, tap, runs, rng):
+    """Where a row takes long, it is sent with less precision, and only then."""
+    plan = swarm.ask("a", "plan", "tiny").get("hidden", {})
+    tap.case("fast links carry f32", plan.get("codec") == "f32" and plan.get("auto") is True, str(plan))
+    if not shutil.which("tc"):
+        for _ in range(4 + runs):
+            tap.case("slow links # SKIP there is no tc", True)
+        return
+    for name in NAMES: # what they know of their links is forgotten
+        swarm.kill(name)
+    shape("3mbit")
+    for name in NAMES: # slow begins below the silence that counts as a death
+        swarm.up(name, "--slow-ms", "150")
+    swarm.wait_for_all(60)
+    plan = until_lossy(lambda: swarm.ask("a", "plan", "tiny").get("hidden", {}), "codec")
+    tap.case("slow links carry less", plan.get("codec") in ("f16", "q8") and
+             plan["share"] < plan["share_f32"] and plan["loss_rms"] > 0, str(plan))
+    tokens, done, rc, why = until_lossy(lambda: swarm.answer(tokens=40), 1, "hidden")
+    tap.case("an answer over slow links says so", rc == 0 and done["hidden"] in ("f16", "q8") and
+             done["loss"]["rms"] > 0 and why.count("--hidden f32") == 1, f"{done}\n{why}")
+    tokens, done, rc, why = swarm.answer(tokens=40, more=("--hidden", "f32"))
+    tap.case("f32 by choice: the words of one machine", rc == 0 and done["hidden"] == "f32" and
+             tokens == alone(swarm.program, tokens=40) and "hidden" not in why, f"{done}\n{why}")
+    slow_runs(swarm, tap, runs, rng)
+    shape(None)
+
+
 def main():
     program = os.path.abspath(sys.argv[1])
     runs = int(sys.argv[2]) if len(sys.argv) > 2 else 20
@@ -222,8 +316,8 @@ def main():
     subprocess.run(["ip", "netns", "del", PREFIX + "t"], check=True)
     swarm = Swarm(program)
     rng = random.Random(1)
-    drains = max(runs // 2, 2)
-    tap = Tap(9 + 2 * runs + drains)
+    drains, slow = max(runs // 2, 2), max(runs // 4, 2)
+    tap = Tap(15 + 2 * runs + drains + slow)
     try:
         mesh()
         start = time.monotonic()
@@ -244,11 +338,16 @@ def main():
         parts = [m for n in NAMES[1:] for m in swarm.ask(n, "list").get("models", [])]
         tap.case("each only its own", len(parts) == 2 and
                  all(0 < m["bytes_here"] < m["bytes"] for m in parts), str(parts))
+        cid = swarm.ask("b", "push", "tiny", "--name", "of b").get("cid", "")
+        tokens, done, rc, why = swarm.answer(model=cid)
+        tap.case("a model that only others have: its words are fetched",
+                 rc == 0 and tokens == alone(program) and len(done.get("stages", [])) == 3, why)
         llama_3(swarm, tap)
         drain_runs(swarm, tap, drains, rng)
         lost = fault_runs(swarm, tap, runs, "killed", rng)
         lost += fault_runs(swarm, tap, runs, "frozen", rng)
         tap.case("most faults met an answer under way", lost >= runs, f"{lost} of {2 * runs}")
+        slow_links(swarm, tap, slow, rng)
     finally:
         swarm.close()
     return 1 if tap.failed else 0

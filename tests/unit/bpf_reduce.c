@@ -130,7 +130,7 @@ static size_t frame_of(const struct world *w, uint8_t *f, const struct px_gradie
     wrap(w, f, h->worker, PX_GRADIENT_HEAD + n);
     pxi_gradient_write(h, f + BEFORE);
     memcpy(f + HEAD, values, n);
-    pxi_tag_put(&w->keys[h->worker & 63], f + BEFORE, PX_GRADIENT_HEAD + n);
+    pxi_tag_put(&w->keys[h->worker & 63], w->kernels.tag_nh, f + BEFORE, PX_GRADIENT_HEAD + n);
     return HEAD + n;
 }
 
@@ -166,7 +166,7 @@ static void check_answer(const struct world *w, const uint8_t *in, const uint8_t
                          enum pxi_slots_to to, const struct pxi_slots_answer *a)
 {
     CHECK(n == BEFORE + a->n);
-    CHECK(pxi_tag_right(&w->keys[PXI_BPF_MEMBERS - 1], f + BEFORE, n - BEFORE));
+    CHECK(pxi_tag_right(&w->keys[PXI_BPF_MEMBERS - 1], w->kernels.tag_nh, f + BEFORE, n - BEFORE));
     CHECK(memcmp(a->bytes, f + BEFORE, PXI_TAG_AT) == 0);
     CHECK(memcmp(a->bytes + PX_GRADIENT_HEAD, f + HEAD, n - HEAD) == 0);
     CHECK(memcmp(f, to == PXI_SLOTS_ALL ? group_mac : in + 6, 6) == 0);

@@ -95,9 +95,9 @@ static void pair_new(struct side pair[2], bool only_aes)
     if (!host_cert[0])
         certificates();
     for (unsigned i = 0; i < 2; i++) {
-        CHECK_EQ(pxi_shaker_new(host_cert[i], &pair[i].all), PX_ERR_OK);
-        pair[i].o = (struct pxi_shake_options){.random = pxi_random_system(),
-                                               .on = &on,
+        struct pxi_shaker_options o = {.cert = host_cert[i], .random = pxi_random_system()};
+        CHECK_EQ(pxi_shaker_new(&o, &pair[i].all), PX_ERR_OK);
+        pair[i].o = (struct pxi_shake_options){.on = &on,
                                                .ctx = &pair[i],
                                                .alpn = protocols,
                                                .alpn_n = 1,
@@ -599,7 +599,8 @@ TEST(stolen_certificate)
     struct pxi_shaker *thief, *owner = pair[0].all;
     struct pxi_cert *other = NULL;
     CHECK_EQ(pxi_cert_new(host_key[0], pxi_random_system(), NOW_S, &other), PX_ERR_OK);
-    CHECK_EQ(pxi_shaker_new(other, &thief), PX_ERR_OK);
+    struct pxi_shaker_options o = {.cert = other, .random = pxi_random_system()};
+    CHECK_EQ(pxi_shaker_new(&o, &thief), PX_ERR_OK);
     thief->der.n = 0;
     px_view stolen = pxi_cert_der(host_cert[0]);
     CHECK(pxi_buf_add(&thief->der, stolen.p, stolen.n));

@@ -1,9 +1,18 @@
 /* The tag of gradient packets: SipHash's published values, a second way to reckon it, every bit. */
 #include "base/rng.h"
 #include "crypto/tag.h"
+#include "kernel/kernel.h"
 #include "px_test.h"
 
 enum { MOST = PX_GRADIENT_HEAD + 8 * PXI_TAG_WORDS };
+
+static pxi_tag_nh *nh(void)
+{
+    static struct pxi_kernels k;
+    if (!k.tag_nh)
+        pxi_kernels_init(&k, pxi_cpu_mask(getenv("PLEXUS_CPU")));
+    return k.tag_nh;
+}
 
 /* Of the reference implementation: key 00 .. 0f, messages of 0, 8, .. bytes 00 01 02 .. */
 static const uint64_t published[] = {0x726fdb47dd0e0e31, 0x93f5f5799a932462, 0x3f2acc7f57c29bdb,
@@ -78,9 +87,9 @@ TEST(both_ways_agree)
         size_t n = PX_GRADIENT_HEAD + 8 * pxi_rng_below(&r, PXI_TAG_WORDS + 1);
         uint8_t *p = room + pxi_rng_below(&r, 8);
         some_packet(p, n, &r);
-        CHECK(pxi_tag(&k, p, n) == by_the_paper(&k, p, n));
-        pxi_tag_put(&k, p, n);
-        CHECK(pxi_tag_right(&k, p, n));
+        CHECK(pxi_tag(&k, nh(), p, n) == by_the_paper(&k, p, n));
+        pxi_tag_put(&k, nh(), p, n);
+        CHECK(pxi_tag_right(&k, nh(), p, n));
     }
     CHECK(k.nh[0] != k.nh[1] && k.nh[PXI_TAG_WORDS] != 0);
 }
@@ -94,13 +103,13 @@ TEST(every_bit_counts)
     size_t sizes[] = {PX_GRADIENT_HEAD, PX_GRADIENT_HEAD + 8, PX_GRADIENT_HEAD + 512, MOST};
     for (unsigned s = 0; s < 4; s++) {
         some_packet(p, sizes[s], &r);
-        pxi_tag_put(&k, p, sizes[s]);
+        pxi_tag_put(&k, nh(), p, sizes[s]);
         for (size_t bit = 0; bit < 8 * sizes[s]; bit++) {
             p[bit / 8] ^= (uint8_t)(1u << bit % 8);
-            CHECK(!pxi_tag_right(&k, p, sizes[s]));
+            CHECK(!pxi_tag_right(&k, nh(), p, sizes[s]));
             p[bit / 8] ^= (uint8_t)(1u << bit % 8);
         }
-        CHECK(pxi_tag_right(&k, p, sizes[s]));
+        CHECK(pxi_tag_right(&k, nh(), p, sizes[s]));
     }
 }
 
@@ -113,18 +122,18 @@ TEST(places_and_keys_count)
     some_key(&k, 1);
     some_key(&other, 2);
     some_packet(p, sizeof p, &r);
-    uint64_t tag = pxi_tag(&k, p, sizeof p);
-    CHECK(tag != pxi_tag(&other, p, sizeof p));
+    uint64_t tag = pxi_tag(&k, nh(), p, sizeof p);
+    CHECK(tag != pxi_tag(&other, nh(), p, sizeof p));
     for (size_t at = PX_GRADIENT_HEAD; at + 16 <= sizeof p; at += 8) {
         uint8_t word[8];
         memcpy(word, p + at, 8);
         memcpy(p + at, p + at + 8, 8);
         memcpy(p + at + 8, word, 8);
-        CHECK(tag != pxi_tag(&k, p, sizeof p));
+        CHECK(tag != pxi_tag(&k, nh(), p, sizeof p));
         memcpy(p + at + 8, p + at, 8);
         memcpy(p + at, word, 8);
     }
-    CHECK(tag == pxi_tag(&k, p, sizeof p));
+    CHECK(tag == pxi_tag(&k, nh(), p, sizeof p));
 }
 
 TEST_MAIN()

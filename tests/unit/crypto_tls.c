@@ -23,7 +23,8 @@ static struct pxi_cert *cert_of(uint64_t seed, uint64_t now_s)
 static struct pxi_shaker *shaker_of(const struct pxi_cert *cert)
 {
     struct pxi_shaker *all;
-    CHECK_EQ(pxi_shaker_new(cert, &all), PX_ERR_OK);
+    struct pxi_shaker_options o = {.cert = cert, .random = pxi_random_system()};
+    CHECK_EQ(pxi_shaker_new(&o, &all), PX_ERR_OK);
     return all;
 }
 
@@ -42,12 +43,8 @@ static void side_open(struct side *s, bool server, const struct pxi_cert *cert,
                       const char *const *alpn, size_t alpn_n)
 {
     *s = (struct side){.all = shaker_of(cert), .got = {.max = 1 << 26}};
-    struct pxi_tls_options o = {.shaker = s->all,
-                                .random = pxi_random_system(),
-                                .server = server,
-                                .alpn = alpn,
-                                .alpn_n = alpn_n,
-                                .now_s = NOW};
+    struct pxi_tls_options o = {
+        .shaker = s->all, .server = server, .alpn = alpn, .alpn_n = alpn_n, .now_s = NOW};
     s->t = pxi_tls_new(&o);
     CHECK(s->t);
 }
@@ -287,11 +284,8 @@ TEST(options_that_cannot_be)
     name[256] = 0;
     const char *names[PXI_LIMIT_TLS_ALPN + 1] = {name};
     struct pxi_cert *cert = cert_of(7, NOW);
-    struct pxi_tls_options o = {.shaker = shaker_of(cert),
-                                .random = pxi_random_system(),
-                                .alpn = names,
-                                .alpn_n = 1,
-                                .now_s = NOW};
+    struct pxi_tls_options o = {
+        .shaker = shaker_of(cert), .alpn = names, .alpn_n = 1, .now_s = NOW};
     CHECK(!pxi_tls_new(&o));
     names[0] = "";
     CHECK(!pxi_tls_new(&o));
@@ -319,7 +313,6 @@ TEST(dates)
         if (i >= 2) { /* valid from 1970 to 2070: look at it from 2100 */
             struct side *judge = i % 2 ? &b : &a;
             struct pxi_tls_options o = {.shaker = judge->all,
-                                        .random = pxi_random_system(),
                                         .server = i % 2,
                                         .alpn = muxers,
                                         .alpn_n = 3,
@@ -399,12 +392,8 @@ TEST(forged_replayed_and_reordered)
 TEST(new_keys_every_few_records)
 {
     struct pxi_cert *cert = cert_of(3, NOW);
-    struct pxi_tls_options o = {.shaker = shaker_of(cert),
-                                .random = pxi_random_system(),
-                                .alpn = muxers,
-                                .alpn_n = 3,
-                                .now_s = NOW,
-                                .rekey_records = 3};
+    struct pxi_tls_options o = {
+        .shaker = shaker_of(cert), .alpn = muxers, .alpn_n = 3, .now_s = NOW, .rekey_records = 3};
     struct side a = {.t = pxi_tls_new(&o), .all = o.shaker, .got = {.max = 1 << 26}}, b = a;
     b.all = NULL;
     o.server = true;
@@ -563,13 +552,8 @@ static void puppet_open(struct puppet *p, bool server, const struct pxi_cert *ce
 {
     *p = (struct puppet){
         .all = shaker_of(cert), .split = PXI_TLS_PLAIN, .alert = -1, .wire = {.max = 1 << 20}};
-    struct pxi_shake_options o = {.all = p->all,
-                                  .random = pxi_random_system(),
-                                  .on = &puppet_on,
-                                  .ctx = p,
-                                  .alpn = muxers,
-                                  .alpn_n = 3,
-                                  .server = server};
+    struct pxi_shake_options o = {
+        .all = p->all, .on = &puppet_on, .ctx = p, .alpn = muxers, .alpn_n = 3, .server = server};
     p->s = pxi_shake_new(&o);
     CHECK(p->s);
 }
@@ -976,11 +960,8 @@ TEST(without_memory)
     struct pxi_cert *cert = cert_of(4, NOW);
     unsigned done = 0;
     for (unsigned i = 1; !done; i++) {
-        struct pxi_tls_options o = {.shaker = shaker_of(cert),
-                                    .random = pxi_random_system(),
-                                    .alpn = muxers,
-                                    .alpn_n = 3,
-                                    .now_s = NOW};
+        struct pxi_tls_options o = {
+            .shaker = shaker_of(cert), .alpn = muxers, .alpn_n = 3, .now_s = NOW};
         struct side a = {.all = o.shaker, .got = {.max = 1000}}, b = a;
         b.all = NULL;
         pxi_mem_fail_after(i);

@@ -30,8 +30,9 @@ static size_t raw_data(struct pxi_stream *s, px_view bytes)
         size_t n = PXI_STAGE_HEAD + h.bytes;
         if (raw.in.n < n)
             break;
-        /* Nobody waits at EVIL for tokens: that is not what is looked at. */
-        if (h.kind != PXI_STAGE_PING && !(h.kind == PXI_STAGE_ERROR && h.hop))
+        /* Nobody waits at EVIL for tokens: that is not what is looked at; nor are signs of life. */
+        if (h.kind != PXI_STAGE_PING && h.kind != PXI_STAGE_PONG &&
+            !(h.kind == PXI_STAGE_ERROR && h.hop))
             raw.last = h;
         memmove(raw.in.p, raw.in.p + n, raw.in.n - n);
         raw.in.n -= n;

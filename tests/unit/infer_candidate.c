@@ -2,6 +2,8 @@
  * that all help, chains that are loaded already; records that lie are refused. */
 #include "infer/candidate.h"
 
+#include <string.h>
+
 #include "base/rng.h"
 #include "px_test.h"
 
@@ -130,6 +132,119 @@ TEST(a_chain_that_is_loaded_is_used_again)
     CHECK(!ch.reused);
 }
 
+/* A peer's disk: blocks [first, last), and the ends of the model with them. */
+static void hold(struct pxi_candidate *c, uint32_t first, uint32_t last)
+{
+    if (first == 0)
+        pxi_held_add(&c->held, PXI_HELD_EMBED);
+    if (last == model.blocks)
+        pxi_held_add(&c->held, PXI_HELD_OUTPUT);
+    for (uint32_t b = first; b < last; b++)
+        pxi_held_add(&c->held, PXI_HELD_BLOCKS + b);
+}
+
+/* Who computes which blocks, as one number. */
+static uint64_t cuts(const struct pxi_choice *ch, const struct pxi_candidate *c)
+{
+    uint64_t x = 0;
+    for (unsigned i = 0; i < ch->times.stages; i++)
+        x = x * 1000 + c[ch->order[i]].peer.b[6] * 100u + ch->peers[ch->order[i]].last;
+    return x;
+}
+
+/* What a plan lets peers fetch is on their disks at the next start: the rates that are measured
+ * then are others, and so is the order in which peers are known. */
+TEST(what_lies_on_the_disks_stays_where_it_is)
+{
+    struct pxi_rng r = {px_seed};
+    unsigned moved = 0, would = 0;
+    for (unsigned round = 0; round < 60; round++) {
+        struct pxi_candidate c[N], again[N];
+        struct pxi_choice first, ch, without;
+        make(c);
+        hold(&c[0], 0, model.blocks); /* where it was pushed */
+        c[0].memory = round % 2 ? 1 << 30 : 0;
+        CHECK_EQ(pxi_choose(&model, c, N, 8192, &first), PX_ERR_OK);
+        CHECK(!first.reused && !first.kept);
+        for (unsigned i = 0; i < N; i++)
+            if (i && first.peers[i].place != PXI_PLAN_NONE)
+                hold(&c[i], first.peers[i].first, first.peers[i].last);
+        CHECK_EQ(pxi_choose(&model, c, N, 8192, &ch), PX_ERR_OK);
+        CHECK(ch.kept);
+        CHECK_EQ(cuts(&ch, c), cuts(&first, c));
+        unsigned turn = (unsigned)pxi_rng_below(&r, N - 1);
+        for (unsigned i = 0; i < N; i++) {
+            again[i] = c[i ? 1 + (i - 1 + turn) % (N - 1) : 0];
+            again[i].rate = again[i].rate / 100 * (92 + pxi_rng_below(&r, 17));
+            again[i].rtt_ns = i ? 500000 + pxi_rng_below(&r, 3000000) : 0;
+        }
+        CHECK_EQ(pxi_choose(&model, again, N, 8192, &ch), PX_ERR_OK);
+        moved += cuts(&ch, again) != cuts(&first, c);
+        for (unsigned i = 0; i < N; i++)
+            again[i].held = (struct pxi_held){{0}};
+        CHECK_EQ(pxi_choose(&model, again, N, 8192, &without), PX_ERR_OK);
+        would += cuts(&without, again) != cuts(&first, c);
+        CHECK(!without.kept);
+        CHECK(ch.times.cost_s * 0.8 <= without.times.cost_s);
+    }
+    CHECK_EQ(moved, 0);
+    if (would < 30)
+        PX_FAIL("%u of 60 plans would have moved blocks", would);
+}
+
+/* But it moves when that is worth it, when somebody new can help, or when room is lacking. */
+TEST(what_is_worth_it_moves)
+{
+    struct pxi_candidate c[N];
+    struct pxi_choice ch;
+    make(c);
+    hold(&c[1], 0, 6);
+    hold(&c[2], 6, 12);
+    CHECK_EQ(pxi_choose(&model, c, 3, 8192, &ch), PX_ERR_OK); /* the client helps too */
+    CHECK(!ch.kept);
+    CHECK_EQ(ch.times.stages, 3);
+    c[0].memory = 0;
+    CHECK_EQ(pxi_choose(&model, c, 3, 8192, &ch), PX_ERR_OK);
+    CHECK(ch.kept);
+    CHECK_EQ(ch.peers[1].last, 6);
+    CHECK_EQ(pxi_choose(&model, c, 4, 8192, &ch), PX_ERR_OK);
+    CHECK_EQ(check_complete(&ch), 3);
+    c[2].rate /= 3; /* the other shall take more */
+    CHECK_EQ(pxi_choose(&model, c, 3, 8192, &ch), PX_ERR_OK);
+    CHECK(!ch.kept);
+    CHECK(ch.peers[1].last > 7);
+    c[2].rate *= 3;
+    c[1].memory = 45000000; /* four blocks */
+    CHECK_EQ(pxi_choose(&model, c, 3, 8192, &ch), PX_ERR_OK);
+    CHECK(!ch.kept);
+    CHECK(check_complete(&ch) && ch.peers[1].last - ch.peers[1].first <= 4);
+}
+
+/* Disks hold rows that overlap: the cut is where one of them begins or ends. */
+TEST(rows_on_disks_may_overlap)
+{
+    struct pxi_candidate c[N];
+    struct pxi_choice ch;
+    make(c);
+    c[0].memory = 0;
+    hold(&c[1], 0, 7);
+    hold(&c[2], 6, 12);
+    hold(&c[2], 3, 4); /* a lonely one */
+    CHECK_EQ(pxi_choose(&model, c, 3, 8192, &ch), PX_ERR_OK);
+    CHECK(ch.kept);
+    CHECK_EQ(ch.peers[1].last, 6);
+    c[2].rate = 8000000000;
+    CHECK_EQ(pxi_choose(&model, c, 3, 8192, &ch), PX_ERR_OK);
+    CHECK(ch.kept);
+    CHECK_EQ(ch.peers[1].last, 7);
+    /* Everybody has all of it: the best plan fetches nothing. */
+    for (unsigned i = 0; i < N; i++)
+        hold(&c[i], 0, 12);
+    CHECK_EQ(pxi_choose(&model, c, N, 8192, &ch), PX_ERR_OK);
+    CHECK(ch.kept);
+    CHECK_EQ(check_complete(&ch), 3);
+}
+
 TEST(what_comes_from_the_wire_is_clamped)
 {
     struct pxi_candidate c = {0};
@@ -153,6 +268,15 @@ TEST(what_comes_from_the_wire_is_clamped)
     served[4].first = 4;
     pxi_candidate_slices(&c, &s, id, 100);
     CHECK_EQ(c.slice_count, 1);
+    uint8_t bits[200];
+    memset(bits, 0xff, sizeof bits);
+    pxi_candidate_held(&c, px_view_of(bits, sizeof bits));
+    CHECK(pxi_held_has(&c.held, 511) && !pxi_held_has(&c.held, 512));
+    pxi_held_add(&c.held, UINT32_MAX);
+    pxi_candidate_held(&c, px_view_of(bits, 1));
+    CHECK(pxi_held_has(&c.held, 7) && !pxi_held_has(&c.held, 8));
+    pxi_candidate_held(&c, px_view_of(NULL, 0));
+    CHECK(!pxi_held_has(&c.held, 0));
 }
 
 TEST(records_are_read_as_they_were_written)

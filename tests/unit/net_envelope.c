@@ -34,7 +34,7 @@ static px_err open_record(px_view v)
     struct pxi_peer peer;
     uint64_t seq;
     heard = 0;
-    return pxi_peer_record_open(v, &peer, &seq, hear, NULL);
+    return pxi_peer_record_open(v, NULL, &peer, &seq, hear, NULL);
 }
 
 TEST(a_record_opens)
@@ -44,7 +44,7 @@ TEST(a_record_opens)
     struct pxi_peer self = pxi_peer_of_key(pxi_key_public(k)), peer;
     uint64_t seq = 0;
     heard = 0;
-    CHECK_EQ(pxi_peer_record_open(px_view_of(b.p, b.n), &peer, &seq, hear, NULL), PX_ERR_OK);
+    CHECK_EQ(pxi_peer_record_open(px_view_of(b.p, b.n), NULL, &peer, &seq, hear, NULL), PX_ERR_OK);
     CHECK(pxi_peer_equal(&peer, &self));
     CHECK_EQ(seq, 7);
     CHECK_EQ(heard, 1); /* what is no address is left out */
@@ -89,15 +89,16 @@ TEST(an_envelope_of_one_kind_is_none_of_another)
     struct pxi_peer signer;
     CHECK_EQ(pxi_envelope_seal(k, &pxi_kind_voucher, px_view_str("x"), &b), PX_ERR_OK);
     px_view v = px_view_of(b.p, b.n);
-    CHECK_EQ(pxi_envelope_open(v, &pxi_kind_voucher, &payload, &signer), PX_ERR_OK);
+    CHECK_EQ(pxi_envelope_open(v, &pxi_kind_voucher, NULL, &payload, &signer), PX_ERR_OK);
     CHECK(px_view_is(payload, "x"));
-    CHECK_EQ(pxi_envelope_open(v, &pxi_kind_peer_record, &payload, &signer), PX_ERR_CORRUPT);
+    CHECK_EQ(pxi_envelope_open(v, &pxi_kind_peer_record, NULL, &payload, &signer), PX_ERR_CORRUPT);
     /* The type claims the other kind, but the domain was signed too. */
     struct pxi_envelope_kind liar = {pxi_kind_voucher.domain, pxi_kind_peer_record.type};
     b.n = 0;
     CHECK_EQ(pxi_envelope_seal(k, &liar, px_view_str("x"), &b), PX_ERR_OK);
-    CHECK_EQ(pxi_envelope_open(px_view_of(b.p, b.n), &pxi_kind_peer_record, &payload, &signer),
-             PX_ERR_IDENTITY);
+    CHECK_EQ(
+        pxi_envelope_open(px_view_of(b.p, b.n), &pxi_kind_peer_record, NULL, &payload, &signer),
+        PX_ERR_IDENTITY);
     pxi_buf_deinit(&b);
     pxi_key_free(k);
 }
@@ -107,8 +108,9 @@ TEST(too_long_is_refused_before_decoding)
     static uint8_t big[PXI_ENVELOPE_MAX + 1];
     px_view payload;
     struct pxi_peer signer;
-    CHECK_EQ(pxi_envelope_open(px_view_of(big, sizeof big), &pxi_kind_voucher, &payload, &signer),
-             PX_ERR_LIMIT);
+    CHECK_EQ(
+        pxi_envelope_open(px_view_of(big, sizeof big), &pxi_kind_voucher, NULL, &payload, &signer),
+        PX_ERR_LIMIT);
 }
 
 TEST(memory_may_fail)

@@ -247,8 +247,8 @@ TEST(manifests_that_lie)
         px_view inner;
         px_diag diag = {0};
         pxi_arena_init(&arena, 1 << 20);
-        CHECK_EQ(pxi_envelope_open(px_view_of(model->envelope, model->envelope_n), &kind, &inner,
-                                   &signer),
+        CHECK_EQ(pxi_envelope_open(px_view_of(model->envelope, model->envelope_n), &kind, NULL,
+                                   &inner, &signer),
                  PX_ERR_OK);
         CHECK_EQ(pxi_pb_decode(&pxi_pb_manifest, inner, &arena, &m, &diag), PX_ERR_OK);
         if (i < sizeof lies / sizeof *lies)

@@ -1,6 +1,6 @@
 /*
- * Kernels on gradients as fixed point, written once over 16 floats, 16 integers and 16 words that
- * the includer defines (x86/ints_avx2.h, arm/ints_neon.h). Each loop is made for every case that
+ * Kernels on gradients as fixed point, written once over 16 floats and 16 integers that the
+ * includer defines (x86/ints_avx2.h, arm/ints_neon.h). Each loop is made for every case that
  * it would ask about at every step.
  */
 #ifndef PXI_KERNEL_LANES_GRADIENT_H
@@ -21,6 +21,7 @@ INLINE lanes value(const float *x, const float *r, size_t i)
 INLINE uint32_t max_as(const float *x, const float *r, size_t n)
 {
     ints max = ints_set(0);
+#pragma GCC unroll 4
     for (size_t i = 0; i < n; i += 16)
         max = ints_max(max, lanes_bits(lanes_abs(value(x, r, i))));
     return ints_most(max);
@@ -115,33 +116,6 @@ INLINE void dequant(float *y, const uint8_t *q, size_t n, const struct pxi_grad 
     }
 }
 
-INLINE words get_words(const uint8_t *q, size_t i, int format)
-{
-    return format == I16  ? words_load(q + 2 * i)
-           : format == I8 ? words_load_u8(q + i)
-                          : words_load_u4(q + i / 2);
-}
-
-INLINE void add(uint16_t *sum, const uint8_t *q, size_t n, int format)
-{
-    for (size_t i = 0; i < n; i += 16)
-        words_store(sum + i, words_add(words_load(sum + i), get_words(q, i, format)));
-}
-
-INLINE void add_ints(uint8_t *sum, const uint8_t *q, size_t n)
-{
-    for (size_t i = 0; i < 4 * n; i += 64)
-        ints_store_u32(sum + i, ints_add(ints_load_u32(sum + i), ints_load_u32(q + i)), 0);
-}
-
-static void grad_fold(uint8_t *q, const uint16_t *sum, size_t n, unsigned shift)
-{
-    for (size_t i = 0; i < n; i += 16) {
-        words v = words_load(sum + i);
-        words_store_u8(q + i, shift ? words_shr_round(v, shift) : v);
-    }
-}
-
 /* The kernels of one format. */
 #define FORMAT(name, format)                                                                       \
     static bool quant_##name(void *q, float *r, const float *x, size_t n,                          \
@@ -159,13 +133,6 @@ static void grad_fold(uint8_t *q, const uint16_t *sum, size_t n, unsigned shift)
             dequant_bytes(y, q, n, g);                                                             \
         else                                                                                       \
             dequant(y, q, n, g, format);                                                           \
-    }                                                                                              \
-    static void add_##name(void *sum, const void *q, size_t n)                                     \
-    {                                                                                              \
-        if (format == I32)                                                                         \
-            add_ints(sum, q, n);                                                                   \
-        else                                                                                       \
-            add(sum, q, n, format);                                                                \
     }
 FORMAT(i16, I16)
 FORMAT(i8, I8)
@@ -176,11 +143,9 @@ FORMAT(i32, I32)
 static void fill_gradient(struct pxi_kernels *k)
 {
     k->grad_max = grad_max;
-    k->grad_fold = grad_fold;
 #define FORMAT(name, format)                                                                       \
     k->grad_quant[format] = quant_##name;                                                          \
     k->grad_undo[format] = undo_##name;                                                            \
-    k->grad_add[format] = add_##name;                                                              \
     k->grad_dequant[format] = dequant_##name;
     FORMAT(i16, I16)
     FORMAT(i8, I8)

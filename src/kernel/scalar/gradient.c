@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bpf/tag.h"
 #include "kernel/sets.h"
 
 static float value(const float *x, const float *r, size_t i)
@@ -192,6 +193,16 @@ static void dequant_i32(float *y, const void *q, size_t n, const struct pxi_grad
     }
 }
 
+static void tag_nh(struct pxi_tag_sum *s, const uint64_t *key, const void *p, size_t n)
+{
+    const uint8_t *in = p;
+    size_t i = 0;
+    for (; i + PXI_TAG_BLOCK <= n; i += PXI_TAG_BLOCK)
+        pxi_tag_block(s, key + i, in + 8 * i);
+    for (; i < n; i++)
+        pxi_tag_word(s, key + i, in + 8 * i);
+}
+
 void pxi_scalar_gradient(struct pxi_kernels *k)
 {
     k->grad_max = grad_max;
@@ -212,4 +223,5 @@ void pxi_scalar_gradient(struct pxi_kernels *k)
     k->grad_dequant[1] = dequant_i8;
     k->grad_dequant[2] = dequant_i8;
     k->grad_dequant[3] = dequant_i32;
+    k->tag_nh = tag_nh;
 }

@@ -1,15 +1,13 @@
-/* Sixteen integers for AVX2, for src/kernel/lanes/gradient.h: of 32 bits, and of 16. */
+/* Sixteen integers of 32 bits for AVX2, for src/kernel/lanes/gradient.h. */
 #ifndef PXI_KERNEL_X86_INTS_AVX2_H
 #define PXI_KERNEL_X86_INTS_AVX2_H
 
-#include "kernel/gradient.h"
 #include "kernel/x86/lanes_avx2.h"
+#include "kernel/x86/words_avx2.h"
 
 typedef struct {
     __m256i lo, hi;
 } ints;
-
-typedef __m256i words;
 
 INLINE ints ints_set(uint32_t v)
 {
@@ -54,22 +52,6 @@ INLINE uint32_t ints_most(ints v)
     __m128i b = _mm_max_epu32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     b = _mm_max_epu32(b, _mm_shuffle_epi32(b, 0x4e));
     return (uint32_t)_mm_cvtsi128_si32(_mm_max_epu32(b, _mm_shuffle_epi32(b, 0xb1)));
-}
-
-INLINE __m128i load16(const void *p)
-{
-    return _mm_loadu_si128((const __m128i *)p);
-}
-INLINE __m128i load8(const void *p)
-{
-    return _mm_loadl_epi64((const __m128i *)p);
-}
-
-/* Sixteen bytes of 4 bits each, from eight. */
-INLINE __m128i load_u4(const void *p)
-{
-    __m128i v = _mm_cvtepu8_epi16(load8(p));
-    return _mm_and_si128(_mm_or_si128(v, _mm_slli_epi16(v, 4)), _mm_set1_epi8(15));
 }
 
 INLINE ints ints_load_u32(const uint8_t *p)
@@ -120,58 +102,14 @@ INLINE void ints_store_u8(uint8_t *p, ints v, uint32_t bias)
 }
 INLINE void ints_store_u4(uint8_t *p, ints v, uint32_t bias)
 {
-    __m128i w = _mm_maddubs_epi16(pack_bytes(v, bias), _mm_set1_epi16(0x1001));
-    _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(w, w));
+    store_u4(p, pack_bytes(v, bias));
 }
 
 /* pxi_grad_noise of 16 values in units of 2^-32; at: seed + half the number of the first. */
 INLINE lanes lanes_noise(uint32_t at)
 {
-    const __m256i first = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    __m256i x = _mm256_add_epi32(_mm256_set1_epi32((int)at), first);
-    x = _mm256_xor_si256(x, _mm256_srli_epi32(x, 16));
-    x = _mm256_mullo_epi32(x, _mm256_set1_epi32((int)PXI_GRAD_MIX_1));
-    x = _mm256_xor_si256(x, _mm256_srli_epi32(x, 15));
-    x = _mm256_mullo_epi32(x, _mm256_set1_epi32((int)PXI_GRAD_MIX_2));
-    x = _mm256_xor_si256(x, _mm256_srli_epi32(x, 16));
-    __m256i low = _mm256_or_si256(_mm256_slli_epi32(x, 16), _mm256_set1_epi32(0x8000));
-    return (lanes){_mm256_cvtepi32_ps(x), _mm256_cvtepi32_ps(low)};
-}
-
-INLINE words words_load(const void *p)
-{
-    return _mm256_loadu_si256((const __m256i *)p);
-}
-INLINE words words_load_u8(const uint8_t *p)
-{
-    return _mm256_cvtepu8_epi16(load16(p));
-}
-INLINE words words_load_u4(const uint8_t *p)
-{
-    return _mm256_cvtepu8_epi16(load_u4(p));
-}
-INLINE void words_store(void *p, words v)
-{
-    _mm256_storeu_si256((__m256i *)p, v);
-}
-INLINE words words_add(words a, words b)
-{
-    return _mm256_add_epi16(a, b);
-}
-
-/* v / 2^shift, rounded up at halves; shift at least 1. */
-INLINE words words_shr_round(words v, unsigned shift)
-{
-    v = _mm256_srl_epi16(v, _mm_cvtsi32_si128((int)shift - 1));
-    return _mm256_avg_epu16(v, _mm256_setzero_si256());
-}
-
-/* The low bytes. */
-INLINE void words_store_u8(uint8_t *p, words v)
-{
-    v = _mm256_and_si256(v, _mm256_set1_epi16(0xff));
-    _mm_storeu_si128((__m128i *)p,
-                     _mm_packus_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+    __m256i x = grad_hash(at);
+    return lanes_of((ints){x, odd_low(x)});
 }
 
 #endif

@@ -1,0 +1,290 @@
+/* plexus agg attach|detach|stat|verify: the aggregator in the kernel. */
+#include "node.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile int stopped;
+
+static void on_stop(int sig)
+{
+    (void)sig;
+    stopped = 1;
+}
+
+static const char *agg_socket(void)
+{
+    static char *path; /* kept to the end */
+    return path ? path : (path = state_path("agg.sock"));
+}
+
+static uint64_t number(const json_t *o, const char *name)
+{
+    return (uint64_t)json_integer_value(json_object_get(o, name));
+}
+
+static json_t *ask(const char *op, int *rc)
+{
+    char line[64], *text = NULL;
+    snprintf(line, sizeof line, "{\"op\":\"%s\"}", op);
+    px_err err = px_control_ask(agg_socket(), line, 5000, &text);
+    json_t *reply = err == PX_ERR_OK ? json_loads(text, 0, NULL) : NULL;
+    px_node_text_free(text);
+    *rc = 0;
+    if (err == PX_ERR_UNREACHABLE)
+        *rc =
+            fail_text(err, NULL, "plexus agg attach IFACE", "no aggregator is attached from here");
+    else if (!reply)
+        *rc = fail(err ? err : PX_ERR_PROTOCOL, agg_socket(), NULL);
+    return reply;
+}
+
+static void print_drops(json_t *drops)
+{
+    const char *name;
+    json_t *v;
+    json_object_foreach(drops, name, v)
+    {
+        if (json_integer_value(v))
+            printf("  dropped, %s: %lld\n", name, (long long)json_integer_value(v));
+    }
+}
+
+static void print_text(const json_t *o)
+{
+    double p50 = json_number_value(json_object_get(o, "ns_p50"));
+    printf("%s\n", json_string_value(json_object_get(o, "said")));
+    printf("%llu packets, %llu summed, %llu passed to the stack\n",
+           (unsigned long long)number(o, "packets"), (unsigned long long)number(o, "summed"),
+           (unsigned long long)number(o, "passed"));
+    printf("%llu slots finished, %llu of them at their deadline; %llu wake-ups of user space\n",
+           (unsigned long long)number(o, "finished"), (unsigned long long)number(o, "closed"),
+           (unsigned long long)number(o, "wakeups"));
+    print_drops(json_object_get(o, "dropped"));
+    if (p50 > 0)
+        printf("half of the packets below %.0f ns, 99 of 100 below %.0f ns\n", p50,
+               json_number_value(json_object_get(o, "ns_p99")));
+}
+
+/* One document, or text; frees. */
+static int print(const struct cli *c, json_t *o)
+{
+    if (!opt_on(c, OPT_JSON)) {
+        print_text(o);
+        json_decref(o);
+        return 0;
+    }
+    json_t *doc = doc_new(c);
+    json_object_del(o, "ok");
+    json_object_update(doc, o);
+    json_decref(o);
+    return doc_print(doc, 0);
+}
+
+/* --------------------------------------------------------------- attach */
+
+static int read_secret(const char *hex, uint8_t out[32])
+{
+    for (unsigned i = 0; i < 32; i++) {
+        unsigned v;
+        if (strlen(hex) != 64 || sscanf(hex + 2 * i, "%2x", &v) != 1)
+            return -1;
+        out[i] = (uint8_t)v;
+    }
+    return 0;
+}
+
+static px_agg_options options_of(const struct cli *c, const uint8_t *secret)
+{
+    return (px_agg_options){
+        .size = sizeof(px_agg_options),
+        .device = c->arg[0],
+        .generic = opt_on(c, OPT_AGG_GENERIC),
+        .address = opt_text(c, OPT_AGG_ADDRESS),
+        .port = (unsigned)opt_uint(c, OPT_AGG_PORT),
+        .values = (unsigned)opt_uint(c, OPT_PACKET_VALUES),
+        .slots = (unsigned)opt_uint(c, OPT_AGG_SLOTS),
+        .chunks = (unsigned)opt_uint(c, OPT_AGG_CHUNKS),
+        .steered = opt_on(c, OPT_AGG_STEERED),
+        .job = (uint32_t)opt_uint(c, OPT_AGG_JOB),
+        .workers = c->v[OPT_AGG_WORKER].list,
+        .worker_count = c->v[OPT_AGG_WORKER].n,
+        .secret = secret,
+        .bits = (unsigned)strtoul(opt_text(c, OPT_GRADIENT_FORMAT) + 1, NULL, 10),
+        .group = opt_text(c, OPT_AGG_GROUP),
+    };
+}
+
+struct holder {
+    const struct cli *c;
+    int tell; /* who waits for it; -1: nobody, it is in the foreground */
+};
+
+/* In the background nobody listens to what is printed. */
+static void leave_terminal(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd < 3 && null >= 0; fd++)
+        dup2(null, fd);
+    close(null);
+}
+
+static void on_ready(void *ctx, const char *json)
+{
+    struct holder *h = ctx;
+    size_t n = strlen(json);
+    if (h->tell < 0) {
+        print(h->c, must(json_loads(json, 0, NULL)));
+        fflush(stdout);
+        return;
+    }
+    if (write(h->tell, json, n) != (ssize_t)n)
+        stopped = 1;
+    close(h->tell);
+    leave_terminal();
+}
+
+static int hold(const struct cli *c, const px_agg_options *o, int tell)
+{
+    struct holder h = {c, tell};
+    px_diag diag = {0};
+    struct sigaction act = {.sa_handler = on_stop};
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGINT, &act, NULL);
+    px_err err = px_agg_serve(o, agg_socket(), on_ready, &h, &stopped, &diag);
+    return err ? fail(err, "agg attach", &diag) : 0;
+}
+
+/* Start the holder and wait until it says how it went; its complaint goes to our standard error. */
+static int hold_behind(const struct cli *c, const px_agg_options *o)
+{
+    int ends[2], status = 0;
+    char text[4096];
+    size_t n = 0;
+    ssize_t got;
+    fflush(NULL);
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return fail(PX_ERR_IO, "pipe", NULL);
+    pid_t pid = fork();
+    if (pid < 0)
+        return fail(PX_ERR_NOMEM, "fork", NULL);
+    if (pid == 0) {
+        close(ends[0]);
+        setsid();
+        _exit(hold(c, o, ends[1]));
+    }
+    close(ends[1]);
+    while (n + 1 < sizeof text && (got = read(ends[0], text + n, sizeof text - 1 - n)) > 0)
+        n += (size_t)got;
+    close(ends[0]);
+    json_t *reply = json_loadb(text, n, 0, NULL);
+    if (reply)
+        return print(c, reply);
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status)
+                                                    : fail(PX_ERR_FAILED, "agg attach", NULL);
+}
+
+int verb_agg_attach(struct cli *c)
+{
+    uint8_t secret[32];
+    const char *hex = opt_text(c, OPT_AGG_SECRET);
+    if (hex && read_secret(hex, secret) != 0)
+        return usage("plexus help agg attach", "--secret has 64 hexadecimal digits");
+    if (c->v[OPT_AGG_WORKER].n && (!hex || !opt_text(c, OPT_AGG_GROUP)))
+        return usage("plexus help agg attach", "a job needs --worker, --secret and --group");
+    px_agg_options o = options_of(c, hex ? secret : NULL);
+    return opt_on(c, OPT_AGG_FOREGROUND) ? hold(c, &o, -1) : hold_behind(c, &o);
+}
+
+/* ------------------------------------------------- detach, stat, verify */
+
+int verb_agg_detach(struct cli *c)
+{
+    int rc;
+    json_t *o = ask("detach", &rc);
+    return o ? print(c, o) : rc;
+}
+
+static double rate(const json_t *now, const json_t *before, const char *name, double per)
+{
+    return per > 0 ? (double)(number(now, name) - number(before, name)) / per : 0;
+}
+
+/* Rates between two samples, put into the second. */
+static void add_rates(json_t *now, const json_t *before)
+{
+    double s = json_number_value(json_object_get(now, "seconds")) -
+               json_number_value(json_object_get(before, "seconds"));
+    double packets = rate(now, before, "packets", 1);
+    json_object_set_new(now, "packets_s", json_number(rate(now, before, "packets", s)));
+    json_object_set_new(now, "summed_s", json_number(rate(now, before, "summed", s)));
+    json_object_set_new(now, "wakeups_per_packet",
+                        json_number(rate(now, before, "wakeups", packets)));
+}
+
+static int watch(const struct cli *c, json_t *before)
+{
+    int rc = 0;
+    json_t *now;
+    interrupt_poll(1);
+    while (!interrupted()) {
+        sleep((unsigned)opt_uint(c, OPT_AGG_INTERVAL));
+        if (interrupted() || !(now = ask("stat", &rc)))
+            break;
+        add_rates(now, before);
+        json_decref(before);
+        before = now;
+        if (opt_on(c, OPT_JSON))
+            return print(c, now);
+        printf("%.0f packets/s, %.0f summed/s, %.4f wake-ups a packet, p50 %.0f ns, p99 %.0f ns\n",
+               json_number_value(json_object_get(now, "packets_s")),
+               json_number_value(json_object_get(now, "summed_s")),
+               json_number_value(json_object_get(now, "wakeups_per_packet")),
+               json_number_value(json_object_get(now, "ns_p50")),
+               json_number_value(json_object_get(now, "ns_p99")));
+        fflush(stdout);
+    }
+    json_decref(before);
+    return rc;
+}
+
+int verb_agg_stat(struct cli *c)
+{
+    int rc;
+    json_t *o = ask("stat", &rc);
+    if (!o)
+        return rc;
+    return opt_uint(c, OPT_AGG_INTERVAL) ? watch(c, o) : print(c, o);
+}
+
+int verb_agg_verify(struct cli *c)
+{
+    px_diag diag = {0};
+    px_agg_report r = {.size = sizeof r};
+    px_err err = px_agg_verify(opt_uint(c, OPT_AGG_PACKETS), opt_uint(c, OPT_SEED), &r, &diag);
+    if (err)
+        return fail(err, "agg verify", &diag);
+    json_t *o = json_object(), *drops = json_object();
+    for (unsigned i = 0; i < 16 && r.drops[i]; i++)
+        json_object_set_new(drops, r.drops[i], json_u64(r.dropped[i]));
+    json_object_set_new(o, "rung", json_text("loaded"));
+    json_object_set_new(o, "said", json_text("loaded, attached nowhere"));
+    json_object_set_new(o, "packets", json_u64(r.packets));
+    json_object_set_new(o, "summed", json_u64(r.summed));
+    json_object_set_new(o, "passed", json_u64(r.passed));
+    json_object_set_new(o, "dropped", drops);
+    json_object_set_new(o, "wakeups", json_u64(0));
+    json_object_set_new(o, "mismatches", json_u64(r.mismatches));
+    json_object_set_new(o, "finished", json_u64(r.finished));
+    json_object_set_new(o, "closed", json_u64(r.closed));
+    json_object_set_new(o, "ns", json_number(r.ns));
+    if (!opt_on(c, OPT_JSON))
+        printf("%llu mismatches\n", (unsigned long long)r.mismatches);
+    print(c, o);
+    return r.mismatches ? px_err_exit(PX_ERR_CORRUPT) : 0;
+}
