@@ -20,6 +20,7 @@ typedef struct px_reduce_options {
     const char *aggregator;       /* NULL: every worker aggregates a shard. Else the address of one
                                    * that does it for all, as addresses; of those only the own is
                                    * used, and may be of any ip (/ip4/0.0.0.0) */
+    const char *group;            /* multicast ip to which that one sends sums, or NULL */
     const uint8_t *secret;        /* 32 bytes that only the job knows */
     uint32_t job;                 /* its number; a secret is never used twice with one number */
     px_reduce_format format;
