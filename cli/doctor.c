@@ -119,8 +119,13 @@ static void rights(struct report *r)
     machine_line("/proc/self/status", "CapEff", text, sizeof text);
     unsigned long long caps = strtoull(text, NULL, 16);
     int bpf = (caps >> 39 & 1) || (caps >> 21 & 1), admin = caps >> 12 & 1, raw = caps >> 13 & 1;
-    put(r, "packet rights", bpf && admin && raw ? OK : NOTE,
-        "not needed by this version; nothing runs inside the kernel yet",
+#ifdef PXI_XDP
+    const char *effect = bpf && admin ? "plexus agg attach adds gradients in the kernel"
+                                      : "gradients are added in user space, by UDP";
+#else
+    const char *effect = "this build has no kernel half (libbpf, clang); gradients go by UDP";
+#endif
+    put(r, "packet rights", bpf && admin && raw ? OK : NOTE, effect,
         "CAP_BPF %s, CAP_NET_ADMIN %s, CAP_NET_RAW %s", bpf ? "yes" : "no", admin ? "yes" : "no",
         raw ? "yes" : "no");
 }
