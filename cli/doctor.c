@@ -118,7 +118,8 @@ static void rights(struct report *r)
     char text[64];
     machine_line("/proc/self/status", "CapEff", text, sizeof text);
     unsigned long long caps = strtoull(text, NULL, 16);
-    int bpf = (caps >> 39 & 1) || (caps >> 21 & 1), admin = caps >> 12 & 1, raw = caps >> 13 & 1;
+    int all = caps >> 21 & 1, bpf = (caps >> 39 & caps >> 38 & 1) || all, admin = caps >> 12 & 1,
+        raw = caps >> 13 & 1;
 #ifdef PXI_XDP
     const char *effect = bpf && admin ? "plexus agg attach adds gradients in the kernel"
                                       : "gradients are added in user space, by UDP";
@@ -126,8 +127,8 @@ static void rights(struct report *r)
     const char *effect = "this build has no kernel half (libbpf, clang); gradients go by UDP";
 #endif
     put(r, "packet rights", bpf && admin && raw ? OK : NOTE, effect,
-        "CAP_BPF %s, CAP_NET_ADMIN %s, CAP_NET_RAW %s", bpf ? "yes" : "no", admin ? "yes" : "no",
-        raw ? "yes" : "no");
+        "CAP_BPF and CAP_PERFMON %s, CAP_NET_ADMIN %s, CAP_NET_RAW %s", bpf ? "yes" : "no",
+        admin ? "yes" : "no", raw ? "yes" : "no");
 }
 
 static int loads(const char *library)
