@@ -9,11 +9,17 @@
 #define QUIC NULL
 #endif
 
+#ifdef PXI_XDP
+#define XDP ""
+#else
+#define XDP NULL
+#endif
+
 /* Optional parts: what is in this build, or found on this machine when it is loaded at run time. */
 static const struct {
     const char *name, *library; /* NULL = not in this version */
 } features[] = {
-    {"cpu", ""}, {"xdp", NULL}, {"quic", QUIC}, {"cuda", NULL}, {"verbs", NULL}, {"swarm", QUIC},
+    {"cpu", ""}, {"xdp", XDP}, {"quic", QUIC}, {"cuda", NULL}, {"verbs", NULL}, {"swarm", QUIC},
 };
 
 static int has(const char *library)

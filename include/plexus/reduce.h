@@ -17,6 +17,10 @@ typedef struct px_reduce_options {
     unsigned rank, world;         /* this worker, below world; world: 1 to 64 */
     const char *const *addresses; /* world multiaddrs, /ip4/../udp/PORT, in the order of ranks; the
                                    * own is bound */
+    const char *aggregator;       /* NULL: every worker aggregates a shard. Else the address of one
+                                   * that does it for all, as addresses; of those only the own is
+                                   * used, and may be of any ip (/ip4/0.0.0.0) */
+    const char *group;            /* multicast ip to which that one sends sums, or NULL */
     const uint8_t *secret;        /* 32 bytes that only the job knows */
     uint32_t job;                 /* its number; a secret is never used twice with one number */
     px_reduce_format format;
@@ -38,6 +42,7 @@ typedef struct px_reduce_report {
         wide;         /* contributions; sent again; closed without us; resent in 32 bits */
     uint64_t dropped; /* datagrams from strangers, with wrong tags or out of place */
     uint64_t syscalls, wakeups;
+    const char *pages; /* of the frames: huge, transparent or normal */
 } px_reduce_report;
 
 typedef struct px_reduce px_reduce;

@@ -1,5 +1,6 @@
 #include "io/exchange.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -247,6 +248,17 @@ static void nudge(struct pxi_exchange *x)
     uint64_t one = 1;
     ssize_t n = write(x->wake, &one, sizeof one);
     (void)n; /* it cannot be full: one nudge a command */
+}
+
+px_err pxi_exchange_join(struct pxi_exchange *x, const char *group)
+{
+    struct ip_mreq join = {0};
+    if (inet_pton(AF_INET, group, &join.imr_multiaddr) != 1)
+        return PX_ERR_INVALID;
+    memcpy(&join.imr_interface, x->udp.local.ip, x->udp.any ? 0 : 4);
+    return setsockopt(x->udp.fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join) == 0
+               ? PX_ERR_OK
+               : PX_ERR_IO;
 }
 
 void pxi_exchange_linger(struct pxi_exchange *x, unsigned quiet_ms, unsigned most_ms)

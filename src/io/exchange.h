@@ -31,6 +31,9 @@ struct pxi_exchange;
 px_err pxi_exchange_open(const struct pxi_udp_addr *at, const struct pxi_udp_addr *peers,
                          unsigned n, const struct pxi_exchange_ops *ops, void *ctx,
                          struct pxi_exchange **out);
+/* Hear what is sent to this IPv4 multicast address, too. PX_ERR_INVALID, PX_ERR_IO with errno. */
+px_err pxi_exchange_join(struct pxi_exchange *x, const char *group);
+
 /* Wait until no datagram has come for quiet_ms, most_ms at most: others may still ask. */
 void pxi_exchange_linger(struct pxi_exchange *x, unsigned quiet_ms, unsigned most_ms);
 /* End the thread. NULL is allowed. */

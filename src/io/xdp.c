@@ -99,7 +99,7 @@ static px_err refused(px_diag *diag, int error)
 {
     pxi_diag_field(diag, "bpf");
     if (error == EPERM || error == EACCES)
-        return pxi_diag_set(diag, PX_ERR_PERMISSION, 0, "CAP_BPF and CAP_NET_ADMIN",
+        return pxi_diag_set(diag, PX_ERR_PERMISSION, 0, "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN",
                             "the kernel refuses: %s", strerror(error));
     return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a kernel with BPF and its type information",
                         "%s", strerror(error));

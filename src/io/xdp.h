@@ -58,7 +58,8 @@ struct pxi_xdp;
 
 /*
  * Load and attach. Errors are said in one line in the diagnosis: PX_ERR_UNSUPPORTED when this build
- * or this kernel has no BPF, PX_ERR_PERMISSION without the right to (CAP_BPF and CAP_NET_ADMIN).
+ * or this kernel has no BPF, PX_ERR_PERMISSION without the right to (CAP_BPF, CAP_PERFMON,
+ * CAP_NET_ADMIN).
  */
 px_err pxi_xdp_open(const struct pxi_xdp_options *o, struct pxi_xdp **out, px_diag *diag);
 void pxi_xdp_close(struct pxi_xdp *x);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "codec/maddr.h"
 #include "io/exchange.h"
+#include "io/frames.h"
 #include "kernel/kernel.h"
 #include "reduce/group.h"
 
@@ -16,8 +17,8 @@ struct px_reduce {
     struct pxi_kernels kernels;
     struct pxi_group *group;
     struct pxi_exchange *exchange;
-    uint8_t *arena;
-    unsigned world, values;
+    struct pxi_frames frames;
+    unsigned shards, values;
     uint64_t sums; /* operations that ended well */
     int gone;      /* the rank that was given up, or -1: the handle is of no use any more */
 };
@@ -84,31 +85,41 @@ static px_err check(const px_reduce_options *o, px_diag *d)
     return PX_ERR_OK;
 }
 
-static px_err addresses(const px_reduce_options *o, struct pxi_udp_addr *out, px_diag *d)
+static px_err address(const char *text, struct pxi_udp_addr *out, px_diag *d)
 {
-    for (unsigned i = 0; i < o->world; i++) {
-        struct pxi_maddr a;
-        struct pxi_maddr_part part;
-        px_err err = pxi_maddr_parse(px_view_str(o->addresses[i]), &a, d);
-        if (err)
-            return err;
-        px_view v = pxi_maddr_view(&a);
-        bool four = pxi_maddr_find(v, PXI_MA_IP4, &part);
-        pxi_diag_field(d, "address of rank %u", i);
-        if (!four && !pxi_maddr_find(v, PXI_MA_IP6, &part))
-            return pxi_diag_set(d, PX_ERR_INVALID, 0, "/ip4 or /ip6", "%s", o->addresses[i]);
-        out[i].family = four ? 4 : 6;
-        memcpy(out[i].ip, part.value.p, part.value.n);
-        if (!pxi_maddr_find(v, PXI_MA_UDP, &part))
-            return pxi_diag_set(d, PX_ERR_INVALID, 0, "/udp", "%s", o->addresses[i]);
-        out[i].port = (uint16_t)(part.value.p[0] << 8 | part.value.p[1]);
-    }
+    struct pxi_maddr a;
+    struct pxi_maddr_part part;
+    px_err err = pxi_maddr_parse(px_view_str(text), &a, d);
+    if (err)
+        return err;
+    px_view v = pxi_maddr_view(&a);
+    bool four = pxi_maddr_find(v, PXI_MA_IP4, &part);
+    pxi_diag_field(d, "address %s", text);
+    if (!four && !pxi_maddr_find(v, PXI_MA_IP6, &part))
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "/ip4 or /ip6", "neither");
+    out->family = four ? 4 : 6;
+    memcpy(out->ip, part.value.p, part.value.n);
+    if (!pxi_maddr_find(v, PXI_MA_UDP, &part))
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "/udp", "none");
+    out->port = (uint16_t)(part.value.p[0] << 8 | part.value.p[1]);
     return PX_ERR_OK;
+}
+
+/* Whom to talk to, by shard, and where to be. */
+static px_err addresses(const px_reduce_options *o, struct pxi_udp_addr *peers,
+                        struct pxi_udp_addr *own, px_diag *d)
+{
+    px_err err = address(o->addresses[o->rank], own, d);
+    if (!err && o->aggregator)
+        return address(o->aggregator, peers, d);
+    for (unsigned i = 0; i < o->world && !err; i++)
+        err = address(o->addresses[i], &peers[i], d);
+    return err;
 }
 
 static px_err make_group(px_reduce *r, const px_reduce_options *o)
 {
-    size_t shard = o->longest / r->values / o->world + 2;
+    size_t shard = o->longest / r->values / r->shards + 2;
     struct pxi_group_options g = {.job = o->job,
                                   .epoch = 1,
                                   .slots = o->window ? o->window : WINDOW,
@@ -116,6 +127,7 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
                                   .format = (uint8_t)o->format,
                                   .rank = (uint8_t)o->rank,
                                   .world = (uint8_t)o->world,
+                                  .central = o->aggregator != NULL,
                                   .stochastic = o->stochastic != 0,
                                   .rto_min_ns = 5 * MS,
                                   .rto_max_ns = UINT64_C(500) * MS,
@@ -126,29 +138,32 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
     g.deadline_ns = (uint64_t)(o->deadline_ms ? o->deadline_ms : DEADLINE_MS) * MS;
     if (shard > PXI_LIMIT_REDUCE_CHUNKS)
         return PX_ERR_INVALID;
-    r->arena = pxi_calloc_aligned(pxi_group_arena(&g), 64);
-    g.arena = r->arena;
-    r->group = r->arena ? pxi_group_new(&g) : NULL;
+    if (pxi_frames_map(&r->frames, pxi_group_arena(&g)) != 0)
+        return PX_ERR_NOMEM;
+    g.arena = r->frames.p;
+    r->group = pxi_group_new(&g);
     return r->group ? PX_ERR_OK : PX_ERR_NOMEM;
 }
 
 px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag)
 {
-    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0};
+    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0}, own = {0};
     *out = NULL;
     px_err err = check(o, diag);
     if (!err)
-        err = addresses(o, peers, diag);
+        err = addresses(o, peers, &own, diag);
     px_reduce *r = err ? NULL : pxi_calloc(1, sizeof *r);
     if (!r)
         return err ? err : PX_ERR_NOMEM;
     pxi_kernels_init(&r->kernels, pxi_cpu_detect());
     r->gone = -1;
-    r->world = o->world;
+    r->shards = o->aggregator ? 1 : o->world;
     r->values = o->values ? o->values : VALUES;
     err = make_group(r, o);
     if (!err)
-        err = pxi_exchange_open(&peers[o->rank], peers, o->world, &ops, r, &r->exchange);
+        err = pxi_exchange_open(&own, peers, r->shards, &ops, r, &r->exchange);
+    if (!err && o->aggregator && o->group)
+        err = pxi_exchange_join(r->exchange, o->group);
     if (err)
         px_reduce_close(r);
     else
@@ -160,11 +175,11 @@ void px_reduce_close(px_reduce *r)
 {
     if (!r)
         return;
-    if (r->sums && r->gone < 0 && r->world > 1)
+    if (r->sums && r->gone < 0 && r->shards > 1)
         pxi_exchange_linger(r->exchange, QUIET_MS, LINGER_MS);
     pxi_exchange_close(r->exchange);
     pxi_group_free(r->group);
-    pxi_free_aligned(r->arena);
+    pxi_frames_unmap(&r->frames);
     pxi_free(r);
 }
 
@@ -179,9 +194,12 @@ static void tell(px_reduce *r, px_reduce_report *report)
                                  .least = pxi_group_least(r->group),
                                  .lost = (uint64_t)pxi_group_lost(r->group) * r->values,
                                  .dropped = c.strangers,
+                                 .pages = r->frames.rung == PXI_FRAMES_HUGE          ? "huge"
+                                          : r->frames.rung == PXI_FRAMES_TRANSPARENT ? "transparent"
+                                                                                     : "normal",
                                  .syscalls = c.sends + c.receives,
                                  .wakeups = c.wakeups};
-    for (unsigned i = 0; i < r->world; i++) {
+    for (unsigned i = 0; i < r->shards; i++) {
         const struct pxi_rank_counts *k = pxi_group_rank(r->group, i);
         report->packets += k->sent;
         report->again += k->again;

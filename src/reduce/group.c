@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "base/math.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
@@ -25,8 +27,9 @@ struct pxi_group {
     struct pxi_group_options o;
     struct pxi_group_counts counts;
     struct pxi_slots *slots;
-    struct pxi_tag_key sums; /* of our shard's answers */
-    struct member members[PX_GRADIENT_WORKERS];
+    struct pxi_tag_key sums;                    /* of our shard's answers */
+    struct member members[PX_GRADIENT_WORKERS]; /* by shard, which are the peers */
+    unsigned shards, own;                       /* own: our shard, PX_GRADIENT_WORKERS: none */
     uint64_t begun_ns, now_ns;
     uint32_t outbox_max; /* a power of two */
     size_t stride;
@@ -37,9 +40,15 @@ static size_t frame_stride(uint16_t values)
     return (PX_GRADIENT_HEAD + pxi_gradient_most(values) + 63) & ~(size_t)63;
 }
 
+static unsigned shards_of(const struct pxi_group_options *o)
+{
+    return o->central ? 1 : o->world;
+}
+
 size_t pxi_group_arena(const struct pxi_group_options *o)
 {
-    return o->slots * (o->world * frame_stride(o->values) + 2 * pxi_slots_stride(o->values));
+    size_t sums = o->central ? 0 : 2 * pxi_slots_stride(o->values);
+    return o->slots * (shards_of(o) * frame_stride(o->values) + sums);
 }
 
 void pxi_group_secret(const uint8_t secret[PXI_GROUP_SECRET], unsigned from, unsigned to,
@@ -56,6 +65,7 @@ static void derive(const uint8_t *secret, unsigned from, unsigned to, struct pxi
     uint8_t key[PXI_GROUP_SECRET];
     pxi_group_secret(secret, from, to, key);
     pxi_tag_key_init(out, key);
+    OPENSSL_cleanse(key, sizeof key);
 }
 
 static bool add_member(struct pxi_group *g, unsigned i)
@@ -79,15 +89,18 @@ static bool add_member(struct pxi_group *g, unsigned i)
                                  .kernels = o->kernels};
     m->rank = pxi_rank_new(&r);
     m->outbox.items = pxi_calloc(g->outbox_max, sizeof *m->outbox.items);
-    derive(o->secret, o->rank, i, &m->to);
+    unsigned owner = o->central ? PX_GRADIENT_WORKERS : i;
+    derive(o->secret, o->rank, owner, &m->to);
     derive(o->secret, i, o->rank, &m->from);
-    derive(o->secret, i, PX_GRADIENT_WORKERS, &m->sums);
+    derive(o->secret, owner, owner, &m->sums);
     return m->rank && m->outbox.items;
 }
 
 static bool add_slots(struct pxi_group *g)
 {
     const struct pxi_group_options *o = &g->o;
+    if (o->central)
+        return true;
     struct pxi_slots_options s = {.job = o->job,
                                   .epoch = o->epoch,
                                   .shard = o->rank,
@@ -104,7 +117,7 @@ static bool add_slots(struct pxi_group *g)
                                   .frames = o->arena + o->world * o->slots * g->stride,
                                   .kernels = o->kernels};
     g->slots = pxi_slots_new(&s);
-    derive(o->secret, o->rank, PX_GRADIENT_WORKERS, &g->sums);
+    derive(o->secret, o->rank, o->rank, &g->sums);
     return g->slots != NULL;
 }
 
@@ -117,9 +130,11 @@ struct pxi_group *pxi_group_new(const struct pxi_group_options *o)
         return NULL;
     g->o = *o;
     g->stride = frame_stride(o->values);
+    g->shards = shards_of(o);
+    g->own = o->central ? PX_GRADIENT_WORKERS : o->rank;
     g->outbox_max = 4 * o->slots;
     bool ok = add_slots(g);
-    for (unsigned i = 0; i < o->world && ok; i++)
+    for (unsigned i = 0; i < g->shards && ok; i++)
         ok = add_member(g, i);
     g->o.secret = NULL;
     if (ok)
@@ -132,12 +147,12 @@ void pxi_group_free(struct pxi_group *g)
 {
     if (!g)
         return;
-    for (unsigned i = 0; i < g->o.world; i++) {
+    for (unsigned i = 0; i < g->shards; i++) {
         pxi_rank_free(g->members[i].rank);
         pxi_free(g->members[i].outbox.items);
     }
     pxi_slots_free(g->slots);
-    memset(g, 0, sizeof *g);
+    OPENSSL_cleanse(g, sizeof *g);
     pxi_free(g);
 }
 
@@ -147,7 +162,7 @@ void pxi_group_free(struct pxi_group *g)
 static struct pxi_rank_op part_of(const struct pxi_group *g, const struct pxi_rank_op *op,
                                   unsigned shard)
 {
-    size_t chunks = (op->n + g->o.values - 1) / g->o.values, world = g->o.world;
+    size_t chunks = (op->n + g->o.values - 1) / g->o.values, world = g->shards;
     size_t first = chunks * shard / world * g->o.values;
     size_t end = pxi_min(chunks * (shard + 1) / world * g->o.values, op->n);
     struct pxi_rank_op part = *op;
@@ -159,7 +174,7 @@ static struct pxi_rank_op part_of(const struct pxi_group *g, const struct pxi_ra
 
 px_err pxi_group_begin(struct pxi_group *g, const struct pxi_rank_op *op)
 {
-    for (unsigned i = 0; i < g->o.world; i++) {
+    for (unsigned i = 0; i < g->shards; i++) {
         struct pxi_rank_op part = part_of(g, op, i);
         px_err err = pxi_rank_begin(g->members[i].rank, &part);
         if (err) {
@@ -173,7 +188,7 @@ px_err pxi_group_begin(struct pxi_group *g, const struct pxi_rank_op *op)
 
 int pxi_group_gone(const struct pxi_group *g)
 {
-    for (unsigned i = 0; i < g->o.world; i++) {
+    for (unsigned i = 0; i < g->shards; i++) {
         const struct pxi_rank *r = g->members[i].rank;
         uint64_t heard = pxi_rank_heard_ns(r);
         if (pxi_rank_done(r) || !heard)
@@ -188,7 +203,7 @@ int pxi_group_gone(const struct pxi_group *g)
 bool pxi_group_done(const struct pxi_group *g)
 {
     bool done = true;
-    for (unsigned i = 0; i < g->o.world; i++)
+    for (unsigned i = 0; i < g->shards; i++)
         done &= pxi_rank_done(g->members[i].rank);
     return done;
 }
@@ -196,7 +211,7 @@ bool pxi_group_done(const struct pxi_group *g)
 unsigned pxi_group_least(const struct pxi_group *g)
 {
     unsigned least = PX_GRADIENT_WORKERS;
-    for (unsigned i = 0; i < g->o.world; i++)
+    for (unsigned i = 0; i < g->shards; i++)
         least = (unsigned)pxi_min(least, pxi_rank_least(g->members[i].rank));
     return least;
 }
@@ -204,20 +219,20 @@ unsigned pxi_group_least(const struct pxi_group *g)
 uint32_t pxi_group_lost(const struct pxi_group *g)
 {
     uint32_t lost = 0;
-    for (unsigned i = 0; i < g->o.world; i++)
+    for (unsigned i = 0; i < g->shards; i++)
         lost += pxi_rank_lost(g->members[i].rank);
     return lost;
 }
 
 void pxi_group_abort(struct pxi_group *g)
 {
-    for (unsigned i = 0; i < g->o.world; i++)
+    for (unsigned i = 0; i < g->shards; i++)
         pxi_rank_abort(g->members[i].rank);
 }
 
 const struct pxi_slots_counts *pxi_group_slots(const struct pxi_group *g)
 {
-    return pxi_slots_counts(g->slots);
+    return g->slots ? pxi_slots_counts(g->slots) : NULL;
 }
 
 const struct pxi_rank_counts *pxi_group_rank(const struct pxi_group *g, unsigned shard)
@@ -257,8 +272,8 @@ static void contribute(struct pxi_group *g, const struct px_gradient_head *h, px
     if (to == PXI_SLOTS_NOBODY)
         return;
     pxi_tag_put(&g->sums, g->o.kernels->tag_nh, a.bytes, a.n);
-    for (unsigned i = 0; i < g->o.world; i++)
-        if (i != g->o.rank && (to == PXI_SLOTS_ALL || i == h->worker))
+    for (unsigned i = 0; i < g->shards; i++)
+        if (i != g->own && (to == PXI_SLOTS_ALL || i == h->worker))
             put(g, &g->members[i].outbox, &a);
     if (to == PXI_SLOTS_ALL || h->worker == g->o.rank)
         take_own(g, px_view_of(a.bytes, a.n), now_ns);
@@ -271,6 +286,8 @@ void pxi_group_turn(struct pxi_group *g, uint64_t now_ns)
     px_view frame, values;
     g->now_ns = now_ns;
     g->begun_ns = g->begun_ns ? g->begun_ns : now_ns;
+    if (g->own >= g->shards)
+        return;
     while ((frame = pxi_rank_poll(g->members[g->o.rank].rank, now_ns)).n)
         if (pxi_gradient_read(frame, &h, &values, &why))
             contribute(g, &h, values, now_ns);
@@ -279,7 +296,7 @@ void pxi_group_turn(struct pxi_group *g, uint64_t now_ns)
 px_view pxi_group_pull(struct pxi_group *g, unsigned to, uint64_t now_ns)
 {
     struct member *m = &g->members[to];
-    if (to == g->o.rank)
+    if (to == g->own)
         return px_view_of(NULL, 0);
     if (m->outbox.n) {
         px_view v = m->outbox.items[m->outbox.head];
@@ -300,12 +317,12 @@ void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64
     px_view values;
     struct member *m = &g->members[from];
     g->counts.packets++;
-    if (from >= g->o.world || from == g->o.rank) {
+    if (from >= g->shards || from == g->own) {
         g->counts.bad[PX_GRADIENT_DROP_SOURCE]++;
     } else if (!pxi_gradient_read(datagram, &h, &values, &why)) {
         g->counts.bad[why]++;
     } else if (h.kind == PX_GRADIENT_CONTRIBUTION) {
-        if (h.worker != from)
+        if (h.worker != from || !g->slots)
             g->counts.bad[PX_GRADIENT_DROP_SOURCE]++;
         else if (!pxi_tag_right(&m->from, g->o.kernels->tag_nh, datagram.p, datagram.n))
             g->counts.bad[PX_GRADIENT_DROP_TAG]++;
@@ -321,7 +338,7 @@ void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64
 uint64_t pxi_group_deadline(const struct pxi_group *g)
 {
     uint64_t at = UINT64_MAX;
-    for (unsigned i = 0; i < g->o.world; i++) {
+    for (unsigned i = 0; i < g->shards; i++) {
         uint64_t its = pxi_rank_deadline(g->members[i].rank);
         at = its < at ? its : at;
     }

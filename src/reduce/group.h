@@ -1,6 +1,7 @@
 /*
- * A worker of a sharded job, without I/O: every member aggregates one shard (reduce/slots) and
- * takes part in all (reduce/rank). What goes to its own shard never leaves it.
+ * A worker of a job, without I/O. Sharded: every member aggregates one shard (reduce/slots) and
+ * takes part in all (reduce/rank); what goes to its own shard never leaves it. Central: there is
+ * one shard, and somebody else aggregates it: peer 0, and the only one.
  */
 #ifndef PXI_REDUCE_GROUP_H
 #define PXI_REDUCE_GROUP_H
@@ -14,6 +15,7 @@ struct pxi_group_options {
     uint32_t job, base, slots;
     uint16_t epoch, values;
     uint8_t format, rank, world; /* world: members, which are the shards too; at most 64 */
+    bool central;
     bool stochastic;
     uint64_t rto_min_ns, rto_max_ns, deadline_ns;
     uint64_t silence_ns;   /* an aggregator that is silent so long in an operation is gone */
@@ -67,7 +69,7 @@ void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64
 /* When to turn again though nothing came; UINT64_MAX: nothing waits. */
 uint64_t pxi_group_deadline(const struct pxi_group *g);
 
-/* Of our own shard, of our part in a shard, and of datagrams that were neither. */
+/* Of our own shard (NULL: none), of our part in a shard, and of datagrams that were neither. */
 const struct pxi_slots_counts *pxi_group_slots(const struct pxi_group *g);
 const struct pxi_rank_counts *pxi_group_rank(const struct pxi_group *g, unsigned shard);
 const struct pxi_group_counts *pxi_group_counts(const struct pxi_group *g);

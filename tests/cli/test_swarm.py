@@ -152,7 +152,8 @@ def test_a_conversation_over_the_swarm_is_that_of_one_machine(place):
     for how in (["--temp", "0"], ["--temp", "0.9", "--seed", "5"]):
         alone = ask(place, "chat", "tiny", "-n", "30", *how, input=TALK)
         before = served(place)
-        together = ask(place, "chat", "tiny", "-n", "30", *how, "--swarm", input=TALK)
+        together = ask(place, "chat", "tiny", "-n", "30", *how, "--swarm", "--draft", "off",
+                       input=TALK)
         equal(together["turns"], alone["turns"])
     # What was read before is not read again: three answers of at most 30, three short messages.
     assert served(place) - before <= 120, served(place) - before

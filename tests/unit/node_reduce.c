@@ -76,6 +76,7 @@ static void run(unsigned world, size_t n, px_reduce_format format, double bound)
         CHECK_EQ(w[i].err, PX_ERR_OK);
         CHECK_EQ(w[i].report.least, world);
         CHECK_EQ(w[i].report.lost, 0);
+        CHECK(w[i].report.pages != NULL);
         CHECK(memcmp(w[i].x, w[0].x, n * sizeof(float)) == 0);
         px_reduce_close(w[i].r);
     }

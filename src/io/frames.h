@@ -1,0 +1,24 @@
+/*
+ * Memory for frames: aligned to 2 MiB and never moved, so that it can be given to a device. Huge
+ * pages are reserved ones (hugetlb), or transparent ones where the kernel grants them, or normal
+ * pages; which it is, is known.
+ */
+#ifndef PXI_IO_FRAMES_H
+#define PXI_IO_FRAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum pxi_frames_rung { PXI_FRAMES_HUGE, PXI_FRAMES_TRANSPARENT, PXI_FRAMES_NORMAL };
+
+struct pxi_frames {
+    uint8_t *p; /* zeroed */
+    size_t bytes;
+    enum pxi_frames_rung rung;
+};
+
+/* At least so many bytes, rounded up to pages; 0, or -1 without memory. */
+int pxi_frames_map(struct pxi_frames *f, size_t bytes);
+void pxi_frames_unmap(struct pxi_frames *f);
+
+#endif
