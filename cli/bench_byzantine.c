@@ -299,12 +299,12 @@ static void put_names(const char *title)
 /* A figure; red when the attack has cost more than four points. */
 static void put_cell(const struct cell *c, double clean, unsigned most)
 {
-    if (!c) {
-        printf(" %8s", "");
-        return;
-    }
-    printf("%s %7.1f%s%s", c->accuracy < clean - 4 ? ink(31) : "", c->accuracy,
-           c->seeds > 1 && c->seeds == most ? "*" : " ", c->accuracy < clean - 4 ? ink(0) : "");
+    char text[16] = "";
+    bool lost = c && c->accuracy < clean - 4;
+    if (c)
+        snprintf(text, sizeof text, "%.1f%s", c->accuracy,
+                 c->seeds > 1 && c->seeds == most ? "*" : "");
+    printf("%s %8s%s", lost ? ink(31) : "", text, lost ? ink(0) : "");
 }
 
 static void put_table(struct byz *b)
