@@ -8,7 +8,7 @@
 #include "bpf/gradient.gen.h"
 #include "bpf/tag.h"
 
-#define PXI_BPF_SLACK_NS  50000000ull    /* that a deadline gives at least */
+#define PXI_BPF_SLACK_NS  500000000ull   /* that a deadline gives at least */
 #define PXI_BPF_FORGET_NS 10000000000ull /* after which a long wait counts half */
 
 enum {

@@ -13,8 +13,9 @@ enum {
     LEAST_EXPONENT = -90,
     UNKNOWN = -127,   /* the place of an exponent that was agreed on without us */
     NOT_FINITE = 129, /* exponent_of infinities and what is no number */
-    BACKOFF_MAX = 6,
-    REORDER = 24, /* sums that may pass another before it counts as lost */
+    PATIENCE = 4,     /* tries before the time between them doubles, */
+    BACKOFF_MAX = 4,  /* and how often it does */
+    REORDER = 24,     /* sums that may pass another before it counts as lost */
 };
 
 /* A packet on its way: the place of its sequence in the window. */
@@ -59,7 +60,7 @@ struct pxi_rank {
     uint32_t lost; /* chunks whose sum nobody keeps */
     bool runs;
     uint64_t heard_ns;
-    uint64_t srtt_ns, rttvar_ns;
+    uint64_t rtt_ns;
     uint64_t next_due_ns; /* nothing is due before */
     float *tail;          /* a chunk that is not full, with zeros */
 };
@@ -80,7 +81,6 @@ struct pxi_rank *pxi_rank_new(const struct pxi_rank_options *o)
         return NULL;
     w->o = *o;
     w->seq = w->end = o->base;
-    w->rttvar_ns = o->rto_min_ns;
     w->flights = pxi_calloc(o->slots, sizeof *w->flights);
     w->agreed = pxi_calloc(o->slots, 1);
     w->tail = pxi_calloc(2 * (size_t)o->values, sizeof *w->tail);
@@ -304,9 +304,10 @@ static void end_pass(struct pxi_rank *w)
 
 static uint64_t rto_of(const struct pxi_rank *w, unsigned tries)
 {
-    uint64_t rto = w->srtt_ns + 4 * w->rttvar_ns;
+    uint64_t rto = 3 * w->rtt_ns;
     rto = rto < w->o.rto_min_ns ? w->o.rto_min_ns : rto;
-    rto <<= tries < BACKOFF_MAX ? tries : BACKOFF_MAX;
+    unsigned doubled = tries < PATIENCE ? 0 : tries - PATIENCE;
+    rto <<= doubled < BACKOFF_MAX ? doubled : BACKOFF_MAX;
     return rto > w->o.rto_max_ns ? w->o.rto_max_ns : rto;
 }
 
@@ -430,19 +431,19 @@ void pxi_rank_epoch(struct pxi_rank *w, uint16_t epoch)
 
 /* -------------------------------------------------------------- receiving */
 
+/* A sum takes as long as the last of those who are in it, whom loss or work may hold up: what
+ * counts is the way itself, so the estimate falls fast and rises slowly. */
 static void measure(struct pxi_rank *w, const struct flight *f, uint64_t now_ns)
 {
     uint64_t rtt = now_ns - f->sent_ns;
     if (f->tries)
         return;
-    if (!w->srtt_ns) {
-        w->srtt_ns = rtt;
-        w->rttvar_ns = rtt / 2;
-        return;
-    }
-    uint64_t off = rtt > w->srtt_ns ? rtt - w->srtt_ns : w->srtt_ns - rtt;
-    w->rttvar_ns += off / 4 - w->rttvar_ns / 4;
-    w->srtt_ns += rtt / 8 - w->srtt_ns / 8;
+    if (!w->rtt_ns)
+        w->rtt_ns = rtt;
+    else if (rtt < w->rtt_ns)
+        w->rtt_ns -= (w->rtt_ns - rtt) / 4;
+    else
+        w->rtt_ns += (rtt - w->rtt_ns) / 32;
 }
 
 /* What we packed, or would have, was not added: it is owed again. */

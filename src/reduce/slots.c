@@ -5,7 +5,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-#define SLACK_NS  UINT64_C(50000000)    /* that a deadline gives at least */
+#define SLACK_NS  UINT64_C(500000000)   /* that a deadline gives at least */
 #define FORGET_NS UINT64_C(10000000000) /* after which a long wait counts half */
 
 enum {
