@@ -401,7 +401,7 @@ TEST(bad_heads_are_dropped_by_reason)
 {
     static struct world w;
     struct px_gradient_head h;
-    uint8_t f[FRAME], g[FRAME], v[512];
+    uint8_t f[FRAME], g[FRAME], v[1024] = {0}; /* as far as any head here says */
     struct pxi_slots_answer a;
     size_t n = begun(&w, &h, f, v);
     BAD(EXPONENT, bad.exponent = 3);
