@@ -13,8 +13,7 @@
 
 enum { LINES = LAB_HOSTS * (LAB_HOSTS - 1) / 2, NAME = 16 };
 
-static int sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static int sh(const char *fmt, ...)
+int lab_sh(const char *fmt, ...)
 {
     char line[512];
     va_list ap;
@@ -51,23 +50,23 @@ static int settle(const struct lab *l, unsigned at, unsigned to)
     char addr[LAB_ADDR], name[NAME];
     lab_addr(l, at, to, addr);
     name_of(to, name);
-    return sh("ip -n %s addr add %s/24 dev %s" QUIET, l->ns[at], addr, name) == 0 &&
-                   sh("ip -n %s link set %s up" QUIET, l->ns[at], name) == 0
+    return lab_sh("ip -n %s addr add %s/24 dev %s" QUIET, l->ns[at], addr, name) == 0 &&
+                   lab_sh("ip -n %s link set %s up" QUIET, l->ns[at], name) == 0
                ? 0
                : -1;
 }
 
 static int shape(const struct lab *l, unsigned at, unsigned to)
 {
-    return sh("ip netns exec %s tc qdisc add dev plx%u root " SHAPE QUIET, l->ns[at], to);
+    return lab_sh("ip netns exec %s tc qdisc add dev plx%u root " SHAPE QUIET, l->ns[at], to);
 }
 
 static int join_shaped(const struct lab *l)
 {
     for (unsigned x = 0; x < l->hosts; x++)
         for (unsigned y = x + 1; y < l->hosts; y++)
-            if (sh("ip -n %s link add plx%u type veth peer name plx%u netns %s" QUIET, l->ns[x], y,
-                   x, l->ns[y]) != 0 ||
+            if (lab_sh("ip -n %s link add plx%u type veth peer name plx%u netns %s" QUIET, l->ns[x],
+                       y, x, l->ns[y]) != 0 ||
                 settle(l, x, y) != 0 || settle(l, y, x) != 0 || shape(l, x, y) != 0 ||
                 shape(l, y, x) != 0)
                 return -1;
@@ -108,8 +107,8 @@ int lab_open(struct lab *l, unsigned hosts, unsigned delay_ms)
     labs++;
     for (unsigned x = 0; x < hosts; x++) {
         snprintf(l->ns[x], sizeof l->ns[x], "plexus-%c-%d-%u", (int)('a' + x), (int)getpid(), labs);
-        if (sh("ip netns add %s" QUIET, l->ns[x]) != 0 ||
-            sh("ip -n %s link set lo up" QUIET, l->ns[x]) != 0) {
+        if (lab_sh("ip netns add %s" QUIET, l->ns[x]) != 0 ||
+            lab_sh("ip -n %s link set lo up" QUIET, l->ns[x]) != 0) {
             lab_close(l);
             return -1;
         }
@@ -128,7 +127,7 @@ void lab_close(struct lab *l)
     }
     for (unsigned x = 0; x < l->hosts; x++)
         if (l->ns[x][0])
-            sh("ip netns del %s" QUIET, l->ns[x]);
+            lab_sh("ip netns del %s" QUIET, l->ns[x]);
     *l = (struct lab){0};
 }
 

@@ -16,6 +16,9 @@ struct lab {
     pid_t relay; /* carries the packets of lines that delay */
 };
 
+/* Run a shell command made of this; its status, or -1 when it is too long. */
+int lab_sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* Build it: delay_ms 0 shapes the lines to LAB_MBIT both ways, otherwise each packet takes so long.
  * 0, or -1 when this process may not. */
 int lab_open(struct lab *l, unsigned hosts, unsigned delay_ms);

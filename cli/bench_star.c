@@ -2,24 +2,14 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define QUIET " >/dev/null 2>&1"
+#include "bench_lab.h"
 
-static int sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static int sh(const char *fmt, ...)
-{
-    char line[512];
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(line, sizeof line, fmt, ap);
-    va_end(ap);
-    return n < 0 || (size_t)n >= sizeof line ? -1 : system(line);
-}
+#define QUIET " >/dev/null 2>&1"
 
 void star_none(struct star *s, unsigned hosts)
 {
@@ -29,19 +19,20 @@ void star_none(struct star *s, unsigned hosts)
 static int add_host(const struct star *s, unsigned i, unsigned mbit)
 {
     char shape[96] = "true";
-    if (sh("ip netns add %s" QUIET, s->ns[i]) ||
-        sh("ip -n %s link add host%u type veth peer name eth0 netns %s" QUIET, s->hub, i,
-           s->ns[i]) ||
-        sh("ip -n %s link set lo up" QUIET, s->ns[i]) ||
-        sh("ip -n %s addr add 10.78.0.%u/24 dev eth0" QUIET, s->ns[i], i + 1) ||
-        sh("ip -n %s link set eth0 up" QUIET, s->ns[i]) ||
-        sh("ip -n %s link set host%u master hub up" QUIET, s->hub, i))
+    if (lab_sh("ip netns add %s" QUIET, s->ns[i]) ||
+        lab_sh("ip -n %s link add host%u type veth peer name eth0 netns %s" QUIET, s->hub, i,
+               s->ns[i]) ||
+        lab_sh("ip -n %s link set lo up" QUIET, s->ns[i]) ||
+        lab_sh("ip -n %s addr add 10.78.0.%u/24 dev eth0" QUIET, s->ns[i], i + 1) ||
+        lab_sh("ip -n %s link set eth0 up" QUIET, s->ns[i]) ||
+        lab_sh("ip -n %s link set host%u master hub up" QUIET, s->hub, i))
         return -1;
     if (!mbit)
         return 0;
     snprintf(shape, sizeof shape, "tbf rate %umbit burst 256k latency 50ms", mbit);
-    return sh("ip netns exec %s tc qdisc add dev eth0 root %s" QUIET, s->ns[i], shape) ||
-                   sh("ip netns exec %s tc qdisc add dev host%u root %s" QUIET, s->hub, i, shape)
+    return lab_sh("ip netns exec %s tc qdisc add dev eth0 root %s" QUIET, s->ns[i], shape) ||
+                   lab_sh("ip netns exec %s tc qdisc add dev host%u root %s" QUIET, s->hub, i,
+                          shape)
                ? -1
                : 0;
 }
@@ -52,9 +43,9 @@ int star_open(struct star *s, unsigned hosts, unsigned mbit)
     if (geteuid() != 0 || hosts > STAR_HOSTS)
         return -1;
     snprintf(s->hub, sizeof s->hub, "plexus-hub-%d", (int)getpid());
-    int bad = sh("ip netns add %s" QUIET, s->hub) ||
-              sh("ip -n %s link add hub type bridge" QUIET, s->hub) ||
-              sh("ip -n %s link set hub up" QUIET, s->hub);
+    int bad = lab_sh("ip netns add %s" QUIET, s->hub) ||
+              lab_sh("ip -n %s link add hub type bridge" QUIET, s->hub) ||
+              lab_sh("ip -n %s link set hub up" QUIET, s->hub);
     for (unsigned i = 0; i < hosts && !bad; i++) {
         snprintf(s->ns[i], sizeof s->ns[i], "plexus-host-%d-%u", (int)getpid(), i);
         bad = add_host(s, i, mbit) != 0;
@@ -69,9 +60,9 @@ void star_close(struct star *s)
 {
     for (unsigned i = 0; i < s->hosts; i++)
         if (s->ns[i][0])
-            sh("ip netns del %s" QUIET, s->ns[i]);
+            lab_sh("ip netns del %s" QUIET, s->ns[i]);
     if (s->hub[0])
-        sh("ip netns del %s" QUIET, s->hub);
+        lab_sh("ip netns del %s" QUIET, s->hub);
     star_none(s, s->hosts);
 }
 
@@ -122,7 +113,7 @@ int star_faults(const struct star *s, const px_faults *f, char *why, size_t cap)
     if (!s->hub[0] || pipe(pipes) != 0)
         return -1;
     for (unsigned i = 0; i < s->hosts && rc == 0; i++) {
-        rc = sh("ip -n %s link set eth0 gso_max_segs 1" QUIET, s->ns[i]);
+        rc = lab_sh("ip -n %s link set eth0 gso_max_segs 1" QUIET, s->ns[i]);
         if (rc == 0)
             rc = fault_host(s, i, f, pipes[1]);
     }

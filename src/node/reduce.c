@@ -1,6 +1,8 @@
 /* The public face of reduce/group: its arena, its socket, its thread. */
 #include "plexus/reduce.h"
 
+#include <stdlib.h>
+
 #include "base/diag.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -18,6 +20,7 @@ struct px_reduce {
     struct pxi_group *group;
     struct pxi_exchange *exchange;
     struct pxi_frames frames;
+    px_reduce_report report; /* of the last sum, as the thread left it */
     unsigned shards, values;
     uint64_t sums; /* operations that ended well */
     int gone;      /* the rank that was given up, or -1: the handle is of no use any more */
@@ -50,15 +53,19 @@ static px_err begin(void *ctx, void *arg)
     return pxi_group_begin(((px_reduce *)ctx)->group, arg);
 }
 
+static void tell(px_reduce *r);
+
+/* On the thread, as all that looks into the group. */
 static bool done(void *ctx)
 {
     px_reduce *r = ctx;
-    if (pxi_group_done(r->group))
-        return true;
-    r->gone = pxi_group_gone(r->group);
-    if (r->gone < 0)
-        return false;
-    pxi_group_abort(r->group);
+    if (!pxi_group_done(r->group)) {
+        r->gone = pxi_group_gone(r->group);
+        if (r->gone < 0)
+            return false;
+        pxi_group_abort(r->group);
+    }
+    tell(r);
     return true;
 }
 
@@ -152,10 +159,16 @@ px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag
     px_err err = check(o, diag);
     if (!err)
         err = addresses(o, peers, &own, diag);
+    uint32_t mask = pxi_cpu_mask(getenv("PLEXUS_CPU"));
+    if (!err && (!mask || (mask & ~pxi_cpu_detect()))) {
+        pxi_diag_field(diag, "PLEXUS_CPU");
+        err = pxi_diag_set(diag, PX_ERR_INVALID, 0, "a set of instructions that this processor has",
+                           "%s", getenv("PLEXUS_CPU"));
+    }
     px_reduce *r = err ? NULL : pxi_calloc(1, sizeof *r);
     if (!r)
         return err ? err : PX_ERR_NOMEM;
-    pxi_kernels_init(&r->kernels, pxi_cpu_detect());
+    pxi_kernels_init(&r->kernels, mask);
     r->gone = -1;
     r->shards = o->aggregator ? 1 : o->world;
     r->values = o->values ? o->values : VALUES;
@@ -185,18 +198,18 @@ void px_reduce_close(px_reduce *r)
 
 /* ------------------------------------------------------------------ summing */
 
-static void tell(px_reduce *r, px_reduce_report *report)
+static void tell(px_reduce *r)
 {
+    static const char *const pages[] = {[PXI_FRAMES_HUGE] = "huge",
+                                        [PXI_FRAMES_TRANSPARENT] = "transparent",
+                                        [PXI_FRAMES_NORMAL] = "normal"};
     struct pxi_exchange_counts c = pxi_exchange_counts(r->exchange);
-    size_t size = report->size;
-    *report = (px_reduce_report){.size = size,
-                                 .gone = -1,
+    px_reduce_report *report = &r->report;
+    *report = (px_reduce_report){.gone = r->gone,
                                  .least = pxi_group_least(r->group),
                                  .lost = (uint64_t)pxi_group_lost(r->group) * r->values,
                                  .dropped = c.strangers,
-                                 .pages = r->frames.rung == PXI_FRAMES_HUGE          ? "huge"
-                                          : r->frames.rung == PXI_FRAMES_TRANSPARENT ? "transparent"
-                                                                                     : "normal",
+                                 .pages = pages[r->frames.rung],
                                  .syscalls = c.sends + c.receives,
                                  .wakeups = c.wakeups};
     for (unsigned i = 0; i < r->shards; i++) {
@@ -218,9 +231,10 @@ px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean
     if (!err && r->gone >= 0)
         err = PX_ERR_TIMEOUT;
     r->sums += err == PX_ERR_OK;
-    if (report && r->gone >= 0)
-        report->gone = r->gone;
-    if (report && !err)
-        tell(r, report);
+    if (report && (!err || err == PX_ERR_TIMEOUT)) {
+        size_t size = report->size;
+        *report = r->report;
+        report->size = size;
+    }
     return err;
 }
