@@ -36,6 +36,8 @@ enum px_gradient_kind {
     PX_GRADIENT_CONTRIBUTION = 1,
     PX_GRADIENT_RESULT = 2,
     PX_GRADIENT_LATE = 3,
+    PX_GRADIENT_VIEW = 4,
+    PX_GRADIENT_ECHO = 5,
 };
 
 enum px_gradient_flag {

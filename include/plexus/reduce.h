@@ -30,12 +30,13 @@ typedef struct px_reduce_options {
     size_t longest;       /* values of the longest array, whose sums are kept for late workers; 0:
                            * none are */
     int stochastic;       /* round stochastically instead of to nearest */
+    unsigned cycle;       /* sums of a step: who comes back begins with the first of one; 0: 1 */
 } px_reduce_options;
 
 /* Of the last px_reduce_sum, and of the connection since it was opened. */
 typedef struct px_reduce_report {
     size_t size;    /* sizeof(px_reduce_report) */
-    int gone;       /* the rank that was given up, or -1 */
+    int gone;       /* after PX_ERR_TIMEOUT the rank without which nothing goes on, else -1 */
     unsigned least; /* the smallest number of workers in one of the sums */
     uint64_t lost;  /* values that are as they were: their sum was gone when we asked */
     uint64_t packets, again, late,
@@ -43,6 +44,12 @@ typedef struct px_reduce_report {
     uint64_t dropped; /* datagrams from strangers, with wrong tags or out of place */
     uint64_t syscalls, wakeups;
     const char *pages; /* of the frames: huge, transparent or normal */
+    uint64_t operation;  /* number of the sum in the job, from 1 */
+    uint64_t members;    /* bit set of the ranks that take part */
+    unsigned epoch;      /* grows whenever they change */
+    uint64_t takeovers;  /* shards of others that we took over */
+    uint64_t not_finite; /* values that are NaN now, since somebody's chunk had one not finite */
+    uint64_t full;       /* sums that found no room to wait in, and were asked for again */
 } px_reduce_report;
 
 typedef struct px_reduce px_reduce;
@@ -59,11 +66,18 @@ PX_API void px_reduce_close(px_reduce *r);
  * Replace n values of x by the sums over all workers, or, with mean != 0, by their means. All
  * workers call it with the same n in the same order; one thread at a time. residual: n values, zero
  * at first, that keep what rounding took for the next call; NULL: it is lost. The result has the
- * same bits on all workers. PX_ERR_INVALID: a value is not finite, and nothing was sent.
- * PX_ERR_TIMEOUT: a worker (report->gone) has been silent for 5 s, and its shard with it: x is
- * partly summed, and the job goes on with a new handle and a new number. Until all workers were
- * there once it waits for them.
- * report: NULL is allowed.
+ * same bits on all workers. Until all workers were there once it waits for them.
+ *
+ * A value that is not finite, or 2^126 and above, makes NaN of its chunk on all workers, and the
+ * report counts them: a step to leave out, as loss scalers do.
+ *
+ * A worker that is silent for 3 s is left out from then on, in the midst of a sum, and others add
+ * its shard; least and members tell. One that begins anew with the same rank, job and secret takes
+ * part from a later sum on, which operation names: it takes the state of others at that point.
+ * PX_ERR_TIMEOUT: too few are left to go on (two sides of a broken network must not both), and x is
+ * partly summed; the job goes on with a new handle and a new number. Or, when report->gone is our
+ * own rank, others went on without us: take their state and call again.
+ * PX_ERR_INVALID: too many values. report: NULL is allowed.
  */
 PX_API PX_NODISCARD px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n,
                                          int mean, px_reduce_report *report);

@@ -72,13 +72,13 @@ bool pxi_gradient_bounded(unsigned format, unsigned fan_in, px_view values)
 static bool possible(const struct px_gradient_head *h)
 {
     return h->magic == PX_GRADIENT_MAGIC && h->version == PX_GRADIENT_LAYOUT &&
-           h->kind >= PX_GRADIENT_CONTRIBUTION && h->kind <= PX_GRADIENT_LATE &&
            h->format <= PX_GRADIENT_I32 && h->count % PXI_GRADIENT_STEP == 0 &&
            (h->kind != PX_GRADIENT_LATE || h->count == 0);
 }
 
-bool pxi_gradient_read(px_view datagram, struct px_gradient_head *out, px_view *values,
-                       enum px_gradient_drop *drop)
+/* A packet of the kinds from `first` to `last`. */
+static bool read_kinds(px_view datagram, unsigned first, unsigned last,
+                       struct px_gradient_head *out, px_view *values, enum px_gradient_drop *drop)
 {
     *drop = PX_GRADIENT_DROP_LENGTH;
     if (datagram.n < PX_GRADIENT_HEAD)
@@ -86,13 +86,25 @@ bool pxi_gradient_read(px_view datagram, struct px_gradient_head *out, px_view *
     memcpy(out, datagram.p, sizeof *out);
     *values = px_view_of(datagram.p + PX_GRADIENT_HEAD, datagram.n - PX_GRADIENT_HEAD);
     *drop = PX_GRADIENT_DROP_LAYOUT;
-    if (!possible(out))
+    if (!possible(out) || out->kind < first || out->kind > last)
         return false;
     *drop = PX_GRADIENT_DROP_LENGTH;
     return out->count <= PXI_GRADIENT_VALUES &&
            values->n == (out->kind == PX_GRADIENT_CONTRIBUTION
                              ? pxi_gradient_bytes(out->format, out->count)
                              : pxi_gradient_result_bytes(out->format, out->count));
+}
+
+bool pxi_gradient_read(px_view datagram, struct px_gradient_head *out, px_view *values,
+                       enum px_gradient_drop *drop)
+{
+    return read_kinds(datagram, PX_GRADIENT_CONTRIBUTION, PX_GRADIENT_LATE, out, values, drop);
+}
+
+bool pxi_gradient_read_member(px_view datagram, struct px_gradient_head *out, px_view *values,
+                              enum px_gradient_drop *drop)
+{
+    return read_kinds(datagram, PX_GRADIENT_VIEW, PX_GRADIENT_ECHO, out, values, drop);
 }
 
 void pxi_gradient_write(const struct px_gradient_head *h, uint8_t *out)

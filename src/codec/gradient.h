@@ -11,6 +11,7 @@
 #include "plexus/view.h"
 
 enum { PXI_GRADIENT_VALUES = 1536, PXI_GRADIENT_STEP = 16 }; /* most values, and their multiple */
+enum { PXI_GRADIENT_NOT_FINITE = 127 }; /* exponent of a chunk with such a value */
 
 /* Bytes of `count` values as a worker sends them, and as they come back. */
 size_t pxi_gradient_bytes(unsigned format, size_t count);
@@ -33,6 +34,10 @@ unsigned pxi_gradient_bits(unsigned format, unsigned fan_in);
  */
 bool pxi_gradient_read(px_view datagram, struct px_gradient_head *out, px_view *values,
                        enum px_gradient_drop *drop);
+
+/* As pxi_gradient_read, for the kinds that only members of a job exchange: view and echo. */
+bool pxi_gradient_read_member(px_view datagram, struct px_gradient_head *out, px_view *values,
+                              enum px_gradient_drop *drop);
 
 /* Whether all values of a contribution are below twice the bias, so that no sum of fan_in of them
  * overflows. */

@@ -7,12 +7,13 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "codec/maddr.h"
+#include "crypto/random.h"
 #include "io/exchange.h"
 #include "io/frames.h"
 #include "kernel/kernel.h"
 #include "reduce/group.h"
 
-enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 5000, MS = 1000000 };
+enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 3000, MS = 1000000 };
 enum { QUIET_MS = 200, LINGER_MS = 2000 }; /* of the end: others may still ask for a sum */
 
 struct px_reduce {
@@ -23,7 +24,8 @@ struct px_reduce {
     px_reduce_report report; /* of the last sum, as the thread left it */
     unsigned shards, values;
     uint64_t sums; /* operations that ended well */
-    int gone;      /* the rank that was given up, or -1: the handle is of no use any more */
+    unsigned rank;
+    int gone; /* the rank without which nothing goes on: the handle is of no use any more; or -1 */
 };
 
 /* ------------------------------------------------------ what the thread asks */
@@ -55,17 +57,27 @@ static px_err begin(void *ctx, void *arg)
 
 static void tell(px_reduce *r);
 
+/* Not 0. */
+static uint64_t new_life(void)
+{
+    return pxi_random_u64(pxi_random_system()) | 1;
+}
+
 /* On the thread, as all that looks into the group. */
 static bool done(void *ctx)
 {
     px_reduce *r = ctx;
-    if (!pxi_group_done(r->group)) {
-        r->gone = pxi_group_gone(r->group);
-        if (r->gone < 0)
-            return false;
-        pxi_group_abort(r->group);
-    }
+    int gone = pxi_group_done(r->group) ? -1 : pxi_group_gone(r->group);
+    if (gone < 0 && !pxi_group_done(r->group))
+        return false;
     tell(r);
+    r->report.gone = gone;
+    if (gone >= 0)
+        pxi_group_abort(r->group);
+    if (gone == (int)r->rank)
+        pxi_group_return(r->group, new_life());
+    else
+        r->gone = gone;
     return true;
 }
 
@@ -139,6 +151,8 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
                                   .rto_min_ns = 5 * MS,
                                   .rto_max_ns = UINT64_C(500) * MS,
                                   .silence_ns = (uint64_t)SILENCE_MS * MS,
+                                  .life = new_life(),
+                                  .cycle = o->cycle,
                                   .chunks = o->longest ? (uint32_t)shard : 0,
                                   .secret = o->secret,
                                   .kernels = &r->kernels};
@@ -170,6 +184,7 @@ px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag
         return err ? err : PX_ERR_NOMEM;
     pxi_kernels_init(&r->kernels, mask);
     r->gone = -1;
+    r->rank = o->rank;
     r->shards = o->aggregator ? 1 : o->world;
     r->values = o->values ? o->values : VALUES;
     err = make_group(r, o);
@@ -205,7 +220,14 @@ static void tell(px_reduce *r)
                                         [PXI_FRAMES_NORMAL] = "normal"};
     struct pxi_exchange_counts c = pxi_exchange_counts(r->exchange);
     px_reduce_report *report = &r->report;
-    *report = (px_reduce_report){.gone = r->gone,
+    *report = (px_reduce_report){.gone = -1,
+                                 .operation = pxi_group_operation(r->group),
+                                 .members = pxi_group_members(r->group),
+                                 .epoch = pxi_group_epoch(r->group),
+                                 .takeovers = pxi_group_counts(r->group)->takeovers,
+                                 .not_finite =
+                                     (uint64_t)pxi_group_not_finite(r->group) * r->values,
+                                 .full = pxi_group_counts(r->group)->full,
                                  .least = pxi_group_least(r->group),
                                  .lost = (uint64_t)pxi_group_lost(r->group) * r->values,
                                  .dropped = c.strangers,
@@ -228,7 +250,7 @@ px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean
 {
     struct pxi_rank_op op = {.x = x, .residual = residual, .n = n, .mean = mean != 0};
     px_err err = r->gone < 0 ? pxi_exchange_run(r->exchange, begin, done, &op) : PX_ERR_TIMEOUT;
-    if (!err && r->gone >= 0)
+    if (!err && r->report.gone >= 0)
         err = PX_ERR_TIMEOUT;
     r->sums += err == PX_ERR_OK;
     if (report && (!err || err == PX_ERR_TIMEOUT)) {

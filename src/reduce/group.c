@@ -8,32 +8,9 @@
 #include "base/math.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
-#include "crypto/tag.h"
+#include "reduce/group_impl.h"
 
-/* Answers of our shard that wait to be sent to a member: sums lie where they were made. */
-struct outbox {
-    px_view *items;
-    uint32_t head, n;
-};
-
-struct member {
-    struct pxi_rank *rank; /* our part in this member's shard */
-    struct pxi_tag_key to, from,
-        sums; /* of what we contribute to its shard, it to ours; its sums */
-    struct outbox outbox;
-};
-
-struct pxi_group {
-    struct pxi_group_options o;
-    struct pxi_group_counts counts;
-    struct pxi_slots *slots;
-    struct pxi_tag_key sums;                    /* of our shard's answers */
-    struct member members[PX_GRADIENT_WORKERS]; /* by shard, which are the peers */
-    unsigned shards, own;                       /* own: our shard, PX_GRADIENT_WORKERS: none */
-    uint64_t begun_ns, now_ns;
-    uint32_t outbox_max; /* a power of two */
-    size_t stride;
-};
+#define BEAT_NS (UINT64_C(500000000)) /* of silence, after which a member is asked */
 
 static size_t frame_stride(uint16_t values)
 {
@@ -71,7 +48,8 @@ static void derive(const uint8_t *secret, unsigned from, unsigned to, struct pxi
 static bool add_member(struct pxi_group *g, unsigned i)
 {
     const struct pxi_group_options *o = &g->o;
-    struct member *m = &g->members[i];
+    struct pxi_group_peer *p = &g->peers[i];
+    struct pxi_group_shard *s = &g->shards[i];
     struct pxi_rank_options r = {.job = o->job,
                                  .base = o->base,
                                  .slots = o->slots,
@@ -87,13 +65,14 @@ static bool add_member(struct pxi_group *g, unsigned i)
                                  .rto_max_ns = o->rto_max_ns,
                                  .stochastic = o->stochastic,
                                  .kernels = o->kernels};
-    m->rank = pxi_rank_new(&r);
-    m->outbox.items = pxi_calloc(g->outbox_max, sizeof *m->outbox.items);
+    s->host = i;
+    s->rank = pxi_rank_new(&r);
+    p->outbox.items = pxi_calloc(g->outbox_max, sizeof *p->outbox.items);
     unsigned owner = o->central ? PX_GRADIENT_WORKERS : i;
-    derive(o->secret, o->rank, owner, &m->to);
-    derive(o->secret, i, o->rank, &m->from);
-    derive(o->secret, owner, owner, &m->sums);
-    return m->rank && m->outbox.items;
+    derive(o->secret, o->rank, owner, &p->to);
+    derive(o->secret, i, o->rank, &p->from);
+    derive(o->secret, owner, owner, &p->sums);
+    return s->rank && p->outbox.items;
 }
 
 static bool add_slots(struct pxi_group *g)
@@ -114,11 +93,27 @@ static bool add_slots(struct pxi_group *g)
                                   .quorum = o->world / 2 + 1u,
                                   .deadline_ns = o->deadline_ns,
                                   .chunks = o->chunks,
+                                  .keep_missed = true,
                                   .frames = o->arena + o->world * o->slots * g->stride,
                                   .kernels = o->kernels};
-    g->slots = pxi_slots_new(&s);
-    derive(o->secret, o->rank, o->rank, &g->sums);
-    return g->slots != NULL;
+    g->shards[o->rank].slots = pxi_slots_new(&s);
+    derive(o->secret, o->rank, o->rank, &g->own_sums);
+    return g->shards[o->rank].slots != NULL;
+}
+
+static void begin_view(struct pxi_group *g)
+{
+    const struct pxi_group_options *o = &g->o;
+    struct pxi_view_options v = {.job = o->job,
+                                 .rank = o->rank,
+                                 .world = o->world,
+                                 .life = o->life ? o->life : 1,
+                                 .silence_ns = o->silence_ns,
+                                 .beat_ns = pxi_min(BEAT_NS, o->silence_ns / 4)};
+    if (o->central)
+        return;
+    pxi_view_init(&g->view, &v);
+    g->placed = g->view.epoch != 0;
 }
 
 struct pxi_group *pxi_group_new(const struct pxi_group_options *o)
@@ -129,13 +124,15 @@ struct pxi_group *pxi_group_new(const struct pxi_group_options *o)
     if (!g)
         return NULL;
     g->o = *o;
+    g->o.epoch = o->epoch ? o->epoch : 1;
     g->stride = frame_stride(o->values);
-    g->shards = shards_of(o);
+    g->n = shards_of(o);
     g->own = o->central ? PX_GRADIENT_WORKERS : o->rank;
     g->outbox_max = 4 * o->slots;
     bool ok = add_slots(g);
-    for (unsigned i = 0; i < g->shards && ok; i++)
+    for (unsigned i = 0; i < g->n && ok; i++)
         ok = add_member(g, i);
+    begin_view(g);
     g->o.secret = NULL;
     if (ok)
         return g;
@@ -147,11 +144,11 @@ void pxi_group_free(struct pxi_group *g)
 {
     if (!g)
         return;
-    for (unsigned i = 0; i < g->shards; i++) {
-        pxi_rank_free(g->members[i].rank);
-        pxi_free(g->members[i].outbox.items);
+    for (unsigned i = 0; i < g->n; i++) {
+        pxi_rank_free(g->shards[i].rank);
+        pxi_free(g->peers[i].outbox.items);
+        pxi_group_shard_free(&g->shards[i]);
     }
-    pxi_slots_free(g->slots);
     OPENSSL_cleanse(g, sizeof *g);
     pxi_free(g);
 }
@@ -162,7 +159,7 @@ void pxi_group_free(struct pxi_group *g)
 static struct pxi_rank_op part_of(const struct pxi_group *g, const struct pxi_rank_op *op,
                                   unsigned shard)
 {
-    size_t chunks = (op->n + g->o.values - 1) / g->o.values, world = g->shards;
+    size_t chunks = (op->n + g->o.values - 1) / g->o.values, world = g->n;
     size_t first = chunks * shard / world * g->o.values;
     size_t end = pxi_min(chunks * (shard + 1) / world * g->o.values, op->n);
     struct pxi_rank_op part = *op;
@@ -174,70 +171,109 @@ static struct pxi_rank_op part_of(const struct pxi_group *g, const struct pxi_ra
 
 px_err pxi_group_begin(struct pxi_group *g, const struct pxi_rank_op *op)
 {
-    for (unsigned i = 0; i < g->shards; i++) {
+    for (unsigned i = 0; i < g->n; i++) {
         struct pxi_rank_op part = part_of(g, op, i);
-        px_err err = pxi_rank_begin(g->members[i].rank, &part);
+        px_err err = pxi_rank_begin(g->shards[i].rank, &part);
         if (err) {
             pxi_group_abort(g);
             return err;
         }
     }
+    g->runs = true;
     g->begun_ns = 0; /* the next turn knows the time */
+    if (!g->placed && !g->o.central)
+        return PX_ERR_OK;
+    g->operation++;
+    pxi_group_mark(g);
     return PX_ERR_OK;
 }
 
 int pxi_group_gone(const struct pxi_group *g)
 {
-    for (unsigned i = 0; i < g->shards; i++) {
-        const struct pxi_rank *r = g->members[i].rank;
-        uint64_t heard = pxi_rank_heard_ns(r);
-        if (pxi_rank_done(r) || !heard)
-            continue;
-        heard = heard > g->begun_ns ? heard : g->begun_ns;
-        if (g->now_ns > heard && g->now_ns - heard > g->o.silence_ns)
-            return (int)i;
-    }
-    return -1;
+    if (g->view.out || g->failed)
+        return (int)g->own;
+    if (!g->o.central)
+        return pxi_view_lost(&g->view, g->o.silence_ns * 3 / 2, g->now_ns);
+    const struct pxi_rank *r = g->shards[0].rank;
+    uint64_t heard = pxi_rank_heard_ns(r);
+    bool silent = heard && !pxi_rank_done(r);
+    heard = heard > g->begun_ns ? heard : g->begun_ns;
+    return silent && g->now_ns > heard && g->now_ns - heard > g->o.silence_ns ? 0 : -1;
+}
+
+void pxi_group_return(struct pxi_group *g, uint64_t life)
+{
+    pxi_group_abort(g);
+    for (unsigned i = 0; i < g->n; i++)
+        pxi_group_shard_free(&g->shards[i]);
+    g->placed = g->failed = false;
+    pxi_view_restart(&g->view, life);
+}
+
+uint32_t pxi_group_operation(const struct pxi_group *g)
+{
+    return g->operation;
+}
+
+uint64_t pxi_group_members(const struct pxi_group *g)
+{
+    uint64_t all = g->o.world == 64 ? UINT64_MAX : (UINT64_C(1) << g->o.world) - 1;
+    return g->o.central ? all : g->view.live;
+}
+
+uint16_t pxi_group_epoch(const struct pxi_group *g)
+{
+    return g->o.central ? g->o.epoch : g->view.epoch;
 }
 
 bool pxi_group_done(const struct pxi_group *g)
 {
-    bool done = true;
-    for (unsigned i = 0; i < g->shards; i++)
-        done &= pxi_rank_done(g->members[i].rank);
+    bool done = pxi_group_flows(g);
+    for (unsigned i = 0; i < g->n; i++)
+        done &= pxi_rank_done(g->shards[i].rank);
     return done;
 }
 
 unsigned pxi_group_least(const struct pxi_group *g)
 {
     unsigned least = PX_GRADIENT_WORKERS;
-    for (unsigned i = 0; i < g->shards; i++)
-        least = (unsigned)pxi_min(least, pxi_rank_least(g->members[i].rank));
+    for (unsigned i = 0; i < g->n; i++)
+        least = (unsigned)pxi_min(least, pxi_rank_least(g->shards[i].rank));
     return least;
 }
 
 uint32_t pxi_group_lost(const struct pxi_group *g)
 {
     uint32_t lost = 0;
-    for (unsigned i = 0; i < g->shards; i++)
-        lost += pxi_rank_lost(g->members[i].rank);
+    for (unsigned i = 0; i < g->n; i++)
+        lost += pxi_rank_lost(g->shards[i].rank);
     return lost;
+}
+
+uint32_t pxi_group_not_finite(const struct pxi_group *g)
+{
+    uint32_t n = 0;
+    for (unsigned i = 0; i < g->n; i++)
+        n += pxi_rank_not_finite(g->shards[i].rank);
+    return n;
 }
 
 void pxi_group_abort(struct pxi_group *g)
 {
-    for (unsigned i = 0; i < g->shards; i++)
-        pxi_rank_abort(g->members[i].rank);
+    g->runs = false;
+    for (unsigned i = 0; i < g->n; i++)
+        pxi_rank_abort(g->shards[i].rank);
 }
 
 const struct pxi_slots_counts *pxi_group_slots(const struct pxi_group *g)
 {
-    return g->slots ? pxi_slots_counts(g->slots) : NULL;
+    const struct pxi_slots *s = g->own < g->n ? g->shards[g->own].slots : NULL;
+    return s ? pxi_slots_counts(s) : NULL;
 }
 
 const struct pxi_rank_counts *pxi_group_rank(const struct pxi_group *g, unsigned shard)
 {
-    return pxi_rank_counts(g->members[shard].rank);
+    return pxi_rank_counts(g->shards[shard].rank);
 }
 
 const struct pxi_group_counts *pxi_group_counts(const struct pxi_group *g)
@@ -248,66 +284,128 @@ const struct pxi_group_counts *pxi_group_counts(const struct pxi_group *g)
 /* ---------------------------------------------------------------- packets */
 
 /* Queue an answer; one that does not fit is as good as lost. */
-static void put(struct pxi_group *g, struct outbox *b, const struct pxi_slots_answer *a)
+static void put(struct pxi_group *g, struct pxi_outbox *b, const struct pxi_slots_answer *a)
 {
     if (b->n < g->outbox_max)
         b->items[(b->head + b->n++) & (g->outbox_max - 1)] = px_view_of(a->bytes, a->n);
+    else
+        g->counts.full++;
 }
 
-static void take_own(struct pxi_group *g, px_view packet, uint64_t now_ns)
+static void take_own(struct pxi_group_shard *s, px_view packet, uint64_t now_ns)
 {
     struct px_gradient_head h;
     enum px_gradient_drop why;
     px_view values;
     if (pxi_gradient_read(packet, &h, &values, &why))
-        pxi_rank_take(g->members[g->o.rank].rank, &h, values, now_ns);
+        pxi_rank_take(s->rank, &h, values, now_ns);
 }
 
-/* A contribution to our shard, and what follows from it. */
-static void contribute(struct pxi_group *g, const struct px_gradient_head *h, px_view values,
-                       uint64_t now_ns)
+void pxi_group_contribute(struct pxi_group *g, struct pxi_group_shard *s,
+                          const struct px_gradient_head *h, px_view values, uint64_t now_ns)
 {
     struct pxi_slots_answer a;
-    enum pxi_slots_to to = pxi_slots_take(g->slots, h, values, now_ns, &a);
+    enum pxi_slots_to to = pxi_slots_take(s->slots, h, values, now_ns, &a);
     if (to == PXI_SLOTS_NOBODY)
         return;
-    pxi_tag_put(&g->sums, g->o.kernels->tag_nh, a.bytes, a.n);
-    for (unsigned i = 0; i < g->shards; i++)
-        if (i != g->own && (to == PXI_SLOTS_ALL || i == h->worker))
-            put(g, &g->members[i].outbox, &a);
+    pxi_tag_put(&g->own_sums, g->o.kernels->tag_nh, a.bytes, a.n);
+    for (unsigned i = 0; i < g->n; i++)
+        if (i != g->own && (to == PXI_SLOTS_ALL ? g->view.live >> i & 1 : i == h->worker))
+            put(g, &g->peers[i].outbox, &a);
     if (to == PXI_SLOTS_ALL || h->worker == g->o.rank)
-        take_own(g, px_view_of(a.bytes, a.n), now_ns);
+        take_own(s, px_view_of(a.bytes, a.n), now_ns);
 }
 
-void pxi_group_turn(struct pxi_group *g, uint64_t now_ns)
+/* Our own contributions to shards that we add. */
+static void add_own(struct pxi_group *g, struct pxi_group_shard *s, uint64_t now_ns)
 {
     struct px_gradient_head h;
     enum px_gradient_drop why;
     px_view frame, values;
+    if (!s->slots || !pxi_slots_ready(s->slots))
+        return;
+    while ((frame = pxi_rank_poll(s->rank, now_ns)).n)
+        if (pxi_gradient_read(frame, &h, &values, &why))
+            pxi_group_contribute(g, s, &h, values, now_ns);
+}
+
+void pxi_group_turn(struct pxi_group *g, uint64_t now_ns)
+{
     g->now_ns = now_ns;
     g->begun_ns = g->begun_ns ? g->begun_ns : now_ns;
-    if (g->own >= g->shards)
+    if (g->o.central)
         return;
-    while ((frame = pxi_rank_poll(g->members[g->o.rank].rank, now_ns)).n)
-        if (pxi_gradient_read(frame, &h, &values, &why))
-            contribute(g, &h, values, now_ns);
+    g->runs &= !pxi_group_done(g);
+    g->view.seeks = g->runs && g->view.epoch && !g->placed;
+    if (pxi_view_turn(&g->view, g->runs && g->view.epoch, now_ns))
+        pxi_group_moved(g);
+    for (unsigned i = 0; i < g->n && pxi_group_flows(g); i++)
+        add_own(g, &g->shards[i], now_ns);
 }
 
 px_view pxi_group_pull(struct pxi_group *g, unsigned to, uint64_t now_ns)
 {
-    struct member *m = &g->members[to];
+    struct pxi_group_peer *p = &g->peers[to];
+    px_view v = px_view_of(NULL, 0);
     if (to == g->own)
-        return px_view_of(NULL, 0);
-    if (m->outbox.n) {
-        px_view v = m->outbox.items[m->outbox.head];
-        m->outbox.head = (m->outbox.head + 1) & (g->outbox_max - 1);
-        m->outbox.n--;
+        return v;
+    if (!g->o.central && pxi_view_tell(&g->view, to, now_ns, p->view)) {
+        pxi_tag_put(&p->to, g->o.kernels->tag_nh, p->view, sizeof p->view);
+        return px_view_of(p->view, sizeof p->view);
+    }
+    if (p->outbox.n) {
+        v = p->outbox.items[p->outbox.head];
+        p->outbox.head = (p->outbox.head + 1) & (g->outbox_max - 1);
+        p->outbox.n--;
         return v;
     }
-    px_view v = pxi_rank_poll(m->rank, now_ns);
+    if (!g->o.central && (v = pxi_group_echo(g, to, now_ns)).n)
+        return v;
+    for (unsigned i = 0; i < g->n && !v.n && pxi_group_flows(g); i++)
+        if (g->shards[i].host == to)
+            v = pxi_rank_poll(g->shards[i].rank, now_ns);
     if (v.n)
-        pxi_tag_put(&m->to, g->o.kernels->tag_nh, (uint8_t *)(uintptr_t)v.p, v.n);
+        pxi_tag_put(&p->to, g->o.kernels->tag_nh, (uint8_t *)(uintptr_t)v.p, v.n);
     return v;
+}
+
+static bool is_right(const struct pxi_group *g, const struct pxi_tag_key *k, px_view datagram)
+{
+    return pxi_tag_right(k, g->o.kernels->tag_nh, datagram.p, datagram.n);
+}
+
+/* What members say among themselves. */
+static void take_member(struct pxi_group *g, unsigned from, px_view datagram, uint64_t now_ns)
+{
+    struct px_gradient_head h;
+    struct pxi_view_said said;
+    enum px_gradient_drop why;
+    px_view values;
+    if (!pxi_gradient_read_member(datagram, &h, &values, &why)) {
+        g->counts.bad[why]++;
+    } else if (h.job != g->o.job || h.shard >= g->n || h.worker != from || g->o.central) {
+        g->counts.bad[PX_GRADIENT_DROP_JOB]++;
+    } else if (!is_right(g, &g->peers[from].from, datagram)) {
+        g->counts.bad[PX_GRADIENT_DROP_TAG]++;
+    } else if (h.kind == PX_GRADIENT_ECHO) {
+        pxi_group_echoed(g, &h, values);
+    } else {
+        if (pxi_view_take(&g->view, from, &h, values, now_ns, &said))
+            pxi_group_moved(g);
+        pxi_group_heard(g, from, &said);
+    }
+}
+
+/* A packet of another view: one of us does not know the last. */
+static void note_epoch(struct pxi_group *g, unsigned from, const struct px_gradient_head *h,
+                       uint64_t now_ns)
+{
+    if (g->o.central)
+        return;
+    if (h->epoch != g->view.epoch)
+        g->view.peers[from].owes_us = true;
+    else
+        pxi_view_heard(&g->view, from, now_ns);
 }
 
 void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64_t now_ns)
@@ -315,31 +413,49 @@ void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64
     struct px_gradient_head h;
     enum px_gradient_drop why;
     px_view values;
-    struct member *m = &g->members[from];
     g->counts.packets++;
-    if (from >= g->shards || from == g->own) {
+    g->now_ns = now_ns;
+    if (from >= g->n || from == g->own) {
         g->counts.bad[PX_GRADIENT_DROP_SOURCE]++;
-    } else if (!pxi_gradient_read(datagram, &h, &values, &why)) {
+        return;
+    }
+    struct pxi_group_peer *p = &g->peers[from];
+    bool read = pxi_gradient_read(datagram, &h, &values, &why);
+    if (!read && why == PX_GRADIENT_DROP_LAYOUT && h.kind >= PX_GRADIENT_VIEW) {
+        take_member(g, from, datagram, now_ns);
+    } else if (!read) {
         g->counts.bad[why]++;
+    } else if (h.shard >= g->n) {
+        g->counts.bad[PX_GRADIENT_DROP_JOB]++;
     } else if (h.kind == PX_GRADIENT_CONTRIBUTION) {
-        if (h.worker != from || !g->slots)
+        struct pxi_group_shard *s = &g->shards[h.shard];
+        if (h.worker != from)
             g->counts.bad[PX_GRADIENT_DROP_SOURCE]++;
-        else if (!pxi_tag_right(&m->from, g->o.kernels->tag_nh, datagram.p, datagram.n))
+        else if (!is_right(g, &p->from, datagram))
             g->counts.bad[PX_GRADIENT_DROP_TAG]++;
-        else
-            contribute(g, &h, values, now_ns);
-    } else if (!pxi_tag_right(&m->sums, g->o.kernels->tag_nh, datagram.p, datagram.n)) {
+        else {
+            note_epoch(g, from, &h, now_ns);
+            if (s->slots)
+                pxi_group_contribute(g, s, &h, values, now_ns);
+        }
+    } else if (!is_right(g, &p->sums, datagram)) {
         g->counts.bad[PX_GRADIENT_DROP_TAG]++;
     } else {
-        pxi_rank_take(m->rank, &h, values, now_ns);
+        note_epoch(g, from, &h, now_ns);
+        if (g->shards[h.shard].host == from)
+            pxi_rank_take(g->shards[h.shard].rank, &h, values, now_ns);
     }
 }
 
 uint64_t pxi_group_deadline(const struct pxi_group *g)
 {
-    uint64_t at = UINT64_MAX;
-    for (unsigned i = 0; i < g->shards; i++) {
-        uint64_t its = pxi_rank_deadline(g->members[i].rank);
+    uint64_t at = g->o.central ? UINT64_MAX : pxi_view_deadline(&g->view);
+    for (unsigned i = 0; i < g->n; i++) {
+        const struct pxi_group_shard *s = &g->shards[i];
+        bool flows = pxi_group_flows(g) && (!s->slots || pxi_slots_ready(s->slots));
+        uint64_t its = flows ? pxi_rank_deadline(s->rank) : UINT64_MAX;
+        if (s->echoes && !s->slots)
+            its = pxi_min(its, s->echo_at_ns);
         at = its < at ? its : at;
     }
     return at;

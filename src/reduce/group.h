@@ -1,6 +1,7 @@
 /*
  * A worker of a job, without I/O. Sharded: every member aggregates one shard (reduce/slots) and
- * takes part in all (reduce/rank); what goes to its own shard never leaves it. Central: there is
+ * takes part in all (reduce/rank); what goes to its own shard never leaves it. Who is gone is voted
+ * out (reduce/view), and the next member takes its shard over (reduce/takeover.c). Central: there is
  * one shard, and somebody else aggregates it: peer 0, and the only one.
  */
 #ifndef PXI_REDUCE_GROUP_H
@@ -18,7 +19,9 @@ struct pxi_group_options {
     bool central;
     bool stochastic;
     uint64_t rto_min_ns, rto_max_ns, deadline_ns;
-    uint64_t silence_ns;   /* an aggregator that is silent so long in an operation is gone */
+    uint64_t silence_ns;   /* who is silent so long in an operation is gone */
+    uint64_t life;         /* random, not 0: no two members, and no two lives of one, have the same */
+    unsigned cycle;        /* who comes later begins with a multiple of so many operations; 0: 1 */
     uint32_t chunks;       /* of the longest operation, so that late members still get sums; 0: none
                             * is kept */
     const uint8_t *secret; /* of the job, PXI_GROUP_SECRET bytes; not needed after the call */
@@ -37,6 +40,8 @@ size_t pxi_group_arena(const struct pxi_group_options *o);
 struct pxi_group_counts {
     uint64_t packets; /* that came; of them */
     uint64_t bad[PX_GRADIENT_DROPS];
+    uint64_t full; /* answers that found no room to wait: as good as lost */
+    uint64_t views, takeovers; /* changes of members; shards that we took over */
 };
 
 struct pxi_group;
@@ -52,9 +57,20 @@ unsigned pxi_group_least(const struct pxi_group *g);
 uint32_t pxi_group_lost(const struct pxi_group *g);
 void pxi_group_abort(struct pxi_group *g);
 
-/* The member whose shard has been silent for too long, though it spoke before; -1: none. The
- * operation cannot end then: abort it. */
+/* Chunks that somebody had values for that are not finite: NaN now. */
+uint32_t pxi_group_not_finite(const struct pxi_group *g);
+
+/* The member without which the operation cannot end, -1: none. Another one is gone and too few are
+ * left to go on without it, or, our own number, they have gone on without us. Abort it then. */
 int pxi_group_gone(const struct pxi_group *g);
+/* Come back to those who went on without us, with another life: the next operation begins with
+ * theirs. */
+void pxi_group_return(struct pxi_group *g, uint64_t life);
+
+/* The number of the operation that was begun last, from 1; the members, and how often they changed. */
+uint32_t pxi_group_operation(const struct pxi_group *g);
+uint64_t pxi_group_members(const struct pxi_group *g);
+uint16_t pxi_group_epoch(const struct pxi_group *g);
 
 /* Do what needs no network: our own contributions to our own shard. Before pulling. */
 void pxi_group_turn(struct pxi_group *g, uint64_t now_ns);
@@ -69,7 +85,7 @@ void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64
 /* When to turn again though nothing came; UINT64_MAX: nothing waits. */
 uint64_t pxi_group_deadline(const struct pxi_group *g);
 
-/* Of our own shard (NULL: none), of our part in a shard, and of datagrams that were neither. */
+/* Of the shard of our number (NULL: we do not add it), of our part in a shard, and of datagrams that were neither. */
 const struct pxi_slots_counts *pxi_group_slots(const struct pxi_group *g);
 const struct pxi_rank_counts *pxi_group_rank(const struct pxi_group *g, unsigned shard);
 const struct pxi_group_counts *pxi_group_counts(const struct pxi_group *g);

@@ -11,8 +11,8 @@
 
 enum {
     LEAST_EXPONENT = -90,
-    UNKNOWN = -127,   /* the place of an exponent that was agreed on without us */
-    NOT_FINITE = 129, /* exponent_of infinities and what is no number */
+    UNKNOWN = -127, /* the place of an exponent that was agreed on without us */
+    NOT_FINITE = PXI_GRADIENT_NOT_FINITE,
     PATIENCE = 4,     /* tries before the time between them doubles, */
     BACKOFF_MAX = 4,  /* and how often it does */
     REORDER = 24,     /* sums that may pass another before it counts as lost */
@@ -25,6 +25,13 @@ struct flight {
     uint32_t seq, step; /* step: of the pass */
     uint32_t bytes;
     uint64_t sent_ns, due_ns;
+};
+
+/* The last result of a place, for who takes the shard over: its values are in the frame of the place
+ * when it was one of the last of its pass, else still in x. */
+struct last {
+    struct px_gradient_head head; /* where 0: there is none */
+    uint32_t step;
 };
 
 /* What a step of a pass carries: values [first, first + count) of the operation. */
@@ -48,8 +55,10 @@ struct pxi_rank {
     struct pxi_rank_op op;
     struct pass pass;
     struct flight *flights;
+    struct last *lasts;
+    bool keeps;          /* lasts are kept */
     int8_t *agreed;      /* exponent of the chunk whose turn it is in a place, from its result */
-    int8_t *exponents;   /* of the chunks of the operation */
+    int8_t *own;         /* what we said of it */
     uint32_t *saturated; /* chunks to go once more */
     uint32_t saturated_n, saturated_max;
     uint32_t seq, end; /* to be sent next; behind the last of the pass */
@@ -58,6 +67,7 @@ struct pxi_rank {
     uint32_t salt;     /* of the rounding */
     unsigned least;
     uint32_t lost; /* chunks whose sum nobody keeps */
+    uint32_t not_finite;
     bool runs;
     uint64_t heard_ns;
     uint64_t rtt_ns;
@@ -82,9 +92,11 @@ struct pxi_rank *pxi_rank_new(const struct pxi_rank_options *o)
     w->o = *o;
     w->seq = w->end = o->base;
     w->flights = pxi_calloc(o->slots, sizeof *w->flights);
+    w->lasts = pxi_calloc(o->slots, sizeof *w->lasts);
     w->agreed = pxi_calloc(o->slots, 1);
+    w->own = pxi_calloc(o->slots, 1);
     w->tail = pxi_calloc(2 * (size_t)o->values, sizeof *w->tail);
-    if (w->flights && w->agreed && w->tail)
+    if (w->flights && w->lasts && w->agreed && w->own && w->tail)
         return w;
     pxi_rank_free(w);
     return NULL;
@@ -95,8 +107,9 @@ void pxi_rank_free(struct pxi_rank *w)
     if (!w)
         return;
     pxi_free(w->flights);
+    pxi_free(w->lasts);
     pxi_free(w->agreed);
-    pxi_free(w->exponents);
+    pxi_free(w->own);
     pxi_free(w->saturated);
     pxi_free(w->tail);
     pxi_free(w);
@@ -115,6 +128,21 @@ unsigned pxi_rank_least(const struct pxi_rank *w)
 uint32_t pxi_rank_lost(const struct pxi_rank *w)
 {
     return w->lost;
+}
+
+uint32_t pxi_rank_not_finite(const struct pxi_rank *w)
+{
+    return w->not_finite;
+}
+
+void pxi_rank_keep(struct pxi_rank *w, bool keep)
+{
+    w->keeps = keep;
+}
+
+uint32_t pxi_rank_next(const struct pxi_rank *w)
+{
+    return w->seq;
 }
 
 const struct pxi_rank_counts *pxi_rank_counts(const struct pxi_rank *w)
@@ -187,15 +215,7 @@ static int exponent_of(struct pxi_rank *w, struct piece p)
         return PX_GRADIENT_ZERO;
     x = values_of(w, p, &r);
     int e = (int)(w->o.kernels->grad_max(x, r, padded(p.count)) >> 23) - 126;
-    return e < LEAST_EXPONENT ? PX_GRADIENT_ZERO : e;
-}
-
-/* What a step says of the chunk that is one window ahead. */
-static int8_t next_exponent(struct pxi_rank *w, uint32_t step)
-{
-    if (w->pass.wide)
-        return (int8_t)exponent_of(w, piece_of(w, step));
-    return step < w->pass.chunks ? w->exponents[step] : PX_GRADIENT_ZERO;
+    return e < LEAST_EXPONENT ? PX_GRADIENT_ZERO : e > NOT_FINITE ? NOT_FINITE : e;
 }
 
 /* The fixed point of an exponent; contributors 0: a worker's own value. */
@@ -236,25 +256,9 @@ static bool make_room(struct pxi_rank *w, uint32_t chunks)
         return true;
     uint32_t *saturated = pxi_realloc(w->saturated, chunks, sizeof *saturated);
     w->saturated = saturated ? saturated : w->saturated;
-    int8_t *exponents = pxi_realloc(w->exponents, chunks, 1);
-    w->exponents = exponents ? exponents : w->exponents;
-    if (saturated && exponents)
+    if (saturated)
         w->saturated_max = chunks;
-    return saturated && exponents;
-}
-
-/* The exponents of all chunks: one pass, which also finds what is not finite. */
-static bool weigh(struct pxi_rank *w)
-{
-    uint32_t chunks = chunks_of(w, w->op.n);
-    w->pass = (struct pass){.chunks = chunks};
-    for (uint32_t i = 0; i < chunks; i++) {
-        int e = exponent_of(w, piece_of(w, i));
-        if (e == NOT_FINITE)
-            return false;
-        w->exponents[i] = (int8_t)e;
-    }
-    return true;
+    return saturated != NULL;
 }
 
 px_err pxi_rank_begin(struct pxi_rank *w, const struct pxi_rank_op *op)
@@ -265,11 +269,9 @@ px_err pxi_rank_begin(struct pxi_rank *w, const struct pxi_rank_op *op)
     w->op = *op;
     if (!make_room(w, chunks))
         return PX_ERR_NOMEM;
-    if (!weigh(w))
-        return PX_ERR_INVALID;
     w->saturated_n = 0;
     w->least = PX_GRADIENT_WORKERS;
-    w->lost = 0;
+    w->lost = w->not_finite = 0;
     w->salt = (w->seq + w->o.worker * 0x632be5abu) * 0x9e3779b9u;
     w->runs = true;
     return start_pass(w, false, chunks);
@@ -281,6 +283,17 @@ void pxi_rank_abort(struct pxi_rank *w)
     w->next_due_ns = UINT64_MAX;
     for (uint32_t i = 0; i < w->o.slots; i++)
         w->flights[i].waits = false;
+}
+
+void pxi_rank_seek(struct pxi_rank *w, uint32_t seq)
+{
+    memset(w->lasts, 0, w->o.slots * sizeof *w->lasts);
+    for (uint32_t i = 0; i < w->o.slots; i++)
+        w->flights[i].waits = false;
+    w->seq = w->scanned = w->end = seq;
+    w->next_due_ns = UINT64_MAX;
+    if (w->runs)
+        start_pass(w, false, chunks_of(w, w->op.n));
 }
 
 static int by_number(const void *a, const void *b)
@@ -316,16 +329,35 @@ static uint8_t *frame_of(const struct pxi_rank *w, uint32_t seq)
     return w->o.frames + (seq & (w->o.slots - 1)) * w->o.stride;
 }
 
-/* Pack a chunk into its frame: bytes of values. Sets the flag when one was clamped. */
+/* As many zeros as a chunk has values. */
+static void pack_zeros(struct pxi_rank *w, const struct px_gradient_head *h, uint8_t *out)
+{
+    uint32_t bias = pxi_gradient_bias(h->format, w->o.fan_in);
+    size_t n = pxi_gradient_bytes(h->format, h->count);
+    uint16_t two = (uint16_t)bias;
+    for (size_t i = 0; h->format == PX_GRADIENT_I16 && i < n; i += 2)
+        memcpy(out + i, &two, 2);
+    for (size_t i = 0; h->format == PX_GRADIENT_I32 && i < n; i += 4)
+        memcpy(out + i, &bias, 4);
+    if (h->format == PX_GRADIENT_I8 || h->format == PX_GRADIENT_I4)
+        memset(out, h->format == PX_GRADIENT_I8 ? 0x80 : 0x88, n);
+}
+
+/* Pack a chunk into its frame: bytes of values. Sets the flag when one was clamped. Of one with
+ * values that are not finite, here or elsewhere, nothing is sent or owed. */
 static uint32_t pack(struct pxi_rank *w, struct px_gradient_head *h, struct piece p, uint8_t *out)
 {
+    h->count = (uint16_t)padded(p.count);
+    if (h->exponent == NOT_FINITE || w->own[h->slot] == NOT_FINITE) {
+        pack_zeros(w, h, out);
+        return (uint32_t)pxi_gradient_bytes(h->format, h->count);
+    }
     float *r, *x = values_of(w, p, &r);
     struct pxi_grad g = fixed(w, h->format, h->exponent, 0);
     if (w->o.stochastic) {
         g.seed = w->salt + (uint32_t)p.first;
         g.seed += g.seed == 0;
     }
-    h->count = (uint16_t)padded(p.count);
     if (w->o.kernels->grad_quant[h->format](out, r, x, h->count, &g))
         h->flags |= PX_GRADIENT_SATURATED;
     if (r)
@@ -357,7 +389,7 @@ static void make(struct pxi_rank *w, struct flight *f)
         if (p.count && h.exponent != UNKNOWN)
             f->bytes += pack(w, &h, p, frame + PX_GRADIENT_HEAD);
     }
-    h.next = next_exponent(w, step);
+    w->own[h.slot] = h.next = (int8_t)exponent_of(w, piece_of(w, step));
     pxi_gradient_write(&h, frame);
 }
 
@@ -426,7 +458,72 @@ void pxi_rank_epoch(struct pxi_rank *w, uint16_t epoch)
             continue;
         memcpy(frame_of(w, f->seq) + offsetof(struct px_gradient_head, epoch), &epoch, 2);
         f->due_ns = w->next_due_ns = 0;
+        f->tries = 0;
     }
+}
+
+void pxi_rank_hurry(struct pxi_rank *w)
+{
+    for (uint32_t i = 0; i < w->o.slots; i++)
+        if (w->flights[i].waits)
+            w->flights[i].due_ns = w->next_due_ns = 0;
+}
+
+/* ----------------------------------------------------------- taking it over */
+
+/* The values of a result, from what was made of them: the same bits as came. */
+static void repack(struct pxi_rank *w, const struct px_gradient_head *h, struct piece p,
+                   uint8_t *out)
+{
+    unsigned n = (unsigned)__builtin_popcountll(h->where);
+    struct pxi_grad g = fixed(w, h->format, h->exponent, n);
+    for (size_t i = 0; i < h->count; i++) {
+        float x = i < p.count && !(h->flags & PX_GRADIENT_SATURATED) ? w->op.x[p.first + i] : 0;
+        uint32_t k = (uint32_t)(int32_t)(g.unscale > 0 && isfinite(x) ? rintf(x / g.unscale) : 0);
+        uint16_t two = (uint16_t)(k + g.zero);
+        if (h->format == PX_GRADIENT_I16)
+            memcpy(out + 2 * i, &two, 2);
+        else
+            out[i] = (uint8_t)((k + g.zero) >> g.shift);
+    }
+}
+
+/* Keep what a place was answered, where it will not be overwritten before it has another. */
+static void keep(struct pxi_rank *w, const struct px_gradient_head *h, const struct flight *f,
+                 px_view values)
+{
+    struct last *l = &w->lasts[h->slot];
+    l->head = *h;
+    l->step = f->step;
+    if (w->pass.wide || f->step >= w->pass.chunks)
+        memcpy(frame_of(w, f->seq) + PX_GRADIENT_HEAD, values.p, values.n);
+}
+
+size_t pxi_rank_echo(struct pxi_rank *w, uint32_t place, uint8_t *out)
+{
+    const struct last *l = &w->lasts[place];
+    struct px_gradient_head h = l->head;
+    h.kind = PX_GRADIENT_ECHO;
+    h.job = w->o.job;
+    h.epoch = w->o.epoch;
+    h.shard = w->o.shard;
+    h.worker = w->o.worker;
+    h.slot = (uint16_t)place;
+    if (!h.where) { /* the sequence before the one that waits, or comes */
+        uint32_t seq = w->flights[place].waits ? w->flights[place].seq
+                                               : w->seq + ((place - w->seq) & (w->o.slots - 1));
+        h.count = 0;
+        h.format = w->o.format;
+        h.seq = seq - w->o.slots;
+    }
+    size_t n = pxi_gradient_result_bytes(h.format, h.count);
+    if (w->pass.wide || h.format == PX_GRADIENT_I32 || l->step >= w->pass.chunks ||
+        (int32_t)(h.seq - w->pass.first_seq) < 0)
+        memcpy(out + PX_GRADIENT_HEAD, frame_of(w, place) + PX_GRADIENT_HEAD, n);
+    else if (n)
+        repack(w, &h, piece_of(w, l->step - w->o.slots), out + PX_GRADIENT_HEAD);
+    pxi_gradient_write(&h, out);
+    return PX_GRADIENT_HEAD + n;
 }
 
 /* -------------------------------------------------------------- receiving */
@@ -452,9 +549,9 @@ static void undo(struct pxi_rank *w, const struct flight *f, struct piece p)
     const uint8_t *frame = frame_of(w, f->seq);
     struct px_gradient_head h;
     float *r, *x;
-    if (!w->op.residual)
-        return;
     memcpy(&h, frame, sizeof h);
+    if (!w->op.residual || (!h.count && w->own[h.slot] == NOT_FINITE))
+        return;
     x = values_of(w, p, &r);
     for (size_t i = 0; !h.count && i < p.count; i++)
         r[i] += x[i];
@@ -467,12 +564,18 @@ static void undo(struct pxi_rank *w, const struct flight *f, struct piece p)
 static void unpack(struct pxi_rank *w, const struct px_gradient_head *h, struct piece p,
                    px_view values)
 {
-    float *r, *x = values_of(w, p, &r);
     unsigned n = (unsigned)__builtin_popcountll(h->where);
+    w->least = n < w->least ? n : w->least;
+    if (h->exponent == NOT_FINITE) {
+        for (size_t i = 0; i < p.count; i++)
+            w->op.x[p.first + i] = NAN;
+        w->not_finite++;
+        return;
+    }
+    float *r, *x = values_of(w, p, &r);
     struct pxi_grad g = fixed(w, h->format, h->exponent, n);
     w->o.kernels->grad_dequant[h->format](x, values.p, h->count, &g);
     put_back(w, p, w->op.x, x);
-    w->least = n < w->least ? n : w->least;
 }
 
 /* It goes once more, whole: x + residual is what it was before it was packed. */
@@ -491,7 +594,7 @@ static void take_values(struct pxi_rank *w, const struct px_gradient_head *h, px
     struct piece p = piece_of(w, f->step - w->o.slots);
     if (!p.count)
         return;
-    if (!w->pass.wide && (h->flags & PX_GRADIENT_SATURATED)) {
+    if (!w->pass.wide && (h->flags & PX_GRADIENT_SATURATED) && h->exponent != NOT_FINITE) {
         keep_wide(w, f, p);
         return;
     }
@@ -555,6 +658,7 @@ static bool take_late(struct pxi_rank *w, struct flight *f)
         undo(w, f, piece_of(w, f->step - w->o.slots));
         w->lost++;
     }
+    w->lasts[f->seq & (w->o.slots - 1)].head.where = 0;
     return answered(w, f, UNKNOWN);
 }
 
@@ -579,6 +683,8 @@ bool pxi_rank_take(struct pxi_rank *w, const struct px_gradient_head *h, px_view
     measure(w, f, now_ns);
     if (f->step >= w->o.slots)
         take_values(w, h, values, f);
+    if (w->keeps)
+        keep(w, h, f, values);
     note_passed(w, h->seq);
     return answered(w, f, h->next);
 }

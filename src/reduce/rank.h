@@ -47,8 +47,9 @@ struct pxi_rank;
 struct pxi_rank *pxi_rank_new(const struct pxi_rank_options *o);
 void pxi_rank_free(struct pxi_rank *w);
 
-/* Begin; PX_ERR_INVALID: a value is not finite, or an operation runs. x and residual are ours until
- * it is done. */
+/* Begin; PX_ERR_INVALID: an operation runs, or it is too long. x and residual are ours until it is
+ * done. A chunk in which somebody has a value that is not finite, or 2^126 and above, becomes NaN on
+ * all workers, and nothing of it is owed. */
 px_err pxi_rank_begin(struct pxi_rank *w, const struct pxi_rank_op *op);
 bool pxi_rank_done(const struct pxi_rank *w);
 /* Of the last operation: the smallest number of workers in a sum. */
@@ -56,6 +57,8 @@ unsigned pxi_rank_least(const struct pxi_rank *w);
 /* Of the last operation: chunks whose sum was no longer kept when we asked; they are as they were.
  */
 uint32_t pxi_rank_lost(const struct pxi_rank *w);
+/* Of the last operation: chunks of which somebody had values that are not finite. */
+uint32_t pxi_rank_not_finite(const struct pxi_rank *w);
 /* Give up the operation; what it has not summed is as it was, or in the residual. */
 void pxi_rank_abort(struct pxi_rank *w);
 
@@ -74,6 +77,19 @@ bool pxi_rank_take(struct pxi_rank *w, const struct px_gradient_head *h, px_view
 
 /* Others belong to the job: what is on its way is sent anew under this epoch. */
 void pxi_rank_epoch(struct pxi_rank *w, uint16_t epoch);
+/* What waits is sent again now. */
+void pxi_rank_hurry(struct pxi_rank *w);
+
+/* For the case that another takes the shard over: keep the last result of every place. */
+void pxi_rank_keep(struct pxi_rank *w, bool keep);
+/* The last result of a place of the window as an echo at `out` (as large as a frame), whole but for
+ * its tag: its bytes. */
+size_t pxi_rank_echo(struct pxi_rank *w, uint32_t place, uint8_t *out);
+
+/* The sequence of the next packet that is made; the next, and the operation that runs, if one does
+ * and has made none, begins there. */
+uint32_t pxi_rank_next(const struct pxi_rank *w);
+void pxi_rank_seek(struct pxi_rank *w, uint32_t seq);
 
 const struct pxi_rank_counts *pxi_rank_counts(const struct pxi_rank *w);
 

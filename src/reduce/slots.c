@@ -39,6 +39,9 @@ struct pxi_slots {
     struct kept *kept;
     uint8_t *sums;  /* of all chunks */
     uint8_t *spare; /* SPARES frames */
+    /* Of a shard that is taken over: who has told of a place, and places of which all have. */
+    uint64_t *told; /* by place; NULL: nobody has to any more */
+    uint32_t places_told;
     unsigned spares;
     uint64_t met, absent; /* members that were seen once; that a slot was closed without, last */
     uint64_t spread_ns,
@@ -72,10 +75,13 @@ struct pxi_slots *pxi_slots_new(const struct pxi_slots_options *o)
     s->spare = pxi_calloc_aligned(SPARES * pxi_slots_stride(o->values), 64);
     s->kept = o->chunks ? pxi_calloc(o->chunks, sizeof *s->kept) : NULL;
     s->sums = o->chunks ? pxi_calloc_aligned(o->chunks * s->lane_bytes, 64) : NULL;
-    if (!s->versions || !s->spare || (o->chunks && (!s->kept || !s->sums))) {
+    s->told = o->takes_over ? pxi_calloc(o->slots, sizeof *s->told) : NULL;
+    if (!s->versions || !s->spare || (o->chunks && (!s->kept || !s->sums)) ||
+        (o->takes_over && !s->told)) {
         pxi_slots_free(s);
         return NULL;
     }
+    s->met = o->takes_over;
     for (uint32_t i = 0; i < 2 * o->slots; i++) {
         s->versions[i].seq = o->base + i;
         s->versions[i].lanes = o->frames + i * pxi_slots_stride(o->values) + LANES;
@@ -89,16 +95,22 @@ void pxi_slots_free(struct pxi_slots *s)
         return;
     pxi_free(s->versions);
     pxi_free(s->kept);
+    pxi_free(s->told);
     pxi_free_aligned(s->spare);
     pxi_free_aligned(s->sums);
     pxi_free(s);
 }
 
-void pxi_slots_members(struct pxi_slots *s, uint16_t epoch, uint64_t members)
+void pxi_slots_members(struct pxi_slots *s, uint16_t epoch, uint64_t members, uint64_t later,
+                       unsigned quorum, uint64_t now_ns)
 {
+    for (uint32_t i = 0; now_ns && i < 2 * s->o.slots; i++)
+        s->versions[i].first_ns = now_ns;
     s->o.epoch = epoch;
     s->o.members = members;
-    s->absent &= members;
+    s->o.quorum = quorum;
+    s->absent = (s->absent | later) & members;
+    s->met |= later;
 }
 
 void pxi_slots_deadline(struct pxi_slots *s, uint64_t deadline_ns)
@@ -201,6 +213,19 @@ static void judged(struct pxi_slots *s, struct version *v)
     v->next = pxi_sentry_exponent(s->o.sentry, v->seq);
 }
 
+/* Keep a sum for those who are late. */
+static void keep_sum(struct pxi_slots *s, const struct version *v)
+{
+    if (!v->done || !v->count || v->where >= s->o.chunks)
+        return;
+    struct kept *k = &s->kept[v->where];
+    if (k->there && k->head.seq == v->seq)
+        return;
+    *k = (struct kept){true, head_of(s, v)};
+    memcpy(s->sums + v->where * s->lane_bytes, v->lanes,
+           pxi_gradient_result_bytes(v->format, v->count));
+}
+
 /* The sum is there: bring it into the form in which it is sent, and keep it. */
 static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v, uint64_t now_ns,
                                 struct pxi_slots_answer *out)
@@ -220,10 +245,11 @@ static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v, uint64_t
         learn_spread(s, now_ns - v->first_ns, now_ns);
     struct px_gradient_head h = head_of(s, v);
     answer(&h, v->lanes, out);
-    if (v->count && v->where < s->o.chunks) {
-        s->kept[v->where] = (struct kept){true, h};
-        memcpy(s->sums + v->where * s->lane_bytes, v->lanes, out->n - PX_GRADIENT_HEAD);
-    }
+    /* Who is not in this one may miss the one before, too. */
+    if (missing || !s->o.keep_missed)
+        keep_sum(s, v);
+    if (missing && s->o.keep_missed)
+        keep_sum(s, version_of(s, v->seq - s->o.slots));
     return PXI_SLOTS_ALL;
 }
 
@@ -265,7 +291,8 @@ static void begin(struct pxi_slots *s, struct version *v, const struct px_gradie
                           .next = PX_GRADIENT_ZERO,
                           .first_ns = now_ns,
                           .lanes = lanes};
-    memset(lanes, 0, (h->format == PX_GRADIENT_I32 ? 4u : 2u) * (size_t)h->count);
+    if (s->o.sentry || h->format == PX_GRADIENT_I8 || h->format == PX_GRADIENT_I4)
+        memset(lanes, 0, 2 * (size_t)h->count);
     if (s->o.sentry)
         pxi_sentry_begin(s->o.sentry, h);
 }
@@ -310,7 +337,9 @@ static bool add_values(struct pxi_slots *s, struct version *v, const struct px_g
     const void *lanes;
     if (!s->o.sentry) {
         v->flags |= h->flags & PX_GRADIENT_SATURATED;
-        if (h->count)
+        if (h->count && !v->seen && (h->format == PX_GRADIENT_I16 || h->format == PX_GRADIENT_I32))
+            memcpy(v->lanes, values.p, values.n); /* the first: there is nothing yet */
+        else if (h->count)
             s->o.kernels->grad_add[h->format](v->lanes, values.p, h->count);
         return true;
     }
@@ -375,6 +404,57 @@ static enum pxi_slots_to take_current(struct pxi_slots *s, struct version *v,
     return add(s, v, h, values, now_ns, out);
 }
 
+/* ----------------------------------------------------------- taking it over */
+
+bool pxi_slots_ready(const struct pxi_slots *s)
+{
+    return !s->o.takes_over;
+}
+
+/* The latest result that anybody has of a place; behind it, the place goes on. */
+static void adopt(struct pxi_slots *s, const struct px_gradient_head *h, px_view values)
+{
+    struct version *v = version_of(s, h->seq), *other = version_of(s, h->seq - s->o.slots);
+    uint8_t *lanes = v->lanes;
+    *v = (struct version){.seq = h->seq,
+                          .where = UINT32_MAX,
+                          .open = true,
+                          .done = true,
+                          .format = h->format,
+                          .flags = h->flags & (uint8_t)~PX_GRADIENT_AGAIN,
+                          .count = h->count,
+                          .exponent = h->exponent,
+                          .next = h->next,
+                          .seen = h->where,
+                          .added = h->where,
+                          .lanes = lanes};
+    memcpy(lanes, values.p, values.n);
+    lanes = other->lanes;
+    *other = (struct version){.seq = h->seq - s->o.slots, .done = true, .lanes = lanes};
+}
+
+void pxi_slots_echo(struct pxi_slots *s, const struct px_gradient_head *h, px_view values)
+{
+    const struct pxi_slots_options *o = &s->o;
+    if (!o->takes_over || h->job != o->job || h->shard != o->shard || h->epoch != o->epoch ||
+        h->worker >= PX_GRADIENT_WORKERS || h->slot != (h->seq & (o->slots - 1)) ||
+        values.n > s->lane_bytes || (s->told[h->slot] >> h->worker & 1))
+        return;
+    const struct version *a = version_of(s, h->seq), *b = version_of(s, h->seq - o->slots);
+    uint32_t best = a->done && (!b->done || (int32_t)(a->seq - b->seq) > 0) ? a->seq : b->seq;
+    bool none = !s->told[h->slot];
+    int32_t ahead = (int32_t)(h->seq - best);
+    if (none || ahead > 0 || (ahead == 0 && h->where && !version_of(s, best)->added))
+        adopt(s, h, values);
+    s->told[h->slot] |= UINT64_C(1) << h->worker;
+    s->places_told += (s->told[h->slot] & o->takes_over) == o->takes_over;
+    if (s->places_told < o->slots)
+        return;
+    s->o.takes_over = 0;
+    pxi_free(s->told);
+    s->told = NULL;
+}
+
 enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_head *h,
                                  px_view values, uint64_t now_ns, struct pxi_slots_answer *out)
 {
@@ -382,6 +462,8 @@ enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_h
     s->counts.packets++;
     if (!fits(s, h, &why))
         return dropped(s, why);
+    if (s->o.takes_over)
+        return dropped(s, PX_GRADIENT_DROP_SLOT);
     /* A Sentry counts such a worker as one that arrived. */
     if (!s->o.sentry && !pxi_gradient_bounded(h->format, s->o.fan_in, values))
         return dropped(s, PX_GRADIENT_DROP_VALUE);

@@ -24,6 +24,8 @@ struct pxi_slots_options {
     unsigned quorum;       /* contributions with which a slot may be closed at its deadline */
     uint64_t deadline_ns;  /* the longest for a slot, from its first contribution */
     uint32_t chunks;       /* of the shard: their last sums are kept for those who come late */
+    bool keep_missed;      /* only from when on somebody is missing: full sums cost no copy */
+    uint64_t takes_over;   /* members that tell with echoes how far the shard is; 0: it is new */
     uint8_t *frames; /* 2 x slots frames of pxi_slots_stride bytes, aligned to 64; outlive it */
     const struct pxi_kernels *kernels; /* outlives it */
     struct pxi_sentry *sentry; /* with the same format, fan-in, slots and chunks; outlives it; NULL:
@@ -65,8 +67,19 @@ struct pxi_slots_answer {
 enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_head *h,
                                  px_view values, uint64_t now_ns, struct pxi_slots_answer *out);
 
-/* Others belong to the job from now on: packets of older epochs are dropped, slots go on. */
-void pxi_slots_members(struct pxi_slots *s, uint16_t epoch, uint64_t members);
+/*
+ * Take an echo of pxi_gradient_read_member: what a worker knows of the last result of a place. When
+ * all that have to have told of all places, the shard goes on behind the latest of each: who waits
+ * for that gets it. Until then nothing is taken.
+ */
+void pxi_slots_echo(struct pxi_slots *s, const struct px_gradient_head *h, px_view values);
+bool pxi_slots_ready(const struct pxi_slots *s);
+
+/* Others belong to the job from now on: packets of older epochs are dropped, slots go on. Those who
+ * are new, `later`, are not waited for until they are there. quorum: as in the options. Deadlines
+ * begin anew now, when now_ns is not 0: others may have waited for those who are gone. */
+void pxi_slots_members(struct pxi_slots *s, uint16_t epoch, uint64_t members, uint64_t later,
+                       unsigned quorum, uint64_t now_ns);
 void pxi_slots_deadline(struct pxi_slots *s, uint64_t deadline_ns);
 
 const struct pxi_slots_counts *pxi_slots_counts(const struct pxi_slots *s);

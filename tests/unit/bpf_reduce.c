@@ -610,7 +610,7 @@ static void turn(struct world *w)
         uint64_t members = all & ~(1ull << pxi_rng_below(r, w->o.fan_in + 2u) % 64);
         members = members ? members : all;
         w->o.epoch++;
-        pxi_slots_members(w->slots, w->o.epoch, members);
+        pxi_slots_members(w->slots, w->o.epoch, members, 0, w->o.quorum, 0);
         CHECK_EQ(pxi_xdp_members(w->xdp, JOB, 0, w->o.epoch, members), PX_ERR_OK);
     }
 }

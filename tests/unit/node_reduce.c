@@ -1,5 +1,6 @@
 /* Workers of one process on loopback: the public interface, the threads and the socket. */
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "plexus/reduce.h"
 #include "px_test.h"
@@ -99,65 +100,183 @@ TEST(one_is_alone)
     run(1, 1000, PX_REDUCE_I16, 1e-3);
 }
 
-TEST(what_is_not_finite_is_refused)
+/* A value that is not finite makes NaN of its chunk, and of no other. */
+TEST(what_is_not_finite_is_told)
 {
     static const uint8_t secret[32] = {9};
     const char *addresses[] = {"/ip4/127.0.0.1/udp/0"};
-    px_reduce_options o = {
-        .size = sizeof o, .world = 1, .addresses = addresses, .secret = secret, .job = 1};
+    px_reduce_options o = {.size = sizeof o,
+                           .world = 1,
+                           .addresses = addresses,
+                           .secret = secret,
+                           .job = 1,
+                           .values = 64};
+    px_reduce_report report = {.size = sizeof report};
     px_reduce *r;
     px_diag d = {0};
     float x[100] = {0};
     CHECK(px_reduce_open(&o, &r, &d) == PX_ERR_OK);
+    x[0] = 1;
     x[99] = INFINITY;
-    CHECK(px_reduce_sum(r, x, NULL, 100, 0, NULL) == PX_ERR_INVALID);
+    CHECK(px_reduce_sum(r, x, NULL, 100, 0, &report) == PX_ERR_OK);
+    CHECK_EQ(report.not_finite, 64);
+    CHECK(x[0] == 1 && x[63] == 0 && isnan(x[64]) && isnan(x[99]));
+    x[64] = -1e38f;
+    for (size_t i = 65; i < 100; i++)
+        x[i] = 0;
+    CHECK(px_reduce_sum(r, x, NULL, 100, 0, &report) == PX_ERR_OK);
+    CHECK_EQ(report.not_finite, 64);
+    memset(x, 0, sizeof x);
     x[99] = 1;
-    CHECK(px_reduce_sum(r, x, NULL, 100, 0, NULL) == PX_ERR_OK);
+    CHECK(px_reduce_sum(r, x, NULL, 100, 0, &report) == PX_ERR_OK);
+    CHECK_EQ(report.not_finite, 0);
+    CHECK(x[99] == 1);
+    CHECK_EQ(report.operation, 3);
     px_reduce_close(r);
     o.world = 65;
     CHECK(px_reduce_open(&o, &r, &d) == PX_ERR_INVALID);
 }
 
-/* Three processes, one of which dies in the midst: the others are told who. */
-TEST(the_dead_are_named)
+/* ------------------------------------------------ processes that are killed */
+
+enum { WORLD = 3, LONG = 40000, BEHIND = 20, AHEAD = 4000 };
+
+/* What processes tell each other. */
+struct board {
+    volatile uint32_t sums[WORLD], last;  /* sums of each; the number of the last one */
+    volatile uint32_t joined, first;      /* sums of who came back, and its first */
+    volatile uint64_t digests[WORLD + 1][AHEAD]; /* of each sum; the last: of who came back */
+    volatile int status[WORLD + 1];       /* an error, or what else is wrong */
+};
+
+static struct board *make_board(void)
+{
+    struct board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(b != MAP_FAILED);
+    return b;
+}
+
+static uint64_t digest(const float *x, size_t n)
+{
+    uint64_t h = 1469598103934665603u;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        h = (h ^ bits) * 1099511628211u;
+    }
+    return h;
+}
+
+/* Sum until the board says which is the last. Every value is 1, 2 or 4 by rank. */
+static void live(struct board *b, const char **addresses, unsigned rank, bool again)
 {
     static const uint8_t secret[32] = {7};
-    enum { WORLD = 3, N = 400000 };
+    static float x[LONG];
+    px_reduce_options o = {.size = sizeof o,
+                           .rank = rank,
+                           .world = WORLD,
+                           .addresses = addresses,
+                           .secret = secret,
+                           .job = 4,
+                           .longest = LONG};
+    px_reduce_report report = {.size = sizeof report};
+    px_diag d = {0};
+    px_reduce *r;
+    unsigned row = again ? WORLD : rank;
+    if (px_reduce_open(&o, &r, &d) != PX_ERR_OK)
+        _exit(9);
+    for (uint32_t n = 0; n < AHEAD && (!b->last || report.operation < b->last);) {
+        for (size_t i = 0; i < LONG; i++)
+            x[i] = (float)(1u << rank);
+        px_err err = px_reduce_sum(r, x, NULL, LONG, 0, &report);
+        if (err == PX_ERR_TIMEOUT && report.gone == (int)rank)
+            continue; /* a machine that stalled: they went on without us */
+        if (err || report.lost || report.operation >= AHEAD) {
+            b->status[row] = err ? (int)err : 1000;
+            _exit(8);
+        }
+        b->digests[row][report.operation] = digest(x, LONG);
+        n = report.operation;
+        if (again) {
+            b->first = b->first ? b->first : n;
+            b->joined++;
+        } else {
+            b->sums[rank] = n;
+        }
+        usleep(2000);
+    }
+    px_reduce_close(r);
+    _exit(0);
+}
+
+static pid_t spawn(struct board *b, const char **addresses, unsigned rank, bool again)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        live(b, addresses, rank, again);
+    return pid;
+}
+
+static bool waits_for(volatile uint32_t *at, uint32_t least)
+{
+    for (unsigned i = 0; i < 9000 && *at < least; i++)
+        usleep(10000);
+    return *at >= least;
+}
+
+/* A worker, which adds a shard as all do, is killed: the others go on; it comes back. */
+static void kill_one(unsigned victim, bool comes_back)
+{
+    struct board *b = make_board();
     const char *addresses[WORLD];
     char text[WORLD][64];
-    pid_t pids[WORLD];
+    pid_t pids[WORLD + 1];
+    unsigned a = (victim + 1) % WORLD, c = (victim + 2) % WORLD;
+    int status;
     for (unsigned i = 0; i < WORLD; i++) {
         snprintf(text[i], sizeof text[i], "/ip4/127.0.0.1/udp/%u",
-                 20000 + ((unsigned)getpid() + 7777 + i) % 20000);
+                 20000 + ((unsigned)getpid() * 7 + 7777 + i) % 20000);
         addresses[i] = text[i];
     }
+    for (unsigned i = 0; i < WORLD; i++)
+        pids[i] = spawn(b, addresses, i, false);
+    CHECK(waits_for(&b->sums[victim], BEHIND));
+    kill(pids[victim], SIGKILL);
+    CHECK(waitpid(pids[victim], &status, 0) == pids[victim]);
+    uint32_t at = b->sums[victim];
+    CHECK(waits_for(&b->sums[a], at + 5) && waits_for(&b->sums[c], at + 5));
+    if (comes_back) {
+        pids[victim] = spawn(b, addresses, victim, true);
+        CHECK(waits_for(&b->joined, 5));
+        CHECK(b->first > at);
+    }
+    b->last = b->sums[a] + 100;
     for (unsigned i = 0; i < WORLD; i++) {
-        pids[i] = fork();
-        if (pids[i])
+        if (i == victim && !comes_back)
             continue;
-        px_reduce_options o = {
-            .size = sizeof o, .rank = i, .world = WORLD, .addresses = addresses, .secret = secret};
-        px_reduce_report report = {.size = sizeof report};
-        px_diag d = {0};
-        px_reduce *r;
-        static float x[N];
-        if (px_reduce_open(&o, &r, &d) != PX_ERR_OK)
-            _exit(9);
-        for (unsigned round = 0; round < 1000; round++) {
-            if (i == 1 && round == 3)
-                kill(getpid(), SIGKILL);
-            px_err err = px_reduce_sum(r, x, NULL, N, 0, &report);
-            if (err)
-                _exit(err == PX_ERR_TIMEOUT && report.gone == 1 ? 42 : 8);
-        }
-        _exit(7);
-    }
-    for (unsigned i = 0; i < WORLD; i++) {
-        int status;
         CHECK(waitpid(pids[i], &status, 0) == pids[i]);
-        if (i != 1)
-            CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+        if (!WIFEXITED(status) || WEXITSTATUS(status))
+            PX_FAIL("rank %u ends with %d, %d", i, status, b->status[i == victim ? WORLD : i]);
     }
+    uint32_t both = 0;
+    for (uint32_t op = 1; op < AHEAD; op++) {
+        uint64_t x = b->digests[a][op], y = b->digests[c][op], z = b->digests[WORLD][op];
+        CHECK(!x || !y || x == y);
+        CHECK(!x || !z || x == z);
+        both += x && y;
+    }
+    CHECK(both >= BEHIND);
+}
+
+TEST(a_killed_worker_is_replaced)
+{
+    kill_one(1, false);
+}
+
+TEST(and_comes_back)
+{
+    kill_one(0, true);
 }
 
 TEST_MAIN()
