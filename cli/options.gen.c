@@ -143,6 +143,9 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"steered", "PLEXUS_AGG_STEERED", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"foreground", "PLEXUS_AGG_FOREGROUND", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"interval", "PLEXUS_AGG_INTERVAL", 'i', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 86400u},
+    {"group", "PLEXUS_XDPD_GROUP", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"user", "PLEXUS_XDPD_USER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"device", "PLEXUS_XDPD_DEVICE", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"limit", "PLEXUS_AGG_LIMIT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 1000000000u},
     {"packets", "PLEXUS_AGG_PACKETS", 0, TYPE_UINT, "100000", NULL, NULL, .umin = 1u, .umax = 1000000000u},
 };
@@ -674,6 +677,17 @@ static const struct cli_verb_opt opts_agg_verify[] = {
     {OPT_AGG_PACKETS, "100000"},
     {OPT_SEED, "1"},
     {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_xdpd[] = {
+    {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
+    {OPT_XDPD_GROUP, NULL},
+    {OPT_XDPD_USER, NULL},
+    {OPT_XDPD_DEVICE, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -2663,6 +2677,39 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg verify --packets 1000000\n"
     "      A million packets.\n",
     opts_agg_verify, sizeof opts_agg_verify / sizeof *opts_agg_verify, 0, 0, verb_agg_verify},
+    {"xdpd", "attach the kernel's aggregator for processes without rights", "plexus xdpd [options]",
+    "plexus xdpd: attach the kernel's aggregator for processes without rights\n"
+    "\n"
+    "usage: plexus xdpd [options]\n"
+    "\n"
+    "The helper of plexus agg attach: it has CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON,\n"
+    "gives up all others, and serves a local socket in the foreground. Whoever runs\n"
+    "as its user or is a member of --group may ask for one attachment a connection.\n"
+    "It loads the program and attaches it, passes the descriptors of program and maps\n"
+    "on, and keeps the link: when the client goes, or the helper, the program is\n"
+    "gone. It parses no packet, and of a client one request of a fixed size. The same\n"
+    "is a program of its own, plexus-xdpd, which plexus setup xdp installs; take\n"
+    "that, so that plexus needs no rights.\n"
+    "\n"
+    "options:\n"
+    "      --helper PATH       Socket of the helper that attaches when this process\n"
+    "                          may not. [/run/plexus/xdpd.sock]\n"
+    "      --group NAME        Whose members may ask, besides the user that it runs\n"
+    "                          as.\n"
+    "      --user NAME         Become this user; three rights are kept.\n"
+    "      --device IFACE      A device that may be attached to; once for each.\n"
+    "                          Without it, all.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "examples:\n"
+    "  plexus xdpd --group plexus\n"
+    "      For the members of a group.\n",
+    opts_xdpd, sizeof opts_xdpd / sizeof *opts_xdpd, 0, 0, verb_xdpd},
     {"net", "how this node stands in the network", "plexus net [options]",
     "plexus net: how this node stands in the network\n"
     "\n"
@@ -3044,7 +3091,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 59;
+const unsigned cli_verb_count = 60;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3093,6 +3140,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DATA                --data TEXT\n"
     "  PLEXUS_DCUTR               --dcutr\n"
     "  PLEXUS_DELAY_MS            --delay-ms MS\n"
+    "  PLEXUS_XDPD_DEVICE         --device IFACE\n"
     "  PLEXUS_DHT                 --dht off|server|client\n"
     "  PLEXUS_DHT_PROTOCOL        --dht-protocol ID\n"
     "  PLEXUS_DIR                 --dir DIR\n"
@@ -3112,6 +3160,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
     "  PLEXUS_AGG_GROUP           --group IPV4\n"
+    "  PLEXUS_XDPD_GROUP          --group NAME\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
     "  PLEXUS_AGG_HELPER          --helper PATH\n"
     "  PLEXUS_HIDDEN              --hidden auto|f32|f16|q8\n"
@@ -3205,6 +3254,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TRANSPORT           --transport tcp|quic-v1\n"
     "  PLEXUS_TYPES               --types LIST\n"
     "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"
+    "  PLEXUS_XDPD_USER           --user NAME\n"
     "  PLEXUS_PACKET_VALUES       --values N\n"
     "  PLEXUS_WATCH               --watch\n"
     "  PLEXUS_AGG_WORKER          --worker IPV4\n"
@@ -3354,6 +3404,7 @@ const struct cli_topic cli_topics[] = {
     "  leave       forget the private swarm of this home\n"
     "  ping        round trip time to a peer\n"
     "  agg         gradients added in the kernel: attach, detach, stat, trace, verify\n"
+    "  xdpd        attach the kernel's aggregator for processes without rights\n"
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"
     "  swarm       connections of the running node: connect, disconnect\n"

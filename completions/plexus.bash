@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -163,6 +163,9 @@ _plexus()
     --slots) return ;;
     --chunks) return ;;
     --interval|-i) return ;;
+    --group) return ;;
+    --user) return ;;
+    --device) return ;;
     --limit) return ;;
     --packets) return ;;
     esac
@@ -351,7 +354,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -443,6 +446,12 @@ _plexus()
         else
             :
         fi ;;
+    "xdpd")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--helper --group --user --device --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
     "net")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
@@ -519,7 +528,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }
