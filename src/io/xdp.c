@@ -33,8 +33,9 @@ __asm__(".section .rodata\n"
 
 extern const uint8_t pxi_xdp_object[], pxi_xdp_object_end[];
 
-enum { JOBS, WORKERS, SLOTS, KEPT, COUNTS, DONE, MAPS };
-static const char *const names[MAPS] = {"jobs", "workers", "slots", "kept", "counts", "done"};
+enum { JOBS, WORKERS, SLOTS, KEPT, COUNTS, DONE, NOTED, CENTRES, SENTRIES, PASTS, MAPS };
+static const char *const names[MAPS] = {"jobs", "workers", "slots",   "kept",     "counts",
+                                        "done", "noted",   "centres", "sentries", "pasts"};
 
 struct pxi_xdp {
     struct pxi_xdp_options o;
@@ -45,8 +46,9 @@ struct pxi_xdp {
     bool shared; /* slots are locked */
     char said[160];
     struct pxi_bpf_job *jobs; /* of the kernel, mapped */
-    uint8_t *slots;           /* and these, slot_bytes apart */
-    size_t slot_bytes, slots_mapped, jobs_mapped;
+    struct pxi_bpf_sentry *sentries;
+    uint8_t *slots; /* and these, slot_bytes apart */
+    size_t slot_bytes, slots_mapped, jobs_mapped, sentries_mapped;
     uint64_t leased;   /* bit set of leases */
     uint64_t received; /* by the device before */
     struct ring_buffer *ring;
@@ -69,7 +71,27 @@ static bool sane(const struct pxi_xdp_options *o)
     return o->values && o->values % PXI_GRADIENT_STEP == 0 && o->values <= PXI_GRADIENT_VALUES &&
            o->jobs >= 1 && o->jobs <= PXI_BPF_JOBS && o->slots &&
            (o->slots & (o->slots - 1)) == 0 && (uint64_t)o->jobs * o->slots <= 1u << 20 &&
-           (uint64_t)o->jobs * o->chunks <= 1u << 26;
+           (uint64_t)o->jobs * o->chunks <= 1u << 26 && (unsigned)o->sentry <= PX_SENTRY_CLIP1 &&
+           o->k <= PX_SENTRY_K_MAX && (!o->sentry || o->chunks);
+}
+
+/* Of the Sentry, whose maps have one entry when there is none. */
+static bool shape_sentry(struct pxi_xdp *x, struct pxi_bpf_chosen *chosen)
+{
+    const struct pxi_xdp_options *o = &x->o;
+    bool clip1 = o->sentry == PX_SENTRY_CLIP1, welford = o->sentry == PX_SENTRY_WELFORD;
+    uint32_t lanes = 8 * chosen->lane_words;
+    chosen->sentry = (uint8_t)o->sentry;
+    chosen->k = (uint8_t)(o->k ? o->k : clip1 ? PX_SENTRY_K_CLIP1 : PX_SENTRY_K_WELFORD);
+    chosen->clip = o->clip;
+    return !bpf_map__set_value_size(x->maps[NOTED],
+                                    (uint32_t)sizeof(struct pxi_bpf_noted) + lanes) &&
+           !bpf_map__set_value_size(x->maps[CENTRES],
+                                    (uint32_t)sizeof(struct pxi_bpf_centre) + lanes) &&
+           !bpf_map__set_max_entries(x->maps[NOTED], o->sentry ? 2 * o->slots * o->jobs : 1) &&
+           !bpf_map__set_max_entries(x->maps[CENTRES], clip1 ? o->chunks * o->jobs : 1) &&
+           !bpf_map__set_max_entries(x->maps[SENTRIES], o->jobs) &&
+           !bpf_map__set_max_entries(x->maps[PASTS], welford ? PX_GRADIENT_WORKERS * o->jobs : 1);
 }
 
 /* How large the maps are, and what the program is told for good. */
@@ -86,7 +108,8 @@ static bool shape(struct pxi_xdp *x)
                                     .endless = o->endless,
                                     .lane_words = (uint32_t)lanes / 8};
     x->slot_bytes = sizeof(struct pxi_bpf_version) + lanes;
-    return rodata && !bpf_map__set_initial_value(rodata, &chosen, sizeof chosen) &&
+    return rodata && shape_sentry(x, &chosen) &&
+           !bpf_map__set_initial_value(rodata, &chosen, sizeof chosen) &&
            !bpf_map__set_max_entries(x->maps[WORKERS], o->jobs * PXI_BPF_MEMBERS) &&
            !bpf_map__set_value_size(x->maps[SLOTS], (uint32_t)x->slot_bytes) &&
            !bpf_map__set_max_entries(x->maps[SLOTS], 2 * o->slots * o->jobs) &&
@@ -150,10 +173,12 @@ static px_err open_maps(struct pxi_xdp *x, px_diag *diag)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     x->jobs_mapped = up(PXI_BPF_JOBS * sizeof *x->jobs, page);
     x->slots_mapped = up(2 * (size_t)x->o.slots * x->o.jobs * x->slot_bytes, page);
+    x->sentries_mapped = up(x->o.jobs * sizeof *x->sentries, page);
     x->jobs = mapped(x, JOBS, x->jobs_mapped);
+    x->sentries = mapped(x, SENTRIES, x->sentries_mapped);
     x->slots = mapped(x, SLOTS, x->slots_mapped);
     x->ring = ring_buffer__new(fd_of(x, DONE), on_done, x, NULL);
-    return x->jobs && x->slots && x->ring ? PX_ERR_OK : refused(diag, errno);
+    return x->jobs && x->sentries && x->slots && x->ring ? PX_ERR_OK : refused(diag, errno);
 }
 
 static int link_with(struct pxi_xdp *x, int index, uint32_t flags)
@@ -283,6 +308,8 @@ void pxi_xdp_close(struct pxi_xdp *x)
         munmap(x->jobs, x->jobs_mapped);
     if (x->slots)
         munmap(x->slots, x->slots_mapped);
+    if (x->sentries)
+        munmap(x->sentries, x->sentries_mapped);
     bpf_object__close(x->object);
     pxi_free(x);
 }
@@ -321,7 +348,8 @@ static bool job_sane(const struct pxi_xdp *x, const struct pxi_xdp_job *j)
            (j->slots & (j->slots - 1)) == 0 && j->base % (2 * j->slots) == 0 && j->values &&
            j->values % PXI_GRADIENT_STEP == 0 && j->values <= x->o.values &&
            j->format < PX_GRADIENT_I32 && j->chunks <= x->o.chunks &&
-           j->quorum <= PX_GRADIENT_WORKERS;
+           j->quorum <= PX_GRADIENT_WORKERS &&
+           (!x->o.sentry || (j->fan_in >= PX_SENTRY_FAN_IN && j->chunks));
 }
 
 /* Values of a lane are below `limit`: what to add so that others get their top bit. */
@@ -351,6 +379,9 @@ static struct pxi_bpf_job made_of(const struct pxi_xdp *x, const struct pxi_xdp_
                             .first_version = lease * 2 * x->o.slots,
                             .first_kept = lease * x->o.chunks,
                             .first_worker = lease * PXI_BPF_MEMBERS,
+                            .bias = (uint16_t)pxi_gradient_bias(job->format, job->fan_in),
+                            .bits = (uint8_t)pxi_gradient_bits(job->format, job->fan_in),
+                            .lease = (uint8_t)lease,
                             .group_address = job->group_address,
                             .group_port = htons(job->group_port),
                             .members = job->members,
@@ -381,17 +412,29 @@ static bool tell_workers(const struct pxi_xdp *x, const struct pxi_xdp_job *job,
     return ok;
 }
 
-static bool clear_kept(const struct pxi_xdp *x, uint32_t first, uint32_t n)
+static bool clear(const struct pxi_xdp *x, unsigned map, size_t bytes, uint32_t first, uint32_t n)
 {
-    size_t bytes = sizeof(struct pxi_bpf_kept) + pxi_gradient_most(x->o.values);
     void *zero = pxi_calloc(1, bytes);
     bool ok = zero != NULL;
     for (uint32_t i = 0; i < n && ok; i++) {
         uint32_t at = first + i;
-        ok = !bpf_map_update_elem(fd_of(x, KEPT), &at, zero, BPF_ANY);
+        ok = !bpf_map_update_elem(fd_of(x, map), &at, zero, BPF_ANY);
     }
     pxi_free(zero);
     return ok;
+}
+
+/* What an earlier job of the lease has left behind. */
+static bool clear_all(struct pxi_xdp *x, const struct pxi_bpf_job *j)
+{
+    size_t lanes = pxi_gradient_most(x->o.values);
+    memset(&x->sentries[j->lease], 0, sizeof *x->sentries);
+    return clear(x, KEPT, sizeof(struct pxi_bpf_kept) + lanes, j->first_kept, j->chunks) &&
+           (x->o.sentry != PX_SENTRY_CLIP1 ||
+            clear(x, CENTRES, sizeof(struct pxi_bpf_centre) + lanes, j->first_kept, j->chunks)) &&
+           (x->o.sentry != PX_SENTRY_WELFORD ||
+            clear(x, PASTS, sizeof(struct pxi_bpf_past), (uint32_t)j->lease * PX_GRADIENT_WORKERS,
+                  PX_GRADIENT_WORKERS));
 }
 
 px_err pxi_xdp_begin(struct pxi_xdp *x, const struct pxi_xdp_job *job, px_diag *diag)
@@ -407,7 +450,7 @@ px_err pxi_xdp_begin(struct pxi_xdp *x, const struct pxi_xdp_job *job, px_diag *
     if (lease == x->o.jobs || !place)
         return pxi_diag_set(diag, PX_ERR_LIMIT, 0, "a free lease", "%u jobs", x->o.jobs);
     struct pxi_bpf_job j = made_of(x, job, lease);
-    if (!tell_workers(x, job, j.first_worker) || !clear_kept(x, j.first_kept, j.chunks))
+    if (!tell_workers(x, job, j.first_worker) || !clear_all(x, &j))
         return refused(diag, errno);
     for (uint32_t i = 0; i < 2 * job->slots; i++) {
         struct pxi_bpf_version *v = (void *)(x->slots + (j.first_version + i) * x->slot_bytes);
@@ -461,6 +504,26 @@ px_err pxi_xdp_clock(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t no
 }
 
 /* --------------------------------------------------------------- results */
+
+const struct px_sentry_worker *pxi_xdp_judged(const struct pxi_xdp *x, uint32_t job, uint8_t shard)
+{
+    const struct pxi_bpf_job *j = x->o.sentry ? place_of(x, job, shard, true) : NULL;
+    return j ? x->sentries[j->lease].workers : NULL;
+}
+
+px_err pxi_xdp_pardon(struct pxi_xdp *x, uint32_t job, uint8_t shard, unsigned worker)
+{
+    const struct pxi_bpf_job *j = x->o.sentry ? place_of(x, job, shard, true) : NULL;
+    uint32_t past = j ? (uint32_t)j->lease * PX_GRADIENT_WORKERS + worker : 0;
+    if (!j || worker >= PX_GRADIENT_WORKERS)
+        return PX_ERR_NOT_FOUND;
+    struct px_sentry_worker *w = &x->sentries[j->lease].workers[worker];
+    __atomic_store_n(&w->score, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&w->quarantined, 0, __ATOMIC_RELEASE);
+    if (x->o.sentry == PX_SENTRY_WELFORD)
+        clear(x, PASTS, sizeof(struct pxi_bpf_past), past, 1);
+    return PX_ERR_OK;
+}
 
 void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
 {
