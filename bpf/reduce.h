@@ -48,7 +48,7 @@ struct pxi_bpf_job {
     uint8_t fan_in, quorum, shift8, shift4; /* shifts: of i8 and i4 when they are folded */
     uint32_t base, slots, chunks;
     uint32_t first_version, first_kept, first_worker;
-    uint16_t bias;        /* of its format, and how many bits that is; for the Sentry */
+    uint16_t bias; /* of its format, and how many bits that is; for the Sentry */
     uint8_t bits, lease;
     uint32_t group_address; /* network order, as the next; of sums that go to all */
     uint16_t group_port;
@@ -91,8 +91,8 @@ struct pxi_bpf_counts {
     uint64_t answered[2];                                       /* sent to a sender; to all */
     uint64_t wakeups;                                           /* of user space that were forced */
     uint64_t clipped; /* by the Sentry; what it dropped is in drops */
-    uint64_t busy;  /* not taken: another CPU had the slot */
-    uint64_t stuck; /* answers for which the frame had no room, or the ring */
+    uint64_t busy;    /* not taken: another CPU had the slot */
+    uint64_t stuck;   /* answers for which the frame had no room, or the ring */
     uint64_t drops[PX_GRADIENT_DROPS];
     uint64_t times[PXI_BPF_TIMES];
 };

@@ -30,11 +30,11 @@ struct pxi_xdp_options {
     bool steered;       /* a slot's packets come to one CPU, though the device has several queues:
                          * no slot needs to be locked */
     enum px_sentry_rule sentry; /* of all jobs, which then have a fan-in of 4 at least; */
-    unsigned k;         /* its deviations or scales, in quarters, at most PX_SENTRY_K_MAX; 0: the
-                         * rule's; */
-    bool clip;          /* welford: shrink what is too large instead of dropping it */
-    bool untagged;      /* for measurements: tags are not looked at, */
-    bool endless;       /* and a packet can be added again and again */
+    unsigned k;    /* its deviations or scales, in quarters, at most PX_SENTRY_K_MAX; 0: the
+                    * rule's; */
+    bool clip;     /* welford: shrink what is too large instead of dropping it */
+    bool untagged; /* for measurements: tags are not looked at, */
+    bool endless;  /* and a packet can be added again and again */
 };
 
 /* A shard of a job; the fields of pxi_slots_options mean the same. */

@@ -22,11 +22,12 @@ struct pxi_sentry {
 
 static bool sane(const struct pxi_sentry_options *o)
 {
-    return (o->rule == PX_SENTRY_WELFORD || o->rule == PX_SENTRY_CLIP1) && o->k <= PX_SENTRY_K_MAX &&
-           o->format < PX_GRADIENT_I32 && o->fan_in >= PX_SENTRY_FAN_IN &&
-           o->fan_in <= PX_GRADIENT_WORKERS && o->values && o->values % 16 == 0 &&
-           o->values <= PXI_GRADIENT_VALUES && o->slots && o->slots <= PXI_LIMIT_REDUCE_SLOTS &&
-           (o->slots & (o->slots - 1)) == 0 && o->chunks && o->chunks <= PXI_LIMIT_REDUCE_CHUNKS;
+    return (o->rule == PX_SENTRY_WELFORD || o->rule == PX_SENTRY_CLIP1) &&
+           o->k <= PX_SENTRY_K_MAX && o->format < PX_GRADIENT_I32 &&
+           o->fan_in >= PX_SENTRY_FAN_IN && o->fan_in <= PX_GRADIENT_WORKERS && o->values &&
+           o->values % 16 == 0 && o->values <= PXI_GRADIENT_VALUES && o->slots &&
+           o->slots <= PXI_LIMIT_REDUCE_SLOTS && (o->slots & (o->slots - 1)) == 0 && o->chunks &&
+           o->chunks <= PXI_LIMIT_REDUCE_CHUNKS;
 }
 
 struct pxi_sentry *pxi_sentry_new(const struct pxi_sentry_options *o)
