@@ -69,10 +69,7 @@ enum px_gradient_drop {
     PX_GRADIENT_DROPS = 13,
 };
 
-#define PX_GRADIENT_DROP_NAMES                                                                     \
-    {                                                                                              \
-        "layout", "length", "job", "epoch", "worker", "source", "tag", "value", "slot",            \
-            "exponent", "duplicate", "late", "sentry"                                              \
-    }
+#define PX_GRADIENT_DROP_NAMES \
+    { "layout", "length", "job", "epoch", "worker", "source", "tag", "value", "slot", "exponent", "duplicate", "late", "sentry" }
 
 #endif
