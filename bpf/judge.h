@@ -451,6 +451,7 @@ INLINE int judge_and_add(struct work *w, const struct px_gradient_head *h, __u64
     if (verdict == PX_SENTRY_CLIP) {
         tally(&m->clipped);
         w->counts->clipped++;
+        tell(w->ctx, PXI_BPF_VERDICT, PX_SENTRY_CLIP, 0);
     }
     return 1;
 }

@@ -66,6 +66,19 @@ struct {
     __uint(max_entries, 1 << 16);
 } done SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct pxi_bpf_watch);
+} watch SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 17);
+} events SEC(".maps");
+
 /* Bytes before the head of a packet of ours. */
 #define BEFORE (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr))
 
@@ -98,9 +111,33 @@ INLINE void *end_of(struct xdp_md *ctx)
     return (void *)(long)ctx->data_end;
 }
 
+/* Tell who looks; what of the packet is no head is told as it is. Nobody is woken. */
+ALONE int tell(struct xdp_md *ctx, __u32 kind, __u32 detail, __u64 added)
+{
+    __u32 zero = 0;
+    const struct pxi_bpf_watch *on = bpf_map_lookup_elem(&watch, &zero);
+    const struct px_gradient_head *h = start_of(ctx) + BEFORE;
+    struct pxi_bpf_event e = {.added = added, .kind = kind, .detail = detail};
+    if (!on || !on->on || (void *)(h + 1) > end_of(ctx))
+        return 0;
+    e.at_ns = bpf_ktime_get_ns();
+    e.source = ip_of(h)->saddr;
+    e.job = h->job;
+    e.seq = h->seq;
+    e.shard = h->shard;
+    e.worker = h->worker;
+    if (!bpf_ringbuf_output(&events, &e, sizeof e, BPF_RB_NO_WAKEUP))
+        return 0;
+    struct pxi_bpf_counts *c = bpf_map_lookup_elem(&counts, &zero);
+    if (c)
+        c->untold++;
+    return 0;
+}
+
 INLINE int dropped(struct work *w, enum px_gradient_drop why)
 {
     w->counts->drops[why]++;
+    tell(w->ctx, PXI_BPF_DROPPED, why, 0);
     return NOBODY;
 }
 
@@ -473,6 +510,7 @@ INLINE int finish(struct work *w)
         learn_spread(j, now_ns - v->first_ns, now_ns);
     }
     keep_sum(w);
+    tell(w->ctx, PXI_BPF_FINISHED, missing != 0, v->added);
     return ALL;
 }
 
@@ -825,6 +863,7 @@ INLINE int admit(struct work *w)
     return aggregate(w, h);
 }
 
+/* Into the quarter of a power of two: from its highest bit, and the two below. */
 INLINE void timed(struct pxi_bpf_counts *c, __u64 ns)
 {
     __u32 at = 0;
@@ -832,6 +871,7 @@ INLINE void timed(struct pxi_bpf_counts *c, __u64 ns)
     for (int i = 16; i; i /= 2)
         if (ns >> at >> i)
             at += i;
+    at = 4 * at + (ns << 2 >> at & 3);
     c->times[at & (PXI_BPF_TIMES - 1)]++;
 }
 

@@ -17,7 +17,7 @@ enum {
     PXI_BPF_PROBES = 4,   /* places from its own at which a job may lie */
     PXI_BPF_MEMBERS = 65, /* tag keys of a job: its workers, and its own for results */
     PXI_BPF_BATCH = 32,   /* finished slots a forced wake-up, in mode server */
-    PXI_BPF_TIMES = 32,   /* of the histogram: powers of two of nanoseconds */
+    PXI_BPF_TIMES = 128,  /* of the histogram: quarters of powers of two of nanoseconds */
     PXI_BPF_SPINS = 64,   /* looks at a slot that another CPU has */
     PXI_BPF_SAMPLE = 64,  /* one packet of so many is timed */
 };
@@ -93,6 +93,7 @@ struct pxi_bpf_counts {
     uint64_t clipped; /* by the Sentry; what it dropped is in drops */
     uint64_t busy;    /* not taken: another CPU had the slot */
     uint64_t stuck;   /* answers for which the frame had no room, or the ring */
+    uint64_t untold;  /* events for which the ring had none */
     uint64_t drops[PX_GRADIENT_DROPS];
     uint64_t times[PXI_BPF_TIMES];
 };
@@ -124,6 +125,26 @@ struct pxi_bpf_done {
     uint32_t job, version; /* where it lies in the map of slots */
     uint32_t seq;
     uint32_t shard;
+};
+
+/* Whether somebody looks at events. */
+struct pxi_bpf_watch {
+    uint32_t on, unused;
+};
+
+enum pxi_bpf_event_kind {
+    PXI_BPF_DROPPED,  /* detail: enum px_gradient_drop */
+    PXI_BPF_FINISHED, /* detail: 1: at its deadline */
+    PXI_BPF_VERDICT,  /* detail: enum px_sentry_verdict */
+};
+
+/* Something that happened to a packet, or to the slot that it was for. */
+struct pxi_bpf_event {
+    uint64_t at_ns;  /* of the monotonic clock */
+    uint64_t added;  /* finished: who is in the sum */
+    uint32_t source; /* of the packet, network order */
+    uint32_t job, seq;
+    uint8_t kind, detail, shard, worker;
 };
 
 #endif

@@ -87,3 +87,35 @@ int pxi_xdp_run(struct pxi_xdp *x, const uint8_t *frame, size_t n, uint8_t *out,
 {
     return -1;
 }
+
+bool pxi_xdp_helped(const struct pxi_xdp *x)
+{
+    return false;
+}
+
+bool pxi_xdp_attached(const struct pxi_xdp *x)
+{
+    return false;
+}
+
+const struct pxi_bpf_job *pxi_xdp_job(const struct pxi_xdp *x, uint32_t job, uint8_t shard)
+{
+    return NULL;
+}
+
+const struct pxi_bpf_version *pxi_xdp_version(const struct pxi_xdp *x, uint32_t at)
+{
+    return NULL;
+}
+
+size_t pxi_xdp_room(const struct pxi_xdp *x)
+{
+    return 0;
+}
+
+void pxi_xdp_watch(struct pxi_xdp *x, bool on) {}
+
+int pxi_xdp_events(struct pxi_xdp *x, pxi_xdp_event_fn *fn, void *ctx)
+{
+    return 0;
+}
