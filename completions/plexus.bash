@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     agg)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "attach detach stat verify" -- "$cur"))
+            COMPREPLY=($(compgen -W "attach detach stat trace verify" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -158,9 +158,12 @@ _plexus()
     --worker) return ;;
     --secret) return ;;
     --group) return ;;
+    --mode) COMPREPLY=($(compgen -W "switch server" -- "$cur")); return ;;
+    --helper) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --slots) return ;;
     --chunks) return ;;
     --interval|-i) return ;;
+    --limit) return ;;
     --packets) return ;;
     esac
     case "$verb" in
@@ -412,7 +415,7 @@ _plexus()
         fi ;;
     "agg attach")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--generic --address --port --job --worker --secret --group --values --slots --chunks --format --steered --foreground --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--generic --address --port --job --worker --secret --group --values --slots --chunks --format --mode --steered --helper --foreground --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -428,9 +431,15 @@ _plexus()
         else
             :
         fi ;;
+    "agg trace")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--limit --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
     "agg verify")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--packets --seed --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--packets --seed --helper --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
