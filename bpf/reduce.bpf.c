@@ -91,6 +91,7 @@ struct work {
     __u32 version; /* where v lies in the map of slots */
     __u32 bytes;   /* of values */
     __u64 keep;    /* what is left of the lanes when values are added: 0 when it begins */
+    __u32 outside; /* for the Sentry: a value is none of the format */
 };
 
 enum to { NOBODY, SENDER, ALL };
@@ -289,8 +290,11 @@ INLINE int proven(struct work *w, const struct px_gradient_head *h)
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
     if (pxi_tag_mixed(&m->key, r.sum) != pad)
         return dropped(w, PX_GRADIENT_DROP_TAG);
-    if (r.outside & (wide ? w->job->tops[1] : h->format == PX_GRADIENT_I16 ? w->job->tops[0] : 0))
-        return dropped(w, PX_GRADIENT_DROP_VALUE);
+    if (r.outside & (wide ? w->job->tops[1] : h->format == PX_GRADIENT_I16 ? w->job->tops[0] : 0)) {
+        if (!chosen.sentry)
+            return dropped(w, PX_GRADIENT_DROP_VALUE);
+        w->outside = 1; /* who sends that counts as arrived */
+    }
     return 1;
 }
 
@@ -379,6 +383,8 @@ INLINE int add_all(struct work *w, const struct px_gradient_head *h)
         return add_i16(w->ctx, w->version, w->bytes, w->keep);
     }
 }
+
+#include "bpf/judge.h"
 
 /* --------------------------------------------------------------- finish */
 
@@ -489,6 +495,8 @@ INLINE int finish(struct work *w)
     struct pxi_bpf_version *v = w->v;
     struct pxi_bpf_job *j = w->job;
     __u64 missing = j->members & ~v->seen;
+    if (chosen.sentry)
+        sentry_finish(w);
     if (v->format == PX_GRADIENT_I8 || v->format == PX_GRADIENT_I4)
         fold(w->version, v->count, v->format == PX_GRADIENT_I8 ? j->shift8 : j->shift4);
     v->done = 1;
@@ -524,6 +532,8 @@ INLINE void begin(struct work *w, const struct px_gradient_head *h)
     v->seen_n = v->refused_n = 0;
     v->first_ns = clock_ns(w);
     w->keep = 0;
+    if (chosen.sentry)
+        sentry_begin(w, h);
 }
 
 INLINE int is_full(const struct work *w)
@@ -584,21 +594,28 @@ INLINE int agrees(struct work *w, const struct px_gradient_head *h, __u64 bit)
 INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
 {
     struct pxi_bpf_version *v = w->v;
+    int passes = 1;
     /* The Sentry judges here: what is added cannot be taken back. */
-    if (h->count && !add_all(w, h))
+    if (chosen.sentry)
+        passes = judge_and_add(w, h, bit);
+    else if (h->count && !add_all(w, h))
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
+    else
+        v->flags |= h->flags & PX_GRADIENT_SATURATED;
     if (!(w->job->met & bit))
         __sync_fetch_and_or(&w->job->met, bit);
     if (w->job->absent & bit)
         __sync_fetch_and_and(&w->job->absent, ~bit);
     v->seen |= bit;
     v->seen_n++;
-    v->added |= bit;
+    v->added |= passes ? bit : 0;
     v->refused_n -= !!(v->refused & bit);
     v->refused &= ~bit;
-    v->flags |= h->flags & PX_GRADIENT_SATURATED;
     v->next = h->next > v->next ? h->next : v->next;
-    w->counts->added++;
+    if (passes)
+        w->counts->added++;
+    else
+        dropped(w, PX_GRADIENT_DROP_SENTRY);
     return finish_if_ready(w);
 }
 

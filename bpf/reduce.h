@@ -6,6 +6,7 @@
 #define PXI_BPF_REDUCE_H
 
 #include "bpf/gradient.gen.h"
+#include "bpf/sentry.h"
 #include "bpf/tag.h"
 
 #define PXI_BPF_SLACK_NS  500000000ull   /* that a deadline gives at least */
@@ -28,7 +29,8 @@ struct pxi_bpf_chosen {
     uint8_t shared;   /* a slot's packets may come on several CPUs */
     uint8_t untagged; /* for measurements: tags are not looked at, */
     uint8_t endless;  /* and who was added is forgotten, so that a packet can be added again */
-    uint8_t unused[3];
+    uint8_t sentry;   /* px_sentry_rule, of all jobs; its k, in quarters; whether welford shrinks */
+    uint8_t k, clip;
     uint32_t lane_words; /* 64-bit words of lanes of a slot */
 };
 
@@ -46,6 +48,8 @@ struct pxi_bpf_job {
     uint8_t fan_in, quorum, shift8, shift4; /* shifts: of i8 and i4 when they are folded */
     uint32_t base, slots, chunks;
     uint32_t first_version, first_kept, first_worker;
+    uint16_t bias; /* of its format, and how many bits that is; for the Sentry */
+    uint8_t bits, lease;
     uint32_t group_address; /* network order, as the next; of sums that go to all */
     uint16_t group_port;
     uint8_t group_mac[6];
@@ -86,11 +90,34 @@ struct pxi_bpf_counts {
     uint64_t packets, added, finished, closed, again, outvoted; /* as pxi_slots_counts */
     uint64_t answered[2];                                       /* sent to a sender; to all */
     uint64_t wakeups;                                           /* of user space that were forced */
-    uint64_t busy;   /* not taken: another CPU had the slot */
-    uint64_t stuck;  /* answers for which the frame had no room, or the ring */
-    uint64_t untold; /* events for which the ring had none */
+    uint64_t clipped; /* by the Sentry; what it dropped is in drops */
+    uint64_t busy;    /* not taken: another CPU had the slot */
+    uint64_t stuck;   /* answers for which the frame had no room, or the ring */
+    uint64_t untold;  /* events for which the ring had none */
     uint64_t drops[PX_GRADIENT_DROPS];
     uint64_t times[PXI_BPF_TIMES];
+};
+
+/* The Sentry's: of a version, what is noted while it is open, then the reference; of a chunk, what
+ * is remembered, then the last aggregate, and both as many lanes as a version. */
+struct pxi_bpf_noted {
+    struct px_sentry_slot slot;
+    uint64_t lanes[];
+};
+
+struct pxi_bpf_centre {
+    struct px_sentry_chunk chunk;
+    uint64_t lanes[];
+};
+
+/* Of a job, and of a worker of it under welford. */
+struct pxi_bpf_sentry {
+    struct px_sentry_worker workers[PX_GRADIENT_WORKERS];
+    struct px_sentry_level levels[PX_SENTRY_CELLS];
+};
+
+struct pxi_bpf_past {
+    struct px_sentry_cell cells[PX_SENTRY_CELLS];
 };
 
 /* A finished slot, to user space. */

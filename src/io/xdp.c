@@ -22,8 +22,9 @@ struct pxi_xdp {
     struct pxi_xdp_loaded l;
     struct pxi_bpf_job *jobs; /* of the kernel, mapped */
     struct pxi_bpf_watch *watch;
+    struct pxi_bpf_sentry *sentries;
     uint8_t *slots; /* and these, slot_bytes apart */
-    size_t slot_bytes, slots_mapped, jobs_mapped, page;
+    size_t slot_bytes, slots_mapped, jobs_mapped, sentries_mapped, page;
     uint64_t leased;   /* bit set of leases */
     uint64_t received; /* by the device before */
     struct ring_buffer *ring, *events;
@@ -86,12 +87,14 @@ static px_err open_maps(struct pxi_xdp *x, px_diag *diag)
     x->slot_bytes = sizeof(struct pxi_bpf_version) + pxi_xdp_lane_bytes(&x->o);
     x->jobs_mapped = up(PXI_BPF_JOBS * sizeof *x->jobs, x->page);
     x->slots_mapped = up(2 * (size_t)x->o.slots * x->o.jobs * x->slot_bytes, x->page);
+    x->sentries_mapped = up(x->o.jobs * sizeof *x->sentries, x->page);
     x->jobs = mapped(x, PXI_XDP_JOBS, x->jobs_mapped);
+    x->sentries = mapped(x, PXI_XDP_SENTRIES, x->sentries_mapped);
     x->slots = mapped(x, PXI_XDP_SLOTS, x->slots_mapped);
     x->watch = mapped(x, PXI_XDP_WATCH, x->page);
     x->ring = ring_buffer__new(fd_of(x, PXI_XDP_DONE), on_done, x, NULL);
     x->events = ring_buffer__new(fd_of(x, PXI_XDP_EVENTS), on_event, x, NULL);
-    return x->jobs && x->slots && x->watch && x->ring && x->events && watch_ring(x)
+    return x->jobs && x->slots && x->watch && x->sentries && x->ring && x->events && watch_ring(x)
                ? PX_ERR_OK
                : pxi_xdp_refused(diag, errno);
 }
@@ -160,6 +163,7 @@ void pxi_xdp_close(struct pxi_xdp *x)
     unmap(x->jobs, x->jobs_mapped);
     unmap(x->slots, x->slots_mapped);
     unmap(x->watch, x->page);
+    unmap(x->sentries, x->sentries_mapped);
     pxi_xdp_unload(&x->l);
     pxi_free(x);
 }
@@ -211,7 +215,8 @@ static bool job_sane(const struct pxi_xdp *x, const struct pxi_xdp_job *j)
            (j->slots & (j->slots - 1)) == 0 && j->base % (2 * j->slots) == 0 && j->values &&
            j->values % PXI_GRADIENT_STEP == 0 && j->values <= x->o.values &&
            j->format < PX_GRADIENT_I32 && j->chunks <= x->o.chunks &&
-           j->quorum <= PX_GRADIENT_WORKERS;
+           j->quorum <= PX_GRADIENT_WORKERS &&
+           (!x->o.sentry || (j->fan_in >= PX_SENTRY_FAN_IN && j->chunks));
 }
 
 /* Values of a lane are below `limit`: what to add so that others get their top bit. */
@@ -241,6 +246,9 @@ static struct pxi_bpf_job made_of(const struct pxi_xdp *x, const struct pxi_xdp_
                             .first_version = lease * 2 * x->o.slots,
                             .first_kept = lease * x->o.chunks,
                             .first_worker = lease * PXI_BPF_MEMBERS,
+                            .bias = (uint16_t)pxi_gradient_bias(job->format, job->fan_in),
+                            .bits = (uint8_t)pxi_gradient_bits(job->format, job->fan_in),
+                            .lease = (uint8_t)lease,
                             .group_address = job->group_address,
                             .group_port = htons(job->group_port),
                             .members = job->members,
@@ -271,17 +279,30 @@ static bool tell_workers(const struct pxi_xdp *x, const struct pxi_xdp_job *job,
     return ok;
 }
 
-static bool clear_kept(const struct pxi_xdp *x, uint32_t first, uint32_t n)
+static bool clear(const struct pxi_xdp *x, enum pxi_xdp_map map, size_t bytes, uint32_t first,
+                  uint32_t n)
 {
-    size_t bytes = sizeof(struct pxi_bpf_kept) + pxi_gradient_most(x->o.values);
     void *zero = pxi_calloc(1, bytes);
     bool ok = zero != NULL;
     for (uint32_t i = 0; i < n && ok; i++) {
         uint32_t at = first + i;
-        ok = !bpf_map_update_elem(fd_of(x, PXI_XDP_KEPT), &at, zero, BPF_ANY);
+        ok = !bpf_map_update_elem(fd_of(x, map), &at, zero, BPF_ANY);
     }
     pxi_free(zero);
     return ok;
+}
+
+/* What an earlier job of the lease has left behind. */
+static bool clear_all(const struct pxi_xdp *x, const struct pxi_bpf_job *j)
+{
+    size_t lanes = pxi_xdp_lane_bytes(&x->o), n = j->chunks;
+    memset(&x->sentries[j->lease], 0, sizeof *x->sentries);
+    return clear(x, PXI_XDP_KEPT, sizeof(struct pxi_bpf_kept) + lanes, j->first_kept, n) &&
+           (x->o.sentry != PX_SENTRY_CLIP1 ||
+            clear(x, PXI_XDP_CENTRES, sizeof(struct pxi_bpf_centre) + lanes, j->first_kept, n)) &&
+           (x->o.sentry != PX_SENTRY_WELFORD ||
+            clear(x, PXI_XDP_PASTS, sizeof(struct pxi_bpf_past),
+                  (uint32_t)j->lease * PX_GRADIENT_WORKERS, PX_GRADIENT_WORKERS));
 }
 
 px_err pxi_xdp_begin(struct pxi_xdp *x, const struct pxi_xdp_job *job, px_diag *diag)
@@ -297,7 +318,7 @@ px_err pxi_xdp_begin(struct pxi_xdp *x, const struct pxi_xdp_job *job, px_diag *
     if (lease == x->o.jobs || !place)
         return pxi_diag_set(diag, PX_ERR_LIMIT, 0, "a free lease", "%u jobs", x->o.jobs);
     struct pxi_bpf_job j = made_of(x, job, lease);
-    if (!tell_workers(x, job, j.first_worker) || !clear_kept(x, j.first_kept, j.chunks))
+    if (!tell_workers(x, job, j.first_worker) || !clear_all(x, &j))
         return pxi_xdp_refused(diag, errno);
     for (uint32_t i = 0; i < 2 * job->slots; i++) {
         struct pxi_bpf_version *v = (void *)(x->slots + (j.first_version + i) * x->slot_bytes);
@@ -351,6 +372,26 @@ px_err pxi_xdp_clock(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t no
 }
 
 /* --------------------------------------------------------------- results */
+
+const struct px_sentry_worker *pxi_xdp_judged(const struct pxi_xdp *x, uint32_t job, uint8_t shard)
+{
+    const struct pxi_bpf_job *j = x->o.sentry ? place_of(x, job, shard, true) : NULL;
+    return j ? x->sentries[j->lease].workers : NULL;
+}
+
+px_err pxi_xdp_pardon(struct pxi_xdp *x, uint32_t job, uint8_t shard, unsigned worker)
+{
+    const struct pxi_bpf_job *j = x->o.sentry ? place_of(x, job, shard, true) : NULL;
+    uint32_t past = j ? (uint32_t)j->lease * PX_GRADIENT_WORKERS + worker : 0;
+    if (!j || worker >= PX_GRADIENT_WORKERS)
+        return PX_ERR_NOT_FOUND;
+    struct px_sentry_worker *w = &x->sentries[j->lease].workers[worker];
+    __atomic_store_n(&w->score, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&w->quarantined, 0, __ATOMIC_RELEASE);
+    if (x->o.sentry == PX_SENTRY_WELFORD)
+        clear(x, PXI_XDP_PASTS, sizeof(struct pxi_bpf_past), past, 1);
+    return PX_ERR_OK;
+}
 
 void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
 {

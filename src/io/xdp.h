@@ -30,8 +30,11 @@ struct pxi_xdp_options {
     bool steered;       /* a slot's packets come to one CPU, though the device has several queues:
                          * no slot needs to be locked */
     const char *helper; /* socket of who has the rights when we have not (io/xdpd.h), or NULL */
-    bool untagged;      /* for measurements: tags are not looked at, */
-    bool endless;       /* and a packet can be added again and again */
+    enum px_sentry_rule sentry; /* of all jobs, which then have a fan-in of 4 at least; its k, */
+    unsigned k;    /* deviations or scales, in quarters, to PX_SENTRY_K_MAX; 0: the rule's */
+    bool clip;     /* welford: shrink what is too large instead of dropping it */
+    bool untagged; /* for measurements: tags are not looked at, */
+    bool endless;  /* and a packet can be added again and again */
 };
 
 /* A shard of a job; the fields of pxi_slots_options mean the same. */
@@ -84,6 +87,12 @@ px_err pxi_xdp_members(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint16_t 
 px_err pxi_xdp_deadline(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t deadline_ns);
 /* For tests: what time it is for this job; 0: what the clock says. */
 px_err pxi_xdp_clock(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t now_ns);
+
+/* What the Sentry knows of the workers of a job, PX_GRADIENT_WORKERS of them, as the kernel has it;
+ * NULL: there is no such job, or no Sentry. */
+const struct px_sentry_worker *pxi_xdp_judged(const struct pxi_xdp *x, uint32_t job, uint8_t shard);
+/* As pxi_sentry_pardon; PX_ERR_NOT_FOUND. */
+px_err pxi_xdp_pardon(struct pxi_xdp *x, uint32_t job, uint8_t shard, unsigned worker);
 
 /* The counters of all CPUs together. */
 void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out);

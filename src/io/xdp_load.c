@@ -31,10 +31,31 @@ __asm__(".section .rodata\n"
 
 extern const uint8_t pxi_xdp_object[], pxi_xdp_object_end[];
 
-static const char *const names[PXI_XDP_MAPS] = {"jobs",   "workers", "slots", "kept",
-                                                "counts", "done",    "watch", "events"};
+static const char *const names[PXI_XDP_MAPS] = {"jobs",   "workers", "slots",    "kept",
+                                                "counts", "done",    "watch",    "events",
+                                                "noted",  "centres", "sentries", "pasts"};
 
 /* ----------------------------------------------------------------- load */
+
+/* Of the Sentry, whose maps have one entry when there is none. */
+static bool shape_sentry(const struct pxi_xdp_options *o, struct pxi_bpf_chosen *chosen,
+                         struct bpf_map *const *maps)
+{
+    bool clip1 = o->sentry == PX_SENTRY_CLIP1, welford = o->sentry == PX_SENTRY_WELFORD;
+    uint32_t lanes = 8 * chosen->lane_words;
+    chosen->sentry = (uint8_t)o->sentry;
+    chosen->k = (uint8_t)(o->k ? o->k : clip1 ? PX_SENTRY_K_CLIP1 : PX_SENTRY_K_WELFORD);
+    chosen->clip = o->clip;
+    return !bpf_map__set_value_size(maps[PXI_XDP_NOTED],
+                                    (uint32_t)sizeof(struct pxi_bpf_noted) + lanes) &&
+           !bpf_map__set_value_size(maps[PXI_XDP_CENTRES],
+                                    (uint32_t)sizeof(struct pxi_bpf_centre) + lanes) &&
+           !bpf_map__set_max_entries(maps[PXI_XDP_NOTED], o->sentry ? 2 * o->slots * o->jobs : 1) &&
+           !bpf_map__set_max_entries(maps[PXI_XDP_CENTRES], clip1 ? o->chunks * o->jobs : 1) &&
+           !bpf_map__set_max_entries(maps[PXI_XDP_SENTRIES], o->jobs) &&
+           !bpf_map__set_max_entries(maps[PXI_XDP_PASTS],
+                                     welford ? PX_GRADIENT_WORKERS * o->jobs : 1);
+}
 
 /* How large the maps are, and what the program is told for good. */
 static bool shape(const struct pxi_xdp_options *o, struct bpf_object *object, bool shared,
@@ -52,7 +73,8 @@ static bool shape(const struct pxi_xdp_options *o, struct bpf_object *object, bo
     for (unsigned i = 0; i < PXI_XDP_MAPS; i++)
         if (!maps[i])
             return false;
-    return rodata && !bpf_map__set_initial_value(rodata, &chosen, sizeof chosen) &&
+    return rodata && shape_sentry(o, &chosen, maps) &&
+           !bpf_map__set_initial_value(rodata, &chosen, sizeof chosen) &&
            !bpf_map__set_max_entries(maps[PXI_XDP_WORKERS], o->jobs * PXI_BPF_MEMBERS) &&
            !bpf_map__set_value_size(maps[PXI_XDP_SLOTS],
                                     (uint32_t)(sizeof(struct pxi_bpf_version) + lanes)) &&

@@ -22,6 +22,10 @@ enum pxi_xdp_map {
     PXI_XDP_DONE,
     PXI_XDP_WATCH,
     PXI_XDP_EVENTS,
+    PXI_XDP_NOTED, /* and of the Sentry */
+    PXI_XDP_CENTRES,
+    PXI_XDP_SENTRIES,
+    PXI_XDP_PASTS,
     PXI_XDP_MAPS
 };
 

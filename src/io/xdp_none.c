@@ -52,6 +52,16 @@ px_err pxi_xdp_clock(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t no
     return PX_ERR_NOT_FOUND;
 }
 
+const struct px_sentry_worker *pxi_xdp_judged(const struct pxi_xdp *x, uint32_t job, uint8_t shard)
+{
+    return NULL;
+}
+
+px_err pxi_xdp_pardon(struct pxi_xdp *x, uint32_t job, uint8_t shard, unsigned worker)
+{
+    return PX_ERR_NOT_FOUND;
+}
+
 void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
 {
     *out = (struct pxi_bpf_counts){0};

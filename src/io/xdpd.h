@@ -29,7 +29,7 @@ struct pxi_xdpd_request {
     uint32_t address;             /* as in pxi_xdp_options, and so are the next */
     uint16_t port, values;
     uint32_t jobs, slots, chunks;
-    uint8_t generic, steered, unused[6];
+    uint8_t generic, steered, sentry, k, clip, unused[3];
 };
 
 /* With err 0 the descriptors of the program and of the maps, in the order of pxi_xdp_map, come with
