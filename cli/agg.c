@@ -54,6 +54,28 @@ static void print_drops(json_t *drops)
     }
 }
 
+/* A line a worker that the Sentry has said something of. */
+static void print_sentry(const json_t *s)
+{
+    size_t i;
+    json_t *w;
+    const char *rule = json_string_value(json_object_get(s, "rule"));
+    if (!rule || strcmp(rule, "none") == 0)
+        return;
+    printf("sentry %s, k %g, %s\n", rule, json_number_value(json_object_get(s, "k")),
+           json_string_value(json_object_get(s, "policy")));
+    json_array_foreach(json_object_get(s, "workers"), i, w)
+    {
+        if (number(w, "clipped") + number(w, "dropped") + number(w, "verdicts"))
+            printf("  worker %llu: %llu judged, %llu clipped, %llu dropped, %llu verdicts%s\n",
+                   (unsigned long long)number(w, "worker"), (unsigned long long)number(w, "judged"),
+                   (unsigned long long)number(w, "clipped"),
+                   (unsigned long long)number(w, "dropped"),
+                   (unsigned long long)number(w, "verdicts"),
+                   json_is_true(json_object_get(w, "quarantined")) ? ", in quarantine" : "");
+    }
+}
+
 static void print_text(const json_t *o)
 {
     double p50 = json_number_value(json_object_get(o, "ns_p50"));
@@ -65,6 +87,7 @@ static void print_text(const json_t *o)
            (unsigned long long)number(o, "finished"), (unsigned long long)number(o, "closed"),
            (unsigned long long)number(o, "wakeups"));
     print_drops(json_object_get(o, "dropped"));
+    print_sentry(json_object_get(o, "sentry"));
     if (p50 > 0)
         printf("half of the packets below %.0f ns, 99 of 100 below %.0f ns\n", p50,
                json_number_value(json_object_get(o, "ns_p99")));
@@ -118,6 +141,9 @@ static px_agg_options options_of(const struct cli *c, const uint8_t *secret)
         .group = opt_text(c, OPT_AGG_GROUP),
         .server = strcmp(opt_text(c, OPT_AGG_MODE), "server") == 0,
         .helper = opt_text(c, OPT_AGG_HELPER),
+        .sentry = opt_text(c, OPT_AGG_SENTRY),
+        .sentry_k = opt_float(c, OPT_AGG_SENTRY_K),
+        .sentry_clip = strcmp(opt_text(c, OPT_AGG_SENTRY_POLICY), "clip") == 0,
     };
 }
 

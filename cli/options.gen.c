@@ -141,6 +141,9 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"slots", "PLEXUS_AGG_SLOTS", 0, TYPE_UINT, "256", NULL, NULL, .umin = 1u, .umax = 4096u},
     {"chunks", "PLEXUS_AGG_CHUNKS", 0, TYPE_UINT, "4096", NULL, NULL, .umin = 0u, .umax = 4194304u},
     {"steered", "PLEXUS_AGG_STEERED", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"sentry", "PLEXUS_AGG_SENTRY", 0, TYPE_CHOICE, "none", NULL, "none clip1 welford", .umin = 0u, .umax = 0u},
+    {"sentry-k", "PLEXUS_AGG_SENTRY_K", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 15.75},
+    {"sentry-policy", "PLEXUS_AGG_SENTRY_POLICY", 0, TYPE_CHOICE, "drop", NULL, "drop clip", .umin = 0u, .umax = 0u},
     {"foreground", "PLEXUS_AGG_FOREGROUND", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"interval", "PLEXUS_AGG_INTERVAL", 'i', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 86400u},
     {"group", "PLEXUS_XDPD_GROUP", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -642,6 +645,9 @@ static const struct cli_verb_opt opts_agg_attach[] = {
     {OPT_AGG_MODE, "switch"},
     {OPT_AGG_STEERED, NULL},
     {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
+    {OPT_AGG_SENTRY, "none"},
+    {OPT_AGG_SENTRY_K, "0"},
+    {OPT_AGG_SENTRY_POLICY, "drop"},
     {OPT_AGG_FOREGROUND, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -2496,6 +2502,12 @@ const struct cli_verb cli_verbs[] = {
     "user space sleeps. With --mode server user space sends them, to the group or,\n"
     "without one, to each worker's address and --port.\n"
     "\n"
+    "Under --sentry contributions are judged in the kernel before they are added:\n"
+    "clip1 keeps each value within the last sum and some scales of what honest\n"
+    "workers differ by, welford drops packets whose norm or mean is far from the\n"
+    "worker's own past. Who is told off again and again is not added any more until\n"
+    "it behaves. docs/internals/reduce.md says what each survives, and what not.\n"
+    "\n"
     "A process in the background holds it; when that is gone, however it ended, so is\n"
     "the program. It needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or a helper that\n"
     "has them (plexus setup xdp); it parses no packet.\n"
@@ -2523,6 +2535,14 @@ const struct cli_verb cli_verbs[] = {
     "                          the device has several queues: lock no slot.\n"
     "      --helper PATH       Socket of the helper that attaches when this process\n"
     "                          may not. [/run/plexus/xdpd.sock]\n"
+    "      --sentry none|clip1|welford\n"
+    "                          Rule that judges contributions before they are added;\n"
+    "                          4 workers or more. [none]\n"
+    "      --sentry-k K        Scales of clip1, or deviations of welford, that a\n"
+    "                          contribution may lie off; 0: 3, and 3.5. [0]\n"
+    "      --sentry-policy drop|clip\n"
+    "                          What welford does with a contribution that is too\n"
+    "                          large; clip1 clamps values. [drop]\n"
     "      --foreground        Stay in the foreground; Ctrl-C detaches.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -2543,6 +2563,8 @@ const struct cli_verb cli_verbs[] = {
     "                asked for; wakeups_per_1000: packets\n"
     "  mode          switch or server; sums_sent, sums_datagrams, sums_calls: what\n"
     "                user space sent\n"
+    "  sentry        rule, k, policy, workers: worker, judged, clipped, dropped,\n"
+    "                verdicts, score, quarantined\n"
     "  helper        true when the helper attached it; attached: false once its\n"
     "                device or the helper is gone\n"
     "  mismatches    packets of the probe before attaching that the kernel and user\n"
@@ -3228,6 +3250,9 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_KEY_SEED            --seed HEX64\n"
     "  PLEXUS_SEED                --seed S\n"
     "  PLEXUS_SEEDS               --seeds N\n"
+    "  PLEXUS_AGG_SENTRY          --sentry none|clip1|welford\n"
+    "  PLEXUS_AGG_SENTRY_K        --sentry-k K\n"
+    "  PLEXUS_AGG_SENTRY_POLICY   --sentry-policy drop|clip\n"
     "  PLEXUS_SEQUENCES           --sequences LIST\n"
     "  PLEXUS_SERVER_ADDRESS      --server-address ADDR\n"
     "  PLEXUS_SHA256              --sha256\n"

@@ -162,6 +162,9 @@ _plexus()
     --helper) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --slots) return ;;
     --chunks) return ;;
+    --sentry) COMPREPLY=($(compgen -W "none clip1 welford" -- "$cur")); return ;;
+    --sentry-k) return ;;
+    --sentry-policy) COMPREPLY=($(compgen -W "drop clip" -- "$cur")); return ;;
     --interval|-i) return ;;
     --group) return ;;
     --user) return ;;
@@ -418,7 +421,7 @@ _plexus()
         fi ;;
     "agg attach")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--generic --address --port --job --worker --secret --group --values --slots --chunks --format --mode --steered --helper --foreground --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--generic --address --port --job --worker --secret --group --values --slots --chunks --format --mode --steered --helper --sentry --sentry-k --sentry-policy --foreground --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

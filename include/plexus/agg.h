@@ -34,6 +34,10 @@ typedef struct px_agg_options {
                  * to each worker's address and group_port */
     const char
         *helper; /* socket of the helper that attaches when this process may not; NULL: none */
+    const char *sentry; /* rule that judges what is added: "clip1", "welford"; NULL: none. Jobs then
+                         * have 4 workers at least */
+    double sentry_k;    /* its scales, or deviations, to 15.75; 0: 3 of clip1, 3.5 of welford */
+    int sentry_clip;    /* welford: shrink what is too large instead of dropping it */
 } px_agg_options;
 
 /*

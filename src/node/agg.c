@@ -187,6 +187,26 @@ static px_err open_sums(struct pxi_agg *a, uint32_t address, px_diag *diag)
     return err;
 }
 
+/* NULL and "none": no rule. */
+static px_err read_sentry(const px_agg_options *o, struct pxi_xdp_options *x, px_diag *diag)
+{
+    const char *name = o->sentry ? o->sentry : "none";
+    pxi_diag_field(diag, "sentry");
+    if (strcmp(name, "clip1") == 0)
+        x->sentry = PX_SENTRY_CLIP1;
+    else if (strcmp(name, "welford") == 0)
+        x->sentry = PX_SENTRY_WELFORD;
+    else if (strcmp(name, "none") != 0)
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "none, clip1, welford", "%s", name);
+    if (!(o->sentry_k >= 0 && o->sentry_k <= PX_SENTRY_K_MAX / 4.0))
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "a k of 0 to 15.75", "%g", o->sentry_k);
+    if (x->sentry && o->worker_count && o->worker_count < PX_SENTRY_FAN_IN)
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "4 workers or more", "%u", o->worker_count);
+    x->k = (unsigned)(o->sentry_k * 4 + 0.5);
+    x->clip = o->sentry_clip != 0;
+    return PX_ERR_OK;
+}
+
 static px_err open_all(struct pxi_agg *a, const char *path, px_diag *diag)
 {
     px_agg_options *o = &a->o;
@@ -201,6 +221,8 @@ static px_err open_all(struct pxi_agg *a, const char *path, px_diag *diag)
                                 .steered = o->steered,
                                 .helper = o->helper};
     px_err err = o->address ? ipv4(o->address, &x.address, "address", diag) : PX_ERR_OK;
+    if (!err)
+        err = read_sentry(o, &x, diag);
     if (!err)
         err = pxi_loop_open(&a->loop);
     if (!err && (err = pxi_lines_listen(a->loop, path, on_client, a, &a->server))) {

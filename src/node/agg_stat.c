@@ -78,10 +78,37 @@ static void put_counts(json_t *o, const struct pxi_agg *a)
     put(o, "finished", c.finished);
     put(o, "closed", c.closed);
     put(o, "again", c.again);
+    put(o, "clipped", c.clipped);
     put(o, "answered_one", c.answered[0]);
     put(o, "answered_all", c.answered[1]);
     json_object_set_new(o, "ns_p50", json_real(quantile(&c, 0.5)));
     json_object_set_new(o, "ns_p99", json_real(quantile(&c, 0.99)));
+}
+
+/* The rule, and what it has said of whom. */
+static json_t *sentry_of(const struct pxi_agg *a)
+{
+    const px_agg_options *o = &a->o;
+    const char *rule = o->sentry ? o->sentry : "none";
+    const struct px_sentry_worker *w = pxi_xdp_judged(a->xdp, o->job, 0);
+    json_t *s = json_object(), *workers = json_array();
+    double k = strcmp(rule, "clip1") == 0 ? PX_SENTRY_K_CLIP1 / 4.0 : PX_SENTRY_K_WELFORD / 4.0;
+    put_text(s, "rule", rule);
+    json_object_set_new(s, "k", json_real(o->sentry_k > 0 ? o->sentry_k : k));
+    put_text(s, "policy", strcmp(rule, "clip1") == 0 || o->sentry_clip ? "clip" : "drop");
+    for (unsigned i = 0; w && i < o->worker_count; i++) {
+        json_t *one = json_object();
+        put(one, "worker", i);
+        put(one, "judged", w[i].judged);
+        put(one, "clipped", w[i].clipped);
+        put(one, "dropped", w[i].dropped);
+        put(one, "verdicts", w[i].verdicts);
+        put(one, "score", w[i].score);
+        json_object_set_new(one, "quarantined", json_boolean(w[i].quarantined));
+        json_array_append_new(workers, one);
+    }
+    json_object_set_new(s, "workers", workers);
+    return s;
 }
 
 char *pxi_agg_stat(const struct pxi_agg *a)
@@ -96,6 +123,7 @@ char *pxi_agg_stat(const struct pxi_agg *a)
     json_object_set_new(o, "helper", json_boolean(pxi_xdp_helped(a->xdp)));
     json_object_set_new(o, "attached", json_boolean(pxi_xdp_attached(a->xdp)));
     put_counts(o, a);
+    json_object_set_new(o, "sentry", sentry_of(a));
     put(o, "slots", a->o.worker_count ? a->o.slots : 0);
     json_object_set_new(o, "seconds", json_real((double)(pxi_clock_ns() - a->since_ns) * 1e-9));
     char *text = json_dumps(o, JSON_COMPACT);

@@ -158,6 +158,19 @@ def trace(plexus):
                             stdout=subprocess.PIPE, text=True)
 
 
+def judged(plexus, worker, digests):
+    """Under a Sentry that nobody here is told off by: the same bits, and everybody was judged."""
+    again = exact(plexus, worker, (10, 5, 2), "--sentry", "welford", "--sentry-k", "15")[1]
+    ok(again and again == digests, "welford: the same bits")
+    sentry = agg(plexus, "stat")["sentry"]
+    ok(sentry["rule"] == "welford" and len(sentry["workers"]) == WORLD and
+       all(w["judged"] >= 3 * 391 and not w["verdicts"] for w in sentry["workers"]),
+       "welford: all were judged")
+    print(f"# {sentry}")
+    agg(plexus, "detach")
+    gone()
+
+
 def gone():
     for _ in range(50):
         if not is_attached():
@@ -196,6 +209,7 @@ def main(plexus, worker):
         native = rung(plexus, worker, "native")
         os.kill(holder(home), signal.SIGKILL)
         ok(gone(), "once more, after work")
+        judged(plexus, worker, native)
         generic = rung(plexus, worker, "generic", "--generic")
         agg(plexus, "detach")
         ok(native and native == generic, "both rungs have the same bits")
