@@ -1,24 +1,25 @@
 #include "io/exchange.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "io/path.h"
 
-enum { BATCH_BYTES = 65000, ROUNDS = 8 }; /* of one send; receives before something is sent */
+enum { ROUNDS = 8 }; /* receives before something is sent */
 
 struct pxi_exchange {
-    struct pxi_udp udp;
+    struct pxi_path *paths[PXI_PATH_KINDS]; /* NULL: not there; UDP always is */
     const struct pxi_exchange_ops *ops;
     void *ctx;
     struct pxi_udp_addr *peers;
+    struct pxi_path *via[PXI_PATH_PEERS]; /* how we send to each */
     unsigned n;
-    uint8_t *buf;
     int wake; /* eventfd */
     pthread_t thread;
     pthread_mutex_t lock; /* of all below */
@@ -29,7 +30,7 @@ struct pxi_exchange {
     px_err err;
     bool running, ending;
     struct pxi_exchange_counts shown;
-    struct pxi_exchange_counts counts; /* the thread's own */
+    uint64_t wakeups; /* the thread's own */
 };
 
 static uint64_t now_ns(void)
@@ -41,70 +42,74 @@ static uint64_t now_ns(void)
 
 /* ---------------------------------------------------------------- receiving */
 
-static bool same(const struct pxi_udp_addr *a, const struct pxi_udp_addr *b)
+static void take(struct pxi_exchange *x, const struct pxi_path_in *in, uint64_t now)
 {
-    return a->family == b->family && a->port == b->port &&
-           memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16) == 0;
-}
-
-static void take(struct pxi_exchange *x, const struct pxi_udp_in *in, uint64_t now)
-{
-    unsigned from = 0;
-    while (from < x->n && !same(&x->peers[from], &in->remote))
-        from++;
-    size_t step = in->segment ? in->segment : in->n;
-    for (size_t at = 0; at < in->n; at += step) {
-        size_t n = in->n - at < step ? in->n - at : step;
-        if (from == x->n) {
-            x->counts.strangers++;
-            continue;
-        }
-        x->counts.received++;
-        x->ops->take(x->ctx, from, px_view_of(in->bytes + at, n), now);
+    size_t step = in->step ? in->step : in->bytes.n;
+    for (size_t at = 0; at < in->bytes.n; at += step) {
+        size_t n = in->bytes.n - at < step ? in->bytes.n - at : step;
+        x->ops->take(x->ctx, in->from, px_view_of(in->bytes.p + at, n), now);
     }
 }
 
-/* Read what is there, but not for ever. */
-static bool receive(struct pxi_exchange *x)
+/* Read what a path has, but not for ever. */
+static bool receive_from(struct pxi_exchange *x, struct pxi_path *p)
 {
-    struct pxi_udp_in in[PXI_UDP_READ];
+    struct pxi_path_in in[PXI_PATH_READ];
     bool any = false;
     for (unsigned round = 0; round < ROUNDS; round++) {
-        unsigned n = pxi_udp_receive(&x->udp, x->buf, in);
+        unsigned n = p->ops->receive(p, in);
         uint64_t now = n ? now_ns() : 0;
         for (unsigned i = 0; i < n; i++)
             take(x, &in[i], now);
+        if (n && p->ops->give_back)
+            p->ops->give_back(p);
         any |= n > 0;
-        if (n < PXI_UDP_READ)
+        if (p->drained)
             break;
     }
     return any;
 }
 
-/* ------------------------------------------------------------------ sending */
-
-static void wait_writable(struct pxi_exchange *x)
+static bool receive(struct pxi_exchange *x)
 {
-    struct pollfd p = {.fd = x->udp.fd, .events = POLLOUT};
-    poll(&p, 1, 10);
+    bool any = false;
+    for (unsigned i = 0; i < PXI_PATH_KINDS; i++)
+        if (x->paths[i])
+            any |= receive_from(x, x->paths[i]);
+    return any;
 }
 
-static void flush(struct pxi_exchange *x, unsigned to, const px_view *parts, unsigned n)
+/* ------------------------------------------------------------------ sending */
+
+static void wait_writable(const struct pxi_path *p)
+{
+    struct pollfd fd = {.fd = p->fd, .events = POLLOUT};
+    poll(&fd, 1, 10);
+}
+
+static void flush(struct pxi_path *p, unsigned to, const px_view *frames, unsigned n)
 {
     unsigned done = 0;
     while (done < n) {
-        unsigned k = pxi_udp_send_parts(&x->udp, &x->peers[to], parts + done, n - done, parts[0].n);
+        unsigned k = p->ops->send(p, to, frames + done, n - done);
         done += k;
         if (k == 0)
-            wait_writable(x);
+            wait_writable(p);
     }
-    x->counts.sent += n;
+}
+
+/* Whether a frame can go with those before it. */
+static bool joins(const struct pxi_path *p, const px_view *frames, unsigned n, size_t bytes,
+                  px_view v)
+{
+    return !n || (n < p->parts && bytes + v.n <= p->bytes && (!p->equal || v.n <= frames[0].n));
 }
 
 /* One train for a peer. False: it had nothing. */
 static bool send_train(struct pxi_exchange *x, unsigned to, px_view *kept, uint64_t now)
 {
-    px_view parts[PXI_UDP_SEGMENTS];
+    px_view frames[PXI_PATH_PARTS];
+    struct pxi_path *p = x->via[to];
     unsigned n = 0;
     size_t bytes = 0;
     for (;;) {
@@ -112,24 +117,24 @@ static bool send_train(struct pxi_exchange *x, unsigned to, px_view *kept, uint6
         *kept = px_view_of(NULL, 0);
         if (!v.n)
             break;
-        if (n && (v.n > parts[0].n || n == PXI_UDP_SEGMENTS || bytes + v.n > BATCH_BYTES)) {
+        if (!joins(p, frames, n, bytes, v)) {
             *kept = v;
             break;
         }
-        parts[n++] = v;
+        frames[n++] = v;
         bytes += v.n;
-        if (v.n < parts[0].n)
+        if (p->equal && v.n < frames[0].n)
             break;
     }
     if (n)
-        flush(x, to, parts, n);
+        flush(p, to, frames, n);
     return n > 0;
 }
 
 static bool send_all(struct pxi_exchange *x)
 {
     bool any = false, more = true;
-    px_view kept[64] = {{0}};
+    px_view kept[PXI_PATH_PEERS] = {{0}};
     uint64_t now = now_ns();
     x->ops->turn(x->ctx, now);
     while (more) {
@@ -143,19 +148,68 @@ static bool send_all(struct pxi_exchange *x)
 
 /* --------------------------------------------------------------- the thread */
 
+/* Arm every path; false: one of them has something already. */
+static bool arm(struct pxi_exchange *x)
+{
+    bool quiet = true;
+    for (unsigned i = 0; i < PXI_PATH_KINDS; i++)
+        if (x->paths[i] && x->paths[i]->ops->sleep)
+            quiet &= x->paths[i]->ops->sleep(x->paths[i]);
+    return quiet;
+}
+
+static void disarm(struct pxi_exchange *x)
+{
+    for (unsigned i = 0; i < PXI_PATH_KINDS; i++)
+        if (x->paths[i] && x->paths[i]->ops->awake)
+            x->paths[i]->ops->awake(x->paths[i]);
+}
+
+/* Wait for the first of all paths, the callers and the time. */
+static void wait_for(struct pxi_exchange *x, const struct timespec *most)
+{
+    struct pollfd p[PXI_PATH_KINDS + 1] = {{.fd = x->wake, .events = POLLIN}};
+    nfds_t n = 1;
+    uint64_t count;
+    for (unsigned i = 0; i < PXI_PATH_KINDS; i++)
+        if (x->paths[i] && x->paths[i]->fd >= 0)
+            p[n++] = (struct pollfd){.fd = x->paths[i]->fd, .events = POLLIN};
+    ppoll(p, n, most, NULL);
+    x->wakeups++;
+    if (p[0].revents && read(x->wake, &count, sizeof count) < 0 && errno != EAGAIN)
+        x->wakeups++;
+}
+
 static void sleep_until(struct pxi_exchange *x, uint64_t deadline)
 {
-    struct pollfd p[] = {{.fd = x->udp.fd, .events = POLLIN}, {.fd = x->wake, .events = POLLIN}};
     struct timespec t = {.tv_sec = 1};
-    uint64_t now = now_ns(), count;
+    uint64_t now = now_ns();
     if (deadline <= now)
         return;
     if (deadline - now < 1000000000u)
         t = (struct timespec){.tv_nsec = (long)(deadline - now)};
-    ppoll(p, 2, &t, NULL);
-    x->counts.wakeups++;
-    if (p[1].revents && read(x->wake, &count, sizeof count) < 0 && errno != EAGAIN)
-        x->counts.wakeups++;
+    if (arm(x))
+        wait_for(x, &t);
+    disarm(x);
+}
+
+/* What all paths have counted. */
+static struct pxi_exchange_counts count(const struct pxi_exchange *x)
+{
+    struct pxi_exchange_counts c = {.wakeups = x->wakeups};
+    for (unsigned i = 0; i < PXI_PATH_KINDS; i++) {
+        if (!x->paths[i])
+            continue;
+        const struct pxi_path_counts *k = &x->paths[i]->counts;
+        c.sent += k->sent;
+        c.received += k->received;
+        c.strangers += k->strangers;
+        c.sends += k->sends;
+        c.receives += k->receives;
+        c.wakes += k->wakes;
+        c.copied += k->copied;
+    }
+    return c;
 }
 
 /* What the callers want. False: the end. */
@@ -163,9 +217,7 @@ static bool serve(struct pxi_exchange *x)
 {
     pthread_mutex_lock(&x->lock);
     bool goes_on = !x->ending;
-    x->shown = x->counts;
-    x->shown.sends = x->udp.sends;
-    x->shown.receives = x->udp.receives;
+    x->shown = count(x);
     if (x->begin) {
         x->err = x->begin(x->ctx, x->arg);
         x->begin = NULL;
@@ -201,45 +253,56 @@ static void *work(void *arg)
 
 static px_err start(struct pxi_exchange *x, const struct pxi_udp_addr *at)
 {
-    px_err err = pxi_udp_open(&x->udp, at);
+    struct pxi_path_options o = {.n = x->n, .peers = x->peers, .local = *at};
+    px_err err = pxi_path_udp_open(&o, &x->paths[PXI_PATH_UDP]);
     if (err)
         return err;
+    for (unsigned i = 0; i < x->n; i++)
+        x->via[i] = x->paths[PXI_PATH_UDP];
     x->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (x->wake >= 0 && pthread_create(&x->thread, NULL, work, x) == 0)
         return PX_ERR_OK;
-    pxi_udp_close(&x->udp);
+    return PX_ERR_IO;
+}
+
+/* All but the thread. */
+static void clear(struct pxi_exchange *x)
+{
+    for (unsigned i = 0; i < PXI_PATH_KINDS; i++)
+        if (x->paths[i])
+            x->paths[i]->ops->close(x->paths[i]);
     if (x->wake >= 0)
         close(x->wake);
-    return PX_ERR_IO;
+    pthread_mutex_destroy(&x->lock);
+    pthread_cond_destroy(&x->changed);
+    pxi_free(x->peers);
+    pxi_free(x);
 }
 
 px_err pxi_exchange_open(const struct pxi_udp_addr *at, const struct pxi_udp_addr *peers,
                          unsigned n, const struct pxi_exchange_ops *ops, void *ctx,
                          struct pxi_exchange **out)
 {
-    struct pxi_exchange *x = n <= 64 ? pxi_calloc(1, sizeof *x) : NULL;
+    struct pxi_exchange *x = n <= PXI_PATH_PEERS ? pxi_calloc(1, sizeof *x) : NULL;
     *out = NULL;
     if (!x)
         return PX_ERR_NOMEM;
     x->ops = ops;
     x->ctx = ctx;
     x->n = n;
+    x->wake = -1;
     x->peers = pxi_calloc(n, sizeof *x->peers);
-    x->buf = pxi_calloc_aligned((size_t)PXI_UDP_READ * PXI_UDP_BATCH, 64);
     pthread_mutex_init(&x->lock, NULL);
     pthread_cond_init(&x->changed, NULL);
-    px_err err = x->peers && x->buf ? PX_ERR_OK : PX_ERR_NOMEM;
+    px_err err = x->peers ? PX_ERR_OK : PX_ERR_NOMEM;
     if (!err) {
         memcpy(x->peers, peers, n * sizeof *peers);
         err = start(x, at);
     }
-    if (!err) {
+    if (err)
+        clear(x);
+    else
         *out = x;
-        return err;
-    }
-    pxi_free(x->peers);
-    pxi_free_aligned(x->buf);
-    pxi_free(x);
     return err;
 }
 
@@ -252,13 +315,7 @@ static void nudge(struct pxi_exchange *x)
 
 px_err pxi_exchange_join(struct pxi_exchange *x, const char *group)
 {
-    struct ip_mreq join = {0};
-    if (inet_pton(AF_INET, group, &join.imr_multiaddr) != 1)
-        return PX_ERR_INVALID;
-    memcpy(&join.imr_interface, x->udp.local.ip, x->udp.any ? 0 : 4);
-    return setsockopt(x->udp.fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join) == 0
-               ? PX_ERR_OK
-               : PX_ERR_IO;
+    return pxi_path_udp_join(x->paths[PXI_PATH_UDP], group);
 }
 
 void pxi_exchange_linger(struct pxi_exchange *x, unsigned quiet_ms, unsigned most_ms)
@@ -283,13 +340,7 @@ void pxi_exchange_close(struct pxi_exchange *x)
     pthread_mutex_unlock(&x->lock);
     nudge(x);
     pthread_join(x->thread, NULL);
-    pxi_udp_close(&x->udp);
-    close(x->wake);
-    pthread_mutex_destroy(&x->lock);
-    pthread_cond_destroy(&x->changed);
-    pxi_free(x->peers);
-    pxi_free_aligned(x->buf);
-    pxi_free(x);
+    clear(x);
 }
 
 px_err pxi_exchange_run(struct pxi_exchange *x, px_err (*begin)(void *ctx, void *arg),
@@ -317,5 +368,5 @@ struct pxi_exchange_counts pxi_exchange_counts(struct pxi_exchange *x)
 
 struct pxi_udp_addr pxi_exchange_local(const struct pxi_exchange *x)
 {
-    return x->udp.local;
+    return pxi_path_udp_local(x->paths[PXI_PATH_UDP]);
 }

@@ -1,6 +1,6 @@
 /*
- * A thread that carries datagrams between a UDP socket and a machine without I/O which talks to a
- * fixed set of peers, as fast as the kernel lets it: trains of datagrams in one call both ways.
+ * A thread that carries datagrams between a machine without I/O and the fixed set of peers that it
+ * talks to, over the paths (io/path.h) that lead there.
  */
 #ifndef PXI_IO_EXCHANGE_H
 #define PXI_IO_EXCHANGE_H
@@ -19,9 +19,10 @@ struct pxi_exchange_ops {
     uint64_t (*deadline)(void *ctx);
 };
 
-/* What it has cost. wakeups: times the thread slept and was woken. */
+/* What it has cost, over all paths, as in pxi_path_counts. wakeups: times the thread slept and was
+ * woken. */
 struct pxi_exchange_counts {
-    uint64_t sent, received, strangers, sends, receives, wakeups;
+    uint64_t sent, received, strangers, sends, receives, wakes, copied, wakeups;
 };
 
 struct pxi_exchange;
