@@ -292,7 +292,7 @@ static void begin(struct pxi_slots *s, struct version *v, const struct px_gradie
                           .first_ns = now_ns,
                           .lanes = lanes};
     if (s->o.sentry || h->format == PX_GRADIENT_I8 || h->format == PX_GRADIENT_I4)
-        memset(lanes, 0, 2 * (size_t)h->count);
+        memset(lanes, 0, (h->format == PX_GRADIENT_I32 ? 4u : 2u) * (size_t)h->count);
     if (s->o.sentry)
         pxi_sentry_begin(s->o.sentry, h);
 }
