@@ -5,8 +5,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum { K_WELFORD = 14, K_CLIP1 = 12, K_MAX = 63 };
-
 struct pxi_sentry {
     struct pxi_sentry_options o;
     unsigned bits;
@@ -24,11 +22,12 @@ struct pxi_sentry {
 
 static bool sane(const struct pxi_sentry_options *o)
 {
-    return (o->rule == PX_SENTRY_WELFORD || o->rule == PX_SENTRY_CLIP1) && o->k <= K_MAX &&
-           o->format < PX_GRADIENT_I32 && o->fan_in >= PX_SENTRY_FAN_IN &&
-           o->fan_in <= PX_GRADIENT_WORKERS && o->values && o->values % 16 == 0 &&
-           o->values <= PXI_GRADIENT_VALUES && o->slots && o->slots <= PXI_LIMIT_REDUCE_SLOTS &&
-           (o->slots & (o->slots - 1)) == 0 && o->chunks && o->chunks <= PXI_LIMIT_REDUCE_CHUNKS;
+    return (o->rule == PX_SENTRY_WELFORD || o->rule == PX_SENTRY_CLIP1) &&
+           o->k <= PX_SENTRY_K_MAX && o->format < PX_GRADIENT_I32 &&
+           o->fan_in >= PX_SENTRY_FAN_IN && o->fan_in <= PX_GRADIENT_WORKERS && o->values &&
+           o->values % 16 == 0 && o->values <= PXI_GRADIENT_VALUES && o->slots &&
+           o->slots <= PXI_LIMIT_REDUCE_SLOTS && (o->slots & (o->slots - 1)) == 0 && o->chunks &&
+           o->chunks <= PXI_LIMIT_REDUCE_CHUNKS;
 }
 
 struct pxi_sentry *pxi_sentry_new(const struct pxi_sentry_options *o)
@@ -39,7 +38,7 @@ struct pxi_sentry *pxi_sentry_new(const struct pxi_sentry_options *o)
     bool clips = o->rule == PX_SENTRY_CLIP1;
     s->o = *o;
     if (!s->o.k)
-        s->o.k = clips ? K_CLIP1 : K_WELFORD;
+        s->o.k = clips ? PX_SENTRY_K_CLIP1 : PX_SENTRY_K_WELFORD;
     s->bits = pxi_gradient_bits(o->format, o->fan_in);
     s->bias = pxi_gradient_bias(o->format, o->fan_in);
     s->words = o->values / 4u;
@@ -106,9 +105,10 @@ void pxi_sentry_begin(struct pxi_sentry *s, const struct px_gradient_head *h)
     const struct px_sentry_chunk *c = &s->chunks[h->where];
     const uint64_t *centre = s->centres + h->where * s->words;
     uint64_t *ref = s->refs + place * s->words;
+    int by = px_sentry_moves(c, h->exponent);
     px_sentry_begin(&s->slots[place], c, h->exponent, s->bits);
     for (size_t i = 0; i < h->count / 4u; i++)
-        ref[i] = px_sentry_reference(c, centre[i], s->bias, h->exponent);
+        ref[i] = px_sentry_reference(centre[i], s->bias, by);
 }
 
 void pxi_sentry_said(struct pxi_sentry *s, const struct px_gradient_head *h)
@@ -117,9 +117,11 @@ void pxi_sentry_said(struct pxi_sentry *s, const struct px_gradient_head *h)
         px_sentry_say(&s->slots[place_of(s, h->seq)], h->worker, h->next);
 }
 
-int8_t pxi_sentry_exponent(const struct pxi_sentry *s, uint32_t seq)
+int8_t pxi_sentry_exponent(const struct pxi_sentry *s, uint32_t seq, int8_t most)
 {
     const struct px_sentry_slot *v = &s->slots[place_of(s, seq)];
+    if (!v->said)
+        return most;
     return (int8_t)px_sentry_exponent(v->next, (uint64_t)__builtin_popcountll(v->said));
 }
 
@@ -168,15 +170,16 @@ static enum px_sentry_verdict welford(struct pxi_sentry *s, const struct px_grad
         px_sentry_sum(&p, s->lanes[i], s->bias);
     px_sentry_measure(&p, h->count, s->bias, h->exponent);
     px_sentry_level(&s->levels[at], h->exponent, s->bits);
-    int beyond = px_sentry_judge(c, &s->levels[at], &p, s->o.k);
-    px_sentry_count(&s->workers[h->worker], beyond);
-    if (!beyond)
+    enum px_sentry_place is = px_sentry_judge(c, &s->levels[at], &p, s->o.k);
+    if (is != PX_SENTRY_EARLY)
+        px_sentry_count(&s->workers[h->worker], is);
+    if (is == PX_SENTRY_WITHIN)
         return PX_SENTRY_ACCEPT;
     by = s->o.clip ? px_sentry_shift(c, &p) : 0;
     if (!by)
         return PX_SENTRY_DROP;
     for (unsigned i = 0; i < h->count / 4u; i++)
-        s->lanes[i] = px_sentry_shrink(s->lanes[i], s->bias, by);
+        s->lanes[i] = px_sentry_down(s->lanes[i], s->bias, by);
     return PX_SENTRY_CLIP;
 }
 

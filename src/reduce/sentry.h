@@ -38,9 +38,10 @@ void pxi_sentry_begin(struct pxi_sentry *s, const struct px_gradient_head *h);
 enum px_sentry_verdict pxi_sentry_judge(struct pxi_sentry *s, const struct px_gradient_head *h,
                                         px_view values, const void **lanes);
 
-/* Note what a contribution says of the next exponent; ask for what is agreed on. */
+/* Note what a contribution says of the next exponent; ask for what is agreed on, which is `most`,
+ * the largest that was said, when all are in quarantine. */
 void pxi_sentry_said(struct pxi_sentry *s, const struct px_gradient_head *h);
-int8_t pxi_sentry_exponent(const struct pxi_sentry *s, uint32_t seq);
+int8_t pxi_sentry_exponent(const struct pxi_sentry *s, uint32_t seq, int8_t most);
 
 /*
  * The sum is complete: learn from it. The head is that of the first packet; `lanes` are the sums,

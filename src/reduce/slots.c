@@ -198,7 +198,7 @@ static void judged(struct pxi_slots *s, struct version *v)
     struct px_gradient_head h = head_of(s, v);
     h.where = v->where;
     pxi_sentry_finish(s->o.sentry, &h, v->lanes, v->added, s->o.members);
-    v->next = pxi_sentry_exponent(s->o.sentry, v->seq);
+    v->next = pxi_sentry_exponent(s->o.sentry, v->seq, v->next);
 }
 
 /* The sum is there: bring it into the form in which it is sent, and keep it. */
