@@ -109,6 +109,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"local", "PLEXUS_LOCAL", 0, TYPE_UINT, "2", NULL, NULL, .umin = 1u, .umax = 16u},
     {"size", "PLEXUS_BYTES_LIST", 0, TYPE_TEXT, "1000000,25000000,100000000", NULL, NULL, .umin = 0u, .umax = 0u},
     {"format", "PLEXUS_GRADIENT_FORMAT", 0, TYPE_CHOICE, "i16", NULL, "i16 i8 i4", .umin = 0u, .umax = 0u},
+    {"path", "PLEXUS_GRADIENT_PATH", 0, TYPE_CHOICE, "auto", NULL, "auto udp shm xsk verbs", .umin = 0u, .umax = 0u},
     {"values", "PLEXUS_PACKET_VALUES", 0, TYPE_UINT, "688", NULL, NULL, .umin = 16u, .umax = 1536u},
     {"rate", "PLEXUS_RATE_MBIT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 100000u},
     {"loss", "PLEXUS_LOSS", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
@@ -433,6 +434,7 @@ static const struct cli_verb_opt opts_bench_allreduce[] = {
     {OPT_BYTES_LIST, "1000000,25000000,100000000"},
     {OPT_GRADIENT_FORMAT, "i16"},
     {OPT_PACKET_VALUES, "688"},
+    {OPT_GRADIENT_PATH, "auto"},
     {OPT_RATE_MBIT, "0"},
     {OPT_REPEAT, "7"},
     {OPT_PYTHON, NULL},
@@ -1814,7 +1816,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "With --loss, --dup or --corrupt the same rounds run again while every host\n"
     "loses, doubles or damages datagrams (BPF at its entry): sums must keep their\n"
-    "bits.\n"
+    "bits. These, and --rate, stand for a network: then --path auto is udp. Else\n"
+    "workers of one host find that they share its memory.\n"
     "\n"
     "With --peer PYTHON torch's gloo and OpenMPI (by mpi4py and mpirun) sum the same\n"
     "sizes on the same lines, one operation of each in turns, as far as this Python\n"
@@ -1827,6 +1830,10 @@ const struct cli_verb cli_verbs[] = {
     "                          [1000000,25000000,100000000]\n"
     "      --format i16|i8|i4  Fixed point on the wire. [i16]\n"
     "      --values N          Values of a packet, a multiple of 16. [688]\n"
+    "      --path auto|udp|shm|xsk|verbs\n"
+    "                          How datagrams travel: what a short probe finds\n"
+    "                          cheapest, or this, and UDP to whom it does not reach.\n"
+    "                          [auto]\n"
     "      --rate MBIT         Shape every line to so many Mbit/s each way; 0: not at\n"
     "                          all. [0]\n"
     "      --repeat N          Repeat every measurement N times and take the median.\n"
@@ -1852,6 +1859,12 @@ const struct cli_verb cli_verbs[] = {
     "  mbit          what the lines are shaped to; 0: nothing\n"
     "  repeat        rounds\n"
     "  mismatches    results that are wrong, or differ between workers\n"
+    "  path          chosen, why, changes (times that one was replaced), figures of\n"
+    "                worker 0: cpu_ns (of both ends) and ns a packet, by path\n"
+    "  digest        of the results of the last round; the same on every path\n"
+    "  counts        of a round, all workers together: packets (sent), syscalls,\n"
+    "                wakeups, wakes (of others), copied (bytes, beyond packing and\n"
+    "                unpacking)\n"
     "  machine       cpu, isa, processors, memory_bytes, kernel\n"
     "\n"
     "examples:\n"
@@ -3223,6 +3236,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
+    "  PLEXUS_GRADIENT_PATH       --path auto|udp|shm|xsk|verbs\n"
     "  PLEXUS_PEER                --peer PATH\n"
     "  PLEXUS_PEER_DIR            --peer DIR\n"
     "  PLEXUS_PYTHON              --peer PYTHON\n"

@@ -134,6 +134,7 @@ _plexus()
     --local) return ;;
     --size) return ;;
     --format) COMPREPLY=($(compgen -W "i16 i8 i4" -- "$cur")); return ;;
+    --path) COMPREPLY=($(compgen -W "auto udp shm xsk verbs" -- "$cur")); return ;;
     --values) return ;;
     --rate) return ;;
     --loss) return ;;
@@ -307,7 +308,7 @@ _plexus()
         fi ;;
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--local --size --format --values --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

@@ -309,6 +309,7 @@ complete -c plexus -n '__plexus_verb2 bench allreduce' -l local -x -d 'Workers, 
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l size -x -d 'Sizes of the arrays, in bytes of f32.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l format -x -a 'i16 i8 i4' -d 'Fixed point on the wire.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l values -x -d 'Values of a packet, a multiple of 16.'
+complete -c plexus -n '__plexus_verb2 bench allreduce' -l path -x -a 'auto udp shm xsk verbs' -d 'How datagrams travel: what a short probe finds cheapest, or this, and UDP to whom it does not reach.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l rate -x -d 'Shape every line to so many Mbit/s each way; 0: not at all.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l repeat -x -d 'Repeat every measurement N times and take the median.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l peer -r -F -d 'Python with torch (gloo) or mpi4py (OpenMPI), which sum the same sizes in turns.'

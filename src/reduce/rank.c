@@ -21,6 +21,7 @@ enum {
 /* A packet on its way: the place of its sequence in the window. */
 struct flight {
     bool waits;
+    bool owed; /* its values are in the residual again */
     uint8_t tries;
     uint32_t seq, step; /* step: of the pass */
     uint32_t bytes;
@@ -488,17 +489,6 @@ static void repack(struct pxi_rank *w, const struct px_gradient_head *h, struct 
     }
 }
 
-/* Keep what a place was answered, where it will not be overwritten before it has another. */
-static void keep(struct pxi_rank *w, const struct px_gradient_head *h, const struct flight *f,
-                 px_view values)
-{
-    struct last *l = &w->lasts[h->slot];
-    l->head = *h;
-    l->step = f->step;
-    if (w->pass.wide || f->step >= w->pass.chunks)
-        memcpy(frame_of(w, f->seq) + PX_GRADIENT_HEAD, values.p, values.n);
-}
-
 size_t pxi_rank_echo(struct pxi_rank *w, uint32_t place, uint8_t *out)
 {
     const struct last *l = &w->lasts[place];
@@ -544,14 +534,15 @@ static void measure(struct pxi_rank *w, const struct flight *f, uint64_t now_ns)
 }
 
 /* What we packed, or would have, was not added: it is owed again. */
-static void undo(struct pxi_rank *w, const struct flight *f, struct piece p)
+static void undo(struct pxi_rank *w, struct flight *f, struct piece p)
 {
     const uint8_t *frame = frame_of(w, f->seq);
     struct px_gradient_head h;
     float *r, *x;
     memcpy(&h, frame, sizeof h);
-    if (!w->op.residual || (!h.count && w->own[h.slot] == NOT_FINITE))
+    if (!w->op.residual || f->owed || (!h.count && w->own[h.slot] == NOT_FINITE))
         return;
+    f->owed = true;
     x = values_of(w, p, &r);
     for (size_t i = 0; !h.count && i < p.count; i++)
         r[i] += x[i];
@@ -579,7 +570,7 @@ static void unpack(struct pxi_rank *w, const struct px_gradient_head *h, struct 
 }
 
 /* It goes once more, whole: x + residual is what it was before it was packed. */
-static void keep_wide(struct pxi_rank *w, const struct flight *f, struct piece p)
+static void keep_wide(struct pxi_rank *w, struct flight *f, struct piece p)
 {
     undo(w, f, p);
     for (size_t i = p.first; w->op.residual && i < p.first + p.count; i++)
@@ -588,15 +579,47 @@ static void keep_wide(struct pxi_rank *w, const struct flight *f, struct piece p
     w->counts.wide++;
 }
 
-static void take_values(struct pxi_rank *w, const struct px_gradient_head *h, px_view values,
-                        const struct flight *f)
+/* The head is still what it was: where another process can write to a packet, it makes the head
+ * invalid before it changes the values (slots.c), so these were all of one sum. */
+static bool is_whole(const struct px_gradient_head *h, px_view values)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return !values.n || memcmp(values.p - PX_GRADIENT_HEAD, h, sizeof *h) == 0;
+}
+
+/* Keep what a place was answered, in the frame of what was sent, which is not needed any more; all
+ * but the last window can be made anew from x. False: it changed meanwhile. */
+static bool keep(struct pxi_rank *w, const struct px_gradient_head *h, const struct flight *f,
+                 px_view values)
+{
+    struct last *l = &w->lasts[h->slot];
+    bool last = w->pass.wide || f->step >= w->pass.chunks;
+    if (!w->keeps)
+        return true;
+    if (last && values.n) {
+        memcpy(w->tail, values.p, values.n);
+        if (!is_whole(h, values))
+            return false;
+        memcpy(frame_of(w, f->seq) + PX_GRADIENT_HEAD, w->tail, values.n);
+    }
+    l->head = *h;
+    l->step = f->step;
+    return true;
+}
+
+/* False: the sum changed while it was read. It is asked for again, and what was unpacked of it is
+ * written over. */
+static bool take_values(struct pxi_rank *w, const struct px_gradient_head *h, px_view values,
+                        struct flight *f)
 {
     struct piece p = piece_of(w, f->step - w->o.slots);
+    if (!is_whole(h, values))
+        return false;
     if (!p.count)
-        return;
+        return keep(w, h, f, values);
     if (!w->pass.wide && (h->flags & PX_GRADIENT_SATURATED) && h->exponent != NOT_FINITE) {
         keep_wide(w, f, p);
-        return;
+        return keep(w, h, f, px_view_of(NULL, 0)); /* nobody reads the values of such a sum */
     }
     /* Not in the sum: owed again when we were late; not when it may have been refused, or what is
      * refused would grow from round to round. */
@@ -606,6 +629,7 @@ static void take_values(struct pxi_rank *w, const struct px_gradient_head *h, px
         w->counts.late++;
     }
     unpack(w, h, p, values);
+    return is_whole(h, values) && keep(w, h, f, values);
 }
 
 /* A result that can be: what we sent, or could have. */
@@ -681,10 +705,8 @@ bool pxi_rank_take(struct pxi_rank *w, const struct px_gradient_head *h, px_view
         return refuse(w);
     w->counts.results++;
     measure(w, f, now_ns);
-    if (f->step >= w->o.slots)
-        take_values(w, h, values, f);
-    if (w->keeps)
-        keep(w, h, f, values);
+    if (f->step >= w->o.slots ? !take_values(w, h, values, f) : !keep(w, h, f, values))
+        return refuse(w);
     note_passed(w, h->seq);
     return answered(w, f, h->next);
 }

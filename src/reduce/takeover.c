@@ -85,7 +85,7 @@ static void tell_myself(struct pxi_group *g, struct pxi_group_shard *s)
 }
 
 /* We add this shard from now on, once all have told us how far it is. */
-static bool take_over(struct pxi_group *g, unsigned shard)
+static bool take_over(struct pxi_group *g, unsigned shard, uint64_t later)
 {
     struct pxi_group_shard *s = &g->shards[shard];
     const struct pxi_group_options *o = &g->o;
@@ -110,6 +110,7 @@ static bool take_over(struct pxi_group *g, unsigned shard)
     s->slots = s->sums ? pxi_slots_new(&so) : NULL;
     if (!s->slots || !makes_echoes(g, s))
         return false;
+    pxi_slots_members(s->slots, so.epoch, so.members, later, so.quorum, 0);
     g->view.wants |= bit(shard);
     g->counts.takeovers++;
     tell_myself(g, s);
@@ -125,14 +126,14 @@ static bool move(struct pxi_group *g, unsigned shard, uint64_t later)
     unsigned quorum = (unsigned)__builtin_popcountll(g->view.live) / 2 + 1;
     s->host = host;
     pxi_rank_epoch(s->rank, g->view.epoch);
-    pxi_rank_keep(s->rank, host != g->own);
+    pxi_rank_keep(s->rank, shard != g->own); /* whom it belongs to may come back */
     if (host != g->own && s->slots)
         pxi_group_shard_free(s);
     if (host != g->own)
         return true;
     bool goes_on = was == g->own && g->placed && s->slots && pxi_slots_ready(s->slots);
     if (!s->slots || (!goes_on && !g->view.fresh))
-        return take_over(g, shard);
+        return take_over(g, shard, later);
     pxi_slots_members(s->slots, g->view.epoch, g->view.live, later, quorum, g->now_ns);
     return true;
 }
