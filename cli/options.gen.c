@@ -109,6 +109,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"local", "PLEXUS_LOCAL", 0, TYPE_UINT, "2", NULL, NULL, .umin = 1u, .umax = 16u},
     {"size", "PLEXUS_BYTES_LIST", 0, TYPE_TEXT, "1000000,25000000,100000000", NULL, NULL, .umin = 0u, .umax = 0u},
     {"format", "PLEXUS_GRADIENT_FORMAT", 0, TYPE_CHOICE, "i16", NULL, "i16 i8 i4", .umin = 0u, .umax = 0u},
+    {"path", "PLEXUS_GRADIENT_PATH", 0, TYPE_CHOICE, "auto", NULL, "auto udp shm xsk verbs", .umin = 0u, .umax = 0u},
     {"values", "PLEXUS_PACKET_VALUES", 0, TYPE_UINT, "688", NULL, NULL, .umin = 16u, .umax = 1536u},
     {"rate", "PLEXUS_RATE_MBIT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 100000u},
     {"loss", "PLEXUS_LOSS", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
@@ -146,6 +147,9 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"sentry-policy", "PLEXUS_AGG_SENTRY_POLICY", 0, TYPE_CHOICE, "drop", NULL, "drop clip", .umin = 0u, .umax = 0u},
     {"foreground", "PLEXUS_AGG_FOREGROUND", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"interval", "PLEXUS_AGG_INTERVAL", 'i', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 86400u},
+    {"group", "PLEXUS_XDPD_GROUP", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"user", "PLEXUS_XDPD_USER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"device", "PLEXUS_XDPD_DEVICE", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"limit", "PLEXUS_AGG_LIMIT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 1000000000u},
     {"packets", "PLEXUS_AGG_PACKETS", 0, TYPE_UINT, "100000", NULL, NULL, .umin = 1u, .umax = 1000000000u},
 };
@@ -430,6 +434,7 @@ static const struct cli_verb_opt opts_bench_allreduce[] = {
     {OPT_BYTES_LIST, "1000000,25000000,100000000"},
     {OPT_GRADIENT_FORMAT, "i16"},
     {OPT_PACKET_VALUES, "688"},
+    {OPT_GRADIENT_PATH, "auto"},
     {OPT_RATE_MBIT, "0"},
     {OPT_REPEAT, "7"},
     {OPT_PYTHON, NULL},
@@ -680,6 +685,17 @@ static const struct cli_verb_opt opts_agg_verify[] = {
     {OPT_AGG_PACKETS, "100000"},
     {OPT_SEED, "1"},
     {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_xdpd[] = {
+    {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
+    {OPT_XDPD_GROUP, NULL},
+    {OPT_XDPD_USER, NULL},
+    {OPT_XDPD_DEVICE, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1800,7 +1816,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "With --loss, --dup or --corrupt the same rounds run again while every host\n"
     "loses, doubles or damages datagrams (BPF at its entry): sums must keep their\n"
-    "bits.\n"
+    "bits. These, and --rate, stand for a network: then --path auto is udp. Else\n"
+    "workers of one host find that they share its memory.\n"
     "\n"
     "With --peer PYTHON torch's gloo and OpenMPI (by mpi4py and mpirun) sum the same\n"
     "sizes on the same lines, one operation of each in turns, as far as this Python\n"
@@ -1813,6 +1830,10 @@ const struct cli_verb cli_verbs[] = {
     "                          [1000000,25000000,100000000]\n"
     "      --format i16|i8|i4  Fixed point on the wire. [i16]\n"
     "      --values N          Values of a packet, a multiple of 16. [688]\n"
+    "      --path auto|udp|shm|xsk|verbs\n"
+    "                          How datagrams travel: what a short probe finds\n"
+    "                          cheapest, or this, and UDP to whom it does not reach.\n"
+    "                          [auto]\n"
     "      --rate MBIT         Shape every line to so many Mbit/s each way; 0: not at\n"
     "                          all. [0]\n"
     "      --repeat N          Repeat every measurement N times and take the median.\n"
@@ -1838,6 +1859,12 @@ const struct cli_verb cli_verbs[] = {
     "  mbit          what the lines are shaped to; 0: nothing\n"
     "  repeat        rounds\n"
     "  mismatches    results that are wrong, or differ between workers\n"
+    "  path          chosen, why, changes (times that one was replaced), figures of\n"
+    "                worker 0: cpu_ns (of both ends) and ns a packet, by path\n"
+    "  digest        of the results of the last round; the same on every path\n"
+    "  counts        of a round, all workers together: packets (sent), syscalls,\n"
+    "                wakeups, wakes (of others), copied (bytes, beyond packing and\n"
+    "                unpacking)\n"
     "  machine       cpu, isa, processors, memory_bytes, kernel\n"
     "\n"
     "examples:\n"
@@ -2686,6 +2713,39 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg verify --packets 1000000\n"
     "      A million packets.\n",
     opts_agg_verify, sizeof opts_agg_verify / sizeof *opts_agg_verify, 0, 0, verb_agg_verify},
+    {"xdpd", "attach the kernel's aggregator for processes without rights", "plexus xdpd [options]",
+    "plexus xdpd: attach the kernel's aggregator for processes without rights\n"
+    "\n"
+    "usage: plexus xdpd [options]\n"
+    "\n"
+    "The helper of plexus agg attach: it has CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON,\n"
+    "gives up all others, and serves a local socket in the foreground. Whoever runs\n"
+    "as its user or is a member of --group may ask for one attachment a connection.\n"
+    "It loads the program and attaches it, passes the descriptors of program and maps\n"
+    "on, and keeps the link: when the client goes, or the helper, the program is\n"
+    "gone. It parses no packet, and of a client one request of a fixed size. The same\n"
+    "is a program of its own, plexus-xdpd, which plexus setup xdp installs; take\n"
+    "that, so that plexus needs no rights.\n"
+    "\n"
+    "options:\n"
+    "      --helper PATH       Socket of the helper that attaches when this process\n"
+    "                          may not. [/run/plexus/xdpd.sock]\n"
+    "      --group NAME        Whose members may ask, besides the user that it runs\n"
+    "                          as.\n"
+    "      --user NAME         Become this user; three rights are kept.\n"
+    "      --device IFACE      A device that may be attached to; once for each.\n"
+    "                          Without it, all.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "examples:\n"
+    "  plexus xdpd --group plexus\n"
+    "      For the members of a group.\n",
+    opts_xdpd, sizeof opts_xdpd / sizeof *opts_xdpd, 0, 0, verb_xdpd},
     {"net", "how this node stands in the network", "plexus net [options]",
     "plexus net: how this node stands in the network\n"
     "\n"
@@ -3067,7 +3127,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 59;
+const unsigned cli_verb_count = 60;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3116,6 +3176,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DATA                --data TEXT\n"
     "  PLEXUS_DCUTR               --dcutr\n"
     "  PLEXUS_DELAY_MS            --delay-ms MS\n"
+    "  PLEXUS_XDPD_DEVICE         --device IFACE\n"
     "  PLEXUS_DHT                 --dht off|server|client\n"
     "  PLEXUS_DHT_PROTOCOL        --dht-protocol ID\n"
     "  PLEXUS_DIR                 --dir DIR\n"
@@ -3135,6 +3196,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
     "  PLEXUS_AGG_GROUP           --group IPV4\n"
+    "  PLEXUS_XDPD_GROUP          --group NAME\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
     "  PLEXUS_AGG_HELPER          --helper PATH\n"
     "  PLEXUS_HIDDEN              --hidden auto|f32|f16|q8\n"
@@ -3175,6 +3237,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
+    "  PLEXUS_GRADIENT_PATH       --path auto|udp|shm|xsk|verbs\n"
     "  PLEXUS_PEER                --peer PATH\n"
     "  PLEXUS_PEER_DIR            --peer DIR\n"
     "  PLEXUS_PYTHON              --peer PYTHON\n"
@@ -3231,6 +3294,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TRANSPORT           --transport tcp|quic-v1\n"
     "  PLEXUS_TYPES               --types LIST\n"
     "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"
+    "  PLEXUS_XDPD_USER           --user NAME\n"
     "  PLEXUS_PACKET_VALUES       --values N\n"
     "  PLEXUS_WATCH               --watch\n"
     "  PLEXUS_AGG_WORKER          --worker IPV4\n"
@@ -3380,6 +3444,7 @@ const struct cli_topic cli_topics[] = {
     "  leave       forget the private swarm of this home\n"
     "  ping        round trip time to a peer\n"
     "  agg         gradients added in the kernel: attach, detach, stat, trace, verify\n"
+    "  xdpd        attach the kernel's aggregator for processes without rights\n"
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"
     "  swarm       connections of the running node: connect, disconnect\n"

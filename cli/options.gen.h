@@ -112,6 +112,7 @@ enum {
     OPT_LOCAL,
     OPT_BYTES_LIST,
     OPT_GRADIENT_FORMAT,
+    OPT_GRADIENT_PATH,
     OPT_PACKET_VALUES,
     OPT_RATE_MBIT,
     OPT_LOSS,
@@ -149,6 +150,9 @@ enum {
     OPT_AGG_SENTRY_POLICY,
     OPT_AGG_FOREGROUND,
     OPT_AGG_INTERVAL,
+    OPT_XDPD_GROUP,
+    OPT_XDPD_USER,
+    OPT_XDPD_DEVICE,
     OPT_AGG_LIMIT,
     OPT_AGG_PACKETS,
     OPT_COUNT
@@ -200,6 +204,7 @@ int verb_agg_detach(struct cli *c);
 int verb_agg_stat(struct cli *c);
 int verb_agg_trace(struct cli *c);
 int verb_agg_verify(struct cli *c);
+int verb_xdpd(struct cli *c);
 int verb_net(struct cli *c);
 int verb_dht_put(struct cli *c);
 int verb_dht_get(struct cli *c);
