@@ -141,11 +141,13 @@ static px_err make_hub(px_hub *h, const px_hub_options *o, px_diag *d)
 
 px_err px_hub_open(const px_hub_options *o, px_hub **out, px_diag *diag)
 {
-    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0}, own = {0};
+    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0};
+    /* Without a secret for words UDP is the only path. */
+    struct pxi_paths_options p = {.path = {.rank = o->world, .n = o->world, .peers = peers}};
     *out = NULL;
     px_err err = check(o, diag);
     if (!err)
-        err = pxi_reduce_address(o->address, &own, diag);
+        err = pxi_reduce_address(o->address, &p.path.local, diag);
     for (unsigned i = 0; i < o->world && !err; i++)
         err = pxi_reduce_address(o->workers[i], &peers[i], diag);
     px_hub *h = err ? NULL : pxi_calloc(1, sizeof *h);
@@ -154,8 +156,9 @@ px_err px_hub_open(const px_hub_options *o, px_hub **out, px_diag *diag)
     pxi_kernels_init(&h->kernels, pxi_cpu_detect());
     h->world = o->world;
     err = make_hub(h, o, diag);
+    p.path.frame = PX_GRADIENT_HEAD + pxi_gradient_most(o->values ? o->values : VALUES);
     if (!err)
-        err = pxi_exchange_open(&own, peers, o->world, &ops, h, &h->exchange);
+        err = pxi_exchange_open(&p, &ops, h, &h->exchange);
     if (err)
         px_hub_close(h);
     else

@@ -130,8 +130,8 @@ const char *px_hub_rule(unsigned i)
 {
     return NULL;
 }
-px_err px_poison_live(const px_poison_live_options *o, const px_poison_data *d, px_poison_look *last,
-                      px_diag *diag)
+px_err px_poison_live(const px_poison_live_options *o, const px_poison_data *d,
+                      px_poison_look *last, px_diag *diag)
 {
     pxi_diag_field(diag, "training");
     return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with the network", "-Dnet=false");

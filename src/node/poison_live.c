@@ -154,6 +154,7 @@ static px_err open_worker(struct crew *c, unsigned i, px_diag *diag)
                            .addresses = c->addresses,
                            .aggregator = c->text[PXI_POISON_WORKERS],
                            .secret = c->secret,
+                           .path = "udp",
                            .values = PXI_POISON_CHUNK,
                            .window = WINDOW,
                            .longest = D};
