@@ -53,6 +53,7 @@ typedef struct px_poison_live_options {
     unsigned workers;       /* 4 to 64 */
     unsigned liars;         /* the last of them, fewer than half */
     double times;           /* what liars send: so many times what they found */
+    int kernel;             /* as in px_hub_options */
     unsigned rounds, every; /* every: rounds between two looks */
     void (*look)(void *ctx, const px_poison_look *look); /* on another thread */
     void *ctx;

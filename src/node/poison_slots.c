@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/agg_run.h"
 #include "reduce/rank.h"
 #include "reduce/slots.h"
 
@@ -19,7 +20,7 @@ struct pxi_poison_slots {
     struct pxi_kernels kernels;
     struct pxi_sentry *sentry;
     struct pxi_slots *slots;
-    struct pxi_poison_kernel *kernel; /* instead of the two before */
+    struct pxi_agg_run *kernel; /* instead of the two before */
     struct pxi_rank *ranks[PXI_POISON_WORKERS];
     uint8_t *frames[PXI_POISON_WORKERS];
     uint8_t *sums;
@@ -85,14 +86,15 @@ px_err pxi_poison_slots_new(const struct pxi_poison_run *run, struct pxi_poison_
     s->run = run;
     s->now = DEADLINE_NS; /* 0 would be the kernel's own clock */
     pxi_kernels_init(&s->kernels, pxi_cpu_detect());
-    struct pxi_poison_kernel_options o = {.n = run->n,
-                                          .rule = run->rule.sentry,
-                                          .slots = SLOTS,
-                                          .chunks = CHUNKS,
-                                          .deadline_ns = DEADLINE_NS,
-                                          .nh = s->kernels.tag_nh};
+    struct pxi_agg_run_options o = {.world = (uint8_t)run->n,
+                                    .rule = run->rule.sentry,
+                                    .values = PXI_POISON_CHUNK,
+                                    .slots = SLOTS,
+                                    .chunks = CHUNKS,
+                                    .deadline_ns = DEADLINE_NS,
+                                    .nh = s->kernels.tag_nh};
     if (run->kernel)
-        err = pxi_poison_kernel_new(&o, &s->kernel, diag);
+        err = pxi_agg_run_new(&o, &s->kernel, diag);
     else
         err = add_slots(s) ? PX_ERR_OK : PX_ERR_NOMEM;
     for (unsigned i = 0; i < run->n && !err; i++)
@@ -114,7 +116,7 @@ void pxi_poison_slots_free(struct pxi_poison_slots *s)
         pxi_free(s->x[i]);
         pxi_free(s->residual[i]);
     }
-    pxi_poison_kernel_free(s->kernel);
+    pxi_agg_run_free(s->kernel);
     pxi_slots_free(s->slots);
     pxi_sentry_free(s->sentry);
     pxi_free_aligned(s->sums);
@@ -165,7 +167,7 @@ static unsigned send(struct pxi_poison_slots *s, unsigned i)
             forge(s, s->frames[i] + (h.seq % SLOTS) * STRIDE, f.n);
         if (!pxi_gradient_read(f, &h, &values, &why))
             continue;
-        enum pxi_slots_to to = s->kernel ? pxi_poison_kernel_take(s->kernel, i, f, s->now, &a)
+        enum pxi_slots_to to = s->kernel ? pxi_agg_run_take(s->kernel, i, f, s->now, &a)
                                          : pxi_slots_take(s->slots, &h, values, s->now, &a);
         to_ranks(s, to, i, &a);
     }
