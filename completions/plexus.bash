@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     agg)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "attach detach stat trace verify" -- "$cur"))
+            COMPREPLY=($(compgen -W "attach detach stat trace offer jobs withdraw verify" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -134,6 +134,7 @@ _plexus()
     --local) return ;;
     --size) return ;;
     --format) COMPREPLY=($(compgen -W "i16 i8 i4" -- "$cur")); return ;;
+    --path) COMPREPLY=($(compgen -W "auto udp shm xsk verbs" -- "$cur")); return ;;
     --values) return ;;
     --rate) return ;;
     --loss) return ;;
@@ -160,6 +161,11 @@ _plexus()
     --group) return ;;
     --mode) COMPREPLY=($(compgen -W "switch server" -- "$cur")); return ;;
     --helper) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --world) return ;;
+    --least) return ;;
+    --wait) return ;;
+    --allow) return ;;
+    --aggregator) return ;;
     --slots) return ;;
     --chunks) return ;;
     --sentry) COMPREPLY=($(compgen -W "none clip1 welford" -- "$cur")); return ;;
@@ -307,7 +313,7 @@ _plexus()
         fi ;;
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--local --size --format --values --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -440,6 +446,24 @@ _plexus()
     "agg trace")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--limit --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg offer")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--world --least --wait --allow --aggregator --group --values --slots --format --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg jobs")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg withdraw")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

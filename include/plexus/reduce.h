@@ -1,6 +1,7 @@
 /*
- * Gradients: the workers of a job sum their arrays as 16-, 8- or 4-bit fixed point over UDP. Every
- * worker also adds one shard of the values (docs/internals/reduce.md); no server is needed.
+ * Gradients: the workers of a job sum their arrays as 16-, 8- or 4-bit fixed point, over memory
+ * that they share or over UDP. Every worker also adds one shard of the values
+ * (docs/internals/reduce.md); no server is needed.
  */
 #ifndef PLEXUS_REDUCE_H
 #define PLEXUS_REDUCE_H
@@ -30,7 +31,27 @@ typedef struct px_reduce_options {
     size_t longest;       /* values of the longest array, whose sums are kept for late workers; 0:
                            * none are */
     int stochastic;       /* round stochastically instead of to nearest */
+    const char *path; /* NULL or auto: what is measured to be the cheapest; udp, shm, xsk, verbs:
+                       * that one, and UDP to whom it does not reach */
+    unsigned rekey;   /* chunks of a shard after which all change their key, on their own; 0: 2^30,
+                       * half of what a key is good for */
+    /* A job that a node offers (plexus agg offer): rank, world, addresses, aggregator, group,
+     * secret, job, format, values, window and deadline_ms come from it, whatever they are here. */
+    const char *name;    /* of it; NULL: none, they are as given */
+    const char *node;    /* control socket of the node that joins for us and proves who it is */
+    const char *host;    /* peer id or multiaddr of the node that offers it; NULL: that very node */
+    const char *address; /* ours, /ip4/../udp/PORT, as the others reach it; it is bound */
+    unsigned join_ms;    /* to wait for the others at most; 0: 60,000 */
 } px_reduce_options;
+
+enum { PX_REDUCE_PATHS = 4 };
+
+/* What a datagram costs on a path, measured when the members met: processor time of both ends, and
+ * time in all; 0: it is not there. */
+typedef struct px_reduce_path {
+    const char *name;
+    unsigned cpu_ns, ns;
+} px_reduce_path;
 
 /* Of the last px_reduce_sum, and of the connection since it was opened. */
 typedef struct px_reduce_report {
@@ -41,19 +62,33 @@ typedef struct px_reduce_report {
     uint64_t packets, again, late,
         wide;         /* contributions; sent again; closed without us; resent in 32 bits */
     uint64_t dropped; /* datagrams from strangers, with wrong tags or out of place */
-    uint64_t syscalls, wakeups;
+    uint64_t syscalls, wakeups, wakes; /* wakes: of others, by a system call */
+    uint64_t copied;   /* bytes of values copied in user space, beyond packing and unpacking */
     const char *pages; /* of the frames: huge, transparent or normal */
+    const char *path;  /* that are taken: "shm", or "shm 2, udp 1" members; this and the next belong
+                        * to the handle */
+    const char *why;   /* in one line */
+    unsigned path_changes; /* times that a path was lost and replaced */
+    unsigned rekeys;       /* times that the key was changed */
+    px_reduce_path paths[PX_REDUCE_PATHS];
 } px_reduce_report;
 
 typedef struct px_reduce px_reduce;
 
-/* Bind and join. Workers may come in any order; the first sum waits for all. PX_ERR_INVALID (diag
- * names the option), PX_ERR_IO, PX_ERR_PERMISSION, PX_ERR_NOMEM. Close with px_reduce_close. */
+/* Bind and join. Workers may come in any order; the first sum waits for all. With a name, that of
+ * a job, it waits here until they are there. PX_ERR_INVALID (diag names the option), PX_ERR_IO,
+ * PX_ERR_PERMISSION, PX_ERR_NOMEM; with a name PX_ERR_UNREACHABLE: no node runs there,
+ * PX_ERR_NOT_FOUND: it offers no such job, PX_ERR_REFUSED: not to us, PX_ERR_TIMEOUT. Close with
+ * px_reduce_close. */
 PX_API PX_NODISCARD px_err px_reduce_open(const px_reduce_options *o, px_reduce **out,
                                           px_diag *diag);
 /* Leave. Waits until no other worker has asked for a sum for 0.2 s, 2 s at most. NULL is allowed.
  */
 PX_API void px_reduce_close(px_reduce *r);
+
+/* Who this worker is, and of how many: of the options, or what the job said. */
+PX_API unsigned px_reduce_rank(const px_reduce *r);
+PX_API unsigned px_reduce_world(const px_reduce *r);
 
 /*
  * Replace n values of x by the sums over all workers, or, with mean != 0, by their means. All

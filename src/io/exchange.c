@@ -9,17 +9,16 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "io/path.h"
 
-enum { ROUNDS = 8 }; /* receives before something is sent */
+enum { ROUNDS = 8, SKIPS = 16 }; /* receives before something is sent; see receive() */
 
 struct pxi_exchange {
-    struct pxi_path *paths[PXI_PATH_KINDS]; /* NULL: not there; UDP always is */
+    struct pxi_paths *paths;
     const struct pxi_exchange_ops *ops;
     void *ctx;
     struct pxi_udp_addr *peers;
-    struct pxi_path *via[PXI_PATH_PEERS]; /* how we send to each */
     unsigned n;
+    unsigned skip;
     int wake; /* eventfd */
     pthread_t thread;
     pthread_mutex_t lock; /* of all below */
@@ -42,12 +41,15 @@ static uint64_t now_ns(void)
 
 /* ---------------------------------------------------------------- receiving */
 
-static void take(struct pxi_exchange *x, const struct pxi_path_in *in, uint64_t now)
+static void take(struct pxi_exchange *x, enum pxi_path_kind kind, const struct pxi_path_in *in,
+                 uint64_t now)
 {
     size_t step = in->step ? in->step : in->bytes.n;
     for (size_t at = 0; at < in->bytes.n; at += step) {
         size_t n = in->bytes.n - at < step ? in->bytes.n - at : step;
-        x->ops->take(x->ctx, in->from, px_view_of(in->bytes.p + at, n), now);
+        px_view v = px_view_of(in->bytes.p + at, n);
+        if (!pxi_paths_take(x->paths, kind, in->from, v, now))
+            x->ops->take(x->ctx, in->from, v, now);
     }
 }
 
@@ -60,7 +62,7 @@ static bool receive_from(struct pxi_exchange *x, struct pxi_path *p)
         unsigned n = p->ops->receive(p, in);
         uint64_t now = n ? now_ns() : 0;
         for (unsigned i = 0; i < n; i++)
-            take(x, &in[i], now);
+            take(x, p->kind, &in[i], now);
         if (n && p->ops->give_back)
             p->ops->give_back(p);
         any |= n > 0;
@@ -70,12 +72,20 @@ static bool receive_from(struct pxi_exchange *x, struct pxi_path *p)
     return any;
 }
 
+/* UDP costs a system call to ask. While others bring what comes, it is asked now and then, and when
+ * it woke us. */
 static bool receive(struct pxi_exchange *x)
 {
     bool any = false;
-    for (unsigned i = 0; i < PXI_PATH_KINDS; i++)
-        if (x->paths[i])
-            any |= receive_from(x, x->paths[i]);
+    for (unsigned k = PXI_PATH_KINDS; k-- > 0;) {
+        struct pxi_path *p = pxi_paths_get(x->paths, k);
+        if (!p || (k == PXI_PATH_UDP && any && x->skip && x->skip--))
+            continue;
+        bool got = receive_from(x, p);
+        any |= got;
+        if (k == PXI_PATH_UDP)
+            x->skip = got ? 0 : SKIPS;
+    }
     return any;
 }
 
@@ -109,7 +119,7 @@ static bool joins(const struct pxi_path *p, const px_view *frames, unsigned n, s
 static bool send_train(struct pxi_exchange *x, unsigned to, px_view *kept, uint64_t now)
 {
     px_view frames[PXI_PATH_PARTS];
-    struct pxi_path *p = x->via[to];
+    struct pxi_path *p = pxi_paths_via(x->paths, to);
     unsigned n = 0;
     size_t bytes = 0;
     for (;;) {
@@ -152,45 +162,59 @@ static bool send_all(struct pxi_exchange *x)
 static bool arm(struct pxi_exchange *x)
 {
     bool quiet = true;
-    for (unsigned i = 0; i < PXI_PATH_KINDS; i++)
-        if (x->paths[i] && x->paths[i]->ops->sleep)
-            quiet &= x->paths[i]->ops->sleep(x->paths[i]);
+    for (unsigned k = 0; k < PXI_PATH_KINDS; k++) {
+        struct pxi_path *p = pxi_paths_get(x->paths, k);
+        if (p && p->ops->sleep)
+            quiet &= p->ops->sleep(p);
+    }
     return quiet;
 }
 
 static void disarm(struct pxi_exchange *x)
 {
-    for (unsigned i = 0; i < PXI_PATH_KINDS; i++)
-        if (x->paths[i] && x->paths[i]->ops->awake)
-            x->paths[i]->ops->awake(x->paths[i]);
+    for (unsigned k = 0; k < PXI_PATH_KINDS; k++) {
+        struct pxi_path *p = pxi_paths_get(x->paths, k);
+        if (p && p->ops->awake)
+            p->ops->awake(p);
+    }
 }
 
-/* Wait for the first of all paths, the callers and the time. */
-static void wait_for(struct pxi_exchange *x, const struct timespec *most)
+/* Wait for the first of all paths, the callers and the time. True: a path wants its turn. */
+static bool wait_for(struct pxi_exchange *x, const struct timespec *most)
 {
     struct pollfd p[PXI_PATH_KINDS + 1] = {{.fd = x->wake, .events = POLLIN}};
     nfds_t n = 1;
     uint64_t count;
-    for (unsigned i = 0; i < PXI_PATH_KINDS; i++)
-        if (x->paths[i] && x->paths[i]->fd >= 0)
-            p[n++] = (struct pollfd){.fd = x->paths[i]->fd, .events = POLLIN};
+    bool turn = false;
+    for (unsigned k = 0; k < PXI_PATH_KINDS; k++) {
+        struct pxi_path *path = pxi_paths_get(x->paths, k);
+        if (path && path->fd >= 0)
+            p[n++] = (struct pollfd){.fd = path->fd, .events = POLLIN};
+    }
     ppoll(p, n, most, NULL);
     x->wakeups++;
     if (p[0].revents && read(x->wake, &count, sizeof count) < 0 && errno != EAGAIN)
         x->wakeups++;
+    for (nfds_t i = 1; i < n; i++)
+        turn |= p[i].revents != 0;
+    x->skip = turn ? 0 : x->skip;
+    return turn;
 }
 
-static void sleep_until(struct pxi_exchange *x, uint64_t deadline)
+/* True: a path wants its turn. */
+static bool sleep_until(struct pxi_exchange *x, uint64_t deadline)
 {
     struct timespec t = {.tv_sec = 1};
     uint64_t now = now_ns();
+    bool turn = false;
     if (deadline <= now)
-        return;
+        return false;
     if (deadline - now < 1000000000u)
         t = (struct timespec){.tv_nsec = (long)(deadline - now)};
     if (arm(x))
-        wait_for(x, &t);
+        turn = wait_for(x, &t);
     disarm(x);
+    return turn;
 }
 
 /* What all paths have counted. */
@@ -198,9 +222,10 @@ static struct pxi_exchange_counts count(const struct pxi_exchange *x)
 {
     struct pxi_exchange_counts c = {.wakeups = x->wakeups};
     for (unsigned i = 0; i < PXI_PATH_KINDS; i++) {
-        if (!x->paths[i])
+        struct pxi_path *p = pxi_paths_get(x->paths, i);
+        if (!p)
             continue;
-        const struct pxi_path_counts *k = &x->paths[i]->counts;
+        const struct pxi_path_counts *k = &p->counts;
         c.sent += k->sent;
         c.received += k->received;
         c.strangers += k->strangers;
@@ -212,13 +237,14 @@ static struct pxi_exchange_counts count(const struct pxi_exchange *x)
     return c;
 }
 
-/* What the callers want. False: the end. */
-static bool serve(struct pxi_exchange *x)
+/* What the callers want. An operation begins when the paths are known, or when that takes too long.
+ * False: the end. */
+static bool serve(struct pxi_exchange *x, uint64_t now)
 {
     pthread_mutex_lock(&x->lock);
     bool goes_on = !x->ending;
     x->shown = count(x);
-    if (x->begin) {
+    if (x->begin && pxi_paths_settled(x->paths, now)) {
         x->err = x->begin(x->ctx, x->arg);
         x->begin = NULL;
         x->running = x->err == PX_ERR_OK;
@@ -239,38 +265,44 @@ static void settle(struct pxi_exchange *x)
     pthread_mutex_unlock(&x->lock);
 }
 
+static uint64_t next_turn(struct pxi_exchange *x)
+{
+    uint64_t a = x->ops->deadline(x->ctx), b = pxi_paths_deadline(x->paths);
+    return a < b ? a : b;
+}
+
 static void *work(void *arg)
 {
     struct pxi_exchange *x = arg;
-    while (serve(x)) {
+    bool turn = false;
+    for (uint64_t now = now_ns(); serve(x, now); now = now_ns()) {
+        pxi_paths_look(x->paths, now);
         bool got = receive(x), sent = send_all(x);
+        pxi_paths_turn(x->paths, now, turn);
         settle(x);
-        if (!got && !sent)
-            sleep_until(x, x->ops->deadline(x->ctx));
+        turn = !got && !sent && sleep_until(x, next_turn(x));
     }
     return NULL;
 }
 
-static px_err start(struct pxi_exchange *x, const struct pxi_udp_addr *at)
+static px_err start(struct pxi_exchange *x, const struct pxi_paths_options *o)
 {
-    struct pxi_path_options o = {.n = x->n, .peers = x->peers, .local = *at};
-    px_err err = pxi_path_udp_open(&o, &x->paths[PXI_PATH_UDP]);
+    struct pxi_paths_options mine = *o;
+    x->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (x->wake < 0)
+        return PX_ERR_IO;
+    mine.path.peers = x->peers;
+    mine.path.bell = x->wake;
+    px_err err = pxi_paths_open(&mine, &x->paths);
     if (err)
         return err;
-    for (unsigned i = 0; i < x->n; i++)
-        x->via[i] = x->paths[PXI_PATH_UDP];
-    x->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (x->wake >= 0 && pthread_create(&x->thread, NULL, work, x) == 0)
-        return PX_ERR_OK;
-    return PX_ERR_IO;
+    return pthread_create(&x->thread, NULL, work, x) == 0 ? PX_ERR_OK : PX_ERR_IO;
 }
 
 /* All but the thread. */
 static void clear(struct pxi_exchange *x)
 {
-    for (unsigned i = 0; i < PXI_PATH_KINDS; i++)
-        if (x->paths[i])
-            x->paths[i]->ops->close(x->paths[i]);
+    pxi_paths_close(x->paths);
     if (x->wake >= 0)
         close(x->wake);
     pthread_mutex_destroy(&x->lock);
@@ -279,10 +311,10 @@ static void clear(struct pxi_exchange *x)
     pxi_free(x);
 }
 
-px_err pxi_exchange_open(const struct pxi_udp_addr *at, const struct pxi_udp_addr *peers,
-                         unsigned n, const struct pxi_exchange_ops *ops, void *ctx,
-                         struct pxi_exchange **out)
+px_err pxi_exchange_open(const struct pxi_paths_options *o, const struct pxi_exchange_ops *ops,
+                         void *ctx, struct pxi_exchange **out)
 {
+    unsigned n = o->path.n;
     struct pxi_exchange *x = n <= PXI_PATH_PEERS ? pxi_calloc(1, sizeof *x) : NULL;
     *out = NULL;
     if (!x)
@@ -296,8 +328,8 @@ px_err pxi_exchange_open(const struct pxi_udp_addr *at, const struct pxi_udp_add
     pthread_cond_init(&x->changed, NULL);
     px_err err = x->peers ? PX_ERR_OK : PX_ERR_NOMEM;
     if (!err) {
-        memcpy(x->peers, peers, n * sizeof *peers);
-        err = start(x, at);
+        memcpy(x->peers, o->path.peers, n * sizeof *x->peers);
+        err = start(x, o);
     }
     if (err)
         clear(x);
@@ -315,7 +347,7 @@ static void nudge(struct pxi_exchange *x)
 
 px_err pxi_exchange_join(struct pxi_exchange *x, const char *group)
 {
-    return pxi_path_udp_join(x->paths[PXI_PATH_UDP], group);
+    return pxi_path_udp_join(pxi_paths_get(x->paths, PXI_PATH_UDP), group);
 }
 
 void pxi_exchange_linger(struct pxi_exchange *x, unsigned quiet_ms, unsigned most_ms)
@@ -366,7 +398,14 @@ struct pxi_exchange_counts pxi_exchange_counts(struct pxi_exchange *x)
     return c;
 }
 
+struct pxi_paths_report pxi_exchange_paths(struct pxi_exchange *x)
+{
+    struct pxi_paths_report r;
+    pxi_paths_tell(x->paths, &r);
+    return r;
+}
+
 struct pxi_udp_addr pxi_exchange_local(const struct pxi_exchange *x)
 {
-    return pxi_path_udp_local(x->paths[PXI_PATH_UDP]);
+    return pxi_path_udp_local(pxi_paths_get(x->paths, PXI_PATH_UDP));
 }

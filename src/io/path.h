@@ -52,6 +52,10 @@ enum pxi_path_kind {
     PXI_PATH_KINDS,
 };
 
+/* udp, shm, xsk, verbs; the number of a name, -1: none has it. */
+const char *pxi_path_name(enum pxi_path_kind kind);
+int pxi_path_kind(const char *name);
+
 /* Since it was opened. */
 struct pxi_path_counts {
     uint64_t sent, received;  /* datagrams */
@@ -75,8 +79,6 @@ struct pxi_path_in {
 struct pxi_path;
 
 struct pxi_path_ops {
-    const char *name; /* udp, shm, xsk, verbs */
-
     /* Give frames to a peer whose bit is set, at most `parts` of together at most `bytes`; with
      * `equal` all but the last have the same length, and that is not longer. How many are dealt
      * with: sent, or refused like a lost datagram. Fewer than all: there is room when `fd` says
@@ -132,6 +134,7 @@ struct pxi_path_options {
      * path's own part, as many bytes as its pxi_path_KIND_room says. NULL: there is none. It
      * outlives the path. */
     const struct pxi_frames *frames;
+    int bell;    /* an eventfd: written to, it wakes the thread */
     size_t room; /* where in it the own part begins, a multiple of 4096 */
 };
 
@@ -141,5 +144,12 @@ px_err pxi_path_udp_open(const struct pxi_path_options *o, struct pxi_path **out
 struct pxi_udp_addr pxi_path_udp_local(const struct pxi_path *p);
 /* Hear what is sent to this IPv4 multicast address, too. PX_ERR_INVALID, PX_ERR_IO with errno. */
 px_err pxi_path_udp_join(struct pxi_path *p, const char *group);
+
+/* Memory that processes of one host and one user share, where they meet by themselves. Needs frames
+ * with a descriptor; PX_ERR_UNSUPPORTED without, PX_ERR_IO, PX_ERR_NOMEM. Who has the same user can
+ * stop us anyway; beyond that the other side is not trusted: what it says is checked, its memory is
+ * mapped read only and cannot shrink. */
+size_t pxi_path_shm_room(unsigned n, size_t frame);
+px_err pxi_path_shm_open(const struct pxi_path_options *o, struct pxi_path **out);
 
 #endif

@@ -73,7 +73,7 @@ static void udp_close(struct pxi_path *p)
 }
 
 static const struct pxi_path_ops ops = {
-    .name = "udp", .send = udp_send, .receive = udp_receive, .close = udp_close};
+    .send = udp_send, .receive = udp_receive, .close = udp_close};
 
 px_err pxi_path_udp_open(const struct pxi_path_options *o, struct pxi_path **out)
 {

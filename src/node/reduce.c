@@ -1,7 +1,8 @@
-/* The public face of reduce/group: its arena, its socket, its thread. */
+/* The public face of reduce/group: its arena, its paths, its thread. */
 #include "plexus/reduce.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/diag.h"
 #include "base/limits.h"
@@ -10,9 +11,12 @@
 #include "io/exchange.h"
 #include "io/frames.h"
 #include "kernel/kernel.h"
+#include "node/reduce_join.h"
 #include "reduce/group.h"
 
 enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 5000, MS = 1000000 };
+enum { WORDS = 65, PAGE = 4096 };          /* whose secret the words of paths have */
+enum { REKEY = 1 << 30 };                  /* chunks of a shard */
 enum { QUIET_MS = 200, LINGER_MS = 2000 }; /* of the end: others may still ask for a sum */
 
 struct px_reduce {
@@ -20,27 +24,51 @@ struct px_reduce {
     struct pxi_group *group;
     struct pxi_exchange *exchange;
     struct pxi_frames frames;
+    size_t room; /* where in the frames the part of the paths begins */
+    struct pxi_paths_report paths;
     px_reduce_report report; /* of the last sum, as the thread left it */
     unsigned shards, values;
     uint64_t sums; /* operations that ended well */
     int gone;      /* the rank that was given up, or -1: the handle is of no use any more */
+    /* Keys: the group of the key before still answers those who are not done with it. */
+    struct pxi_group *before;
+    struct pxi_group_options made; /* of the group, for the next one */
+    uint8_t secret[PXI_GROUP_SECRET];
+    uint32_t rekey;
+    unsigned rekeys;
+    struct pxi_rank_counts past; /* of groups that are gone, or before */
+    px_control *seat;            /* in the job, or NULL */
 };
 
 /* ------------------------------------------------------ what the thread asks */
 
 static void turn(void *ctx, uint64_t now_ns)
 {
-    pxi_group_turn(((px_reduce *)ctx)->group, now_ns);
+    px_reduce *r = ctx;
+    if (r->before)
+        pxi_group_turn(r->before, now_ns);
+    pxi_group_turn(r->group, now_ns);
 }
 
 static px_view pull(void *ctx, unsigned to, uint64_t now_ns)
 {
-    return pxi_group_pull(((px_reduce *)ctx)->group, to, now_ns);
+    px_reduce *r = ctx;
+    px_view v = {0};
+    if (r->before)
+        v = pxi_group_pull(r->before, to, now_ns);
+    return v.n ? v : pxi_group_pull(r->group, to, now_ns);
 }
 
+/* Of the key before or of this one: the job's number says which. */
 static void take(void *ctx, unsigned from, px_view datagram, uint64_t now_ns)
 {
-    pxi_group_take(((px_reduce *)ctx)->group, from, datagram, now_ns);
+    px_reduce *r = ctx;
+    struct px_gradient_head h;
+    enum px_gradient_drop why;
+    px_view values;
+    bool old = r->before && pxi_gradient_read(datagram, &h, &values, &why) &&
+               h.job == pxi_group_job(r->before);
+    pxi_group_take(old ? r->before : r->group, from, datagram, now_ns);
 }
 
 static uint64_t deadline(void *ctx)
@@ -48,9 +76,43 @@ static uint64_t deadline(void *ctx)
     return pxi_group_deadline(((px_reduce *)ctx)->group);
 }
 
+/* ---------------------------------------------------------------- a new key */
+
+/* All do this before the same operation, since all have used as many sequence numbers. The next
+ * secret says nothing of the one before, which is forgotten. */
+static px_err renew(px_reduce *r)
+{
+    struct pxi_group_options g = r->made;
+    size_t half = pxi_group_arena(&g);
+    g.job = pxi_group_next(r->secret, g.job);
+    g.secret = r->secret;
+    g.arena = r->frames.p + (r->rekeys % 2 ? 0 : half);
+    pxi_group_free(r->before);
+    r->before = r->group;
+    r->group = pxi_group_new(&g);
+    if (!r->group) {
+        r->group = r->before;
+        r->before = NULL;
+        return PX_ERR_NOMEM;
+    }
+    r->made = g;
+    r->made.secret = NULL;
+    r->rekeys++;
+    for (unsigned i = 0; i < r->shards; i++) {
+        const struct pxi_rank_counts *k = pxi_group_rank(r->before, i);
+        r->past.sent += k->sent;
+        r->past.again += k->again;
+        r->past.late += k->late;
+        r->past.wide += k->wide;
+    }
+    return PX_ERR_OK;
+}
+
 static px_err begin(void *ctx, void *arg)
 {
-    return pxi_group_begin(((px_reduce *)ctx)->group, arg);
+    px_reduce *r = ctx;
+    px_err err = pxi_group_used(r->group) >= r->rekey ? renew(r) : PX_ERR_OK;
+    return err ? err : pxi_group_begin(r->group, arg);
 }
 
 static void tell(px_reduce *r);
@@ -124,6 +186,26 @@ static px_err addresses(const px_reduce_options *o, struct pxi_udp_addr *peers,
     return err;
 }
 
+/* Bytes of the longest datagram. */
+static size_t frame_of(const px_reduce *r)
+{
+    return PX_GRADIENT_HEAD + pxi_gradient_most(r->values);
+}
+
+/* Which paths may be taken. */
+static px_err wish(const char *name, uint32_t *out, px_diag *d)
+{
+    *out = 0;
+    if (!name || strcmp(name, "auto") == 0)
+        return PX_ERR_OK;
+    int kind = pxi_path_kind(name);
+    pxi_diag_field(d, "path");
+    if (kind < 0)
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "auto, udp, shm, xsk or verbs", "%s", name);
+    *out = UINT32_C(1) << kind;
+    return PX_ERR_OK;
+}
+
 static px_err make_group(px_reduce *r, const px_reduce_options *o)
 {
     size_t shard = o->longest / r->values / r->shards + 2;
@@ -145,20 +227,45 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
     g.deadline_ns = (uint64_t)(o->deadline_ms ? o->deadline_ms : DEADLINE_MS) * MS;
     if (shard > PXI_LIMIT_REDUCE_CHUNKS)
         return PX_ERR_INVALID;
-    if (pxi_frames_map(&r->frames, pxi_group_arena(&g)) != 0)
+    memcpy(r->secret, o->secret, sizeof r->secret);
+    r->rekey = o->rekey ? o->rekey : REKEY;
+    r->room = (2 * pxi_group_arena(&g) + PAGE - 1) & ~(size_t)(PAGE - 1);
+    if (pxi_frames_map(&r->frames, r->room + pxi_paths_room(r->shards, frame_of(r))) != 0)
         return PX_ERR_NOMEM;
     g.arena = r->frames.p;
     r->group = pxi_group_new(&g);
+    r->made = g;
+    r->made.secret = NULL;
     return r->group ? PX_ERR_OK : PX_ERR_NOMEM;
 }
 
-px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag)
+static px_err make_exchange(px_reduce *r, const px_reduce_options *o, px_diag *diag)
 {
-    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0}, own = {0};
-    *out = NULL;
-    px_err err = check(o, diag);
+    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0};
+    uint8_t secret[PXI_GROUP_SECRET];
+    struct pxi_paths_options p = {.path = {.rank = o->aggregator ? r->shards : o->rank,
+                                           .n = r->shards,
+                                           .peers = peers,
+                                           .frame = frame_of(r),
+                                           .frames = &r->frames,
+                                           .room = r->room},
+                                  .secret = secret};
+    px_err err = wish(o->path, &p.wish, diag);
     if (!err)
-        err = addresses(o, peers, &own, diag);
+        err = addresses(o, peers, &p.path.local, diag);
+    if (err)
+        return err;
+    pxi_group_secret(o->secret, WORDS, WORDS, secret);
+    err = pxi_exchange_open(&p, &ops, r, &r->exchange);
+    explicit_bzero(secret, sizeof secret);
+    if (!err && o->aggregator && o->group)
+        err = pxi_exchange_join(r->exchange, o->group);
+    return err;
+}
+
+static px_err open_with(const px_reduce_options *o, px_reduce **out, px_diag *diag)
+{
+    px_err err = check(o, diag);
     uint32_t mask = pxi_cpu_mask(getenv("PLEXUS_CPU"));
     if (!err && (!mask || (mask & ~pxi_cpu_detect()))) {
         pxi_diag_field(diag, "PLEXUS_CPU");
@@ -174,13 +281,28 @@ px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag
     r->values = o->values ? o->values : VALUES;
     err = make_group(r, o);
     if (!err)
-        err = pxi_exchange_open(&own, peers, r->shards, &ops, r, &r->exchange);
-    if (!err && o->aggregator && o->group)
-        err = pxi_exchange_join(r->exchange, o->group);
+        err = make_exchange(r, o, diag);
     if (err)
         px_reduce_close(r);
     else
         *out = r;
+    return err;
+}
+
+px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag)
+{
+    struct pxi_reduce_grant g;
+    *out = NULL;
+    if (o->size < sizeof *o || !o->name)
+        return open_with(o, out, diag);
+    px_err err = pxi_reduce_join(o, &g, diag);
+    if (!err)
+        err = open_with(&g.o, out, diag);
+    if (!err) {
+        (*out)->seat = g.seat;
+        g.seat = NULL;
+    }
+    pxi_reduce_grant_free(&g);
     return err;
 }
 
@@ -192,8 +314,22 @@ void px_reduce_close(px_reduce *r)
         pxi_exchange_linger(r->exchange, QUIET_MS, LINGER_MS);
     pxi_exchange_close(r->exchange);
     pxi_group_free(r->group);
+    pxi_group_free(r->before);
+    if (r->seat)
+        px_control_close(r->seat);
     pxi_frames_unmap(&r->frames);
+    explicit_bzero(r->secret, sizeof r->secret);
     pxi_free(r);
+}
+
+unsigned px_reduce_rank(const px_reduce *r)
+{
+    return r->made.rank;
+}
+
+unsigned px_reduce_world(const px_reduce *r)
+{
+    return r->made.world;
 }
 
 /* ------------------------------------------------------------------ summing */
@@ -210,8 +346,24 @@ static void tell(px_reduce *r)
                                  .lost = (uint64_t)pxi_group_lost(r->group) * r->values,
                                  .dropped = c.strangers,
                                  .pages = pages[r->frames.rung],
-                                 .syscalls = c.sends + c.receives,
-                                 .wakeups = c.wakeups};
+                                 .syscalls = c.sends + c.receives + c.wakeups,
+                                 .wakeups = c.wakeups,
+                                 .wakes = c.wakes,
+                                 .copied = c.copied,
+                                 .path = r->paths.chosen,
+                                 .why = r->paths.why,
+                                 .path_changes = r->paths.changes,
+                                 .rekeys = r->rekeys,
+                                 .packets = r->past.sent,
+                                 .again = r->past.again,
+                                 .late = r->past.late,
+                                 .wide = r->past.wide};
+    r->paths = pxi_exchange_paths(r->exchange);
+    for (unsigned k = 0; k < PXI_PATH_KINDS && k < PX_REDUCE_PATHS; k++) {
+        report->paths[k].name = pxi_path_name(k);
+        report->paths[k].cpu_ns = r->paths.figures[k].cpu_ns;
+        report->paths[k].ns = r->paths.figures[k].ns;
+    }
     for (unsigned i = 0; i < r->shards; i++) {
         const struct pxi_rank_counts *k = pxi_group_rank(r->group, i);
         report->packets += k->sent;
