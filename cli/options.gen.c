@@ -2015,7 +2015,8 @@ const struct cli_verb cli_verbs[] = {
     "tokens, writes short stories, shows that every instruction set computes the same\n"
     "bits, lets two peers on this machine find each other, has three processes share\n"
     "the model, kills one of them in the midst of a sentence that goes on all the\n"
-    "same, and says where to go next.\n"
+    "same, trains a network with four workers of whom one sends poison, under the\n"
+    "plain mean and under the rule against it, and says where to go next.\n"
     "\n"
     "options:\n"
     "      --stories N         Number of stories to write. [3]\n"
@@ -3458,7 +3459,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help eval perplexity tells more.\n"},
     {"agg",
-    "plexus agg: gradients added in the kernel: attach, detach, stat, trace, verify; jobs: offer, jobs, withdraw\n"
+    "plexus agg: gradients added in the kernel: attach, stat, trace, offer, and more\n"
     "\n"
     "  plexus agg attach [options] IFACE\n"
     "      add gradients in the kernel, where they arrive\n"
@@ -3572,7 +3573,7 @@ const struct cli_topic cli_topics[] = {
     "  stop        end the running node\n"
     "  leave       forget the private swarm of this home\n"
     "  ping        round trip time to a peer\n"
-    "  agg         gradients added in the kernel: attach, detach, stat, trace, verify; jobs: offer, jobs, withdraw\n"
+    "  agg         gradients added in the kernel: attach, stat, trace, offer, and more\n"
     "  xdpd        attach the kernel's aggregator for processes without rights\n"
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"

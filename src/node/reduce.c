@@ -7,10 +7,10 @@
 #include "base/diag.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "codec/maddr.h"
 #include "io/exchange.h"
 #include "io/frames.h"
 #include "kernel/kernel.h"
+#include "node/reduce_address.h"
 #include "node/reduce_join.h"
 #include "reduce/group.h"
 
@@ -154,35 +154,15 @@ static px_err check(const px_reduce_options *o, px_diag *d)
     return PX_ERR_OK;
 }
 
-static px_err address(const char *text, struct pxi_udp_addr *out, px_diag *d)
-{
-    struct pxi_maddr a;
-    struct pxi_maddr_part part;
-    px_err err = pxi_maddr_parse(px_view_str(text), &a, d);
-    if (err)
-        return err;
-    px_view v = pxi_maddr_view(&a);
-    bool four = pxi_maddr_find(v, PXI_MA_IP4, &part);
-    pxi_diag_field(d, "address %s", text);
-    if (!four && !pxi_maddr_find(v, PXI_MA_IP6, &part))
-        return pxi_diag_set(d, PX_ERR_INVALID, 0, "/ip4 or /ip6", "neither");
-    out->family = four ? 4 : 6;
-    memcpy(out->ip, part.value.p, part.value.n);
-    if (!pxi_maddr_find(v, PXI_MA_UDP, &part))
-        return pxi_diag_set(d, PX_ERR_INVALID, 0, "/udp", "none");
-    out->port = (uint16_t)(part.value.p[0] << 8 | part.value.p[1]);
-    return PX_ERR_OK;
-}
-
 /* Whom to talk to, by shard, and where to be. */
 static px_err addresses(const px_reduce_options *o, struct pxi_udp_addr *peers,
                         struct pxi_udp_addr *own, px_diag *d)
 {
-    px_err err = address(o->addresses[o->rank], own, d);
+    px_err err = pxi_reduce_address(o->addresses[o->rank], own, d);
     if (!err && o->aggregator)
-        return address(o->aggregator, peers, d);
+        return pxi_reduce_address(o->aggregator, peers, d);
     for (unsigned i = 0; i < o->world && !err; i++)
-        err = address(o->addresses[i], &peers[i], d);
+        err = pxi_reduce_address(o->addresses[i], &peers[i], d);
     return err;
 }
 
