@@ -152,6 +152,10 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"sentry-policy", "PLEXUS_AGG_SENTRY_POLICY", 0, TYPE_CHOICE, "drop", NULL, "drop clip", .umin = 0u, .umax = 0u},
     {"foreground", "PLEXUS_AGG_FOREGROUND", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"interval", "PLEXUS_AGG_INTERVAL", 'i', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 86400u},
+    {"root", "PLEXUS_SETUP_ROOT", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"group", "PLEXUS_SETUP_GROUP", 0, TYPE_TEXT, "plexus", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"dry-run", "PLEXUS_SETUP_DRY_RUN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"remove", "PLEXUS_SETUP_REMOVE", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"group", "PLEXUS_XDPD_GROUP", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"user", "PLEXUS_XDPD_USER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"device", "PLEXUS_XDPD_DEVICE", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -720,6 +724,17 @@ static const struct cli_verb_opt opts_agg_verify[] = {
     {OPT_AGG_PACKETS, "100000"},
     {OPT_SEED, "1"},
     {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_setup_xdp[] = {
+    {OPT_SETUP_DRY_RUN, NULL},
+    {OPT_SETUP_REMOVE, NULL},
+    {OPT_SETUP_GROUP, "plexus"},
+    {OPT_SETUP_ROOT, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -2832,6 +2847,42 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg verify --packets 1000000\n"
     "      A million packets.\n",
     opts_agg_verify, sizeof opts_agg_verify / sizeof *opts_agg_verify, 0, 0, verb_agg_verify},
+    {"setup xdp", "install the helper of plexus agg, so that nothing else needs rights", "plexus setup xdp [options]",
+    "plexus setup xdp: install the helper of plexus agg, so that nothing else needs rights\n"
+    "\n"
+    "usage: plexus setup xdp [options]\n"
+    "\n"
+    "Makes the group, installs plexus-xdpd for its members, and where systemd is\n"
+    "writes and enables a service and a socket, /run/plexus/xdpd.sock, that starts\n"
+    "with the first request. Without systemd the program gets three rights as file\n"
+    "capabilities, and a member of the group starts it. Every step is shown. Needs\n"
+    "root, but for --dry-run.\n"
+    "\n"
+    "options:\n"
+    "      --dry-run           Show each step and do none.\n"
+    "      --remove            Undo it: stop the helper and remove its files; the\n"
+    "                          group stays.\n"
+    "      --group NAME        Whose members may attach; made when it is missing.\n"
+    "                          [plexus]\n"
+    "      --root DIR          Install below DIR: for packages and images; nothing is\n"
+    "                          started.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.setup/1):\n"
+    "  manager       systemd, none\n"
+    "  helper        where it is installed\n"
+    "  group         whose members may attach\n"
+    "  steps         do, on, and state: done, would, skipped, absent\n"
+    "\n"
+    "examples:\n"
+    "  plexus setup xdp --dry-run\n"
+    "      What it would do.\n",
+    opts_setup_xdp, sizeof opts_setup_xdp / sizeof *opts_setup_xdp, 0, 0, verb_setup_xdp},
     {"xdpd", "attach the kernel's aggregator for processes without rights", "plexus xdpd [options]",
     "plexus xdpd: attach the kernel's aggregator for processes without rights\n"
     "\n"
@@ -3246,7 +3297,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 63;
+const unsigned cli_verb_count = 64;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3305,6 +3356,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DRAFT               --draft HOW\n"
     "  PLEXUS_DRAFT_BLOCKS        --draft-blocks N\n"
     "  PLEXUS_DRAFT_MAX           --draft-max N\n"
+    "  PLEXUS_SETUP_DRY_RUN       --dry-run\n"
     "  PLEXUS_DUP                 --dup PCT\n"
     "  PLEXUS_LIARS               --f LIST\n"
     "  PLEXUS_FILE                --file FILE\n"
@@ -3317,6 +3369,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
     "  PLEXUS_AGG_GROUP           --group IPV4\n"
+    "  PLEXUS_SETUP_GROUP         --group NAME\n"
     "  PLEXUS_XDPD_GROUP          --group NAME\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
     "  PLEXUS_AGG_HELPER          --helper PATH\n"
@@ -3377,8 +3430,10 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_RATE_MBIT           --rate MBIT\n"
     "  PLEXUS_RAW                 --raw\n"
     "  PLEXUS_RELAY               --relay off|server|client\n"
+    "  PLEXUS_SETUP_REMOVE        --remove\n"
     "  PLEXUS_REPEAT              --repeat N\n"
     "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
+    "  PLEXUS_SETUP_ROOT          --root DIR\n"
     "  PLEXUS_ROUNDS              --rounds N\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
     "  PLEXUS_SECONDS             --seconds S\n"
@@ -3529,6 +3584,13 @@ const struct cli_topic cli_topics[] = {
     "      the value of one setting\n"
     "\n"
     "plexus help config list tells more.\n"},
+    {"setup",
+    "plexus setup: what needs root, once: xdp\n"
+    "\n"
+    "  plexus setup xdp [options]\n"
+    "      install the helper of plexus agg, so that nothing else needs rights\n"
+    "\n"
+    "plexus help setup xdp tells more.\n"},
     {"sim",
     "plexus sim: thousands of peers in one process: dht\n"
     "\n"
@@ -3585,10 +3647,11 @@ const struct cli_topic cli_topics[] = {
     "  limits      every limit and what it stops\n"
     "  explain     what an error code means and what to do\n"
     "  config      settings and where they come from: list, get\n"
+    "  setup       what needs root, once: xdp\n"
     "  completion  completion script for a shell\n"
     "  version     version and features\n"
     "  help        help on a verb or a topic\n"
     "\n"
     "plexus help VERB tells more; plexus demo shows what it can do.\n"},
 };
-const unsigned cli_topic_count = 11;
+const unsigned cli_topic_count = 12;

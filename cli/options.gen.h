@@ -155,6 +155,10 @@ enum {
     OPT_AGG_SENTRY_POLICY,
     OPT_AGG_FOREGROUND,
     OPT_AGG_INTERVAL,
+    OPT_SETUP_ROOT,
+    OPT_SETUP_GROUP,
+    OPT_SETUP_DRY_RUN,
+    OPT_SETUP_REMOVE,
     OPT_XDPD_GROUP,
     OPT_XDPD_USER,
     OPT_XDPD_DEVICE,
@@ -212,6 +216,7 @@ int verb_agg_offer(struct cli *c);
 int verb_agg_jobs(struct cli *c);
 int verb_agg_withdraw(struct cli *c);
 int verb_agg_verify(struct cli *c);
+int verb_setup_xdp(struct cli *c);
 int verb_xdpd(struct cli *c);
 int verb_net(struct cli *c);
 int verb_dht_put(struct cli *c);

@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -44,6 +44,12 @@ _plexus()
     config)
         if [ "$COMP_CWORD" = 2 ]; then
             COMPREPLY=($(compgen -W "list get" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    setup)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "xdp" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -172,6 +178,8 @@ _plexus()
     --sentry-k) return ;;
     --sentry-policy) COMPREPLY=($(compgen -W "drop clip" -- "$cur")); return ;;
     --interval|-i) return ;;
+    --root) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --group) return ;;
     --group) return ;;
     --user) return ;;
     --device) return ;;
@@ -363,7 +371,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -473,6 +481,12 @@ _plexus()
         else
             :
         fi ;;
+    "setup xdp")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--dry-run --remove --group --root --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
     "xdpd")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--helper --group --user --device --json --color -q --quiet -h --help" -- "$cur"))
@@ -555,7 +569,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }
