@@ -142,6 +142,11 @@ enum {
     OPT_AGG_GROUP,
     OPT_AGG_MODE,
     OPT_AGG_HELPER,
+    OPT_JOB_WORLD,
+    OPT_JOB_LEAST,
+    OPT_JOB_WAIT,
+    OPT_JOB_ALLOW,
+    OPT_JOB_AGGREGATOR,
     OPT_AGG_SLOTS,
     OPT_AGG_CHUNKS,
     OPT_AGG_STEERED,
@@ -203,6 +208,9 @@ int verb_agg_attach(struct cli *c);
 int verb_agg_detach(struct cli *c);
 int verb_agg_stat(struct cli *c);
 int verb_agg_trace(struct cli *c);
+int verb_agg_offer(struct cli *c);
+int verb_agg_jobs(struct cli *c);
+int verb_agg_withdraw(struct cli *c);
 int verb_agg_verify(struct cli *c);
 int verb_xdpd(struct cli *c);
 int verb_net(struct cli *c);

@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     agg)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "attach detach stat trace verify" -- "$cur"))
+            COMPREPLY=($(compgen -W "attach detach stat trace offer jobs withdraw verify" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -161,6 +161,11 @@ _plexus()
     --group) return ;;
     --mode) COMPREPLY=($(compgen -W "switch server" -- "$cur")); return ;;
     --helper) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --world) return ;;
+    --least) return ;;
+    --wait) return ;;
+    --allow) return ;;
+    --aggregator) return ;;
     --slots) return ;;
     --chunks) return ;;
     --sentry) COMPREPLY=($(compgen -W "none clip1 welford" -- "$cur")); return ;;
@@ -441,6 +446,24 @@ _plexus()
     "agg trace")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--limit --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg offer")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--world --least --wait --allow --aggregator --group --values --slots --format --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg jobs")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg withdraw")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
