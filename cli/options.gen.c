@@ -3462,7 +3462,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help eval perplexity tells more.\n"},
     {"agg",
-    "plexus agg: gradients added in the kernel: attach, stat, trace, offer, and more\n"
+    "plexus agg: gradients added in the kernel: attach, stat, trace, offer, ...\n"
     "\n"
     "  plexus agg attach [options] IFACE\n"
     "      add gradients in the kernel, where they arrive\n"
@@ -3576,7 +3576,7 @@ const struct cli_topic cli_topics[] = {
     "  stop        end the running node\n"
     "  leave       forget the private swarm of this home\n"
     "  ping        round trip time to a peer\n"
-    "  agg         gradients added in the kernel: attach, stat, trace, offer, and more\n"
+    "  agg         gradients added in the kernel: attach, stat, trace, offer, ...\n"
     "  xdpd        attach the kernel's aggregator for processes without rights\n"
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"

@@ -49,7 +49,7 @@ complete -c plexus -n __plexus_first -a drain -d 'hand over what this node compu
 complete -c plexus -n __plexus_first -a stop -d 'end the running node'
 complete -c plexus -n __plexus_first -a leave -d 'forget the private swarm of this home'
 complete -c plexus -n __plexus_first -a ping -d 'round trip time to a peer'
-complete -c plexus -n __plexus_first -a agg -d 'gradients added in the kernel: attach, stat, trace, offer, and more'
+complete -c plexus -n __plexus_first -a agg -d 'gradients added in the kernel: attach, stat, trace, offer, ...'
 complete -c plexus -n __plexus_first -a xdpd -d 'attach the kernel\'s aggregator for processes without rights'
 complete -c plexus -n __plexus_first -a net -d 'how this node stands in the network'
 complete -c plexus -n __plexus_first -a dht -d 'the distributed hash table: put, get, provide, find, closest'
