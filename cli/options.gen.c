@@ -2850,8 +2850,8 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg verify --packets 1000000\n"
     "      A million packets.\n",
     opts_agg_verify, sizeof opts_agg_verify / sizeof *opts_agg_verify, 0, 0, verb_agg_verify},
-    {"setup xdp", "install the helper of plexus agg, so that nothing else needs rights", "plexus setup xdp [options]",
-    "plexus setup xdp: install the helper of plexus agg, so that nothing else needs rights\n"
+    {"setup xdp", "install the helper of plexus agg", "plexus setup xdp [options]",
+    "plexus setup xdp: install the helper of plexus agg\n"
     "\n"
     "usage: plexus setup xdp [options]\n"
     "\n"
@@ -3591,7 +3591,7 @@ const struct cli_topic cli_topics[] = {
     "plexus setup: what needs root, once: xdp\n"
     "\n"
     "  plexus setup xdp [options]\n"
-    "      install the helper of plexus agg, so that nothing else needs rights\n"
+    "      install the helper of plexus agg\n"
     "\n"
     "plexus help setup xdp tells more.\n"},
     {"sim",
