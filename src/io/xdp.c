@@ -475,6 +475,11 @@ void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
     pxi_free(all);
 }
 
+int pxi_xdp_counter(const struct pxi_xdp *x)
+{
+    return fd_of(x, COUNTS);
+}
+
 uint64_t pxi_xdp_received(const struct pxi_xdp *x)
 {
     return x->o.device ? received(x->o.device) - x->received : 0;
