@@ -66,6 +66,19 @@ struct {
     __uint(max_entries, 1 << 16);
 } done SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct pxi_bpf_watch);
+} watch SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 17);
+} events SEC(".maps");
+
 /* Bytes before the head of a packet of ours. */
 #define BEFORE (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr))
 
@@ -78,6 +91,7 @@ struct work {
     __u32 version; /* where v lies in the map of slots */
     __u32 bytes;   /* of values */
     __u64 keep;    /* what is left of the lanes when values are added: 0 when it begins */
+    __u32 outside; /* for the Sentry: a value is none of the format */
 };
 
 enum to { NOBODY, SENDER, ALL };
@@ -97,9 +111,33 @@ INLINE void *end_of(struct xdp_md *ctx)
     return (void *)(long)ctx->data_end;
 }
 
+/* Tell who looks; what of the packet is no head is told as it is. Nobody is woken. */
+ALONE int tell(struct xdp_md *ctx, __u32 kind, __u32 detail, __u64 added)
+{
+    __u32 zero = 0;
+    const struct pxi_bpf_watch *on = bpf_map_lookup_elem(&watch, &zero);
+    const struct px_gradient_head *h = start_of(ctx) + BEFORE;
+    struct pxi_bpf_event e = {.added = added, .kind = kind, .detail = detail};
+    if (!on || !on->on || (void *)(h + 1) > end_of(ctx))
+        return 0;
+    e.at_ns = bpf_ktime_get_ns();
+    e.source = ip_of(h)->saddr;
+    e.job = h->job;
+    e.seq = h->seq;
+    e.shard = h->shard;
+    e.worker = h->worker;
+    if (!bpf_ringbuf_output(&events, &e, sizeof e, BPF_RB_NO_WAKEUP))
+        return 0;
+    struct pxi_bpf_counts *c = bpf_map_lookup_elem(&counts, &zero);
+    if (c)
+        c->untold++;
+    return 0;
+}
+
 INLINE int dropped(struct work *w, enum px_gradient_drop why)
 {
     w->counts->drops[why]++;
+    tell(w->ctx, PXI_BPF_DROPPED, why, 0);
     return NOBODY;
 }
 
@@ -252,8 +290,11 @@ INLINE int proven(struct work *w, const struct px_gradient_head *h)
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
     if (pxi_tag_mixed(&m->key, r.sum) != pad)
         return dropped(w, PX_GRADIENT_DROP_TAG);
-    if (r.outside & (wide ? w->job->tops[1] : h->format == PX_GRADIENT_I16 ? w->job->tops[0] : 0))
-        return dropped(w, PX_GRADIENT_DROP_VALUE);
+    if (r.outside & (wide ? w->job->tops[1] : h->format == PX_GRADIENT_I16 ? w->job->tops[0] : 0)) {
+        if (!chosen.sentry)
+            return dropped(w, PX_GRADIENT_DROP_VALUE);
+        w->outside = 1; /* who sends that counts as arrived */
+    }
     return 1;
 }
 
@@ -342,6 +383,8 @@ INLINE int add_all(struct work *w, const struct px_gradient_head *h)
         return add_i16(w->ctx, w->version, w->bytes, w->keep);
     }
 }
+
+#include "bpf/judge.h"
 
 /* --------------------------------------------------------------- finish */
 
@@ -452,6 +495,8 @@ INLINE int finish(struct work *w)
     struct pxi_bpf_version *v = w->v;
     struct pxi_bpf_job *j = w->job;
     __u64 missing = j->members & ~v->seen;
+    if (chosen.sentry)
+        sentry_finish(w);
     if (v->format == PX_GRADIENT_I8 || v->format == PX_GRADIENT_I4)
         fold(w->version, v->count, v->format == PX_GRADIENT_I8 ? j->shift8 : j->shift4);
     v->done = 1;
@@ -465,6 +510,7 @@ INLINE int finish(struct work *w)
         learn_spread(j, now_ns - v->first_ns, now_ns);
     }
     keep_sum(w);
+    tell(w->ctx, PXI_BPF_FINISHED, missing != 0, v->added);
     return ALL;
 }
 
@@ -486,6 +532,8 @@ INLINE void begin(struct work *w, const struct px_gradient_head *h)
     v->seen_n = v->refused_n = 0;
     v->first_ns = clock_ns(w);
     w->keep = 0;
+    if (chosen.sentry)
+        sentry_begin(w, h);
 }
 
 INLINE int is_full(const struct work *w)
@@ -546,21 +594,28 @@ INLINE int agrees(struct work *w, const struct px_gradient_head *h, __u64 bit)
 INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
 {
     struct pxi_bpf_version *v = w->v;
+    int passes = 1;
     /* The Sentry judges here: what is added cannot be taken back. */
-    if (h->count && !add_all(w, h))
+    if (chosen.sentry)
+        passes = judge_and_add(w, h, bit);
+    else if (h->count && !add_all(w, h))
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
+    else
+        v->flags |= h->flags & PX_GRADIENT_SATURATED;
     if (!(w->job->met & bit))
         __sync_fetch_and_or(&w->job->met, bit);
     if (w->job->absent & bit)
         __sync_fetch_and_and(&w->job->absent, ~bit);
     v->seen |= bit;
     v->seen_n++;
-    v->added |= bit;
+    v->added |= passes ? bit : 0;
     v->refused_n -= !!(v->refused & bit);
     v->refused &= ~bit;
-    v->flags |= h->flags & PX_GRADIENT_SATURATED;
     v->next = h->next > v->next ? h->next : v->next;
-    w->counts->added++;
+    if (passes)
+        w->counts->added++;
+    else
+        dropped(w, PX_GRADIENT_DROP_SENTRY);
     return finish_if_ready(w);
 }
 
@@ -808,6 +863,7 @@ INLINE int admit(struct work *w)
     return aggregate(w, h);
 }
 
+/* Into the quarter of a power of two: from its highest bit, and the two below. */
 INLINE void timed(struct pxi_bpf_counts *c, __u64 ns)
 {
     __u32 at = 0;
@@ -815,6 +871,7 @@ INLINE void timed(struct pxi_bpf_counts *c, __u64 ns)
     for (int i = 16; i; i /= 2)
         if (ns >> at >> i)
             at += i;
+    at = 4 * at + (ns << 2 >> at & 3);
     c->times[at & (PXI_BPF_TIMES - 1)]++;
 }
 

@@ -6,6 +6,7 @@
 #define PXI_BPF_REDUCE_H
 
 #include "bpf/gradient.gen.h"
+#include "bpf/sentry.h"
 #include "bpf/tag.h"
 
 #define PXI_BPF_SLACK_NS  500000000ull   /* that a deadline gives at least */
@@ -16,7 +17,7 @@ enum {
     PXI_BPF_PROBES = 4,   /* places from its own at which a job may lie */
     PXI_BPF_MEMBERS = 65, /* tag keys of a job: its workers, and its own for results */
     PXI_BPF_BATCH = 32,   /* finished slots a forced wake-up, in mode server */
-    PXI_BPF_TIMES = 32,   /* of the histogram: powers of two of nanoseconds */
+    PXI_BPF_TIMES = 128,  /* of the histogram: quarters of powers of two of nanoseconds */
     PXI_BPF_SPINS = 64,   /* looks at a slot that another CPU has */
     PXI_BPF_SAMPLE = 64,  /* one packet of so many is timed */
 };
@@ -28,7 +29,8 @@ struct pxi_bpf_chosen {
     uint8_t shared;   /* a slot's packets may come on several CPUs */
     uint8_t untagged; /* for measurements: tags are not looked at, */
     uint8_t endless;  /* and who was added is forgotten, so that a packet can be added again */
-    uint8_t unused[3];
+    uint8_t sentry;   /* px_sentry_rule, of all jobs; its k, in quarters; whether welford shrinks */
+    uint8_t k, clip;
     uint32_t lane_words; /* 64-bit words of lanes of a slot */
 };
 
@@ -46,6 +48,8 @@ struct pxi_bpf_job {
     uint8_t fan_in, quorum, shift8, shift4; /* shifts: of i8 and i4 when they are folded */
     uint32_t base, slots, chunks;
     uint32_t first_version, first_kept, first_worker;
+    uint16_t bias; /* of its format, and how many bits that is; for the Sentry */
+    uint8_t bits, lease;
     uint32_t group_address; /* network order, as the next; of sums that go to all */
     uint16_t group_port;
     uint8_t group_mac[6];
@@ -86,10 +90,34 @@ struct pxi_bpf_counts {
     uint64_t packets, added, finished, closed, again, outvoted; /* as pxi_slots_counts */
     uint64_t answered[2];                                       /* sent to a sender; to all */
     uint64_t wakeups;                                           /* of user space that were forced */
-    uint64_t busy;  /* not taken: another CPU had the slot */
-    uint64_t stuck; /* answers for which the frame had no room, or the ring */
+    uint64_t clipped; /* by the Sentry; what it dropped is in drops */
+    uint64_t busy;    /* not taken: another CPU had the slot */
+    uint64_t stuck;   /* answers for which the frame had no room, or the ring */
+    uint64_t untold;  /* events for which the ring had none */
     uint64_t drops[PX_GRADIENT_DROPS];
     uint64_t times[PXI_BPF_TIMES];
+};
+
+/* The Sentry's: of a version, what is noted while it is open, then the reference; of a chunk, what
+ * is remembered, then the last aggregate, and both as many lanes as a version. */
+struct pxi_bpf_noted {
+    struct px_sentry_slot slot;
+    uint64_t lanes[];
+};
+
+struct pxi_bpf_centre {
+    struct px_sentry_chunk chunk;
+    uint64_t lanes[];
+};
+
+/* Of a job, and of a worker of it under welford. */
+struct pxi_bpf_sentry {
+    struct px_sentry_worker workers[PX_GRADIENT_WORKERS];
+    struct px_sentry_level levels[PX_SENTRY_CELLS];
+};
+
+struct pxi_bpf_past {
+    struct px_sentry_cell cells[PX_SENTRY_CELLS];
 };
 
 /* A finished slot, to user space. */
@@ -97,6 +125,26 @@ struct pxi_bpf_done {
     uint32_t job, version; /* where it lies in the map of slots */
     uint32_t seq;
     uint32_t shard;
+};
+
+/* Whether somebody looks at events. */
+struct pxi_bpf_watch {
+    uint32_t on, unused;
+};
+
+enum pxi_bpf_event_kind {
+    PXI_BPF_DROPPED,  /* detail: enum px_gradient_drop */
+    PXI_BPF_FINISHED, /* detail: 1: at its deadline */
+    PXI_BPF_VERDICT,  /* detail: enum px_sentry_verdict */
+};
+
+/* Something that happened to a packet, or to the slot that it was for. */
+struct pxi_bpf_event {
+    uint64_t at_ns;  /* of the monotonic clock */
+    uint64_t added;  /* finished: who is in the sum */
+    uint32_t source; /* of the packet, network order */
+    uint32_t job, seq;
+    uint8_t kind, detail, shard, worker;
 };
 
 #endif

@@ -13,11 +13,21 @@
 
 #define PX_SENTRY_INLINE static inline __attribute__((always_inline, unused))
 
+/* Compilers make branches of masks, and a verifier follows each of them. */
+#ifdef __bpf__
+#define PX_SENTRY_MASK(x) asm volatile("" : "+r"(x))
+#else
+#define PX_SENTRY_MASK(x) (void)(x)
+#endif
+
 enum px_sentry_rule { PX_SENTRY_NONE, PX_SENTRY_WELFORD, PX_SENTRY_CLIP1 };
 enum px_sentry_verdict { PX_SENTRY_ACCEPT, PX_SENTRY_CLIP, PX_SENTRY_DROP };
 
 enum {
-    PX_SENTRY_FAN_IN = 4,       /* the least */
+    PX_SENTRY_FAN_IN = 4,     /* the least */
+    PX_SENTRY_K_WELFORD = 14, /* k in quarters, when nothing else is asked for */
+    PX_SENTRY_K_CLIP1 = 12,
+    PX_SENTRY_K_MAX = 63,
     PX_SENTRY_CELLS = 32,       /* parts of a shard with statistics of their own: about a layer */
     PX_SENTRY_SCALE_FLOOR = 64, /* a quarter of a unit */
     PX_SENTRY_LOUD = 4,         /* a packet is loud beyond this many times k x scale */
@@ -125,36 +135,44 @@ PX_SENTRY_INLINE uint64_t px_sentry_clamp(uint64_t v, uint64_t ref, uint64_t rea
 
 /* ------------------------------------------------------------------ clip1 */
 
-/* One lane of the last aggregate, of exponent `from`, as it is with exponent `to`. */
-PX_SENTRY_INLINE uint64_t px_sentry_move_lane(uint64_t lane, uint32_t bias, int from, int to)
+/* Four lanes, without their bias, towards minus infinity by so many bits; 15 is all. */
+PX_SENTRY_INLINE uint64_t px_sentry_down(uint64_t v, uint32_t bias, unsigned by)
 {
-    uint64_t u = (lane & 0xffff) + 0x4000 - bias, by;
-    if (from <= to) {
-        by = (uint64_t)(to - from);
-        return by > 14 ? bias : (u >> by) + bias - (UINT64_C(0x4000) >> by);
-    }
-    by = (uint64_t)(from - to);
-    by = by > 15 ? 15 : by;
-    if (u >= 0x4000) {
-        u = (u - 0x4000) << by;
-        return u >= bias ? 2 * (uint64_t)bias - 1 : bias + u;
-    }
-    u = (0x4000 - u) << by;
-    return u > bias ? 0 : bias - u;
+    uint64_t u = v + (0x4000 - (uint64_t)bias) * PX_SENTRY_ONES;
+    u = u >> by & (UINT64_C(0xffff) >> by) * PX_SENTRY_ONES;
+    return u + bias * PX_SENTRY_ONES - (UINT64_C(0x4000) >> by) * PX_SENTRY_ONES;
+}
+
+/* A lane times 2^by, within what a lane can be; by is at most 15. */
+PX_SENTRY_INLINE uint64_t px_sentry_up(uint64_t lane, uint32_t bias, unsigned by)
+{
+    uint64_t d = (lane & 0xffff) - bias, minus = d >> 63, most = bias - 1 + minus;
+    uint64_t size = ((d ^ -minus) + minus) << by;
+    uint64_t more = -((most - size) >> 63);
+    PX_SENTRY_MASK(more);
+    size = (size & ~more) | (most & more);
+    return bias + ((size ^ -minus) + minus);
+}
+
+/* By how many bits the last aggregate moves to another exponent: down, or up when it is below 0.
+ * Of a chunk of which nothing is known all of it goes. */
+PX_SENTRY_INLINE int px_sentry_moves(const struct px_sentry_chunk *c, int exponent)
+{
+    int by = exponent - c->exponent;
+    return !c->known || by > 15 ? 15 : by < -15 ? -15 : by;
+}
+
+PX_SENTRY_INLINE uint64_t px_sentry_up_all(uint64_t v, uint32_t bias, unsigned by)
+{
+    return px_sentry_up(v, bias, by) | px_sentry_up(v >> 16, bias, by) << 16 |
+           px_sentry_up(v >> 32, bias, by) << 32 | px_sentry_up(v >> 48, bias, by) << 48;
 }
 
 /* The reference of four lanes: the last aggregate with the slot's exponent, or zeros. */
-PX_SENTRY_INLINE uint64_t px_sentry_reference(const struct px_sentry_chunk *c, uint64_t centre,
-                                              uint32_t bias, int exponent)
+PX_SENTRY_INLINE uint64_t px_sentry_reference(uint64_t centre, uint32_t bias, int by)
 {
-    if (!c->known)
-        return bias * PX_SENTRY_ONES;
-    if (c->exponent == exponent)
-        return centre;
-    return px_sentry_move_lane(centre, bias, c->exponent, exponent) |
-           px_sentry_move_lane(centre >> 16, bias, c->exponent, exponent) << 16 |
-           px_sentry_move_lane(centre >> 32, bias, c->exponent, exponent) << 32 |
-           px_sentry_move_lane(centre >> 48, bias, c->exponent, exponent) << 48;
+    return by < 0 ? px_sentry_up_all(centre, bias, (unsigned)-by)
+                  : px_sentry_down(centre, bias, (unsigned)by);
 }
 
 /* The mean of four lanes that `n` workers were added to; `share` is px_sentry_share(n). */
@@ -379,28 +397,36 @@ PX_SENTRY_INLINE void px_sentry_level(struct px_sentry_level *l, int exponent, u
     l->known = 1;
 }
 
+/* What welford says of a packet. */
+enum px_sentry_place {
+    PX_SENTRY_WITHIN,
+    PX_SENTRY_BEYOND, /* of its own past: a verdict */
+    PX_SENTRY_EARLY,  /* of the level: dropped, but nothing is known of the worker yet */
+};
+
 /*
  * Judge by a worker's own past; only what is accepted becomes part of it. A worker that has none is
  * judged by the level of all workers, which any packet moves by one step: it follows the median.
  */
-PX_SENTRY_INLINE int px_sentry_judge(struct px_sentry_cell *c, struct px_sentry_level *l,
-                                     const struct px_sentry_packet *p, unsigned k)
+PX_SENTRY_INLINE enum px_sentry_place px_sentry_judge(struct px_sentry_cell *c,
+                                                      struct px_sentry_level *l,
+                                                      const struct px_sentry_packet *p, unsigned k)
 {
     uint64_t n = (uint64_t)c->n + 1;
-    int beyond;
-    if (c->n < PX_SENTRY_WARM)
+    int early = c->n < PX_SENTRY_WARM, beyond;
+    if (early)
         beyond = px_sentry_apart(p->x[0], l->norm) > PX_SENTRY_WARM_RANGE;
     else
         beyond = px_sentry_beyond(c, 0, p->x[0], k, PX_SENTRY_NORM_FLOOR) ||
                  px_sentry_beyond(c, 1, p->x[1], k, PX_SENTRY_SIDE_FLOOR);
     l->norm += p->x[0] > l->norm ? PX_SENTRY_WARM_STEP : (uint32_t)-PX_SENTRY_WARM_STEP;
     if (beyond)
-        return 1;
+        return early ? PX_SENTRY_EARLY : PX_SENTRY_BEYOND;
     n = n > PX_SENTRY_MEMORY ? PX_SENTRY_MEMORY : n;
     px_sentry_take(c, 0, p->x[0], n);
     px_sentry_take(c, 1, p->x[1], n);
     c->n = (uint32_t)n;
-    return 0;
+    return PX_SENTRY_WITHIN;
 }
 
 /* By how many bits a packet is shifted to lie below mean + k deviations, if clipping is enough:
@@ -413,15 +439,6 @@ PX_SENTRY_INLINE unsigned px_sentry_shift(const struct px_sentry_cell *c,
         return 0;
     uint64_t by = (p->x[0] - mean + 511) / 512;
     return by > 14 ? 14 : (unsigned)by;
-}
-
-/* Four lanes towards zero by a shift. */
-PX_SENTRY_INLINE uint64_t px_sentry_shrink(uint64_t v, uint32_t bias, unsigned by)
-{
-    return px_sentry_move_lane(v, bias, 0, (int)by) |
-           px_sentry_move_lane(v >> 16, bias, 0, (int)by) << 16 |
-           px_sentry_move_lane(v >> 32, bias, 0, (int)by) << 32 |
-           px_sentry_move_lane(v >> 48, bias, 0, (int)by) << 48;
 }
 
 #endif

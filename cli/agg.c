@@ -1,4 +1,4 @@
-/* plexus agg attach|detach|stat|verify: the aggregator in the kernel. */
+/* plexus agg attach|detach|stat|trace|verify: the aggregator in the kernel. */
 #include "node.h"
 
 #include <fcntl.h>
@@ -54,6 +54,28 @@ static void print_drops(json_t *drops)
     }
 }
 
+/* A line a worker that the Sentry has said something of. */
+static void print_sentry(const json_t *s)
+{
+    size_t i;
+    json_t *w;
+    const char *rule = json_string_value(json_object_get(s, "rule"));
+    if (!rule || strcmp(rule, "none") == 0)
+        return;
+    printf("sentry %s, k %g, %s\n", rule, json_number_value(json_object_get(s, "k")),
+           json_string_value(json_object_get(s, "policy")));
+    json_array_foreach(json_object_get(s, "workers"), i, w)
+    {
+        if (number(w, "clipped") + number(w, "dropped") + number(w, "verdicts"))
+            printf("  worker %llu: %llu judged, %llu clipped, %llu dropped, %llu verdicts%s\n",
+                   (unsigned long long)number(w, "worker"), (unsigned long long)number(w, "judged"),
+                   (unsigned long long)number(w, "clipped"),
+                   (unsigned long long)number(w, "dropped"),
+                   (unsigned long long)number(w, "verdicts"),
+                   json_is_true(json_object_get(w, "quarantined")) ? ", in quarantine" : "");
+    }
+}
+
 static void print_text(const json_t *o)
 {
     double p50 = json_number_value(json_object_get(o, "ns_p50"));
@@ -65,6 +87,7 @@ static void print_text(const json_t *o)
            (unsigned long long)number(o, "finished"), (unsigned long long)number(o, "closed"),
            (unsigned long long)number(o, "wakeups"));
     print_drops(json_object_get(o, "dropped"));
+    print_sentry(json_object_get(o, "sentry"));
     if (p50 > 0)
         printf("half of the packets below %.0f ns, 99 of 100 below %.0f ns\n", p50,
                json_number_value(json_object_get(o, "ns_p99")));
@@ -116,6 +139,11 @@ static px_agg_options options_of(const struct cli *c, const uint8_t *secret)
         .secret = secret,
         .bits = (unsigned)strtoul(opt_text(c, OPT_GRADIENT_FORMAT) + 1, NULL, 10),
         .group = opt_text(c, OPT_AGG_GROUP),
+        .server = strcmp(opt_text(c, OPT_AGG_MODE), "server") == 0,
+        .helper = opt_text(c, OPT_AGG_HELPER),
+        .sentry = opt_text(c, OPT_AGG_SENTRY),
+        .sentry_k = opt_float(c, OPT_AGG_SENTRY_K),
+        .sentry_clip = strcmp(opt_text(c, OPT_AGG_SENTRY_POLICY), "clip") == 0,
     };
 }
 
@@ -195,13 +223,14 @@ int verb_agg_attach(struct cli *c)
     const char *hex = opt_text(c, OPT_AGG_SECRET);
     if (hex && read_secret(hex, secret) != 0)
         return usage("plexus help agg attach", "--secret has 64 hexadecimal digits");
-    if (c->v[OPT_AGG_WORKER].n && (!hex || !opt_text(c, OPT_AGG_GROUP)))
-        return usage("plexus help agg attach", "a job needs --worker, --secret and --group");
     px_agg_options o = options_of(c, hex ? secret : NULL);
+    if (o.worker_count && (!hex || (!o.group && !o.server)))
+        return usage("plexus help agg attach",
+                     "a job needs --worker, --secret and --group or --mode server");
     return opt_on(c, OPT_AGG_FOREGROUND) ? hold(c, &o, -1) : hold_behind(c, &o);
 }
 
-/* ------------------------------------------------- detach, stat, verify */
+/* ------------------------------------------ detach, stat, trace, verify */
 
 int verb_agg_detach(struct cli *c)
 {
@@ -227,6 +256,36 @@ static void add_rates(json_t *now, const json_t *before)
                         json_number(rate(now, before, "wakeups", packets)));
 }
 
+/* Reasons that grew since the last line. */
+static void print_new_drops(const json_t *now, const json_t *before)
+{
+    const char *name;
+    json_t *v, *was = json_object_get(before, "dropped");
+    json_object_foreach(json_object_get(now, "dropped"), name, v)
+    {
+        long long n = json_integer_value(v) - json_integer_value(json_object_get(was, name));
+        if (n > 0)
+            printf(", %lld dropped: %s", n, name);
+    }
+}
+
+static void print_rates(const json_t *now, const json_t *before)
+{
+    printf("%s: %.0f packets/s, %.0f summed/s, %llu passed, %llu slots, %.5f wake-ups a packet, "
+           "p50 %.0f ns, p99 %.0f ns",
+           json_string_value(json_object_get(now, "rung")),
+           json_number_value(json_object_get(now, "packets_s")),
+           json_number_value(json_object_get(now, "summed_s")),
+           (unsigned long long)(number(now, "passed") - number(before, "passed")),
+           (unsigned long long)(number(now, "finished") - number(before, "finished")),
+           json_number_value(json_object_get(now, "wakeups_per_packet")),
+           json_number_value(json_object_get(now, "ns_p50")),
+           json_number_value(json_object_get(now, "ns_p99")));
+    print_new_drops(now, before);
+    printf("\n");
+    fflush(stdout);
+}
+
 static int watch(const struct cli *c, json_t *before)
 {
     int rc = 0;
@@ -237,17 +296,12 @@ static int watch(const struct cli *c, json_t *before)
         if (interrupted() || !(now = ask("stat", &rc)))
             break;
         add_rates(now, before);
+        if (!opt_on(c, OPT_JSON))
+            print_rates(now, before);
         json_decref(before);
         before = now;
         if (opt_on(c, OPT_JSON))
             return print(c, now);
-        printf("%.0f packets/s, %.0f summed/s, %.4f wake-ups a packet, p50 %.0f ns, p99 %.0f ns\n",
-               json_number_value(json_object_get(now, "packets_s")),
-               json_number_value(json_object_get(now, "summed_s")),
-               json_number_value(json_object_get(now, "wakeups_per_packet")),
-               json_number_value(json_object_get(now, "ns_p50")),
-               json_number_value(json_object_get(now, "ns_p99")));
-        fflush(stdout);
     }
     json_decref(before);
     return rc;
@@ -262,11 +316,78 @@ int verb_agg_stat(struct cli *c)
     return opt_uint(c, OPT_AGG_INTERVAL) ? watch(c, o) : print(c, o);
 }
 
+static void print_event(const json_t *e)
+{
+    const char *event = json_string_value(json_object_get(e, "event")),
+               *why = json_string_value(json_object_get(e, "why"));
+    if (strcmp(event, "more") == 0) {
+        printf("%llu events without a line\n", (unsigned long long)number(e, "events"));
+        return;
+    }
+    printf("%12.6f %-8s %-9s job %llu.%llu seq %llu",
+           json_number_value(json_object_get(e, "seconds")), event, why ? why : "",
+           (unsigned long long)number(e, "job"), (unsigned long long)number(e, "shard"),
+           (unsigned long long)number(e, "seq"));
+    if (json_object_get(e, "workers"))
+        printf(", %llu workers\n", (unsigned long long)number(e, "workers"));
+    else
+        printf(", worker %llu at %s\n", (unsigned long long)number(e, "worker"),
+               json_string_value(json_object_get(e, "from")));
+}
+
+/* One event, stolen. False: that was the last that was asked for. */
+static int on_event(const struct cli *c, json_t *e, json_t *events, uint64_t *left)
+{
+    if (!json_string_value(json_object_get(e, "event"))) {
+        json_decref(e); /* the first answer, which only says that it listens */
+        return 1;
+    }
+    if (opt_on(c, OPT_JSON))
+        json_array_append(events, e);
+    if (opt_on(c, OPT_JSON_LINES))
+        line_print(json_incref(e));
+    else if (!opt_on(c, OPT_JSON))
+        print_event(e);
+    json_decref(e);
+    fflush(stdout);
+    return !*left || --*left > 0;
+}
+
+int verb_agg_trace(struct cli *c)
+{
+    px_control *control;
+    uint64_t left = opt_uint(c, OPT_AGG_LIMIT);
+    int more = 1;
+    char *line;
+    px_err err = px_control_open(agg_socket(), "{\"op\":\"trace\"}", &control);
+    if (err)
+        return fail_text(err, NULL, "plexus agg attach IFACE",
+                         "no aggregator is attached from here");
+    json_t *events = json_array();
+    interrupt_poll(1);
+    while (more && !interrupted()) {
+        err = px_control_next(control, 1000, &line);
+        if (err == PX_ERR_TIMEOUT || err == PX_ERR_INTERRUPTED)
+            continue;
+        if (err)
+            break; /* that it was detached is an end like another */
+        more = on_event(c, must(json_loads(line, 0, NULL)), events, &left);
+        px_node_text_free(line);
+    }
+    px_control_close(control);
+    json_t *doc = opt_on(c, OPT_JSON) ? doc_new(c) : NULL;
+    if (doc)
+        json_object_set(doc, "events", events);
+    json_decref(events);
+    return doc ? doc_print(doc, 0) : 0;
+}
+
 int verb_agg_verify(struct cli *c)
 {
     px_diag diag = {0};
     px_agg_report r = {.size = sizeof r};
-    px_err err = px_agg_verify(opt_uint(c, OPT_AGG_PACKETS), opt_uint(c, OPT_SEED), &r, &diag);
+    px_err err = px_agg_verify(opt_uint(c, OPT_AGG_PACKETS), opt_uint(c, OPT_SEED),
+                               opt_text(c, OPT_AGG_HELPER), &r, &diag);
     if (err)
         return fail(err, "agg verify", &diag);
     json_t *o = json_object(), *drops = json_object();

@@ -15,6 +15,9 @@ struct crew_cost {
     double again, dropped; /* packets */
     int wrong;             /* workers whose result is not what it should be */
     unsigned digest;       /* of the result */
+    /* Ours only: of all workers together, and what the first says of its paths. */
+    double packets, syscalls, wakeups, wakes, copied;
+    char path[512];
 };
 
 /* Workers of one kind, one on each host. They read "SIZE ROUND" lines and answer with one line. */
@@ -28,6 +31,7 @@ struct crew {
 struct crew_options {
     const struct star *star;
     unsigned format, values;
+    const char *path;
     size_t longest;
     int verify;
 };

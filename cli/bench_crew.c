@@ -1,5 +1,6 @@
 #include "bench_allreduce.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -74,6 +75,29 @@ static double allowed(unsigned format, unsigned world)
     return pow(2, -bits[format]) * world * 1.3;
 }
 
+/* What the operation cost, and which path was taken: as JSON, the rest of the line. */
+static void say_paths(const px_reduce_report *before, const px_reduce_report *after)
+{
+    json_t *o = json_object(), *figures = json_object();
+    for (unsigned i = 0; i < PX_REDUCE_PATHS; i++)
+        if (after->paths[i].cpu_ns)
+            json_object_set_new(figures, after->paths[i].name,
+                                json_pack("{s:i,s:i}", "cpu_ns", (int)after->paths[i].cpu_ns, "ns",
+                                          (int)after->paths[i].ns));
+    json_object_set_new(o, "chosen", json_string(after->path));
+    json_object_set_new(o, "why", json_string(after->why));
+    json_object_set_new(o, "changes", json_integer(after->path_changes));
+    json_object_set_new(o, "figures", figures);
+    char *text = json_dumps(o, JSON_COMPACT);
+    printf(" %llu %llu %llu %llu %llu %s\n", (unsigned long long)(after->packets - before->packets),
+           (unsigned long long)(after->syscalls - before->syscalls),
+           (unsigned long long)(after->wakeups - before->wakeups),
+           (unsigned long long)(after->wakes - before->wakes),
+           (unsigned long long)(after->copied - before->copied), text ? text : "{}");
+    free(text);
+    json_decref(o);
+}
+
 static int serve(px_reduce *r, const struct crew_options *o, unsigned rank)
 {
     unsigned long long n;
@@ -93,10 +117,10 @@ static int serve(px_reduce *r, const struct crew_options *o, unsigned rank)
         double t = now() - t0, c = cpu() - c0;
         int bad = after.lost || after.least != world ||
                   (o->verify && error(x, n, world, round) > allowed(o->format, world));
-        printf("%.9f %.9f %llu %llu %d %u\n", t, c,
-               (unsigned long long)(after.again - before.again),
+        printf("%.9f %.9f %llu %llu %d %u", t, c, (unsigned long long)(after.again - before.again),
                (unsigned long long)(after.dropped - before.dropped), bad,
                o->verify ? digest(x, n) : 0);
+        say_paths(&before, &after);
         fflush(stdout);
         before = after;
     }
@@ -124,6 +148,7 @@ static int work(const struct crew_options *o, unsigned rank)
                             .job = 1,
                             .format = (px_reduce_format)o->format,
                             .values = o->values,
+                            .path = o->path,
                             .longest = o->longest};
     if (star_enter(o->star, rank) != 0 || px_reduce_open(&ro, &r, &d) != PX_ERR_OK)
         return 1;
@@ -315,9 +340,26 @@ static int ask(struct crew *c, const char *text)
     return 0;
 }
 
+/* The numbers at which a line of the first six goes on. */
+static void read_costs(struct crew_cost *cost, const char *line, int first)
+{
+    double packets, syscalls, wakeups, wakes, copied;
+    int at = 0;
+    if (sscanf(line, "%*f %*f %*f %*f %*d %*u %lf %lf %lf %lf %lf %n", &packets, &syscalls,
+               &wakeups, &wakes, &copied, &at) != 5)
+        return;
+    cost->packets += packets;
+    cost->syscalls += syscalls;
+    cost->wakeups += wakeups;
+    cost->wakes += wakes;
+    cost->copied += copied;
+    if (first)
+        snprintf(cost->path, sizeof cost->path, "%s", line + at);
+}
+
 int crew_run(struct crew *c, size_t n, unsigned round, struct crew_cost *cost)
 {
-    char line[256];
+    char line[1024];
     unsigned first = 0;
     *cost = (struct crew_cost){0};
     snprintf(line, sizeof line, "%zu %u\n", n, round);
@@ -341,6 +383,7 @@ int crew_run(struct crew *c, size_t n, unsigned round, struct crew_cost *cost)
         cost->again += again;
         cost->dropped += dropped;
         cost->wrong += bad || h != first;
+        read_costs(cost, line, i == 0);
     }
     cost->digest = first;
     return 0;

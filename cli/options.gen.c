@@ -111,6 +111,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"values", "PLEXUS_VALUES_LIST", 0, TYPE_TEXT, "256,688", NULL, NULL, .umin = 0u, .umax = 0u},
     {"packets", "PLEXUS_WIRE_PACKETS", 0, TYPE_UINT, "40000", NULL, NULL, .umin = 64u, .umax = 60000u},
     {"format", "PLEXUS_GRADIENT_FORMAT", 0, TYPE_CHOICE, "i16", NULL, "i16 i8 i4", .umin = 0u, .umax = 0u},
+    {"path", "PLEXUS_GRADIENT_PATH", 0, TYPE_CHOICE, "auto", NULL, "auto udp shm xsk verbs", .umin = 0u, .umax = 0u},
     {"values", "PLEXUS_PACKET_VALUES", 0, TYPE_UINT, "688", NULL, NULL, .umin = 16u, .umax = 1536u},
     {"rate", "PLEXUS_RATE_MBIT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 100000u},
     {"loss", "PLEXUS_LOSS", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
@@ -138,11 +139,20 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"worker", "PLEXUS_AGG_WORKER", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"secret", "PLEXUS_AGG_SECRET", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"group", "PLEXUS_AGG_GROUP", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"mode", "PLEXUS_AGG_MODE", 0, TYPE_CHOICE, "switch", NULL, "switch server", .umin = 0u, .umax = 0u},
+    {"helper", "PLEXUS_AGG_HELPER", 0, TYPE_TEXT, "/run/plexus/xdpd.sock", NULL, NULL, .umin = 0u, .umax = 0u},
     {"slots", "PLEXUS_AGG_SLOTS", 0, TYPE_UINT, "256", NULL, NULL, .umin = 1u, .umax = 4096u},
     {"chunks", "PLEXUS_AGG_CHUNKS", 0, TYPE_UINT, "4096", NULL, NULL, .umin = 0u, .umax = 4194304u},
     {"steered", "PLEXUS_AGG_STEERED", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"sentry", "PLEXUS_AGG_SENTRY", 0, TYPE_CHOICE, "none", NULL, "none clip1 welford", .umin = 0u, .umax = 0u},
+    {"sentry-k", "PLEXUS_AGG_SENTRY_K", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 15.75},
+    {"sentry-policy", "PLEXUS_AGG_SENTRY_POLICY", 0, TYPE_CHOICE, "drop", NULL, "drop clip", .umin = 0u, .umax = 0u},
     {"foreground", "PLEXUS_AGG_FOREGROUND", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"interval", "PLEXUS_AGG_INTERVAL", 'i', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 86400u},
+    {"group", "PLEXUS_XDPD_GROUP", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"user", "PLEXUS_XDPD_USER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"device", "PLEXUS_XDPD_DEVICE", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"limit", "PLEXUS_AGG_LIMIT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 1000000000u},
     {"packets", "PLEXUS_AGG_PACKETS", 0, TYPE_UINT, "100000", NULL, NULL, .umin = 1u, .umax = 1000000000u},
 };
 
@@ -426,6 +436,7 @@ static const struct cli_verb_opt opts_bench_allreduce[] = {
     {OPT_BYTES_LIST, "1000000,25000000,100000000"},
     {OPT_GRADIENT_FORMAT, "i16"},
     {OPT_PACKET_VALUES, "688"},
+    {OPT_GRADIENT_PATH, "auto"},
     {OPT_RATE_MBIT, "0"},
     {OPT_REPEAT, "7"},
     {OPT_PYTHON, NULL},
@@ -645,7 +656,12 @@ static const struct cli_verb_opt opts_agg_attach[] = {
     {OPT_AGG_SLOTS, "256"},
     {OPT_AGG_CHUNKS, "4096"},
     {OPT_GRADIENT_FORMAT, "i16"},
+    {OPT_AGG_MODE, "switch"},
     {OPT_AGG_STEERED, NULL},
+    {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
+    {OPT_AGG_SENTRY, "none"},
+    {OPT_AGG_SENTRY_K, "0"},
+    {OPT_AGG_SENTRY_POLICY, "drop"},
     {OPT_AGG_FOREGROUND, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -668,9 +684,30 @@ static const struct cli_verb_opt opts_agg_stat[] = {
     {OPT_HELP, NULL},
 };
 
+static const struct cli_verb_opt opts_agg_trace[] = {
+    {OPT_AGG_LIMIT, "0"},
+    {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
 static const struct cli_verb_opt opts_agg_verify[] = {
     {OPT_AGG_PACKETS, "100000"},
     {OPT_SEED, "1"},
+    {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_xdpd[] = {
+    {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
+    {OPT_XDPD_GROUP, NULL},
+    {OPT_XDPD_USER, NULL},
+    {OPT_XDPD_DEVICE, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1791,7 +1828,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "With --loss, --dup or --corrupt the same rounds run again while every host\n"
     "loses, doubles or damages datagrams (BPF at its entry): sums must keep their\n"
-    "bits.\n"
+    "bits. These, and --rate, stand for a network: then --path auto is udp. Else\n"
+    "workers of one host find that they share its memory.\n"
     "\n"
     "With --peer PYTHON torch's gloo and OpenMPI (by mpi4py and mpirun) sum the same\n"
     "sizes on the same lines, one operation of each in turns, as far as this Python\n"
@@ -1804,6 +1842,10 @@ const struct cli_verb cli_verbs[] = {
     "                          [1000000,25000000,100000000]\n"
     "      --format i16|i8|i4  Fixed point on the wire. [i16]\n"
     "      --values N          Values of a packet, a multiple of 16. [688]\n"
+    "      --path auto|udp|shm|xsk|verbs\n"
+    "                          How datagrams travel: what a short probe finds\n"
+    "                          cheapest, or this, and UDP to whom it does not reach.\n"
+    "                          [auto]\n"
     "      --rate MBIT         Shape every line to so many Mbit/s each way; 0: not at\n"
     "                          all. [0]\n"
     "      --repeat N          Repeat every measurement N times and take the median.\n"
@@ -1829,6 +1871,12 @@ const struct cli_verb cli_verbs[] = {
     "  mbit          what the lines are shaped to; 0: nothing\n"
     "  repeat        rounds\n"
     "  mismatches    results that are wrong, or differ between workers\n"
+    "  path          chosen, why, changes (times that one was replaced), figures of\n"
+    "                worker 0: cpu_ns (of both ends) and ns a packet, by path\n"
+    "  digest        of the results of the last round; the same on every path\n"
+    "  counts        of a round, all workers together: packets (sent), syscalls,\n"
+    "                wakeups, wakes (of others), copied (bytes, beyond packing and\n"
+    "                unpacking)\n"
     "  machine       cpu, isa, processors, memory_bytes, kernel\n"
     "\n"
     "examples:\n"
@@ -1992,7 +2040,8 @@ const struct cli_verb cli_verbs[] = {
     "tokens, writes short stories, shows that every instruction set computes the same\n"
     "bits, lets two peers on this machine find each other, has three processes share\n"
     "the model, kills one of them in the midst of a sentence that goes on all the\n"
-    "same, and says where to go next.\n"
+    "same, trains a network with four workers of whom one sends poison, under the\n"
+    "plain mean and under the rule against it, and says where to go next.\n"
     "\n"
     "options:\n"
     "      --stories N         Number of stories to write. [3]\n"
@@ -2524,11 +2573,18 @@ const struct cli_verb cli_verbs[] = {
     "some packets, and what it does is compared with user space. It takes UDP packets\n"
     "of gradients to --port; everything else passes to the stack as it came. With\n"
     "--worker, --secret and --group it serves a job: sums are answered by the kernel,\n"
-    "user space sleeps.\n"
+    "user space sleeps. With --mode server user space sends them, to the group or,\n"
+    "without one, to each worker's address and --port.\n"
+    "\n"
+    "Under --sentry contributions are judged in the kernel before they are added:\n"
+    "clip1 keeps each value within the last sum and some scales of what honest\n"
+    "workers differ by, welford drops packets whose norm or mean is far from the\n"
+    "worker's own past. Who is told off again and again is not added any more until\n"
+    "it behaves. docs/internals/reduce.md says what each survives, and what not.\n"
     "\n"
     "A process in the background holds it; when that is gone, however it ended, so is\n"
-    "the program. It needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, and parses no\n"
-    "packet.\n"
+    "the program. It needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or a helper that\n"
+    "has them (plexus setup xdp); it parses no packet.\n"
     "\n"
     "options:\n"
     "      --generic           Attach in the stack, not in the driver.\n"
@@ -2546,8 +2602,21 @@ const struct cli_verb cli_verbs[] = {
     "      --chunks N          Chunks whose last sums are kept for workers that come\n"
     "                          late. [4096]\n"
     "      --format i16|i8|i4  Fixed point on the wire. [i16]\n"
+    "      --mode switch|server\n"
+    "                          Who sends the sums: the kernel, or user space, woken\n"
+    "                          for 32 slots or fewer. [switch]\n"
     "      --steered           The packets of a slot come to one processor, though\n"
     "                          the device has several queues: lock no slot.\n"
+    "      --helper PATH       Socket of the helper that attaches when this process\n"
+    "                          may not. [/run/plexus/xdpd.sock]\n"
+    "      --sentry none|clip1|welford\n"
+    "                          Rule that judges contributions before they are added;\n"
+    "                          4 workers or more. [none]\n"
+    "      --sentry-k K        Scales of clip1, or deviations of welford, that a\n"
+    "                          contribution may lie off; 0: 3, and 3.5. [0]\n"
+    "      --sentry-policy drop|clip\n"
+    "                          What welford does with a contribution that is too\n"
+    "                          large; clip1 clamps values. [drop]\n"
     "      --foreground        Stay in the foreground; Ctrl-C detaches.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -2564,7 +2633,14 @@ const struct cli_verb cli_verbs[] = {
     "  summed        were added\n"
     "  dropped       reason: count\n"
     "  passed        packets of the interface that were not ours\n"
-    "  wakeups       of user space\n"
+    "  wakeups       of user space for sums; wakeups_forced: those that the kernel\n"
+    "                asked for; wakeups_per_1000: packets\n"
+    "  mode          switch or server; sums_sent, sums_datagrams, sums_calls: what\n"
+    "                user space sent\n"
+    "  sentry        rule, k, policy, workers: worker, judged, clipped, dropped,\n"
+    "                verdicts, score, quarantined\n"
+    "  helper        true when the helper attached it; attached: false once its\n"
+    "                device or the helper is gone\n"
     "  mismatches    packets of the probe before attaching that the kernel and user\n"
     "                space answered differently\n"
     "  finished      slots; closed: of them, at their deadline\n"
@@ -2625,6 +2701,40 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg stat --interval 1\n"
     "      A line a second.\n",
     opts_agg_stat, sizeof opts_agg_stat / sizeof *opts_agg_stat, 0, 0, verb_agg_stat},
+    {"agg trace", "what happens in the kernel's aggregator, as it happens", "plexus agg trace [options]",
+    "plexus agg trace: what happens in the kernel's aggregator, as it happens\n"
+    "\n"
+    "usage: plexus agg trace [options]\n"
+    "\n"
+    "A line for each packet that is dropped and why, each slot that is finished and\n"
+    "each verdict of the Sentry, until Ctrl-C. A thousand lines a second at most;\n"
+    "what there is no line for is counted. Costs nothing while nobody looks.\n"
+    "\n"
+    "options:\n"
+    "      --limit N           End after N events; 0: at Ctrl-C. [0]\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  events        what happened, each with the fields below; with --json-lines a\n"
+    "                document a line\n"
+    "  event         dropped, finished, verdict, or more: events without a line\n"
+    "  why           of a drop its reason, of a slot full or deadline, of the Sentry\n"
+    "                clip or drop\n"
+    "  job           its number; shard, worker, seq as the packet has them\n"
+    "  from          IPv4 address of its sender\n"
+    "  workers       finished: how many are in the sum\n"
+    "  seconds       since the aggregator was attached\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg trace\n"
+    "      Until Ctrl-C.\n",
+    opts_agg_trace, sizeof opts_agg_trace / sizeof *opts_agg_trace, 0, 0, verb_agg_trace},
     {"agg verify", "the aggregator in the kernel beside the one in user space", "plexus agg verify [options]",
     "plexus agg verify: the aggregator in the kernel beside the one in user space\n"
     "\n"
@@ -2633,12 +2743,14 @@ const struct cli_verb cli_verbs[] = {
     "Random packets of four workers, in time, late, twice, damaged, go to the\n"
     "kernel's program, attached nowhere, and to user space. Every answer is compared,\n"
     "and the counters at the end. The exit code is 7 when one differs. Needs CAP_BPF,\n"
-    "CAP_PERFMON and CAP_NET_ADMIN.\n"
+    "CAP_PERFMON and CAP_NET_ADMIN, or the helper (plexus setup xdp).\n"
     "\n"
     "options:\n"
     "      --packets N         Random packets. [100000]\n"
     "      --seed S            Seed: the same one gives the same words, or the same\n"
     "                          digest. Random when not given. [1]\n"
+    "      --helper PATH       Socket of the helper that attaches when this process\n"
+    "                          may not. [/run/plexus/xdpd.sock]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -2661,6 +2773,39 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg verify --packets 1000000\n"
     "      A million packets.\n",
     opts_agg_verify, sizeof opts_agg_verify / sizeof *opts_agg_verify, 0, 0, verb_agg_verify},
+    {"xdpd", "attach the kernel's aggregator for processes without rights", "plexus xdpd [options]",
+    "plexus xdpd: attach the kernel's aggregator for processes without rights\n"
+    "\n"
+    "usage: plexus xdpd [options]\n"
+    "\n"
+    "The helper of plexus agg attach: it has CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON,\n"
+    "gives up all others, and serves a local socket in the foreground. Whoever runs\n"
+    "as its user or is a member of --group may ask for one attachment a connection.\n"
+    "It loads the program and attaches it, passes the descriptors of program and maps\n"
+    "on, and keeps the link: when the client goes, or the helper, the program is\n"
+    "gone. It parses no packet, and of a client one request of a fixed size. The same\n"
+    "is a program of its own, plexus-xdpd, which plexus setup xdp installs; take\n"
+    "that, so that plexus needs no rights.\n"
+    "\n"
+    "options:\n"
+    "      --helper PATH       Socket of the helper that attaches when this process\n"
+    "                          may not. [/run/plexus/xdpd.sock]\n"
+    "      --group NAME        Whose members may ask, besides the user that it runs\n"
+    "                          as.\n"
+    "      --user NAME         Become this user; three rights are kept.\n"
+    "      --device IFACE      A device that may be attached to; once for each.\n"
+    "                          Without it, all.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "examples:\n"
+    "  plexus xdpd --group plexus\n"
+    "      For the members of a group.\n",
+    opts_xdpd, sizeof opts_xdpd / sizeof *opts_xdpd, 0, 0, verb_xdpd},
     {"net", "how this node stands in the network", "plexus net [options]",
     "plexus net: how this node stands in the network\n"
     "\n"
@@ -3042,7 +3187,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 59;
+const unsigned cli_verb_count = 61;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3091,6 +3236,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DATA                --data TEXT\n"
     "  PLEXUS_DCUTR               --dcutr\n"
     "  PLEXUS_DELAY_MS            --delay-ms MS\n"
+    "  PLEXUS_XDPD_DEVICE         --device IFACE\n"
     "  PLEXUS_DHT                 --dht off|server|client\n"
     "  PLEXUS_DHT_PROTOCOL        --dht-protocol ID\n"
     "  PLEXUS_DIR                 --dir DIR\n"
@@ -3110,7 +3256,9 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
     "  PLEXUS_AGG_GROUP           --group IPV4\n"
+    "  PLEXUS_XDPD_GROUP          --group NAME\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
+    "  PLEXUS_AGG_HELPER          --helper PATH\n"
     "  PLEXUS_HIDDEN              --hidden auto|f32|f16|q8\n"
     "  PLEXUS_IDLE                --idle N\n"
     "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
@@ -3121,6 +3269,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_KEY                 --key FILE\n"
     "  PLEXUS_KEY_TYPE            --key-type Ed25519|secp256k1|RSA|ECDSA\n"
     "  PLEXUS_KV_TYPE             --kv-type f16|f32|i8\n"
+    "  PLEXUS_AGG_LIMIT           --limit N\n"
     "  PLEXUS_LIST                --list\n"
     "  PLEXUS_LISTEN              --listen MULTIADDR\n"
     "  PLEXUS_LOCAL               --local N\n"
@@ -3130,6 +3279,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_MDNS                --mdns\n"
     "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
     "  PLEXUS_MIN_P               --min-p P\n"
+    "  PLEXUS_AGG_MODE            --mode switch|server\n"
     "  PLEXUS_MODEL               --model MODEL\n"
     "  PLEXUS_BENCH_MODEL         --model FILE\n"
     "  PLEXUS_MUXERS              --muxers LIST\n"
@@ -3148,6 +3298,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
+    "  PLEXUS_GRADIENT_PATH       --path auto|udp|shm|xsk|verbs\n"
     "  PLEXUS_PEER                --peer PATH\n"
     "  PLEXUS_PEER_DIR            --peer DIR\n"
     "  PLEXUS_PYTHON              --peer PYTHON\n"
@@ -3175,6 +3326,9 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_KEY_SEED            --seed HEX64\n"
     "  PLEXUS_SEED                --seed S\n"
     "  PLEXUS_SEEDS               --seeds N\n"
+    "  PLEXUS_AGG_SENTRY          --sentry none|clip1|welford\n"
+    "  PLEXUS_AGG_SENTRY_K        --sentry-k K\n"
+    "  PLEXUS_AGG_SENTRY_POLICY   --sentry-policy drop|clip\n"
     "  PLEXUS_SEQUENCES           --sequences LIST\n"
     "  PLEXUS_SERVER_ADDRESS      --server-address ADDR\n"
     "  PLEXUS_SHA256              --sha256\n"
@@ -3201,6 +3355,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TRANSPORT           --transport tcp|quic-v1\n"
     "  PLEXUS_TYPES               --types LIST\n"
     "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"
+    "  PLEXUS_XDPD_USER           --user NAME\n"
     "  PLEXUS_VALUES_LIST         --values LIST\n"
     "  PLEXUS_PACKET_VALUES       --values N\n"
     "  PLEXUS_WATCH               --watch\n"
@@ -3242,7 +3397,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help eval perplexity tells more.\n"},
     {"agg",
-    "plexus agg: gradients added in the kernel: attach, detach, stat, verify\n"
+    "plexus agg: gradients added in the kernel: attach, detach, stat, trace, verify\n"
     "\n"
     "  plexus agg attach [options] IFACE\n"
     "      add gradients in the kernel, where they arrive\n"
@@ -3250,6 +3405,8 @@ const struct cli_topic cli_topics[] = {
     "      take the aggregator out of the kernel\n"
     "  plexus agg stat [options]\n"
     "      what the aggregator in the kernel counts\n"
+    "  plexus agg trace [options]\n"
+    "      what happens in the kernel's aggregator, as it happens\n"
     "  plexus agg verify [options]\n"
     "      the aggregator in the kernel beside the one in user space\n"
     "\n"
@@ -3350,7 +3507,8 @@ const struct cli_topic cli_topics[] = {
     "  stop        end the running node\n"
     "  leave       forget the private swarm of this home\n"
     "  ping        round trip time to a peer\n"
-    "  agg         gradients added in the kernel: attach, detach, stat, verify\n"
+    "  agg         gradients added in the kernel: attach, detach, stat, trace, verify\n"
+    "  xdpd        attach the kernel's aggregator for processes without rights\n"
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"
     "  swarm       connections of the running node: connect, disconnect\n"

@@ -114,6 +114,7 @@ enum {
     OPT_VALUES_LIST,
     OPT_WIRE_PACKETS,
     OPT_GRADIENT_FORMAT,
+    OPT_GRADIENT_PATH,
     OPT_PACKET_VALUES,
     OPT_RATE_MBIT,
     OPT_LOSS,
@@ -141,11 +142,20 @@ enum {
     OPT_AGG_WORKER,
     OPT_AGG_SECRET,
     OPT_AGG_GROUP,
+    OPT_AGG_MODE,
+    OPT_AGG_HELPER,
     OPT_AGG_SLOTS,
     OPT_AGG_CHUNKS,
     OPT_AGG_STEERED,
+    OPT_AGG_SENTRY,
+    OPT_AGG_SENTRY_K,
+    OPT_AGG_SENTRY_POLICY,
     OPT_AGG_FOREGROUND,
     OPT_AGG_INTERVAL,
+    OPT_XDPD_GROUP,
+    OPT_XDPD_USER,
+    OPT_XDPD_DEVICE,
+    OPT_AGG_LIMIT,
     OPT_AGG_PACKETS,
     OPT_COUNT
 };
@@ -195,7 +205,9 @@ int verb_ping(struct cli *c);
 int verb_agg_attach(struct cli *c);
 int verb_agg_detach(struct cli *c);
 int verb_agg_stat(struct cli *c);
+int verb_agg_trace(struct cli *c);
 int verb_agg_verify(struct cli *c);
+int verb_xdpd(struct cli *c);
 int verb_net(struct cli *c);
 int verb_dht_put(struct cli *c);
 int verb_dht_get(struct cli *c);

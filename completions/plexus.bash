@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -19,7 +19,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     agg)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "attach detach stat verify" -- "$cur"))
+            COMPREPLY=($(compgen -W "attach detach stat trace verify" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -136,6 +136,7 @@ _plexus()
     --values) return ;;
     --packets) return ;;
     --format) COMPREPLY=($(compgen -W "i16 i8 i4" -- "$cur")); return ;;
+    --path) COMPREPLY=($(compgen -W "auto udp shm xsk verbs" -- "$cur")); return ;;
     --values) return ;;
     --rate) return ;;
     --loss) return ;;
@@ -160,9 +161,18 @@ _plexus()
     --worker) return ;;
     --secret) return ;;
     --group) return ;;
+    --mode) COMPREPLY=($(compgen -W "switch server" -- "$cur")); return ;;
+    --helper) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --slots) return ;;
     --chunks) return ;;
+    --sentry) COMPREPLY=($(compgen -W "none clip1 welford" -- "$cur")); return ;;
+    --sentry-k) return ;;
+    --sentry-policy) COMPREPLY=($(compgen -W "drop clip" -- "$cur")); return ;;
     --interval|-i) return ;;
+    --group) return ;;
+    --user) return ;;
+    --device) return ;;
+    --limit) return ;;
     --packets) return ;;
     esac
     case "$verb" in
@@ -300,7 +310,7 @@ _plexus()
         fi ;;
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--local --size --format --values --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -356,7 +366,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -420,7 +430,7 @@ _plexus()
         fi ;;
     "agg attach")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--generic --address --port --job --worker --secret --group --values --slots --chunks --format --steered --foreground --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--generic --address --port --job --worker --secret --group --values --slots --chunks --format --mode --steered --helper --sentry --sentry-k --sentry-policy --foreground --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -436,9 +446,21 @@ _plexus()
         else
             :
         fi ;;
+    "agg trace")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--limit --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
     "agg verify")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--packets --seed --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--packets --seed --helper --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "xdpd")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--helper --group --user --device --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -518,7 +540,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

@@ -30,12 +30,21 @@ typedef struct px_agg_options {
     unsigned deadline_ms;       /* of a slot, at most; 0: 2000 */
     const char *group;          /* IPv4 address to which sums go: multicast or broadcast */
     unsigned group_port;        /* 0: port */
+    int server; /* user space sends the sums, a wake-up for 32 or fewer; without a group
+                 * to each worker's address and group_port */
+    const char
+        *helper; /* socket of the helper that attaches when this process may not; NULL: none */
+    const char *sentry; /* rule that judges what is added: "clip1", "welford"; NULL: none. Jobs then
+                         * have 4 workers at least */
+    double sentry_k;    /* its scales, or deviations, to 15.75; 0: 3 of clip1, 3.5 of welford */
+    int sentry_clip;    /* welford: shrink what is too large instead of dropping it */
 } px_agg_options;
 
 /*
  * Load, attach, and answer at the local socket `path` until it is asked to end ({"op":"stat"},
  * {"op":"detach"}: one line of JSON each) or *stop is not 0. ready hears once of the first answer
- * to "stat". PX_ERR_UNSUPPORTED and PX_ERR_PERMISSION say in the diagnosis what is missing.
+ * to "stat". {"op":"trace"} is answered as "stat", and then by a line for every event until its
+ * asker goes. PX_ERR_UNSUPPORTED and PX_ERR_PERMISSION say in the diagnosis what is missing.
  */
 PX_API PX_NODISCARD px_err px_agg_serve(const px_agg_options *o, const char *path,
                                         void (*ready)(void *ctx, const char *json), void *ctx,
@@ -52,9 +61,9 @@ typedef struct px_agg_report {
 } px_agg_report;
 
 /* Give random packets to the kernel's program, attached nowhere, and to the aggregator in user
- * space, and compare every answer and the counters. */
-PX_API PX_NODISCARD px_err px_agg_verify(uint64_t packets, uint64_t seed, px_agg_report *out,
-                                         px_diag *diag);
+ * space, and compare every answer and the counters. helper: as in px_agg_options. */
+PX_API PX_NODISCARD px_err px_agg_verify(uint64_t packets, uint64_t seed, const char *helper,
+                                         px_agg_report *out, px_diag *diag);
 
 PX_END_DECLS
 

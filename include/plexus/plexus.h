@@ -9,6 +9,7 @@
 #include "plexus/faults.h"
 #include "plexus/file.h"
 #include "plexus/gguf.h"
+#include "plexus/hub.h"
 #include "plexus/kernels.h"
 #include "plexus/limits.h"
 #include "plexus/model.h"

@@ -1,6 +1,7 @@
 /*
- * Gradients: the workers of a job sum their arrays as 16-, 8- or 4-bit fixed point over UDP. Every
- * worker also adds one shard of the values (docs/internals/reduce.md); no server is needed.
+ * Gradients: the workers of a job sum their arrays as 16-, 8- or 4-bit fixed point, over memory
+ * that they share or over UDP. Every worker also adds one shard of the values
+ * (docs/internals/reduce.md); no server is needed.
  */
 #ifndef PLEXUS_REDUCE_H
 #define PLEXUS_REDUCE_H
@@ -30,7 +31,18 @@ typedef struct px_reduce_options {
     size_t longest;       /* values of the longest array, whose sums are kept for late workers; 0:
                            * none are */
     int stochastic;       /* round stochastically instead of to nearest */
+    const char *path; /* NULL or auto: what is measured to be the cheapest; udp, shm, xsk, verbs:
+                       * that one, and UDP to whom it does not reach */
 } px_reduce_options;
+
+enum { PX_REDUCE_PATHS = 4 };
+
+/* What a datagram costs on a path, measured when the members met: processor time of both ends, and
+ * time in all; 0: it is not there. */
+typedef struct px_reduce_path {
+    const char *name;
+    unsigned cpu_ns, ns;
+} px_reduce_path;
 
 /* Of the last px_reduce_sum, and of the connection since it was opened. */
 typedef struct px_reduce_report {
@@ -41,8 +53,14 @@ typedef struct px_reduce_report {
     uint64_t packets, again, late,
         wide;         /* contributions; sent again; closed without us; resent in 32 bits */
     uint64_t dropped; /* datagrams from strangers, with wrong tags or out of place */
-    uint64_t syscalls, wakeups;
+    uint64_t syscalls, wakeups, wakes; /* wakes: of others, by a system call */
+    uint64_t copied;   /* bytes of values copied in user space, beyond packing and unpacking */
     const char *pages; /* of the frames: huge, transparent or normal */
+    const char *path;  /* that are taken: "shm", or "shm 2, udp 1" members; this and the next belong
+                        * to the handle */
+    const char *why;   /* in one line */
+    unsigned path_changes; /* times that a path was lost and replaced */
+    px_reduce_path paths[PX_REDUCE_PATHS];
 } px_reduce_report;
 
 typedef struct px_reduce px_reduce;

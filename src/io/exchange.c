@@ -1,24 +1,24 @@
 #include "io/exchange.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 
-enum { BATCH_BYTES = 65000, ROUNDS = 8 }; /* of one send; receives before something is sent */
+enum { ROUNDS = 8, SKIPS = 16 }; /* receives before something is sent; see receive() */
 
 struct pxi_exchange {
-    struct pxi_udp udp;
+    struct pxi_paths *paths;
     const struct pxi_exchange_ops *ops;
     void *ctx;
     struct pxi_udp_addr *peers;
     unsigned n;
-    uint8_t *buf;
+    unsigned skip;
     int wake; /* eventfd */
     pthread_t thread;
     pthread_mutex_t lock; /* of all below */
@@ -29,7 +29,7 @@ struct pxi_exchange {
     px_err err;
     bool running, ending;
     struct pxi_exchange_counts shown;
-    struct pxi_exchange_counts counts; /* the thread's own */
+    uint64_t wakeups; /* the thread's own */
 };
 
 static uint64_t now_ns(void)
@@ -41,70 +41,85 @@ static uint64_t now_ns(void)
 
 /* ---------------------------------------------------------------- receiving */
 
-static bool same(const struct pxi_udp_addr *a, const struct pxi_udp_addr *b)
+static void take(struct pxi_exchange *x, enum pxi_path_kind kind, const struct pxi_path_in *in,
+                 uint64_t now)
 {
-    return a->family == b->family && a->port == b->port &&
-           memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16) == 0;
-}
-
-static void take(struct pxi_exchange *x, const struct pxi_udp_in *in, uint64_t now)
-{
-    unsigned from = 0;
-    while (from < x->n && !same(&x->peers[from], &in->remote))
-        from++;
-    size_t step = in->segment ? in->segment : in->n;
-    for (size_t at = 0; at < in->n; at += step) {
-        size_t n = in->n - at < step ? in->n - at : step;
-        if (from == x->n) {
-            x->counts.strangers++;
-            continue;
-        }
-        x->counts.received++;
-        x->ops->take(x->ctx, from, px_view_of(in->bytes + at, n), now);
+    size_t step = in->step ? in->step : in->bytes.n;
+    for (size_t at = 0; at < in->bytes.n; at += step) {
+        size_t n = in->bytes.n - at < step ? in->bytes.n - at : step;
+        px_view v = px_view_of(in->bytes.p + at, n);
+        if (!pxi_paths_take(x->paths, kind, in->from, v, now))
+            x->ops->take(x->ctx, in->from, v, now);
     }
 }
 
-/* Read what is there, but not for ever. */
-static bool receive(struct pxi_exchange *x)
+/* Read what a path has, but not for ever. */
+static bool receive_from(struct pxi_exchange *x, struct pxi_path *p)
 {
-    struct pxi_udp_in in[PXI_UDP_READ];
+    struct pxi_path_in in[PXI_PATH_READ];
     bool any = false;
     for (unsigned round = 0; round < ROUNDS; round++) {
-        unsigned n = pxi_udp_receive(&x->udp, x->buf, in);
+        unsigned n = p->ops->receive(p, in);
         uint64_t now = n ? now_ns() : 0;
         for (unsigned i = 0; i < n; i++)
-            take(x, &in[i], now);
+            take(x, p->kind, &in[i], now);
+        if (n && p->ops->give_back)
+            p->ops->give_back(p);
         any |= n > 0;
-        if (n < PXI_UDP_READ)
+        if (p->drained)
             break;
+    }
+    return any;
+}
+
+/* UDP costs a system call to ask. While others bring what comes, it is asked now and then, and when
+ * it woke us. */
+static bool receive(struct pxi_exchange *x)
+{
+    bool any = false;
+    for (unsigned k = PXI_PATH_KINDS; k-- > 0;) {
+        struct pxi_path *p = pxi_paths_get(x->paths, k);
+        if (!p || (k == PXI_PATH_UDP && any && x->skip && x->skip--))
+            continue;
+        bool got = receive_from(x, p);
+        any |= got;
+        if (k == PXI_PATH_UDP)
+            x->skip = got ? 0 : SKIPS;
     }
     return any;
 }
 
 /* ------------------------------------------------------------------ sending */
 
-static void wait_writable(struct pxi_exchange *x)
+static void wait_writable(const struct pxi_path *p)
 {
-    struct pollfd p = {.fd = x->udp.fd, .events = POLLOUT};
-    poll(&p, 1, 10);
+    struct pollfd fd = {.fd = p->fd, .events = POLLOUT};
+    poll(&fd, 1, 10);
 }
 
-static void flush(struct pxi_exchange *x, unsigned to, const px_view *parts, unsigned n)
+static void flush(struct pxi_path *p, unsigned to, const px_view *frames, unsigned n)
 {
     unsigned done = 0;
     while (done < n) {
-        unsigned k = pxi_udp_send_parts(&x->udp, &x->peers[to], parts + done, n - done, parts[0].n);
+        unsigned k = p->ops->send(p, to, frames + done, n - done);
         done += k;
         if (k == 0)
-            wait_writable(x);
+            wait_writable(p);
     }
-    x->counts.sent += n;
+}
+
+/* Whether a frame can go with those before it. */
+static bool joins(const struct pxi_path *p, const px_view *frames, unsigned n, size_t bytes,
+                  px_view v)
+{
+    return !n || (n < p->parts && bytes + v.n <= p->bytes && (!p->equal || v.n <= frames[0].n));
 }
 
 /* One train for a peer. False: it had nothing. */
 static bool send_train(struct pxi_exchange *x, unsigned to, px_view *kept, uint64_t now)
 {
-    px_view parts[PXI_UDP_SEGMENTS];
+    px_view frames[PXI_PATH_PARTS];
+    struct pxi_path *p = pxi_paths_via(x->paths, to);
     unsigned n = 0;
     size_t bytes = 0;
     for (;;) {
@@ -112,24 +127,24 @@ static bool send_train(struct pxi_exchange *x, unsigned to, px_view *kept, uint6
         *kept = px_view_of(NULL, 0);
         if (!v.n)
             break;
-        if (n && (v.n > parts[0].n || n == PXI_UDP_SEGMENTS || bytes + v.n > BATCH_BYTES)) {
+        if (!joins(p, frames, n, bytes, v)) {
             *kept = v;
             break;
         }
-        parts[n++] = v;
+        frames[n++] = v;
         bytes += v.n;
-        if (v.n < parts[0].n)
+        if (p->equal && v.n < frames[0].n)
             break;
     }
     if (n)
-        flush(x, to, parts, n);
+        flush(p, to, frames, n);
     return n > 0;
 }
 
 static bool send_all(struct pxi_exchange *x)
 {
     bool any = false, more = true;
-    px_view kept[64] = {{0}};
+    px_view kept[PXI_PATH_PEERS] = {{0}};
     uint64_t now = now_ns();
     x->ops->turn(x->ctx, now);
     while (more) {
@@ -143,30 +158,93 @@ static bool send_all(struct pxi_exchange *x)
 
 /* --------------------------------------------------------------- the thread */
 
-static void sleep_until(struct pxi_exchange *x, uint64_t deadline)
+/* Arm every path; false: one of them has something already. */
+static bool arm(struct pxi_exchange *x)
 {
-    struct pollfd p[] = {{.fd = x->udp.fd, .events = POLLIN}, {.fd = x->wake, .events = POLLIN}};
-    struct timespec t = {.tv_sec = 1};
-    uint64_t now = now_ns(), count;
-    if (deadline <= now)
-        return;
-    if (deadline - now < 1000000000u)
-        t = (struct timespec){.tv_nsec = (long)(deadline - now)};
-    ppoll(p, 2, &t, NULL);
-    x->counts.wakeups++;
-    if (p[1].revents && read(x->wake, &count, sizeof count) < 0 && errno != EAGAIN)
-        x->counts.wakeups++;
+    bool quiet = true;
+    for (unsigned k = 0; k < PXI_PATH_KINDS; k++) {
+        struct pxi_path *p = pxi_paths_get(x->paths, k);
+        if (p && p->ops->sleep)
+            quiet &= p->ops->sleep(p);
+    }
+    return quiet;
 }
 
-/* What the callers want. False: the end. */
-static bool serve(struct pxi_exchange *x)
+static void disarm(struct pxi_exchange *x)
+{
+    for (unsigned k = 0; k < PXI_PATH_KINDS; k++) {
+        struct pxi_path *p = pxi_paths_get(x->paths, k);
+        if (p && p->ops->awake)
+            p->ops->awake(p);
+    }
+}
+
+/* Wait for the first of all paths, the callers and the time. True: a path wants its turn. */
+static bool wait_for(struct pxi_exchange *x, const struct timespec *most)
+{
+    struct pollfd p[PXI_PATH_KINDS + 1] = {{.fd = x->wake, .events = POLLIN}};
+    nfds_t n = 1;
+    uint64_t count;
+    bool turn = false;
+    for (unsigned k = 0; k < PXI_PATH_KINDS; k++) {
+        struct pxi_path *path = pxi_paths_get(x->paths, k);
+        if (path && path->fd >= 0)
+            p[n++] = (struct pollfd){.fd = path->fd, .events = POLLIN};
+    }
+    ppoll(p, n, most, NULL);
+    x->wakeups++;
+    if (p[0].revents && read(x->wake, &count, sizeof count) < 0 && errno != EAGAIN)
+        x->wakeups++;
+    for (nfds_t i = 1; i < n; i++)
+        turn |= p[i].revents != 0;
+    x->skip = turn ? 0 : x->skip;
+    return turn;
+}
+
+/* True: a path wants its turn. */
+static bool sleep_until(struct pxi_exchange *x, uint64_t deadline)
+{
+    struct timespec t = {.tv_sec = 1};
+    uint64_t now = now_ns();
+    bool turn = false;
+    if (deadline <= now)
+        return false;
+    if (deadline - now < 1000000000u)
+        t = (struct timespec){.tv_nsec = (long)(deadline - now)};
+    if (arm(x))
+        turn = wait_for(x, &t);
+    disarm(x);
+    return turn;
+}
+
+/* What all paths have counted. */
+static struct pxi_exchange_counts count(const struct pxi_exchange *x)
+{
+    struct pxi_exchange_counts c = {.wakeups = x->wakeups};
+    for (unsigned i = 0; i < PXI_PATH_KINDS; i++) {
+        struct pxi_path *p = pxi_paths_get(x->paths, i);
+        if (!p)
+            continue;
+        const struct pxi_path_counts *k = &p->counts;
+        c.sent += k->sent;
+        c.received += k->received;
+        c.strangers += k->strangers;
+        c.sends += k->sends;
+        c.receives += k->receives;
+        c.wakes += k->wakes;
+        c.copied += k->copied;
+    }
+    return c;
+}
+
+/* What the callers want. An operation begins when the paths are known, or when that takes too long.
+ * False: the end. */
+static bool serve(struct pxi_exchange *x, uint64_t now)
 {
     pthread_mutex_lock(&x->lock);
     bool goes_on = !x->ending;
-    x->shown = x->counts;
-    x->shown.sends = x->udp.sends;
-    x->shown.receives = x->udp.receives;
-    if (x->begin) {
+    x->shown = count(x);
+    if (x->begin && pxi_paths_settled(x->paths, now)) {
         x->err = x->begin(x->ctx, x->arg);
         x->begin = NULL;
         x->running = x->err == PX_ERR_OK;
@@ -187,59 +265,76 @@ static void settle(struct pxi_exchange *x)
     pthread_mutex_unlock(&x->lock);
 }
 
+static uint64_t next_turn(struct pxi_exchange *x)
+{
+    uint64_t a = x->ops->deadline(x->ctx), b = pxi_paths_deadline(x->paths);
+    return a < b ? a : b;
+}
+
 static void *work(void *arg)
 {
     struct pxi_exchange *x = arg;
-    while (serve(x)) {
+    bool turn = false;
+    for (uint64_t now = now_ns(); serve(x, now); now = now_ns()) {
+        pxi_paths_look(x->paths, now);
         bool got = receive(x), sent = send_all(x);
+        pxi_paths_turn(x->paths, now, turn);
         settle(x);
-        if (!got && !sent)
-            sleep_until(x, x->ops->deadline(x->ctx));
+        turn = !got && !sent && sleep_until(x, next_turn(x));
     }
     return NULL;
 }
 
-static px_err start(struct pxi_exchange *x, const struct pxi_udp_addr *at)
+static px_err start(struct pxi_exchange *x, const struct pxi_paths_options *o)
 {
-    px_err err = pxi_udp_open(&x->udp, at);
+    struct pxi_paths_options mine = *o;
+    x->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (x->wake < 0)
+        return PX_ERR_IO;
+    mine.path.peers = x->peers;
+    mine.path.bell = x->wake;
+    px_err err = pxi_paths_open(&mine, &x->paths);
     if (err)
         return err;
-    x->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (x->wake >= 0 && pthread_create(&x->thread, NULL, work, x) == 0)
-        return PX_ERR_OK;
-    pxi_udp_close(&x->udp);
-    if (x->wake >= 0)
-        close(x->wake);
-    return PX_ERR_IO;
+    return pthread_create(&x->thread, NULL, work, x) == 0 ? PX_ERR_OK : PX_ERR_IO;
 }
 
-px_err pxi_exchange_open(const struct pxi_udp_addr *at, const struct pxi_udp_addr *peers,
-                         unsigned n, const struct pxi_exchange_ops *ops, void *ctx,
-                         struct pxi_exchange **out)
+/* All but the thread. */
+static void clear(struct pxi_exchange *x)
 {
-    struct pxi_exchange *x = n <= 64 ? pxi_calloc(1, sizeof *x) : NULL;
+    pxi_paths_close(x->paths);
+    if (x->wake >= 0)
+        close(x->wake);
+    pthread_mutex_destroy(&x->lock);
+    pthread_cond_destroy(&x->changed);
+    pxi_free(x->peers);
+    pxi_free(x);
+}
+
+px_err pxi_exchange_open(const struct pxi_paths_options *o, const struct pxi_exchange_ops *ops,
+                         void *ctx, struct pxi_exchange **out)
+{
+    unsigned n = o->path.n;
+    struct pxi_exchange *x = n <= PXI_PATH_PEERS ? pxi_calloc(1, sizeof *x) : NULL;
     *out = NULL;
     if (!x)
         return PX_ERR_NOMEM;
     x->ops = ops;
     x->ctx = ctx;
     x->n = n;
+    x->wake = -1;
     x->peers = pxi_calloc(n, sizeof *x->peers);
-    x->buf = pxi_calloc_aligned((size_t)PXI_UDP_READ * PXI_UDP_BATCH, 64);
     pthread_mutex_init(&x->lock, NULL);
     pthread_cond_init(&x->changed, NULL);
-    px_err err = x->peers && x->buf ? PX_ERR_OK : PX_ERR_NOMEM;
+    px_err err = x->peers ? PX_ERR_OK : PX_ERR_NOMEM;
     if (!err) {
-        memcpy(x->peers, peers, n * sizeof *peers);
-        err = start(x, at);
+        memcpy(x->peers, o->path.peers, n * sizeof *x->peers);
+        err = start(x, o);
     }
-    if (!err) {
+    if (err)
+        clear(x);
+    else
         *out = x;
-        return err;
-    }
-    pxi_free(x->peers);
-    pxi_free_aligned(x->buf);
-    pxi_free(x);
     return err;
 }
 
@@ -252,13 +347,7 @@ static void nudge(struct pxi_exchange *x)
 
 px_err pxi_exchange_join(struct pxi_exchange *x, const char *group)
 {
-    struct ip_mreq join = {0};
-    if (inet_pton(AF_INET, group, &join.imr_multiaddr) != 1)
-        return PX_ERR_INVALID;
-    memcpy(&join.imr_interface, x->udp.local.ip, x->udp.any ? 0 : 4);
-    return setsockopt(x->udp.fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join) == 0
-               ? PX_ERR_OK
-               : PX_ERR_IO;
+    return pxi_path_udp_join(pxi_paths_get(x->paths, PXI_PATH_UDP), group);
 }
 
 void pxi_exchange_linger(struct pxi_exchange *x, unsigned quiet_ms, unsigned most_ms)
@@ -283,13 +372,7 @@ void pxi_exchange_close(struct pxi_exchange *x)
     pthread_mutex_unlock(&x->lock);
     nudge(x);
     pthread_join(x->thread, NULL);
-    pxi_udp_close(&x->udp);
-    close(x->wake);
-    pthread_mutex_destroy(&x->lock);
-    pthread_cond_destroy(&x->changed);
-    pxi_free(x->peers);
-    pxi_free_aligned(x->buf);
-    pxi_free(x);
+    clear(x);
 }
 
 px_err pxi_exchange_run(struct pxi_exchange *x, px_err (*begin)(void *ctx, void *arg),
@@ -315,7 +398,14 @@ struct pxi_exchange_counts pxi_exchange_counts(struct pxi_exchange *x)
     return c;
 }
 
+struct pxi_paths_report pxi_exchange_paths(struct pxi_exchange *x)
+{
+    struct pxi_paths_report r;
+    pxi_paths_tell(x->paths, &r);
+    return r;
+}
+
 struct pxi_udp_addr pxi_exchange_local(const struct pxi_exchange *x)
 {
-    return x->udp.local;
+    return pxi_path_udp_local(pxi_paths_get(x->paths, PXI_PATH_UDP));
 }

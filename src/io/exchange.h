@@ -1,11 +1,11 @@
 /*
- * A thread that carries datagrams between a UDP socket and a machine without I/O which talks to a
- * fixed set of peers, as fast as the kernel lets it: trains of datagrams in one call both ways.
+ * A thread that carries datagrams between a machine without I/O and the fixed set of peers that it
+ * talks to, over the paths (io/path.h) that lead there.
  */
 #ifndef PXI_IO_EXCHANGE_H
 #define PXI_IO_EXCHANGE_H
 
-#include "io/udp.h"
+#include "io/paths.h"
 
 /* The machine. All are called on the thread, with nanoseconds of a monotonic clock. */
 struct pxi_exchange_ops {
@@ -19,18 +19,18 @@ struct pxi_exchange_ops {
     uint64_t (*deadline)(void *ctx);
 };
 
-/* What it has cost. wakeups: times the thread slept and was woken. */
+/* What it has cost, over all paths, as in pxi_path_counts. wakeups: times the thread slept and was
+ * woken. */
 struct pxi_exchange_counts {
-    uint64_t sent, received, strangers, sends, receives, wakeups;
+    uint64_t sent, received, strangers, sends, receives, wakes, copied, wakeups;
 };
 
 struct pxi_exchange;
 
-/* Bind to `at` and start the thread. peers: n addresses, ours among them or not; copied. PX_ERR_IO
- * with errno set, PX_ERR_PERMISSION, PX_ERR_NOMEM. */
-px_err pxi_exchange_open(const struct pxi_udp_addr *at, const struct pxi_udp_addr *peers,
-                         unsigned n, const struct pxi_exchange_ops *ops, void *ctx,
-                         struct pxi_exchange **out);
+/* Open the paths and start the thread. Of the options `bell` is the exchange's own matter, and the
+ * peers are copied. PX_ERR_IO with errno set, PX_ERR_PERMISSION, PX_ERR_NOMEM. */
+px_err pxi_exchange_open(const struct pxi_paths_options *o, const struct pxi_exchange_ops *ops,
+                         void *ctx, struct pxi_exchange **out);
 /* Hear what is sent to this IPv4 multicast address, too. PX_ERR_INVALID, PX_ERR_IO with errno. */
 px_err pxi_exchange_join(struct pxi_exchange *x, const char *group);
 
@@ -46,6 +46,8 @@ px_err pxi_exchange_run(struct pxi_exchange *x, px_err (*begin)(void *ctx, void 
 
 /* As of the last turn. */
 struct pxi_exchange_counts pxi_exchange_counts(struct pxi_exchange *x);
+/* Which paths are taken and why; on the thread, or when no operation runs. */
+struct pxi_paths_report pxi_exchange_paths(struct pxi_exchange *x);
 /* Where the socket is bound. */
 struct pxi_udp_addr pxi_exchange_local(const struct pxi_exchange *x);
 

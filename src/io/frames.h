@@ -1,11 +1,12 @@
 /*
- * Memory for frames: aligned to 2 MiB and never moved, so that it can be given to a device. Huge
- * pages are reserved ones (hugetlb), or transparent ones where the kernel grants them, or normal
- * pages; which it is, is known.
+ * Memory for frames: aligned to 2 MiB and never moved, so that it can be given to a device; with a
+ * descriptor, so that it can be shown to another process. Huge pages are reserved ones (hugetlb),
+ * or transparent ones where the kernel grants them, or normal pages; which it is, is known.
  */
 #ifndef PXI_IO_FRAMES_H
 #define PXI_IO_FRAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct pxi_frames {
     uint8_t *p; /* zeroed */
     size_t bytes;
     enum pxi_frames_rung rung;
+    int fd; /* its memory, which never shrinks; -1: it has none */
 };
 
 /* At least so many bytes, rounded up to pages; 0, or -1 without memory. */

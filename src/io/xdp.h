@@ -29,8 +29,12 @@ struct pxi_xdp_options {
     uint32_t chunks;    /* whose last sums are kept of a job, at most */
     bool steered;       /* a slot's packets come to one CPU, though the device has several queues:
                          * no slot needs to be locked */
-    bool untagged;      /* for measurements: tags are not looked at, */
-    bool endless;       /* and a packet can be added again and again */
+    const char *helper; /* socket of who has the rights when we have not (io/xdpd.h), or NULL */
+    enum px_sentry_rule sentry; /* of all jobs, which then have a fan-in of 4 at least; its k, */
+    unsigned k;    /* deviations or scales, in quarters, to PX_SENTRY_K_MAX; 0: the rule's */
+    bool clip;     /* welford: shrink what is too large instead of dropping it */
+    bool untagged; /* for measurements: tags are not looked at, */
+    bool endless;  /* and a packet can be added again and again */
 };
 
 /* A shard of a job; the fields of pxi_slots_options mean the same. */
@@ -68,6 +72,9 @@ enum pxi_xdp_rung pxi_xdp_rung(const struct pxi_xdp *x);
 /* The rung and why, in one line; the program's file descriptor, ours. */
 const char *pxi_xdp_said(const struct pxi_xdp *x);
 int pxi_xdp_program(const struct pxi_xdp *x);
+/* Whether the helper attached it; whether it still is attached: its device or the helper may go. */
+bool pxi_xdp_helped(const struct pxi_xdp *x);
+bool pxi_xdp_attached(const struct pxi_xdp *x);
 
 /* Lease slots to a job; PX_ERR_LIMIT: no lease is left, PX_ERR_INVALID: it cannot be. */
 px_err pxi_xdp_begin(struct pxi_xdp *x, const struct pxi_xdp_job *job, px_diag *diag);
@@ -80,6 +87,12 @@ px_err pxi_xdp_members(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint16_t 
 px_err pxi_xdp_deadline(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t deadline_ns);
 /* For tests: what time it is for this job; 0: what the clock says. */
 px_err pxi_xdp_clock(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t now_ns);
+
+/* What the Sentry knows of the workers of a job, PX_GRADIENT_WORKERS of them, as the kernel has it;
+ * NULL: there is no such job, or no Sentry. */
+const struct px_sentry_worker *pxi_xdp_judged(const struct pxi_xdp *x, uint32_t job, uint8_t shard);
+/* As pxi_sentry_pardon; PX_ERR_NOT_FOUND. */
+px_err pxi_xdp_pardon(struct pxi_xdp *x, uint32_t job, uint8_t shard, unsigned worker);
 
 /* The counters of all CPUs together. */
 void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out);
@@ -95,8 +108,21 @@ uint64_t pxi_xdp_received(const struct pxi_xdp *x);
 typedef void pxi_xdp_done_fn(void *ctx, const struct pxi_bpf_done *done,
                              const struct pxi_bpf_version *version);
 int pxi_xdp_take(struct pxi_xdp *x, int wait_ms, pxi_xdp_done_fn *fn, void *ctx);
-/* The descriptor that is readable when there are some. */
+/* The descriptor that is readable when the kernel wanted user space to wake up. */
 int pxi_xdp_wakes(const struct pxi_xdp *x);
+
+/* A job that has a lease; NULL: none. A version by where it lies in the map of slots; NULL: past
+ * the end. Bytes of the lanes of each. Borrowed, and the kernel goes on writing there. */
+const struct pxi_bpf_job *pxi_xdp_job(const struct pxi_xdp *x, uint32_t job, uint8_t shard);
+const struct pxi_bpf_version *pxi_xdp_version(const struct pxi_xdp *x, uint32_t at);
+size_t pxi_xdp_room(const struct pxi_xdp *x);
+
+/* Have the kernel tell what happens, or not. Nobody is woken: look for it now and then; what finds
+ * no room is counted (untold). */
+void pxi_xdp_watch(struct pxi_xdp *x, bool on);
+/* What was told since; how many events. */
+typedef void pxi_xdp_event_fn(void *ctx, const struct pxi_bpf_event *e);
+int pxi_xdp_events(struct pxi_xdp *x, pxi_xdp_event_fn *fn, void *ctx);
 
 /* Run a frame through the program `repeat` times without a device: the verdict (XDP_PASS, ..), the
  * frame as it is then in out (*out_n bytes, room for them when called), nanoseconds a run at

@@ -52,6 +52,16 @@ px_err pxi_xdp_clock(struct pxi_xdp *x, uint32_t job, uint8_t shard, uint64_t no
     return PX_ERR_NOT_FOUND;
 }
 
+const struct px_sentry_worker *pxi_xdp_judged(const struct pxi_xdp *x, uint32_t job, uint8_t shard)
+{
+    return NULL;
+}
+
+px_err pxi_xdp_pardon(struct pxi_xdp *x, uint32_t job, uint8_t shard, unsigned worker)
+{
+    return PX_ERR_NOT_FOUND;
+}
+
 void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
 {
     *out = (struct pxi_bpf_counts){0};
@@ -81,4 +91,36 @@ int pxi_xdp_run(struct pxi_xdp *x, const uint8_t *frame, size_t n, uint8_t *out,
                 unsigned repeat, uint32_t *ns)
 {
     return -1;
+}
+
+bool pxi_xdp_helped(const struct pxi_xdp *x)
+{
+    return false;
+}
+
+bool pxi_xdp_attached(const struct pxi_xdp *x)
+{
+    return false;
+}
+
+const struct pxi_bpf_job *pxi_xdp_job(const struct pxi_xdp *x, uint32_t job, uint8_t shard)
+{
+    return NULL;
+}
+
+const struct pxi_bpf_version *pxi_xdp_version(const struct pxi_xdp *x, uint32_t at)
+{
+    return NULL;
+}
+
+size_t pxi_xdp_room(const struct pxi_xdp *x)
+{
+    return 0;
+}
+
+void pxi_xdp_watch(struct pxi_xdp *x, bool on) {}
+
+int pxi_xdp_events(struct pxi_xdp *x, pxi_xdp_event_fn *fn, void *ctx)
+{
+    return 0;
 }

@@ -1,134 +1,81 @@
 /* The process that holds the kernel's aggregator: loads, attaches, answers, lets go. It parses no
  * packet. */
 #include <arpa/inet.h>
-#include <jansson.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/diag.h"
-#include "base/mem.h"
 #include "codec/gradient.h"
-#include "io/lines.h"
-#include "io/xdp.h"
-#include "plexus/agg.h"
+#include "node/agg_impl.h"
 #include "reduce/group.h"
 
-enum { AGGREGATOR = 64, LOOK_MS = 100, PROBE = 2000, CLIENTS = 8 };
+enum { AGGREGATOR = 64, LOOK_MS = 100, PROBE = 2000 };
 
-struct agg {
-    px_agg_options o;
-    struct pxi_xdp *xdp;
-    struct pxi_loop *loop;
-    struct pxi_lines_server *server;
-    struct pxi_lines *clients[CLIENTS];
-    uv_timer_t look;
-    const volatile int *stop;
-    uint64_t mismatches, since_ns;
-};
+/* -------------------------------------------------------------- clients */
 
-/* The time under which a share of the timed packets lies: the upper end of its power of two. */
-static double quantile(const struct pxi_bpf_counts *c, double share)
+static struct pxi_agg_client *client_of(struct pxi_agg *a, const struct pxi_lines *l)
 {
-    uint64_t all = 0, sum = 0;
-    for (unsigned i = 0; i < PXI_BPF_TIMES; i++)
-        all += c->times[i];
-    for (unsigned i = 0; i < PXI_BPF_TIMES; i++) {
-        sum += c->times[i];
-        if (all && (double)sum >= share * (double)all)
-            return (double)(UINT64_C(2) << i);
-    }
-    return 0;
+    for (unsigned i = 0; i < PXI_AGG_CLIENTS; i++)
+        if (a->clients[i].lines == l)
+            return &a->clients[i];
+    return NULL;
 }
 
-static void put(json_t *o, const char *name, uint64_t v)
+static void answer(struct pxi_agg *a, struct pxi_lines *l, const char *op)
 {
-    json_object_set_new(o, name, json_integer((json_int_t)v));
-}
-
-static json_t *drops_of(const struct pxi_bpf_counts *c)
-{
-    static const char *const names[] = PX_GRADIENT_DROP_NAMES;
-    json_t *o = json_object();
-    for (unsigned i = 0; i < PX_GRADIENT_DROPS; i++)
-        put(o, names[i], c->drops[i]);
-    put(o, "busy", c->busy);
-    put(o, "stuck", c->stuck);
-    return o;
-}
-
-static char *stat_of(const struct agg *a)
-{
-    static const char *const rungs[] = {"loaded", "native", "generic"};
-    struct pxi_bpf_counts c;
-    json_t *o = json_object();
-    uint64_t received = pxi_xdp_received(a->xdp);
-    pxi_xdp_counts(a->xdp, &c);
-    json_object_set_new(o, "ok", json_true());
-    json_object_set_new(o, "device", json_string(a->o.device));
-    json_object_set_new(o, "rung", json_string(rungs[pxi_xdp_rung(a->xdp)]));
-    json_object_set_new(o, "said", json_string(pxi_xdp_said(a->xdp)));
-    put(o, "packets", c.packets);
-    put(o, "summed", c.added);
-    put(o, "passed", received > c.packets ? received - c.packets : 0);
-    json_object_set_new(o, "dropped", drops_of(&c));
-    put(o, "wakeups", c.wakeups);
-    put(o, "mismatches", a->mismatches);
-    put(o, "finished", c.finished);
-    put(o, "closed", c.closed);
-    put(o, "again", c.again);
-    put(o, "answered_one", c.answered[0]);
-    put(o, "answered_all", c.answered[1]);
-    put(o, "slots", a->o.worker_count ? a->o.slots : 0);
-    json_object_set_new(o, "ns_p50", json_real(quantile(&c, 0.5)));
-    json_object_set_new(o, "ns_p99", json_real(quantile(&c, 0.99)));
-    json_object_set_new(o, "seconds", json_real((double)(pxi_clock_ns() - a->since_ns) * 1e-9));
-    char *text = json_dumps(o, JSON_COMPACT);
-    json_decref(o);
-    return text;
-}
-
-static void on_line(struct pxi_lines *l, const char *text, size_t n)
-{
-    struct agg *a = pxi_lines_user(l);
-    json_t *in = json_loadb(text, n, 0, NULL);
-    const char *op = json_string_value(json_object_get(in, "op"));
-    bool ends = op && strcmp(op, "detach") == 0;
-    char *reply = op && (ends || strcmp(op, "stat") == 0) ? stat_of(a) : NULL;
-    const char *out = reply ? reply : "{\"ok\":false,\"error\":\"no such command\"}";
-    pxi_lines_send(l, out, strlen(out));
+    static const char no[] = "{\"ok\":false,\"error\":\"no such command\"}";
+    bool ends = strcmp(op, "detach") == 0, traces = strcmp(op, "trace") == 0;
+    char *reply = ends || traces || strcmp(op, "stat") == 0 ? pxi_agg_stat(a) : NULL;
+    if (reply)
+        pxi_lines_send(l, reply, strlen(reply));
+    else
+        pxi_lines_send(l, no, sizeof no - 1);
     free(reply);
-    json_decref(in);
+    if (traces)
+        pxi_agg_trace(a, client_of(a, l));
     if (ends)
         pxi_loop_stop(a->loop);
 }
 
+static void on_line(struct pxi_lines *l, const char *text, size_t n)
+{
+    json_t *in = json_loadb(text, n, 0, NULL);
+    const char *op = json_string_value(json_object_get(in, "op"));
+    answer(pxi_lines_user(l), l, op ? op : "");
+    json_decref(in);
+}
+
 static void on_ended(struct pxi_lines *l)
 {
-    struct agg *a = pxi_lines_user(l);
-    for (unsigned i = 0; i < CLIENTS; i++)
-        if (a->clients[i] == l)
-            a->clients[i] = NULL;
+    *client_of(pxi_lines_user(l), l) = (struct pxi_agg_client){0};
     pxi_lines_close(l);
 }
 
 static void on_client(void *ctx, int fd)
 {
     static const struct pxi_lines_events on = {on_line, on_ended};
-    struct agg *a = ctx;
-    unsigned i = 0;
-    while (i < CLIENTS && a->clients[i])
-        i++;
-    if (i == CLIENTS)
-        close(fd);
+    struct pxi_agg *a = ctx;
+    struct pxi_agg_client *place = client_of(a, NULL);
+    if (place)
+        place->lines = pxi_lines_open(a->loop, fd, fd, true, &on, a);
     else
-        a->clients[i] = pxi_lines_open(a->loop, fd, fd, true, &on, a);
+        close(fd);
 }
 
 static void on_look(uv_timer_t *t)
 {
-    struct agg *a = t->data;
+    struct pxi_agg *a = t->data;
     if (*a->stop)
         pxi_loop_stop(a->loop);
+}
+
+static void on_wake(uv_poll_t *p, int status, int events)
+{
+    struct pxi_agg *a = p->data;
+    pxi_loop_now(a->loop);
+    pxi_sums_work(a->sums);
 }
 
 static px_err ipv4(const char *text, uint32_t *out, const char *field, px_diag *diag)
@@ -158,7 +105,39 @@ static void group_mac(uint32_t address, uint8_t mac[6])
     mac[5] = (uint8_t)host;
 }
 
-static px_err begin_job(struct agg *a, px_diag *diag)
+/* Who is in a job, and where its sums go. */
+static px_err addresses_of(const px_agg_options *o, uint32_t *workers, uint32_t *group,
+                           px_diag *diag)
+{
+    px_err err = PX_ERR_OK;
+    if (o->worker_count > PX_GRADIENT_WORKERS || !o->secret || (!o->group && !o->server)) {
+        pxi_diag_field(diag, "job");
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0,
+                            "64 workers at most, a secret, and a group or mode server",
+                            "%u workers", o->worker_count);
+    }
+    for (unsigned i = 0; i < o->worker_count && !err; i++)
+        err = ipv4(o->workers[i], &workers[i], "worker", diag);
+    if (!err && o->group)
+        err = ipv4(o->group, group, "group", diag);
+    return err;
+}
+
+/* User space sends the sums of the job: to its group, or to each worker. */
+static px_err serve_job(struct pxi_agg *a, const struct pxi_xdp_job *j, px_diag *diag)
+{
+    struct pxi_sums_job s = {.job = j->job,
+                             .shard = j->shard,
+                             .addresses = j->group_address ? &j->group_address : j->addresses,
+                             .n = j->group_address ? 1 : a->o.worker_count,
+                             .port = j->group_port,
+                             .secret = j->secrets[PXI_BPF_MEMBERS - 1]};
+    px_err err = pxi_sums_add(a->sums, &s);
+    pxi_diag_field(diag, "job");
+    return err ? pxi_diag_set(diag, err, 0, "an address for each worker", "%u workers", s.n) : err;
+}
+
+static px_err begin_job(struct pxi_agg *a, px_diag *diag)
 {
     const px_agg_options *o = &a->o;
     uint32_t addresses[PX_GRADIENT_WORKERS] = {0};
@@ -175,29 +154,60 @@ static px_err begin_job(struct agg *a, px_diag *diag)
                             .quorum = o->worker_count / 2 + 1,
                             .deadline_ns = UINT64_C(1000000) * o->deadline_ms,
                             .chunks = o->chunks,
+                            .mode = o->server ? PXI_BPF_SERVER : PXI_BPF_SWITCH,
                             .group_port = (uint16_t)o->group_port,
                             .secrets = (const uint8_t(*)[PXI_TAG_SECRET])secrets,
                             .addresses = addresses};
-    px_err err = PX_ERR_OK;
-    if (o->worker_count > PX_GRADIENT_WORKERS || !o->secret || !o->group) {
-        pxi_diag_field(diag, "job");
-        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "64 workers at most, a secret and a group",
-                            "%u workers", o->worker_count);
-    }
-    for (unsigned i = 0; i < o->worker_count && !err; i++)
-        err = ipv4(o->workers[i], &addresses[i], "worker", diag);
-    if (!err)
-        err = ipv4(o->group, &j.group_address, "group", diag);
+    px_err err = addresses_of(o, addresses, &j.group_address, diag);
+    if (err)
+        return err;
     for (unsigned i = 0; i < PXI_BPF_MEMBERS; i++)
         pxi_group_secret(o->secret, i, AGGREGATOR, secrets[i]);
     group_mac(j.group_address, j.group_mac);
+    if (a->sums)
+        err = serve_job(a, &j, diag);
     if (!err)
         err = pxi_xdp_begin(a->xdp, &j, diag);
     explicit_bzero(secrets, sizeof secrets);
     return err;
 }
 
-static px_err open_all(struct agg *a, const char *path, px_diag *diag)
+/* Listen to the ring of finished slots. */
+static px_err open_sums(struct pxi_agg *a, uint32_t address, px_diag *diag)
+{
+    pxi_kernels_init(&a->kernels, pxi_cpu_detect());
+    px_err err = pxi_sums_open(a->xdp, address, (uint16_t)a->o.port, a->kernels.tag_nh, &a->sums);
+    if (err) {
+        pxi_diag_field(diag, "port");
+        return pxi_diag_set(diag, err, 0, "a free UDP port", "%u: %s", a->o.port, strerror(errno));
+    }
+    uv_poll_init(pxi_loop_uv(a->loop), &a->wakes, pxi_xdp_wakes(a->xdp));
+    a->wakes.data = a;
+    uv_poll_start(&a->wakes, UV_READABLE, on_wake);
+    return err;
+}
+
+/* NULL and "none": no rule. */
+static px_err read_sentry(const px_agg_options *o, struct pxi_xdp_options *x, px_diag *diag)
+{
+    const char *name = o->sentry ? o->sentry : "none";
+    pxi_diag_field(diag, "sentry");
+    if (strcmp(name, "clip1") == 0)
+        x->sentry = PX_SENTRY_CLIP1;
+    else if (strcmp(name, "welford") == 0)
+        x->sentry = PX_SENTRY_WELFORD;
+    else if (strcmp(name, "none") != 0)
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "none, clip1, welford", "%s", name);
+    if (!(o->sentry_k >= 0 && o->sentry_k <= PX_SENTRY_K_MAX / 4.0))
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "a k of 0 to 15.75", "%g", o->sentry_k);
+    if (x->sentry && o->worker_count && o->worker_count < PX_SENTRY_FAN_IN)
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "4 workers or more", "%u", o->worker_count);
+    x->k = (unsigned)(o->sentry_k * 4 + 0.5);
+    x->clip = o->sentry_clip != 0;
+    return PX_ERR_OK;
+}
+
+static px_err open_all(struct pxi_agg *a, const char *path, px_diag *diag)
 {
     px_agg_options *o = &a->o;
     px_agg_report probe;
@@ -208,8 +218,11 @@ static px_err open_all(struct agg *a, const char *path, px_diag *diag)
                                 .jobs = o->jobs,
                                 .slots = o->slots,
                                 .chunks = o->chunks,
-                                .steered = o->steered};
+                                .steered = o->steered,
+                                .helper = o->helper};
     px_err err = o->address ? ipv4(o->address, &x.address, "address", diag) : PX_ERR_OK;
+    if (!err)
+        err = read_sentry(o, &x, diag);
     if (!err)
         err = pxi_loop_open(&a->loop);
     if (!err && (err = pxi_lines_listen(a->loop, path, on_client, a, &a->server))) {
@@ -218,24 +231,29 @@ static px_err open_all(struct agg *a, const char *path, px_diag *diag)
     }
     /* The same program as a device gets, on some packets, before it sees any of others. */
     if (!err)
-        err = px_agg_verify(PROBE, 1, &probe, diag);
+        err = px_agg_verify(PROBE, 1, o->helper, &probe, diag);
     if (!err) {
         a->mismatches = probe.mismatches;
         err = pxi_xdp_open(&x, &a->xdp, diag);
     }
+    if (!err && o->server)
+        err = open_sums(a, x.address, diag);
     return !err && o->worker_count ? begin_job(a, diag) : err;
 }
 
-static void close_all(struct agg *a)
+static void close_all(struct pxi_agg *a)
 {
-    for (unsigned i = 0; i < CLIENTS; i++)
-        if (a->clients[i])
-            pxi_lines_close(a->clients[i]);
+    for (unsigned i = 0; i < PXI_AGG_CLIENTS; i++)
+        if (a->clients[i].lines)
+            pxi_lines_close(a->clients[i].lines);
+    if (a->sums)
+        uv_close((uv_handle_t *)&a->wakes, NULL);
     if (a->server)
         pxi_lines_server_close(a->server);
-    pxi_xdp_close(a->xdp);
     if (a->loop)
         pxi_loop_close(a->loop);
+    pxi_sums_close(a->sums);
+    pxi_xdp_close(a->xdp);
 }
 
 static void defaults(px_agg_options *o)
@@ -252,18 +270,20 @@ px_err px_agg_serve(const px_agg_options *o, const char *path,
                     void (*ready)(void *ctx, const char *json), void *ctx, const volatile int *stop,
                     px_diag *diag)
 {
-    struct agg a = {.o = *o, .stop = stop, .since_ns = pxi_clock_ns()};
+    struct pxi_agg a = {.o = *o, .stop = stop, .since_ns = pxi_clock_ns()};
     defaults(&a.o);
     px_err err = open_all(&a, path, diag);
     if (!err) {
-        char *text = stat_of(&a);
+        char *text = pxi_agg_stat(&a);
         ready(ctx, text);
         free(text);
         uv_timer_init(pxi_loop_uv(a.loop), &a.look);
         a.look.data = &a;
         uv_timer_start(&a.look, on_look, LOOK_MS, LOOK_MS);
+        pxi_agg_trace_init(&a);
         pxi_loop_run(a.loop);
         uv_close((uv_handle_t *)&a.look, NULL);
+        uv_close((uv_handle_t *)&a.trace, NULL);
     }
     close_all(&a);
     return err;

@@ -25,7 +25,7 @@ struct pair {
     uint64_t now_ns, run_ns;
 };
 
-static px_err open_pair(struct pair *p, uint64_t seed, px_diag *diag)
+static px_err open_pair(struct pair *p, uint64_t seed, const char *helper, px_diag *diag)
 {
     p->rng.state = seed;
     p->now_ns = 1000000000;
@@ -38,7 +38,8 @@ static px_err open_pair(struct pair *p, uint64_t seed, px_diag *diag)
         p->next[i / SLOTS][i % SLOTS] = i % SLOTS;
     pxi_kernels_init(&p->kernels, pxi_cpu_detect());
     p->frames = pxi_calloc_aligned(2 * SLOTS * pxi_slots_stride(VALUES), 64);
-    struct pxi_xdp_options o = {.port = PORT, .values = VALUES, .slots = SLOTS, .chunks = CHUNKS};
+    struct pxi_xdp_options o = {
+        .port = PORT, .values = VALUES, .slots = SLOTS, .chunks = CHUNKS, .helper = helper};
     struct pxi_xdp_job j = {.job = 1,
                             .slots = SLOTS,
                             .values = VALUES,
@@ -162,13 +163,14 @@ static bool same(struct pair *p)
                          out_n - BEFORE);
 }
 
-px_err px_agg_verify(uint64_t packets, uint64_t seed, px_agg_report *out, px_diag *diag)
+px_err px_agg_verify(uint64_t packets, uint64_t seed, const char *helper, px_agg_report *out,
+                     px_diag *diag)
 {
     static const char *const names[] = PX_GRADIENT_DROP_NAMES;
     struct pair *p = pxi_calloc(1, sizeof *p);
     struct px_agg_report r = {.size = sizeof r};
     struct pxi_bpf_counts c;
-    px_err err = p ? open_pair(p, seed, diag) : PX_ERR_NOMEM;
+    px_err err = p ? open_pair(p, seed, helper, diag) : PX_ERR_NOMEM;
     for (uint64_t i = 0; i < packets && !err; i++)
         r.mismatches += !same(p);
     if (!err) {

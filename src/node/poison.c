@@ -12,11 +12,6 @@ enum { D = PXI_DIGITS_PARAMETERS, TRAIN = 6000, TEST = 2000, ROOT = 100, PADDED 
 
 static const float momentum = 0.9f, first_step = 1;
 
-struct px_poison_data {
-    uint64_t seed;
-    struct pxi_digits train, test, root;
-};
-
 struct training {
     const struct pxi_poison_run *run;
     const px_poison_data *data;

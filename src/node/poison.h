@@ -42,6 +42,11 @@ struct pxi_poison_view {
     unsigned held; /* what an attack keeps from round to round */
 };
 
+struct px_poison_data {
+    uint64_t seed;
+    struct pxi_digits train, test, root;
+};
+
 enum pxi_poison_wire { PXI_POISON_WIRE_VALUES, PXI_POISON_WIRE_NAN, PXI_POISON_WIRE_EXPONENT };
 
 struct pxi_poison_attack {

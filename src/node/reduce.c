@@ -1,18 +1,20 @@
-/* The public face of reduce/group: its arena, its socket, its thread. */
+/* The public face of reduce/group: its arena, its paths, its thread. */
 #include "plexus/reduce.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/diag.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "codec/maddr.h"
 #include "io/exchange.h"
 #include "io/frames.h"
 #include "kernel/kernel.h"
+#include "node/reduce_address.h"
 #include "reduce/group.h"
 
 enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 5000, MS = 1000000 };
+enum { WORDS = 65, PAGE = 4096 };          /* whose secret the words of paths have */
 enum { QUIET_MS = 200, LINGER_MS = 2000 }; /* of the end: others may still ask for a sum */
 
 struct px_reduce {
@@ -20,6 +22,8 @@ struct px_reduce {
     struct pxi_group *group;
     struct pxi_exchange *exchange;
     struct pxi_frames frames;
+    size_t room; /* where in the frames the part of the paths begins */
+    struct pxi_paths_report paths;
     px_reduce_report report; /* of the last sum, as the thread left it */
     unsigned shards, values;
     uint64_t sums; /* operations that ended well */
@@ -92,36 +96,36 @@ static px_err check(const px_reduce_options *o, px_diag *d)
     return PX_ERR_OK;
 }
 
-static px_err address(const char *text, struct pxi_udp_addr *out, px_diag *d)
-{
-    struct pxi_maddr a;
-    struct pxi_maddr_part part;
-    px_err err = pxi_maddr_parse(px_view_str(text), &a, d);
-    if (err)
-        return err;
-    px_view v = pxi_maddr_view(&a);
-    bool four = pxi_maddr_find(v, PXI_MA_IP4, &part);
-    pxi_diag_field(d, "address %s", text);
-    if (!four && !pxi_maddr_find(v, PXI_MA_IP6, &part))
-        return pxi_diag_set(d, PX_ERR_INVALID, 0, "/ip4 or /ip6", "neither");
-    out->family = four ? 4 : 6;
-    memcpy(out->ip, part.value.p, part.value.n);
-    if (!pxi_maddr_find(v, PXI_MA_UDP, &part))
-        return pxi_diag_set(d, PX_ERR_INVALID, 0, "/udp", "none");
-    out->port = (uint16_t)(part.value.p[0] << 8 | part.value.p[1]);
-    return PX_ERR_OK;
-}
-
 /* Whom to talk to, by shard, and where to be. */
 static px_err addresses(const px_reduce_options *o, struct pxi_udp_addr *peers,
                         struct pxi_udp_addr *own, px_diag *d)
 {
-    px_err err = address(o->addresses[o->rank], own, d);
+    px_err err = pxi_reduce_address(o->addresses[o->rank], own, d);
     if (!err && o->aggregator)
-        return address(o->aggregator, peers, d);
+        return pxi_reduce_address(o->aggregator, peers, d);
     for (unsigned i = 0; i < o->world && !err; i++)
-        err = address(o->addresses[i], &peers[i], d);
+        err = pxi_reduce_address(o->addresses[i], &peers[i], d);
     return err;
+}
+
+/* Bytes of the longest datagram. */
+static size_t frame_of(const px_reduce *r)
+{
+    return PX_GRADIENT_HEAD + pxi_gradient_most(r->values);
+}
+
+/* Which paths may be taken. */
+static px_err wish(const char *name, uint32_t *out, px_diag *d)
+{
+    *out = 0;
+    if (!name || strcmp(name, "auto") == 0)
+        return PX_ERR_OK;
+    int kind = pxi_path_kind(name);
+    pxi_diag_field(d, "path");
+    if (kind < 0)
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "auto, udp, shm, xsk or verbs", "%s", name);
+    *out = UINT32_C(1) << kind;
+    return PX_ERR_OK;
 }
 
 static px_err make_group(px_reduce *r, const px_reduce_options *o)
@@ -145,20 +149,42 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
     g.deadline_ns = (uint64_t)(o->deadline_ms ? o->deadline_ms : DEADLINE_MS) * MS;
     if (shard > PXI_LIMIT_REDUCE_CHUNKS)
         return PX_ERR_INVALID;
-    if (pxi_frames_map(&r->frames, pxi_group_arena(&g)) != 0)
+    r->room = (pxi_group_arena(&g) + PAGE - 1) & ~(size_t)(PAGE - 1);
+    if (pxi_frames_map(&r->frames, r->room + pxi_paths_room(r->shards, frame_of(r))) != 0)
         return PX_ERR_NOMEM;
     g.arena = r->frames.p;
     r->group = pxi_group_new(&g);
     return r->group ? PX_ERR_OK : PX_ERR_NOMEM;
 }
 
+static px_err make_exchange(px_reduce *r, const px_reduce_options *o, px_diag *diag)
+{
+    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0};
+    uint8_t secret[PXI_GROUP_SECRET];
+    struct pxi_paths_options p = {.path = {.rank = o->aggregator ? r->shards : o->rank,
+                                           .n = r->shards,
+                                           .peers = peers,
+                                           .frame = frame_of(r),
+                                           .frames = &r->frames,
+                                           .room = r->room},
+                                  .secret = secret};
+    px_err err = wish(o->path, &p.wish, diag);
+    if (!err)
+        err = addresses(o, peers, &p.path.local, diag);
+    if (err)
+        return err;
+    pxi_group_secret(o->secret, WORDS, WORDS, secret);
+    err = pxi_exchange_open(&p, &ops, r, &r->exchange);
+    explicit_bzero(secret, sizeof secret);
+    if (!err && o->aggregator && o->group)
+        err = pxi_exchange_join(r->exchange, o->group);
+    return err;
+}
+
 px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag)
 {
-    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0}, own = {0};
     *out = NULL;
     px_err err = check(o, diag);
-    if (!err)
-        err = addresses(o, peers, &own, diag);
     uint32_t mask = pxi_cpu_mask(getenv("PLEXUS_CPU"));
     if (!err && (!mask || (mask & ~pxi_cpu_detect()))) {
         pxi_diag_field(diag, "PLEXUS_CPU");
@@ -174,9 +200,7 @@ px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag
     r->values = o->values ? o->values : VALUES;
     err = make_group(r, o);
     if (!err)
-        err = pxi_exchange_open(&own, peers, r->shards, &ops, r, &r->exchange);
-    if (!err && o->aggregator && o->group)
-        err = pxi_exchange_join(r->exchange, o->group);
+        err = make_exchange(r, o, diag);
     if (err)
         px_reduce_close(r);
     else
@@ -210,8 +234,19 @@ static void tell(px_reduce *r)
                                  .lost = (uint64_t)pxi_group_lost(r->group) * r->values,
                                  .dropped = c.strangers,
                                  .pages = pages[r->frames.rung],
-                                 .syscalls = c.sends + c.receives,
-                                 .wakeups = c.wakeups};
+                                 .syscalls = c.sends + c.receives + c.wakeups,
+                                 .wakeups = c.wakeups,
+                                 .wakes = c.wakes,
+                                 .copied = c.copied,
+                                 .path = r->paths.chosen,
+                                 .why = r->paths.why,
+                                 .path_changes = r->paths.changes};
+    r->paths = pxi_exchange_paths(r->exchange);
+    for (unsigned k = 0; k < PXI_PATH_KINDS && k < PX_REDUCE_PATHS; k++) {
+        report->paths[k].name = pxi_path_name(k);
+        report->paths[k].cpu_ns = r->paths.figures[k].cpu_ns;
+        report->paths[k].ns = r->paths.figures[k].ns;
+    }
     for (unsigned i = 0; i < r->shards; i++) {
         const struct pxi_rank_counts *k = pxi_group_rank(r->group, i);
         report->packets += k->sent;

@@ -21,6 +21,7 @@ enum {
 /* A packet on its way: the place of its sequence in the window. */
 struct flight {
     bool waits;
+    bool owed; /* its values are in the residual again */
     uint8_t tries;
     uint32_t seq, step; /* step: of the pass */
     uint32_t bytes;
@@ -447,13 +448,14 @@ static void measure(struct pxi_rank *w, const struct flight *f, uint64_t now_ns)
 }
 
 /* What we packed, or would have, was not added: it is owed again. */
-static void undo(struct pxi_rank *w, const struct flight *f, struct piece p)
+static void undo(struct pxi_rank *w, struct flight *f, struct piece p)
 {
     const uint8_t *frame = frame_of(w, f->seq);
     struct px_gradient_head h;
     float *r, *x;
-    if (!w->op.residual)
+    if (!w->op.residual || f->owed)
         return;
+    f->owed = true;
     memcpy(&h, frame, sizeof h);
     x = values_of(w, p, &r);
     for (size_t i = 0; !h.count && i < p.count; i++)
@@ -476,7 +478,7 @@ static void unpack(struct pxi_rank *w, const struct px_gradient_head *h, struct 
 }
 
 /* It goes once more, whole: x + residual is what it was before it was packed. */
-static void keep_wide(struct pxi_rank *w, const struct flight *f, struct piece p)
+static void keep_wide(struct pxi_rank *w, struct flight *f, struct piece p)
 {
     undo(w, f, p);
     for (size_t i = p.first; w->op.residual && i < p.first + p.count; i++)
@@ -485,15 +487,27 @@ static void keep_wide(struct pxi_rank *w, const struct flight *f, struct piece p
     w->counts.wide++;
 }
 
-static void take_values(struct pxi_rank *w, const struct px_gradient_head *h, px_view values,
-                        const struct flight *f)
+/* The head is still what it was: where another process can write to a packet, it makes the head
+ * invalid before it changes the values (slots.c), so these were all of one sum. */
+static bool is_whole(const struct px_gradient_head *h, px_view values)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return !values.n || memcmp(values.p - PX_GRADIENT_HEAD, h, sizeof *h) == 0;
+}
+
+/* False: the sum changed while it was read. It is asked for again, and what was unpacked of it is
+ * written over. */
+static bool take_values(struct pxi_rank *w, const struct px_gradient_head *h, px_view values,
+                        struct flight *f)
 {
     struct piece p = piece_of(w, f->step - w->o.slots);
+    if (!is_whole(h, values))
+        return false;
     if (!p.count)
-        return;
+        return true;
     if (!w->pass.wide && (h->flags & PX_GRADIENT_SATURATED)) {
         keep_wide(w, f, p);
-        return;
+        return true;
     }
     /* Not in the sum: owed again when we were late; not when it may have been refused, or what is
      * refused would grow from round to round. */
@@ -503,6 +517,7 @@ static void take_values(struct pxi_rank *w, const struct px_gradient_head *h, px
         w->counts.late++;
     }
     unpack(w, h, p, values);
+    return is_whole(h, values);
 }
 
 /* A result that can be: what we sent, or could have. */
@@ -577,8 +592,8 @@ bool pxi_rank_take(struct pxi_rank *w, const struct px_gradient_head *h, px_view
         return refuse(w);
     w->counts.results++;
     measure(w, f, now_ns);
-    if (f->step >= w->o.slots)
-        take_values(w, h, values, f);
+    if (f->step >= w->o.slots && !take_values(w, h, values, f))
+        return refuse(w);
     note_passed(w, h->seq);
     return answered(w, f, h->next);
 }

@@ -4,8 +4,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-
-enum { K_WELFORD = 14, K_CLIP1 = 12, K_MAX = 63 };
+#include "reduce/vectors.h"
 
 struct pxi_sentry {
     struct pxi_sentry_options o;
@@ -19,16 +18,31 @@ struct pxi_sentry {
     struct px_sentry_cell *cells;   /* welford: PX_SENTRY_CELLS a worker */
     struct px_sentry_level levels[PX_SENTRY_CELLS];
     struct px_sentry_worker workers[PX_GRADIENT_WORKERS];
-    uint64_t *lanes; /* of the packet that is judged */
+    uint64_t *lanes;             /* of the packet that is judged */
+    struct pxi_vectors *vectors; /* of a robust rule */
 };
 
 static bool sane(const struct pxi_sentry_options *o)
 {
-    return (o->rule == PX_SENTRY_WELFORD || o->rule == PX_SENTRY_CLIP1) && o->k <= K_MAX &&
-           o->format < PX_GRADIENT_I32 && o->fan_in >= PX_SENTRY_FAN_IN &&
-           o->fan_in <= PX_GRADIENT_WORKERS && o->values && o->values % 16 == 0 &&
-           o->values <= PXI_GRADIENT_VALUES && o->slots && o->slots <= PXI_LIMIT_REDUCE_SLOTS &&
-           (o->slots & (o->slots - 1)) == 0 && o->chunks && o->chunks <= PXI_LIMIT_REDUCE_CHUNKS;
+    bool packets = o->rule == PX_SENTRY_WELFORD || o->rule == PX_SENTRY_CLIP1;
+    bool vectors = o->rule == PX_SENTRY_NONE && o->robust && !o->robust->needs_root;
+    return (packets || vectors) && o->k <= PX_SENTRY_K_MAX && o->format < PX_GRADIENT_I32 &&
+           o->fan_in >= PX_SENTRY_FAN_IN && o->fan_in <= PX_GRADIENT_WORKERS && o->values &&
+           o->values % 16 == 0 && o->values <= PXI_GRADIENT_VALUES && o->slots &&
+           o->slots <= PXI_LIMIT_REDUCE_SLOTS && (o->slots & (o->slots - 1)) == 0 && o->chunks &&
+           o->chunks <= PXI_LIMIT_REDUCE_CHUNKS;
+}
+
+static bool make_vectors(struct pxi_sentry *s)
+{
+    struct pxi_vectors_options v = {.rule = s->o.robust,
+                                    .liars = s->o.liars,
+                                    .format = s->o.format,
+                                    .fan_in = s->o.fan_in,
+                                    .values = s->o.values,
+                                    .slots = s->o.slots,
+                                    .chunks = s->o.chunks};
+    return (s->vectors = pxi_vectors_new(&v)) != NULL;
 }
 
 struct pxi_sentry *pxi_sentry_new(const struct pxi_sentry_options *o)
@@ -36,23 +50,28 @@ struct pxi_sentry *pxi_sentry_new(const struct pxi_sentry_options *o)
     struct pxi_sentry *s = sane(o) ? pxi_calloc(1, sizeof *s) : NULL;
     if (!s)
         return NULL;
-    bool clips = o->rule == PX_SENTRY_CLIP1;
+    bool clips = o->rule == PX_SENTRY_CLIP1, ok;
     s->o = *o;
     if (!s->o.k)
-        s->o.k = clips ? K_CLIP1 : K_WELFORD;
+        s->o.k = clips ? PX_SENTRY_K_CLIP1 : PX_SENTRY_K_WELFORD;
     s->bits = pxi_gradient_bits(o->format, o->fan_in);
     s->bias = pxi_gradient_bias(o->format, o->fan_in);
     s->words = o->values / 4u;
     s->slots = pxi_calloc(2 * (size_t)o->slots, sizeof *s->slots);
     s->lanes = pxi_calloc(s->words, sizeof *s->lanes);
-    if (clips) {
+    ok = s->slots && s->lanes;
+    if (o->rule == PX_SENTRY_NONE) {
+        ok = ok && make_vectors(s);
+    } else if (clips) {
         s->refs = pxi_calloc(2 * (size_t)o->slots, s->words * sizeof *s->refs);
         s->chunks = pxi_calloc(o->chunks, sizeof *s->chunks);
         s->centres = pxi_calloc(o->chunks, s->words * sizeof *s->centres);
+        ok = ok && s->refs && s->chunks && s->centres;
     } else {
         s->cells = pxi_calloc((size_t)PX_GRADIENT_WORKERS * PX_SENTRY_CELLS, sizeof *s->cells);
+        ok = ok && s->cells;
     }
-    if (s->slots && s->lanes && (clips ? s->refs && s->chunks && s->centres : s->cells != NULL))
+    if (ok)
         return s;
     pxi_sentry_free(s);
     return NULL;
@@ -68,6 +87,7 @@ void pxi_sentry_free(struct pxi_sentry *s)
     pxi_free(s->chunks);
     pxi_free(s->centres);
     pxi_free(s->cells);
+    pxi_vectors_free(s->vectors);
     pxi_free(s);
 }
 
@@ -106,9 +126,10 @@ void pxi_sentry_begin(struct pxi_sentry *s, const struct px_gradient_head *h)
     const struct px_sentry_chunk *c = &s->chunks[h->where];
     const uint64_t *centre = s->centres + h->where * s->words;
     uint64_t *ref = s->refs + place * s->words;
+    int by = px_sentry_moves(c, h->exponent);
     px_sentry_begin(&s->slots[place], c, h->exponent, s->bits);
     for (size_t i = 0; i < h->count / 4u; i++)
-        ref[i] = px_sentry_reference(c, centre[i], s->bias, h->exponent);
+        ref[i] = px_sentry_reference(centre[i], s->bias, by);
 }
 
 void pxi_sentry_said(struct pxi_sentry *s, const struct px_gradient_head *h)
@@ -117,9 +138,11 @@ void pxi_sentry_said(struct pxi_sentry *s, const struct px_gradient_head *h)
         px_sentry_say(&s->slots[place_of(s, h->seq)], h->worker, h->next);
 }
 
-int8_t pxi_sentry_exponent(const struct pxi_sentry *s, uint32_t seq)
+int8_t pxi_sentry_exponent(const struct pxi_sentry *s, uint32_t seq, int8_t most)
 {
     const struct px_sentry_slot *v = &s->slots[place_of(s, seq)];
+    if (!v->said)
+        return most;
     return (int8_t)px_sentry_exponent(v->next, (uint64_t)__builtin_popcountll(v->said));
 }
 
@@ -168,16 +191,26 @@ static enum px_sentry_verdict welford(struct pxi_sentry *s, const struct px_grad
         px_sentry_sum(&p, s->lanes[i], s->bias);
     px_sentry_measure(&p, h->count, s->bias, h->exponent);
     px_sentry_level(&s->levels[at], h->exponent, s->bits);
-    int beyond = px_sentry_judge(c, &s->levels[at], &p, s->o.k);
-    px_sentry_count(&s->workers[h->worker], beyond);
-    if (!beyond)
+    enum px_sentry_place is = px_sentry_judge(c, &s->levels[at], &p, s->o.k);
+    if (is != PX_SENTRY_EARLY)
+        px_sentry_count(&s->workers[h->worker], is);
+    if (is == PX_SENTRY_WITHIN)
         return PX_SENTRY_ACCEPT;
     by = s->o.clip ? px_sentry_shift(c, &p) : 0;
     if (!by)
         return PX_SENTRY_DROP;
     for (unsigned i = 0; i < h->count / 4u; i++)
-        s->lanes[i] = px_sentry_shrink(s->lanes[i], s->bias, by);
+        s->lanes[i] = px_sentry_down(s->lanes[i], s->bias, by);
     return PX_SENTRY_CLIP;
+}
+
+/* For a robust rule, which judges when all have come. */
+static enum px_sentry_verdict keep(struct pxi_sentry *s, const struct px_gradient_head *h)
+{
+    if (!pxi_vectors_keep(s->vectors, h, (const uint16_t *)(const void *)s->lanes))
+        return PX_SENTRY_DROP;
+    s->slots[place_of(s, h->seq)].judged |= UINT64_C(1) << h->worker;
+    return PX_SENTRY_ACCEPT;
 }
 
 enum px_sentry_verdict pxi_sentry_judge(struct pxi_sentry *s, const struct px_gradient_head *h,
@@ -196,7 +229,7 @@ enum px_sentry_verdict pxi_sentry_judge(struct pxi_sentry *s, const struct px_gr
         px_sentry_count(w, 1);
         verdict = PX_SENTRY_DROP;
     } else if (is_known(s, h)) {
-        verdict = s->chunks ? clip1(s, h) : welford(s, h);
+        verdict = s->vectors ? keep(s, h) : s->chunks ? clip1(s, h) : welford(s, h);
     }
     if (w->quarantined)
         verdict = PX_SENTRY_DROP;
@@ -218,10 +251,12 @@ static void count_verdicts(struct pxi_sentry *s, const struct px_sentry_slot *v,
             px_sentry_count(&s->workers[i], (int)(v->loud >> i & 1));
 }
 
-void pxi_sentry_finish(struct pxi_sentry *s, const struct px_gradient_head *h, const void *lanes,
+void pxi_sentry_finish(struct pxi_sentry *s, const struct px_gradient_head *h, void *lanes,
                        uint64_t added, uint64_t members)
 {
     const struct px_sentry_slot *v = &s->slots[place_of(s, h->seq)];
+    if (s->vectors && is_known(s, h))
+        pxi_vectors_finish(s->vectors, h, v->judged & added, lanes);
     unsigned judged = (unsigned)__builtin_popcountll(v->judged & added);
     unsigned over = (unsigned)__builtin_popcountll(v->over & added);
     if (!s->chunks || !is_known(s, h) ||

@@ -198,7 +198,7 @@ static void judged(struct pxi_slots *s, struct version *v)
     struct px_gradient_head h = head_of(s, v);
     h.where = v->where;
     pxi_sentry_finish(s->o.sentry, &h, v->lanes, v->added, s->o.members);
-    v->next = pxi_sentry_exponent(s->o.sentry, v->seq);
+    v->next = pxi_sentry_exponent(s->o.sentry, v->seq, v->next);
 }
 
 /* The sum is there: bring it into the form in which it is sent, and keep it. */
@@ -251,6 +251,14 @@ static enum pxi_slots_to answer_late(struct pxi_slots *s, const struct px_gradie
     return PXI_SLOTS_SENDER;
 }
 
+/* Members may read the sum that lies here, in memory that they share: its head goes first, so that
+ * they see that it changes. */
+static void invalidate(uint8_t *lanes)
+{
+    memset(lanes - PX_GRADIENT_HEAD, 0, PX_GRADIENT_HEAD);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
 static void begin(struct pxi_slots *s, struct version *v, const struct px_gradient_head *h,
                   uint64_t now_ns)
 {
@@ -265,6 +273,7 @@ static void begin(struct pxi_slots *s, struct version *v, const struct px_gradie
                           .next = PX_GRADIENT_ZERO,
                           .first_ns = now_ns,
                           .lanes = lanes};
+    invalidate(lanes);
     memset(lanes, 0, (h->format == PX_GRADIENT_I32 ? 4u : 2u) * (size_t)h->count);
     if (s->o.sentry)
         pxi_sentry_begin(s->o.sentry, h);

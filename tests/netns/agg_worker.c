@@ -3,8 +3,8 @@
  *
  *     agg_worker RANK WORLD AGGREGATOR PORT GROUP OWN SECRET VALUES ROUNDS LOSS DUP DAMAGE
  *
- * It loses, doubles and damages so many per cent of what it sends. Prints
- * "ok DIGEST SENT AGAIN", or "short": somebody was left out of a sum.
+ * GROUP "-": sums come to OWN itself. It loses, doubles and damages so many per cent of what it
+ * sends. Prints "ok DIGEST SENT AGAIN", or "short": somebody was left out of a sum.
  */
 #include <arpa/inet.h>
 #include <math.h>
@@ -47,14 +47,16 @@ static void open_socket(struct worker *w, char **argv)
                               .sin_port = htons((uint16_t)strtoul(argv[4], NULL, 10))};
     struct ip_mreq join = {.imr_multiaddr.s_addr = inet_addr(argv[5]),
                            .imr_interface.s_addr = inet_addr(argv[6])};
+    bool alone = strcmp(argv[5], "-") == 0;
     int room = 4 << 20;
     w->to = own;
     w->to.sin_addr.s_addr = inet_addr(argv[3]);
+    own.sin_addr.s_addr = alone ? join.imr_interface.s_addr : 0;
     w->fd = socket(AF_INET, SOCK_DGRAM, 0);
     setsockopt(w->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
     if (w->fd < 0 || bind(w->fd, (struct sockaddr *)&own, sizeof own) ||
-        setsockopt(w->fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join))
-        fail("no socket in the group");
+        (!alone && setsockopt(w->fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join)))
+        fail("no socket, or not in the group");
 }
 
 static void send_frames(struct worker *w)

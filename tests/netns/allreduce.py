@@ -35,14 +35,16 @@ def main():
     if os.geteuid() != 0:
         print("1..0 # SKIP needs CAP_NET_ADMIN")
         return 0
-    print("1..4")
+    print("1..5")
     good = [
         case(plexus, 1, "two workers without faults", "--local", "2", "--size", "2000000", "--repeat", "2"),
-        case(plexus, 2, "four workers with 8 bits", "--local", "4", "--size", "400004", "--repeat", "2",
+        case(plexus, 2, "two workers by UDP", "--local", "2", "--size", "2000000", "--repeat", "2",
+             "--path", "udp"),
+        case(plexus, 3, "four workers with 8 bits", "--local", "4", "--size", "400004", "--repeat", "2",
              "--format", "i8"),
-        case(plexus, 3, "faults leave the bits of two", "--local", "2", "--size", "2000000",
+        case(plexus, 4, "faults leave the bits of two", "--local", "2", "--size", "2000000",
              "--repeat", "2", *FAULTS),
-        case(plexus, 4, "faults leave the bits of four", "--local", "4", "--size", "1000000",
+        case(plexus, 5, "faults leave the bits of four", "--local", "4", "--size", "1000000",
              "--repeat", "2", "--values", "256", *FAULTS),
     ]
     return 0 if all(good) else 1

@@ -16,6 +16,8 @@ static const uint8_t own_mac[6] = {2, 0, 0, 0, 0, 1}, group_mac[6] = {1, 0, 0x5e
 struct world {
     struct pxi_xdp *xdp;
     struct pxi_slots *slots;
+    struct pxi_sentry *sentry; /* of slots; NULL: none */
+    enum px_sentry_rule rule;
     struct pxi_kernels kernels;
     struct pxi_rng rng;
     struct pxi_tag_key keys[PXI_BPF_MEMBERS];
@@ -36,8 +38,24 @@ static void make_keys(struct world *w)
     }
 }
 
-/* Both aggregators, with the same job. */
-static void start(struct world *w, unsigned n, uint8_t format, enum pxi_bpf_mode mode)
+/* A Sentry with the options of slots, if there is to be one. */
+static void start_sentry(struct world *w, struct pxi_sentry_options s)
+{
+    w->rule = s.rule;
+    if (s.rule == PX_SENTRY_NONE)
+        return;
+    s.format = w->o.format;
+    s.fan_in = w->o.fan_in;
+    s.values = w->o.values;
+    s.slots = w->o.slots;
+    s.chunks = w->o.chunks;
+    w->o.sentry = w->sentry = pxi_sentry_new(&s);
+    CHECK(w->sentry != NULL);
+}
+
+/* Both aggregators, with the same job and the same Sentry. */
+static void start_judged(struct world *w, unsigned n, uint8_t format, enum pxi_bpf_mode mode,
+                         struct pxi_sentry_options sentry)
 {
     px_diag diag = {0};
     memset(w, 0, sizeof *w);
@@ -62,7 +80,10 @@ static void start(struct world *w, unsigned n, uint8_t format, enum pxi_bpf_mode
                                 .values = 256,
                                 .jobs = 2,
                                 .slots = 8,
-                                .chunks = 16};
+                                .chunks = 16,
+                                .sentry = sentry.rule,
+                                .k = sentry.k,
+                                .clip = sentry.clip};
     struct pxi_xdp_job j = {.job = JOB,
                             .epoch = 1,
                             .format = format,
@@ -85,14 +106,21 @@ static void start(struct world *w, unsigned n, uint8_t format, enum pxi_bpf_mode
     if (err)
         PX_FAIL("%s: %s", diag.field, diag.found);
     CHECK_EQ(pxi_xdp_begin(w->xdp, &j, &diag), PX_ERR_OK);
+    start_sentry(w, sentry);
     w->slots = pxi_slots_new(&w->o);
     CHECK(w->slots != NULL);
+}
+
+static void start(struct world *w, unsigned n, uint8_t format, enum pxi_bpf_mode mode)
+{
+    start_judged(w, n, format, mode, (struct pxi_sentry_options){.rule = PX_SENTRY_NONE});
 }
 
 static void end(struct world *w)
 {
     pxi_xdp_close(w->xdp);
     pxi_slots_free(w->slots);
+    pxi_sentry_free(w->sentry);
     pxi_free_aligned(w->o.frames);
 }
 
@@ -231,6 +259,7 @@ static void same_counts(const struct world *w)
     CHECK_EQ(a->closed, b.closed);
     CHECK_EQ(a->again, b.again);
     CHECK_EQ(a->outvoted, b.outvoted);
+    CHECK_EQ(a->clipped, b.clipped);
     CHECK_EQ(b.stuck, 0);
     for (unsigned i = 0; i < PX_GRADIENT_DROPS; i++)
         if (a->drops[i] != b.drops[i])
@@ -536,7 +565,49 @@ TEST(jobs_lease_slots)
 struct walk {
     uint32_t next[PX_GRADIENT_WORKERS][4];
     int8_t agreed[4]; /* exponent of what comes next */
+    unsigned packet;
 };
+
+/* What a worker under a Sentry sends: near what all send, or, of one in four in turns, a lie. */
+static void judged_values(struct world *w, const struct walk *k, const struct px_gradient_head *h,
+                          uint8_t *v)
+{
+    struct pxi_rng *r = &w->rng;
+    uint32_t bias = pxi_gradient_bias(h->format, w->o.fan_in), part;
+    unsigned phase = k->packet / 4096, lie = (h->worker + phase) % 4 ? 0 : 1 + phase % 5;
+    int size = lie == 1 ? (int)bias : 2;
+    for (unsigned i = 0; i < h->count; i++) {
+        int noise = (int)pxi_rng_below(r, bias / 8 + 2) - (int)bias / 16;
+        int at = (int)((i * 37 + (uint32_t)h->where * 11) % (bias / 2)) - (int)bias / 4;
+        int value = lie == 1   ? -size
+                    : lie == 2 ? -3 * at
+                    : lie == 3 ? at + 6 * noise
+                    : lie == 4 ? 0
+                    : lie == 5 ? (i % 2 ? at : (int)bias * 2) /* none that the format has */
+                               : at + noise;
+        value = lie != 5 && value >= (int)bias ? (int)bias - 1 : value < -(int)bias ? 0 : value;
+        part = (uint32_t)(value + (int)bias);
+        if (h->format == PX_GRADIENT_I16)
+            memcpy(v + 2 * (size_t)i, &part, 2);
+        else if (h->format == PX_GRADIENT_I8)
+            v[i] = (uint8_t)part;
+        else if (h->format == PX_GRADIENT_I4)
+            v[i / 2] = (uint8_t)(i % 2 ? v[i / 2] | part << 4 : part & 15);
+        else
+            memcpy(v + 4 * (size_t)i, &part, 4);
+    }
+}
+
+/* What it says of the next exponent: mostly what all do, in some times that there are only zeros.
+ */
+static int8_t judged_next(struct world *w, const struct walk *k)
+{
+    if (k->packet / 4096 % 6 == 5 && pxi_rng_below(&w->rng, 4))
+        return PX_GRADIENT_ZERO;
+    if (pxi_rng_below(&w->rng, w->rule == PX_SENTRY_CLIP1 ? 8 : 400))
+        return -3;
+    return (int8_t)((int)pxi_rng_below(&w->rng, 12) - 6);
+}
 
 /* Mostly what an honest worker would send now; anything else now and then. */
 static size_t some_frame(struct world *w, struct walk *k, uint8_t *f)
@@ -549,12 +620,12 @@ static size_t some_frame(struct world *w, struct walk *k, uint8_t *f)
         seq += 4 * ((uint32_t)pxi_rng_below(r, 7) - 3);
     uint32_t mix = (seq * 2654435761u) >> 16;
     struct px_gradient_head h = some_head(w, worker, seq, (uint16_t)(16 * (1 + mix % 16)));
-    if (mix % 5 == 0)
+    if (mix % (w->sentry ? 29 : 5) == 0)
         h.format = PX_GRADIENT_I32;
     if (h.format == PX_GRADIENT_I32)
         h.count = (uint16_t)(16 * (1 + mix % 8));
     h.exponent = k->agreed[slot];
-    h.next = (int8_t)(pxi_rng_below(r, 12) - 6);
+    h.next = w->sentry ? judged_next(w, k) : (int8_t)(pxi_rng_below(r, 12) - 6);
     if (seq < 4 || pxi_rng_below(r, 100) < 4) {
         h.count = 0;
         h.where = pxi_rng_below(r, 2) ? UINT32_MAX : h.where;
@@ -576,7 +647,12 @@ static size_t some_frame(struct world *w, struct walk *k, uint8_t *f)
     case 11: h.shard = 1; break;
     default: break;
     }
-    some_values(w, v, h.format, h.count, pxi_rng_below(r, 100) == 0);
+    bool wild = pxi_rng_below(r, 100) == 0;
+    if (w->sentry && !wild)
+        judged_values(w, k, &h, v);
+    else
+        some_values(w, v, h.format, h.count, wild);
+    k->packet++;
     return frame_of(w, f, &h, v);
 }
 
@@ -615,14 +691,62 @@ static void turn(struct world *w)
     }
 }
 
-static void differ(unsigned n, uint8_t format, unsigned packets)
+/* Both Sentries know the same of everybody. */
+static void same_workers(const struct world *w)
+{
+    const struct px_sentry_worker *b = pxi_xdp_judged(w->xdp, JOB, 0);
+    CHECK(b != NULL);
+    for (unsigned i = 0; i < PX_GRADIENT_WORKERS; i++) {
+        const struct px_sentry_worker *a = pxi_sentry_worker(w->sentry, i);
+        CHECK_EQ(a->judged, b[i].judged);
+        CHECK_EQ(a->clipped, b[i].clipped);
+        CHECK_EQ(a->dropped, b[i].dropped);
+        CHECK_EQ(a->verdicts, b[i].verdicts);
+        CHECK_EQ(a->score, b[i].score);
+        CHECK_EQ(a->quarantined, b[i].quarantined);
+    }
+}
+
+static void pardon_some(struct world *w)
+{
+    unsigned who = (unsigned)pxi_rng_below(&w->rng, w->o.fan_in);
+    same_workers(w);
+    if (pxi_rng_below(&w->rng, w->rule == PX_SENTRY_CLIP1 ? 10 : 2))
+        return;
+    pxi_sentry_pardon(w->sentry, who);
+    CHECK_EQ(pxi_xdp_pardon(w->xdp, JOB, 0, who), PX_ERR_OK);
+}
+
+/* Every verdict was met. */
+static void say_judged(const struct world *w)
+{
+    struct px_sentry_worker all = {0};
+    unsigned quarantined = 0;
+    same_workers(w);
+    for (unsigned i = 0; i < w->o.fan_in; i++) {
+        const struct px_sentry_worker *a = pxi_sentry_worker(w->sentry, i);
+        all.judged += a->judged;
+        all.clipped += a->clipped;
+        all.dropped += a->dropped;
+        all.verdicts += a->verdicts;
+        quarantined += a->quarantined;
+    }
+    printf("#   judged %llu, clipped %llu, dropped %llu, %llu verdicts, %u in quarantine\n",
+           (unsigned long long)all.judged, (unsigned long long)all.clipped,
+           (unsigned long long)all.dropped, (unsigned long long)all.verdicts, quarantined);
+    CHECK(all.judged > all.dropped && all.dropped > 100 && all.verdicts > 10);
+    CHECK(w->rule != PX_SENTRY_CLIP1 || all.clipped > 100);
+}
+
+static void differ_judged(unsigned n, uint8_t format, unsigned packets,
+                          struct pxi_sentry_options sentry)
 {
     static struct world w;
     struct walk k = {0};
     uint8_t f[FRAME];
     struct pxi_slots_answer a;
     unsigned answers[3] = {0};
-    start(&w, n, format, PXI_BPF_SWITCH);
+    start_judged(&w, n, format, PXI_BPF_SWITCH, sentry);
     for (unsigned i = 0; i < n; i++)
         for (uint32_t s = 0; s < 4; s++)
             k.next[i][s] = s;
@@ -633,39 +757,77 @@ static void differ(unsigned n, uint8_t format, unsigned packets)
         answers[to]++;
         if (to != PXI_SLOTS_NOBODY)
             heard(&w, &k, f[BEFORE + 11], to, &a);
+        if (w.sentry && i % 1000 == 0)
+            pardon_some(&w);
     }
     same_counts(&w);
     const struct pxi_slots_counts *c = pxi_slots_counts(w.slots);
     printf("# fan-in %u: %u packets, %llu added, %llu finished, %u answers to senders\n", n,
            packets, (unsigned long long)c->added, (unsigned long long)c->finished, answers[1]);
-    CHECK(c->added > packets / 10 && c->finished > 100 && answers[1] > 100);
+    CHECK(c->added > packets / (w.sentry ? 50 : 10) && c->finished > 100 && answers[1] > 100);
     CHECK(n == 1 || c->closed > 10);
+    if (w.sentry)
+        say_judged(&w);
     end(&w);
 }
 
+static void differ(unsigned n, uint8_t format, unsigned packets)
+{
+    differ_judged(n, format, packets, (struct pxi_sentry_options){.rule = PX_SENTRY_NONE});
+}
+
+/* A million packets in all. */
+
 TEST(one_worker_as_slots)
 {
-    differ(1, PX_GRADIENT_I16, 100000);
+    differ(1, PX_GRADIENT_I16, 80000);
 }
 
 TEST(three_workers_as_slots)
 {
-    differ(3, PX_GRADIENT_I16, 300000);
+    differ(3, PX_GRADIENT_I16, 200000);
 }
 
 TEST(four_workers_8_bits_as_slots)
 {
-    differ(4, PX_GRADIENT_I8, 200000);
+    differ(4, PX_GRADIENT_I8, 120000);
 }
 
 TEST(seven_workers_4_bits_as_slots)
 {
-    differ(7, PX_GRADIENT_I4, 200000);
+    differ(7, PX_GRADIENT_I4, 100000);
 }
 
 TEST(all_workers_as_slots)
 {
-    differ(64, PX_GRADIENT_I16, 200000);
+    differ(64, PX_GRADIENT_I16, 100000);
+}
+
+TEST(clip1_as_slots)
+{
+    differ_judged(5, PX_GRADIENT_I16, 120000, (struct pxi_sentry_options){.rule = PX_SENTRY_CLIP1});
+    differ_judged(64, PX_GRADIENT_I16, 60000,
+                  (struct pxi_sentry_options){.rule = PX_SENTRY_CLIP1, .k = 3});
+}
+
+TEST(clip1_of_few_bits_as_slots)
+{
+    differ_judged(8, PX_GRADIENT_I8, 40000,
+                  (struct pxi_sentry_options){.rule = PX_SENTRY_CLIP1, .k = 4});
+    differ_judged(9, PX_GRADIENT_I4, 40000,
+                  (struct pxi_sentry_options){.rule = PX_SENTRY_CLIP1, .k = 6});
+}
+
+TEST(welford_as_slots)
+{
+    differ_judged(6, PX_GRADIENT_I16, 60000,
+                  (struct pxi_sentry_options){.rule = PX_SENTRY_WELFORD});
+    differ_judged(7, PX_GRADIENT_I16, 40000,
+                  (struct pxi_sentry_options){.rule = PX_SENTRY_WELFORD, .k = 8, .clip = true});
+    differ_judged(4, PX_GRADIENT_I8, 20000,
+                  (struct pxi_sentry_options){.rule = PX_SENTRY_WELFORD, .clip = true});
+    differ_judged(4, PX_GRADIENT_I4, 20000,
+                  (struct pxi_sentry_options){.rule = PX_SENTRY_WELFORD, .clip = true});
 }
 
 TEST_MAIN()

@@ -1,6 +1,11 @@
 /* Workers of one process on loopback: the public interface, the threads and the socket. */
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
+#include "base/mem.h"
 #include "plexus/reduce.h"
 #include "px_test.h"
 
@@ -8,11 +13,19 @@ enum { MOST = 8, ROUNDS = 3 };
 
 struct worker {
     px_reduce *r;
-    unsigned rank, world;
+    unsigned rank, world, rounds;
     size_t n;
     float *x;
     px_reduce_report report;
     px_err err;
+};
+
+struct job {
+    unsigned world;
+    size_t n;
+    px_reduce_format format;
+    double bound;
+    struct worker w[MOST];
 };
 
 static float value(unsigned rank, unsigned round, size_t i)
@@ -23,7 +36,7 @@ static float value(unsigned rank, unsigned round, size_t i)
 static void *work(void *arg)
 {
     struct worker *w = arg;
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; round < w->rounds; round++) {
         for (size_t i = 0; i < w->n; i++)
             w->x[i] = value(w->rank, round, i);
         w->report.size = sizeof w->report;
@@ -34,54 +47,77 @@ static void *work(void *arg)
     return NULL;
 }
 
-static void run(unsigned world, size_t n, px_reduce_format format, double bound)
+static void job_open(struct job *j, const char *path)
 {
     static const uint8_t secret[32] = {1, 2, 3};
     char text[MOST][64];
     const char *addresses[MOST];
-    struct worker w[MOST] = {0};
-    pthread_t threads[MOST];
     px_diag d = {0};
     unsigned port = 20000 + (unsigned)getpid() % 20000;
-    for (unsigned i = 0; i < world; i++) {
+    for (unsigned i = 0; i < j->world; i++) {
         snprintf(text[i], sizeof text[i], "/ip4/127.0.0.1/udp/%u", port + i);
         addresses[i] = text[i];
     }
-    for (unsigned i = 0; i < world; i++) {
+    for (unsigned i = 0; i < j->world; i++) {
+        struct worker *w = &j->w[i];
         px_reduce_options o = {.size = sizeof o,
                                .rank = i,
-                               .world = world,
+                               .world = j->world,
                                .addresses = addresses,
                                .secret = secret,
                                .job = 3,
-                               .format = format,
-                               .longest = n};
-        w[i] = (struct worker){.rank = i, .world = world, .n = n, .x = calloc(n, sizeof(float))};
-        px_err e = px_reduce_open(&o, &w[i].r, &d);
+                               .format = j->format,
+                               .path = path,
+                               .longest = j->n};
+        *w = (struct worker){
+            .rank = i, .world = j->world, .n = j->n, .x = calloc(j->n, sizeof(float))};
+        px_err e = px_reduce_open(&o, &w->r, &d);
         if (e)
             PX_FAIL("%s: %s %s %s", px_err_name(e), d.field, d.expected, d.found);
     }
-    for (unsigned i = 0; i < world; i++)
+}
+
+/* Some rounds of all, and what they must give. */
+static void job_run(struct job *j, unsigned rounds)
+{
+    pthread_t threads[MOST];
+    struct worker *w = j->w;
+    for (unsigned i = 0; i < j->world; i++) {
+        w[i].rounds = rounds;
         CHECK(pthread_create(&threads[i], NULL, work, &w[i]) == 0);
-    for (unsigned i = 0; i < world; i++)
+    }
+    for (unsigned i = 0; i < j->world; i++)
         pthread_join(threads[i], NULL);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < j->n; i++) {
         double want = 0;
-        for (unsigned k = 0; k < world; k++)
-            want += value(k, ROUNDS - 1, i);
-        if (fabs(w[0].x[i] - want) > bound)
+        for (unsigned k = 0; k < j->world; k++)
+            want += value(k, rounds - 1, i);
+        if (fabs(w[0].x[i] - want) > j->bound)
             PX_FAIL("value %zu is %g, not %g", i, w[0].x[i], want);
     }
-    for (unsigned i = 0; i < world; i++) {
+    for (unsigned i = 0; i < j->world; i++) {
         CHECK_EQ(w[i].err, PX_ERR_OK);
-        CHECK_EQ(w[i].report.least, world);
+        CHECK_EQ(w[i].report.least, j->world);
         CHECK_EQ(w[i].report.lost, 0);
         CHECK(w[i].report.pages != NULL);
-        CHECK(memcmp(w[i].x, w[0].x, n * sizeof(float)) == 0);
-        px_reduce_close(w[i].r);
+        CHECK(memcmp(w[i].x, w[0].x, j->n * sizeof(float)) == 0);
     }
-    for (unsigned i = 0; i < world; i++)
-        free(w[i].x);
+}
+
+static void job_close(struct job *j)
+{
+    for (unsigned i = 0; i < j->world; i++) {
+        px_reduce_close(j->w[i].r);
+        free(j->w[i].x);
+    }
+}
+
+static void run(unsigned world, size_t n, px_reduce_format format, double bound)
+{
+    struct job j = {.world = world, .n = n, .format = format, .bound = bound};
+    job_open(&j, NULL);
+    job_run(&j, ROUNDS);
+    job_close(&j);
 }
 
 TEST(two_sum)
@@ -92,6 +128,117 @@ TEST(two_sum)
 TEST(five_sum_with_8_bits)
 {
     run(5, 50001, PX_REDUCE_I8, 0.15);
+}
+
+static bool all_take(const struct job *j, const char *path)
+{
+    bool all = true;
+    for (unsigned i = 0; i < j->world; i++)
+        all &= strcmp(j->w[i].report.path, path) == 0;
+    return all;
+}
+
+/* Until all have chosen it: a busy machine may need more than a round. */
+static void run_until(struct job *j, const char *path)
+{
+    for (unsigned i = 0; i < 300 && !all_take(j, path); i++) {
+        job_run(j, ROUNDS);
+        if (!all_take(j, path))
+            usleep(50000);
+    }
+    if (!all_take(j, path))
+        PX_FAIL("it is %s: %s", j->w[0].report.path, j->w[0].report.why);
+}
+
+TEST(paths_have_the_same_bits)
+{
+    enum { N = 200003 };
+    static const char *const paths[] = {"udp", "shm", "auto"};
+    float *x = NULL;
+    for (unsigned p = 0; p < 3; p++) {
+        struct job j = {.world = 3, .n = N, .bound = 1e-3};
+        job_open(&j, paths[p]);
+        job_run(&j, ROUNDS);
+        run_until(&j, p == 0 ? "udp" : "shm");
+        if (!x)
+            x = memcpy(malloc(N * sizeof *x), j.w[0].x, N * sizeof *x);
+        CHECK(memcmp(x, j.w[0].x, N * sizeof *x) == 0);
+        job_close(&j);
+    }
+    free(x);
+}
+
+/* Counted, on each path: nothing is copied but by packing and unpacking, nothing allocated. */
+TEST(a_round_costs)
+{
+    static const char *const paths[] = {"udp", "shm"};
+    for (unsigned p = 0; p < 2; p++) {
+        struct job j = {.world = 2, .n = 688 * 1000, .bound = 1e-3};
+        job_open(&j, paths[p]);
+        job_run(&j, 1);
+        run_until(&j, paths[p]);
+        px_reduce_report before = j.w[0].report;
+        uint64_t allocated = pxi_mem_count();
+        job_run(&j, ROUNDS);
+        CHECK_EQ(pxi_mem_count() - allocated, 0);
+        const px_reduce_report *after = &j.w[0].report;
+        uint64_t again = after->again - before.again + after->late - before.late;
+        if (!again) /* else sums that are kept were sent once more */
+            CHECK_EQ(after->copied - before.copied, 0);
+        CHECK(after->packets - before.packets >= (uint64_t)ROUNDS * 1000);
+        printf("# %s: %u packets, %u system calls, %u wake-ups, %u of the other\n", paths[p],
+               (unsigned)(after->packets - before.packets),
+               (unsigned)(after->syscalls - before.syscalls),
+               (unsigned)(after->wakeups - before.wakeups),
+               (unsigned)(after->wakes - before.wakes));
+        job_close(&j);
+    }
+}
+
+static _Atomic bool cuts;
+static _Atomic unsigned cut;
+
+/* End the sockets between members, again and again, as when a process dies. */
+static void *sabotage(void *arg)
+{
+    while (cuts) {
+        for (int fd = 0; fd < 256; fd++) {
+            struct sockaddr_un a;
+            socklen_t n = sizeof a;
+            int type = 0;
+            if (getpeername(fd, (struct sockaddr *)&a, &n) != 0 || a.sun_family != AF_UNIX ||
+                getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof type}) != 0 ||
+                type != SOCK_SEQPACKET)
+                continue;
+            cut += shutdown(fd, SHUT_RDWR) == 0;
+        }
+        usleep(20000);
+    }
+    return NULL;
+}
+
+/* Shared memory is taken away under load: UDP takes its place, no sum is wrong, nobody is missing,
+ * and it comes back. */
+TEST(a_lost_path_is_replaced)
+{
+    struct job j = {.world = 3, .n = 400000, .bound = 1e-3};
+    pthread_t saboteur;
+    unsigned changes = 0;
+    job_open(&j, NULL);
+    job_run(&j, 1);
+    run_until(&j, "shm");
+    cuts = true;
+    CHECK(pthread_create(&saboteur, NULL, sabotage, NULL) == 0);
+    for (unsigned i = 0; i < 300 && !(cut > 20 && changes > 3); i++) {
+        job_run(&j, ROUNDS);
+        changes = j.w[0].report.path_changes + j.w[1].report.path_changes;
+    }
+    cuts = false;
+    pthread_join(saboteur, NULL);
+    CHECK(changes > 3);
+    run_until(&j, "shm");
+    printf("# %u cuts, %u changes\n", cut, changes);
+    job_close(&j);
 }
 
 TEST(one_is_alone)
@@ -157,6 +304,86 @@ TEST(the_dead_are_named)
         CHECK(waitpid(pids[i], &status, 0) == pids[i]);
         if (i != 1)
             CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+    }
+}
+
+/* One of three is stopped in the midst for longer than a deadline: the others go on, and when it
+ * goes on too it has the same sums. */
+static void stopped_worker(unsigned i, const char *const *addresses, int pipe)
+{
+    static const uint8_t secret[32] = {8};
+    enum { N = 2000000 };
+    px_reduce_options o = {.size = sizeof o,
+                           .rank = i,
+                           .world = 3,
+                           .addresses = addresses,
+                           .secret = secret,
+                           .longest = N};
+    px_reduce_report report = {.size = sizeof report};
+    px_diag d = {0};
+    px_reduce *r;
+    static float x[N];
+    unsigned round;
+    if (px_reduce_open(&o, &r, &d) != PX_ERR_OK)
+        _exit(9);
+    while (read(pipe, &round, sizeof round) == sizeof round) {
+        uint64_t said = 14695981039346656037u;
+        for (size_t k = 0; k < N; k++)
+            x[k] = value(i, round, k);
+        if (px_reduce_sum(r, x, NULL, N, 0, &report) != PX_ERR_OK || report.lost)
+            _exit(8);
+        for (size_t k = 0; k < N; k++) {
+            uint32_t bits;
+            memcpy(&bits, &x[k], sizeof bits);
+            said = (said ^ bits) * 1099511628211u;
+        }
+        if (write(pipe, &said, sizeof said) != sizeof said)
+            _exit(7);
+    }
+    px_reduce_close(r);
+    _exit(0);
+}
+
+TEST(the_stopped_come_back)
+{
+    enum { WORLD = 3 };
+    const char *addresses[WORLD];
+    char text[WORLD][64];
+    int pipes[WORLD][2];
+    pid_t pids[WORLD];
+    for (unsigned i = 0; i < WORLD; i++) {
+        snprintf(text[i], sizeof text[i], "/ip4/127.0.0.1/udp/%u",
+                 20000 + ((unsigned)getpid() + 3333 + i) % 20000);
+        addresses[i] = text[i];
+    }
+    for (unsigned i = 0; i < WORLD; i++) {
+        CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pipes[i]) == 0);
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            for (unsigned k = 0; k <= i; k++)
+                close(pipes[k][0]);
+            stopped_worker(i, addresses, pipes[i][1]);
+        }
+        close(pipes[i][1]);
+    }
+    for (unsigned round = 0; round < 6; round++) {
+        uint64_t said[WORLD];
+        for (unsigned i = 0; i < WORLD; i++)
+            CHECK(write(pipes[i][0], &round, sizeof round) == sizeof round);
+        usleep(5000 + 7000 * round);
+        if (round % 2)
+            kill(pids[2], SIGSTOP);
+        usleep(round % 2 ? 1200000 : 0);
+        kill(pids[2], SIGCONT);
+        for (unsigned i = 0; i < WORLD; i++)
+            CHECK(read(pipes[i][0], &said[i], sizeof said[i]) == sizeof said[i]);
+        CHECK(said[0] == said[1] && said[0] == said[2]);
+    }
+    for (unsigned i = 0; i < WORLD; i++) {
+        int status;
+        close(pipes[i][0]);
+        CHECK(waitpid(pids[i], &status, 0) == pids[i]);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
 }
 

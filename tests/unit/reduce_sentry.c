@@ -53,7 +53,11 @@ TEST(references_move_with_the_exponent)
     for (int bias = 128; bias <= 8192; bias *= 2)
         for (int v = 0; v < 2 * bias; v += bias / 64 + 1)
             for (int by = -20; by <= 20; by++) {
-                int got = (int)px_sentry_move_lane((uint64_t)v, (uint32_t)bias, by, 0);
+                struct px_sentry_chunk c = {.known = 1, .exponent = (int8_t)by};
+                uint64_t four = (uint64_t)v * PX_SENTRY_ONES;
+                four = px_sentry_reference(four, (uint32_t)bias, px_sentry_moves(&c, 0));
+                int got = lane(four, 3);
+                CHECK(four == (uint64_t)got * PX_SENTRY_ONES);
                 double want = floor(ldexp(v - bias, by));
                 want = want < -bias ? -bias : want > bias - 1 ? bias - 1 : want;
                 if (by < -14)

@@ -1,0 +1,42 @@
+/* What the files of the kernel aggregator's holder share (src/node/agg*.c). */
+#ifndef PXI_NODE_AGG_IMPL_H
+#define PXI_NODE_AGG_IMPL_H
+
+#include <jansson.h>
+
+#include "io/lines.h"
+#include "io/sums.h"
+#include "kernel/kernel.h"
+#include "plexus/agg.h"
+
+enum { PXI_AGG_CLIENTS = 8 };
+
+struct pxi_agg_client {
+    struct pxi_lines *lines; /* NULL: a free place */
+    bool traces;             /* it wants events */
+};
+
+struct pxi_agg {
+    px_agg_options o;
+    struct pxi_xdp *xdp;
+    struct pxi_sums *sums; /* NULL: the kernel sends them */
+    struct pxi_kernels kernels;
+    struct pxi_loop *loop;
+    struct pxi_lines_server *server;
+    struct pxi_agg_client clients[PXI_AGG_CLIENTS];
+    uv_timer_t look, trace;
+    uv_poll_t wakes;
+    const volatile int *stop;
+    uint64_t mismatches, since_ns;
+    uint64_t trace_ns, told, untold, untold_before; /* of this second */
+    bool tracing;
+};
+
+/* The answer to "stat", a line of JSON to be freed with free. */
+char *pxi_agg_stat(const struct pxi_agg *a);
+
+/* A client wants events from now on; look whether anybody still does. */
+void pxi_agg_trace(struct pxi_agg *a, struct pxi_agg_client *c);
+void pxi_agg_trace_init(struct pxi_agg *a);
+
+#endif
