@@ -1,5 +1,7 @@
 #include "demo_poison.h"
 
+#include <string.h>
+
 #include "cli.h"
 #include "plexus/poison.h"
 
@@ -12,14 +14,28 @@ static unsigned long long n(uint64_t v)
     return (unsigned long long)v;
 }
 
+/* Who adds, once, and the names of what follows. */
+static void put_head(struct poison_act *a, const px_poison_look *l)
+{
+    if (!a->told && strcmp(l->hub.path, "kernel") == 0)
+        printf("   It is the program of plexus agg in the kernel, attached to no device.\n\n");
+    else if (!a->told)
+        printf("   It is one in user space: %s.\n\n", l->hub.why);
+    a->told = 1;
+    printf("   %s%s\n   round       loss    right     added  clamped  refused  verdicts%s\n",
+           ink(1), a->title, ink(0));
+}
+
 /* One line of a training: how the model does, and what the aggregator has counted. */
 static void on_look(void *ctx, const px_poison_look *l)
 {
-    const struct poison_act *a = ctx;
+    struct poison_act *a = ctx;
     const px_hub_worker *liar = &l->hub.workers[LIAR];
     int bad = l->accuracy < ruined_below;
     if (!a->plain)
         return;
+    if (l->round == EVERY)
+        put_head(a, l);
     printf("   %5u  ", l->round);
     printf(l->loss < 1e4 ? "%9.3f" : "%9.1e", l->loss);
     printf("  %s%5.1f %%%s  %8llu %8llu %8llu %9llu%s\n", ink(bad ? 31 : 32), l->accuracy, ink(0),
@@ -53,38 +69,40 @@ static px_err train(struct poison_act *a, const char *rule, const char *title,
                                 .workers = WORKERS,
                                 .liars = LIARS,
                                 .times = times,
+                                .kernel = 1,
                                 .rounds = ROUNDS,
                                 .every = EVERY,
                                 .look = on_look,
                                 .ctx = a};
     px_poison_look last;
     double start = now_s();
+    a->title = title;
     if (a->plain)
-        printf(
-            "\n   %s\n\n   %sround       loss    right     added  clamped  refused  verdicts%s\n",
-            title, ink(1), ink(0));
+        printf("\n");
     px_err err = px_poison_live(&o, data, &last, d);
     if (err != PX_ERR_OK)
         return err;
     *accuracy = last.accuracy;
     json_object_set_new(a->figures, rule, figures_of(&last, now_s() - start));
+    json_object_set_new(a->figures, "path", json_text(last.hub.path));
     return PX_ERR_OK;
 }
 
 px_err demo_poison(struct poison_act *a, px_diag *d)
 {
     double mean = 100, clip1 = 0;
+    if (!px_hub_rule(0))
+        return PX_ERR_UNSUPPORTED;
     px_poison_data *data = px_poison_data_new(SEED);
     if (!data)
         return PX_ERR_NOMEM;
     a->figures = json_object();
-    json_object_set_new(a->figures, "path", json_text("udp"));
     json_object_set_new(a->figures, "workers", json_integer(WORKERS));
     json_object_set_new(a->figures, "liars", json_integer(LIARS));
     json_object_set_new(a->figures, "rounds", json_integer(ROUNDS));
     if (a->plain)
         printf("   %d workers learn to read digits. In every round an aggregator adds what they\n"
-               "   found, over UDP, in user space; worker %d sends minus ten times it.\n",
+               "   found, over UDP; worker %d sends minus ten times it.\n",
                WORKERS, LIAR);
     px_err err = train(a, "mean", "Under the plain mean", data, &mean, d);
     if (err == PX_ERR_OK)

@@ -5,7 +5,9 @@
 #include "json.h"
 
 struct poison_act {
-    int plain;       /* tell it on the terminal as it goes */
+    int plain; /* tell it on the terminal as it goes */
+    int told;  /* who adds */
+    const char *title;
     int ok;          /* the mean was ruined, the default rule was not */
     json_t *figures; /* of the act, the caller's */
 };

@@ -144,6 +144,11 @@ enum {
     OPT_AGG_GROUP,
     OPT_AGG_MODE,
     OPT_AGG_HELPER,
+    OPT_JOB_WORLD,
+    OPT_JOB_LEAST,
+    OPT_JOB_WAIT,
+    OPT_JOB_ALLOW,
+    OPT_JOB_AGGREGATOR,
     OPT_AGG_SLOTS,
     OPT_AGG_CHUNKS,
     OPT_AGG_STEERED,
@@ -152,6 +157,10 @@ enum {
     OPT_AGG_SENTRY_POLICY,
     OPT_AGG_FOREGROUND,
     OPT_AGG_INTERVAL,
+    OPT_SETUP_ROOT,
+    OPT_SETUP_GROUP,
+    OPT_SETUP_DRY_RUN,
+    OPT_SETUP_REMOVE,
     OPT_XDPD_GROUP,
     OPT_XDPD_USER,
     OPT_XDPD_DEVICE,
@@ -206,7 +215,11 @@ int verb_agg_attach(struct cli *c);
 int verb_agg_detach(struct cli *c);
 int verb_agg_stat(struct cli *c);
 int verb_agg_trace(struct cli *c);
+int verb_agg_offer(struct cli *c);
+int verb_agg_jobs(struct cli *c);
+int verb_agg_withdraw(struct cli *c);
 int verb_agg_verify(struct cli *c);
+int verb_setup_xdp(struct cli *c);
 int verb_xdpd(struct cli *c);
 int verb_net(struct cli *c);
 int verb_dht_put(struct cli *c);

@@ -26,6 +26,8 @@ typedef struct px_hub_options {
     double k;         /* of clip1: scales, of welford: deviations, to 15.75; 0: 3, and 3.5 */
     unsigned liars;   /* that a rule for vectors expects; 0: a quarter of the workers, or 1 */
     int clip;         /* welford: shrink what is too large instead of dropping it */
+    int kernel;       /* have the kernel's program add, attached nowhere, where the kernel takes it
+                       * and the rule is mean, clip1 or welford: to see it work, not to be fast */
 } px_hub_options;
 
 /* What a rule has said of a worker's packets. */
@@ -42,6 +44,8 @@ typedef struct px_hub_report {
     uint64_t clipped, refused; /* contributions that a rule clamped; that it did not let pass */
     uint64_t dropped;          /* datagrams from strangers, with wrong tags or out of place */
     px_hub_worker workers[64]; /* all 0 without a rule that judges packets */
+    const char *path;          /* "kernel" or "user": who adds; and why, in one line */
+    char why[160];
 } px_hub_report;
 
 typedef struct px_hub px_hub;

@@ -19,6 +19,8 @@ typedef struct px_poison_training {
     unsigned liars;     /* fewer than half of them; rules are told how many there are */
     unsigned rounds;    /* steps of the training */
     int skewed;         /* each worker has pictures of few digits */
+    int kernel;         /* packets go through the program of the kernel's aggregator, attached
+                         * nowhere; rules "mean", "clip1" and "welford" */
     int exact;          /* floats all the way instead of 16 bits, for rules on whole vectors */
 } px_poison_training;
 
@@ -33,7 +35,8 @@ PX_API const char *px_poison_rule(unsigned i);
 PX_API const char *px_poison_attack(unsigned i);
 
 /* Train; *accuracy is the per cent of the test pictures that are told right. PX_ERR_INVALID:
- * unknown names or numbers out of their range. */
+ * unknown names or numbers out of their range. With kernel also PX_ERR_UNSUPPORTED and
+ * PX_ERR_PERMISSION, where it refuses. */
 PX_API PX_NODISCARD px_err px_poison_train(const px_poison_training *t, const px_poison_data *d,
                                            double *accuracy);
 
@@ -50,6 +53,7 @@ typedef struct px_poison_live_options {
     unsigned workers;       /* 4 to 64 */
     unsigned liars;         /* the last of them, fewer than half */
     double times;           /* what liars send: so many times what they found */
+    int kernel;             /* as in px_hub_options */
     unsigned rounds, every; /* every: rounds between two looks */
     void (*look)(void *ctx, const px_poison_look *look); /* on another thread */
     void *ctx;

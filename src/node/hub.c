@@ -1,6 +1,7 @@
 /* The public face of reduce/hub: its arena, its socket, its thread. */
 #include "plexus/hub.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,9 @@
 #include "io/exchange.h"
 #include "io/frames.h"
 #include "kernel/kernel.h"
+#include "node/agg_run.h"
 #include "node/reduce_address.h"
+#include "reduce/group.h"
 #include "reduce/hub.h"
 
 enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, MS = 1000000 };
@@ -21,6 +24,8 @@ struct px_hub {
     struct pxi_exchange *exchange;
     struct pxi_frames frames;
     unsigned world;
+    struct pxi_agg_run *run; /* who adds; NULL: the hub itself */
+    char why[160];
 };
 
 /* ------------------------------------------------------ what the thread asks */
@@ -40,6 +45,13 @@ static void take(void *ctx, unsigned from, px_view datagram, uint64_t now_ns)
 static uint64_t deadline(void *ctx)
 {
     return UINT64_MAX; /* workers that wait ask again */
+}
+
+/* By the kernel's own clock. */
+static enum pxi_slots_to add_in_kernel(void *ctx, unsigned worker, px_view packet, uint64_t now_ns,
+                                       struct pxi_slots_answer *a)
+{
+    return pxi_agg_run_take(ctx, worker, packet, 0, a);
 }
 
 static const struct pxi_exchange_ops ops = {turn, pull, take, deadline};
@@ -116,6 +128,39 @@ static px_err check(const px_hub_options *o, px_diag *d)
     return PX_ERR_OK;
 }
 
+/* Who adds, and why. */
+static px_err choose_adder(px_hub *h, const px_hub_options *o, struct pxi_hub_options *g)
+{
+    uint8_t secrets[PXI_AGG_RUN_SECRETS][PXI_TAG_SECRET];
+    px_diag d = {0};
+    struct pxi_agg_run_options r = {.job = g->job,
+                                    .epoch = g->epoch,
+                                    .slots = g->slots,
+                                    .chunks = g->chunks,
+                                    .values = g->values,
+                                    .format = g->format,
+                                    .world = g->world,
+                                    .deadline_ns = g->deadline_ns,
+                                    .rule = g->rule,
+                                    .k = g->k,
+                                    .clip = g->clip,
+                                    .secrets = (const uint8_t(*)[PXI_TAG_SECRET])secrets};
+    snprintf(h->why, sizeof h->why, "%s", g->robust ? "the rule is for vectors" : "asked for");
+    if (!o->kernel || g->robust)
+        return PX_ERR_OK;
+    for (unsigned i = 0; i < PXI_AGG_RUN_SECRETS; i++)
+        pxi_group_secret(o->secret, i, PX_GRADIENT_WORKERS, secrets[i]);
+    px_err err = pxi_agg_run_new(&r, &h->run, &d);
+    explicit_bzero(secrets, sizeof secrets);
+    if (err == PX_ERR_PERMISSION || err == PX_ERR_UNSUPPORTED) {
+        snprintf(h->why, sizeof h->why, "%s", d.found);
+        return PX_ERR_OK;
+    }
+    if (!err)
+        g->adder = (struct pxi_hub_adder){add_in_kernel, h->run};
+    return err;
+}
+
 static px_err make_hub(px_hub *h, const px_hub_options *o, px_diag *d)
 {
     uint16_t values = (uint16_t)(o->values ? o->values : VALUES);
@@ -130,6 +175,8 @@ static px_err make_hub(px_hub *h, const px_hub_options *o, px_diag *d)
                                 .kernels = &h->kernels};
     g.deadline_ns = (uint64_t)(o->deadline_ms ? o->deadline_ms : DEADLINE_MS) * MS;
     px_err err = rule_of(o, &g, d);
+    if (!err)
+        err = choose_adder(h, o, &g);
     if (err)
         return err;
     if (pxi_frames_map(&h->frames, pxi_hub_arena(&g)) != 0)
@@ -172,6 +219,7 @@ void px_hub_close(px_hub *h)
         return;
     pxi_exchange_close(h->exchange);
     pxi_hub_free(h->hub);
+    pxi_agg_run_free(h->run);
     pxi_frames_unmap(&h->frames);
     pxi_free(h);
 }
@@ -183,19 +231,22 @@ static px_err tell(void *ctx, void *arg)
 {
     px_hub *h = ctx;
     px_hub_report *out = arg;
-    const struct pxi_slots_counts *s = pxi_hub_slots(h->hub);
+    const struct pxi_slots_counts s = h->run ? pxi_agg_run_counts(h->run) : *pxi_hub_slots(h->hub);
     const struct pxi_hub_counts *c = pxi_hub_counts(h->hub);
     *out = (px_hub_report){.size = out->size,
-                           .packets = s->packets,
-                           .added = s->added,
-                           .finished = s->finished,
-                           .closed = s->closed,
-                           .clipped = s->clipped,
-                           .refused = s->drops[PX_GRADIENT_DROP_SENTRY]};
+                           .packets = s.packets,
+                           .added = s.added,
+                           .finished = s.finished,
+                           .closed = s.closed,
+                           .clipped = s.clipped,
+                           .refused = s.drops[PX_GRADIENT_DROP_SENTRY],
+                           .path = h->run ? "kernel" : "user"};
+    snprintf(out->why, sizeof out->why, "%s", h->why);
     for (unsigned i = 0; i < PX_GRADIENT_DROPS; i++)
         out->dropped += c->bad[i];
     for (unsigned i = 0; i < h->world; i++) {
-        const struct px_sentry_worker *w = pxi_hub_worker(h->hub, i);
+        const struct px_sentry_worker *w =
+            h->run ? pxi_agg_run_worker(h->run, i) : pxi_hub_worker(h->hub, i);
         if (w)
             out->workers[i] = (px_hub_worker){.judged = w->judged,
                                               .clipped = w->clipped,

@@ -187,7 +187,8 @@ static px_err open_all(struct crew *c, px_diag *diag)
                         .deadline_ms = DEADLINE_MS,
                         .longest = D,
                         .rule = c->o->rule,
-                        .liars = c->o->liars};
+                        .liars = c->o->liars,
+                        .kernel = c->o->kernel};
     px_err err = find_ports(c);
     if (!err)
         err = px_hub_open(&o, &c->hub, diag);

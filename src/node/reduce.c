@@ -11,10 +11,12 @@
 #include "io/frames.h"
 #include "kernel/kernel.h"
 #include "node/reduce_address.h"
+#include "node/reduce_join.h"
 #include "reduce/group.h"
 
 enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 5000, MS = 1000000 };
 enum { WORDS = 65, PAGE = 4096 };          /* whose secret the words of paths have */
+enum { REKEY = 1 << 30 };                  /* chunks of a shard */
 enum { QUIET_MS = 200, LINGER_MS = 2000 }; /* of the end: others may still ask for a sum */
 
 struct px_reduce {
@@ -28,23 +30,45 @@ struct px_reduce {
     unsigned shards, values;
     uint64_t sums; /* operations that ended well */
     int gone;      /* the rank that was given up, or -1: the handle is of no use any more */
+    /* Keys: the group of the key before still answers those who are not done with it. */
+    struct pxi_group *before;
+    struct pxi_group_options made; /* of the group, for the next one */
+    uint8_t secret[PXI_GROUP_SECRET];
+    uint32_t rekey;
+    unsigned rekeys;
+    struct pxi_rank_counts past; /* of groups that are gone, or before */
+    px_control *seat;            /* in the job, or NULL */
 };
 
 /* ------------------------------------------------------ what the thread asks */
 
 static void turn(void *ctx, uint64_t now_ns)
 {
-    pxi_group_turn(((px_reduce *)ctx)->group, now_ns);
+    px_reduce *r = ctx;
+    if (r->before)
+        pxi_group_turn(r->before, now_ns);
+    pxi_group_turn(r->group, now_ns);
 }
 
 static px_view pull(void *ctx, unsigned to, uint64_t now_ns)
 {
-    return pxi_group_pull(((px_reduce *)ctx)->group, to, now_ns);
+    px_reduce *r = ctx;
+    px_view v = {0};
+    if (r->before)
+        v = pxi_group_pull(r->before, to, now_ns);
+    return v.n ? v : pxi_group_pull(r->group, to, now_ns);
 }
 
+/* Of the key before or of this one: the job's number says which. */
 static void take(void *ctx, unsigned from, px_view datagram, uint64_t now_ns)
 {
-    pxi_group_take(((px_reduce *)ctx)->group, from, datagram, now_ns);
+    px_reduce *r = ctx;
+    struct px_gradient_head h;
+    enum px_gradient_drop why;
+    px_view values;
+    bool old = r->before && pxi_gradient_read(datagram, &h, &values, &why) &&
+               h.job == pxi_group_job(r->before);
+    pxi_group_take(old ? r->before : r->group, from, datagram, now_ns);
 }
 
 static uint64_t deadline(void *ctx)
@@ -52,9 +76,43 @@ static uint64_t deadline(void *ctx)
     return pxi_group_deadline(((px_reduce *)ctx)->group);
 }
 
+/* ---------------------------------------------------------------- a new key */
+
+/* All do this before the same operation, since all have used as many sequence numbers. The next
+ * secret says nothing of the one before, which is forgotten. */
+static px_err renew(px_reduce *r)
+{
+    struct pxi_group_options g = r->made;
+    size_t half = pxi_group_arena(&g);
+    g.job = pxi_group_next(r->secret, g.job);
+    g.secret = r->secret;
+    g.arena = r->frames.p + (r->rekeys % 2 ? 0 : half);
+    pxi_group_free(r->before);
+    r->before = r->group;
+    r->group = pxi_group_new(&g);
+    if (!r->group) {
+        r->group = r->before;
+        r->before = NULL;
+        return PX_ERR_NOMEM;
+    }
+    r->made = g;
+    r->made.secret = NULL;
+    r->rekeys++;
+    for (unsigned i = 0; i < r->shards; i++) {
+        const struct pxi_rank_counts *k = pxi_group_rank(r->before, i);
+        r->past.sent += k->sent;
+        r->past.again += k->again;
+        r->past.late += k->late;
+        r->past.wide += k->wide;
+    }
+    return PX_ERR_OK;
+}
+
 static px_err begin(void *ctx, void *arg)
 {
-    return pxi_group_begin(((px_reduce *)ctx)->group, arg);
+    px_reduce *r = ctx;
+    px_err err = pxi_group_used(r->group) >= r->rekey ? renew(r) : PX_ERR_OK;
+    return err ? err : pxi_group_begin(r->group, arg);
 }
 
 static void tell(px_reduce *r);
@@ -149,11 +207,15 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
     g.deadline_ns = (uint64_t)(o->deadline_ms ? o->deadline_ms : DEADLINE_MS) * MS;
     if (shard > PXI_LIMIT_REDUCE_CHUNKS)
         return PX_ERR_INVALID;
-    r->room = (pxi_group_arena(&g) + PAGE - 1) & ~(size_t)(PAGE - 1);
+    memcpy(r->secret, o->secret, sizeof r->secret);
+    r->rekey = o->rekey ? o->rekey : REKEY;
+    r->room = (2 * pxi_group_arena(&g) + PAGE - 1) & ~(size_t)(PAGE - 1);
     if (pxi_frames_map(&r->frames, r->room + pxi_paths_room(r->shards, frame_of(r))) != 0)
         return PX_ERR_NOMEM;
     g.arena = r->frames.p;
     r->group = pxi_group_new(&g);
+    r->made = g;
+    r->made.secret = NULL;
     return r->group ? PX_ERR_OK : PX_ERR_NOMEM;
 }
 
@@ -181,9 +243,8 @@ static px_err make_exchange(px_reduce *r, const px_reduce_options *o, px_diag *d
     return err;
 }
 
-px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag)
+static px_err open_with(const px_reduce_options *o, px_reduce **out, px_diag *diag)
 {
-    *out = NULL;
     px_err err = check(o, diag);
     uint32_t mask = pxi_cpu_mask(getenv("PLEXUS_CPU"));
     if (!err && (!mask || (mask & ~pxi_cpu_detect()))) {
@@ -208,6 +269,23 @@ px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag
     return err;
 }
 
+px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag)
+{
+    struct pxi_reduce_grant g;
+    *out = NULL;
+    if (o->size < sizeof *o || !o->name)
+        return open_with(o, out, diag);
+    px_err err = pxi_reduce_join(o, &g, diag);
+    if (!err)
+        err = open_with(&g.o, out, diag);
+    if (!err) {
+        (*out)->seat = g.seat;
+        g.seat = NULL;
+    }
+    pxi_reduce_grant_free(&g);
+    return err;
+}
+
 void px_reduce_close(px_reduce *r)
 {
     if (!r)
@@ -216,8 +294,22 @@ void px_reduce_close(px_reduce *r)
         pxi_exchange_linger(r->exchange, QUIET_MS, LINGER_MS);
     pxi_exchange_close(r->exchange);
     pxi_group_free(r->group);
+    pxi_group_free(r->before);
+    if (r->seat)
+        px_control_close(r->seat);
     pxi_frames_unmap(&r->frames);
+    explicit_bzero(r->secret, sizeof r->secret);
     pxi_free(r);
+}
+
+unsigned px_reduce_rank(const px_reduce *r)
+{
+    return r->made.rank;
+}
+
+unsigned px_reduce_world(const px_reduce *r)
+{
+    return r->made.world;
 }
 
 /* ------------------------------------------------------------------ summing */
@@ -240,7 +332,12 @@ static void tell(px_reduce *r)
                                  .copied = c.copied,
                                  .path = r->paths.chosen,
                                  .why = r->paths.why,
-                                 .path_changes = r->paths.changes};
+                                 .path_changes = r->paths.changes,
+                                 .rekeys = r->rekeys,
+                                 .packets = r->past.sent,
+                                 .again = r->past.again,
+                                 .late = r->past.late,
+                                 .wide = r->past.wide};
     r->paths = pxi_exchange_paths(r->exchange);
     for (unsigned k = 0; k < PXI_PATH_KINDS && k < PX_REDUCE_PATHS; k++) {
         report->paths[k].name = pxi_path_name(k);

@@ -1,5 +1,7 @@
 #include "reduce/hub.h"
 
+#include <string.h>
+
 #include <openssl/crypto.h>
 
 #include "base/mem.h"
@@ -22,6 +24,7 @@ struct pxi_hub {
     struct pxi_tag_key sums, from[PX_GRADIENT_WORKERS];
     struct outbox outboxes[PX_GRADIENT_WORKERS];
     uint32_t outbox_max; /* a power of two */
+    uint32_t copies;     /* of answers of another, in the frames, used in turns */
 };
 
 size_t pxi_hub_arena(const struct pxi_hub_options *o)
@@ -87,7 +90,7 @@ struct pxi_hub *pxi_hub_new(const struct pxi_hub_options *o)
         return NULL;
     h->o = *o;
     h->outbox_max = 4 * o->slots;
-    bool ok = add_sentry(h) && add_slots(h);
+    bool ok = o->adder.take || (add_sentry(h) && add_slots(h));
     derive(o->secret, HUB, &h->sums);
     for (unsigned i = 0; i < o->world && ok; i++) {
         derive(o->secret, i, &h->from[i]);
@@ -121,6 +124,13 @@ static void put(struct pxi_hub *h, unsigned to, px_view answer)
         b->items[(b->head + b->n++) & (h->outbox_max - 1)] = answer;
 }
 
+static void put_all(struct pxi_hub *h, enum pxi_slots_to to, unsigned sender, px_view answer)
+{
+    for (unsigned i = 0; i < h->o.world; i++)
+        if (to == PXI_SLOTS_ALL || (to == PXI_SLOTS_SENDER && i == sender))
+            put(h, i, answer);
+}
+
 static void contribute(struct pxi_hub *h, const struct px_gradient_head *head, px_view values,
                        uint64_t now_ns)
 {
@@ -129,9 +139,21 @@ static void contribute(struct pxi_hub *h, const struct px_gradient_head *head, p
     if (to == PXI_SLOTS_NOBODY)
         return;
     pxi_tag_put(&h->sums, h->o.kernels->tag_nh, a.bytes, a.n);
-    for (unsigned i = 0; i < h->o.world; i++)
-        if (to == PXI_SLOTS_ALL || i == head->worker)
-            put(h, i, px_view_of(a.bytes, a.n));
+    put_all(h, to, head->worker, px_view_of(a.bytes, a.n));
+}
+
+/* To who adds instead; a copy that is overwritten before it was sent has a wrong length or is
+ * another answer, and the worker asks again. */
+static void pass_on(struct pxi_hub *h, unsigned from, px_view datagram, uint64_t now_ns)
+{
+    size_t stride = pxi_slots_stride(h->o.values);
+    struct pxi_slots_answer a;
+    enum pxi_slots_to to = h->o.adder.take(h->o.adder.ctx, from, datagram, now_ns, &a);
+    if (to == PXI_SLOTS_NOBODY || a.n > stride)
+        return;
+    uint8_t *copy = h->o.arena + h->copies++ % (2 * h->o.slots) * stride;
+    memcpy(copy, a.bytes, a.n);
+    put_all(h, to, from, px_view_of(copy, a.n));
 }
 
 void pxi_hub_take(struct pxi_hub *h, unsigned from, px_view datagram, uint64_t now_ns)
@@ -146,6 +168,8 @@ void pxi_hub_take(struct pxi_hub *h, unsigned from, px_view datagram, uint64_t n
         h->counts.bad[why]++;
     else if (head.kind != PX_GRADIENT_CONTRIBUTION || head.worker != from)
         h->counts.bad[PX_GRADIENT_DROP_SOURCE]++;
+    else if (h->o.adder.take)
+        pass_on(h, from, datagram, now_ns);
     else if (!pxi_tag_right(&h->from[from], h->o.kernels->tag_nh, datagram.p, datagram.n))
         h->counts.bad[PX_GRADIENT_DROP_TAG]++;
     else
@@ -165,7 +189,7 @@ px_view pxi_hub_pull(struct pxi_hub *h, unsigned to)
 
 const struct pxi_slots_counts *pxi_hub_slots(const struct pxi_hub *h)
 {
-    return pxi_slots_counts(h->slots);
+    return h->slots ? pxi_slots_counts(h->slots) : NULL;
 }
 
 const struct pxi_hub_counts *pxi_hub_counts(const struct pxi_hub *h)

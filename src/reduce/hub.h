@@ -8,6 +8,14 @@
 
 #include "reduce/slots.h"
 
+/* Who adds in the place of the slots and judges in that of the Sentry; its answers have their tags
+ * and stay until the next. */
+struct pxi_hub_adder {
+    enum pxi_slots_to (*take)(void *ctx, unsigned worker, px_view packet, uint64_t now_ns,
+                              struct pxi_slots_answer *a);
+    void *ctx;
+};
+
 struct pxi_hub_options {
     uint32_t job, base, slots, chunks; /* as pxi_slots_options, and so are the next */
     uint16_t epoch, values;
@@ -20,6 +28,7 @@ struct pxi_hub_options {
     const uint8_t *secret; /* of the job, PXI_GROUP_SECRET bytes; not needed after the call */
     uint8_t *arena;        /* pxi_hub_arena bytes, aligned to 64; outlives it */
     const struct pxi_kernels *kernels; /* outlives it */
+    struct pxi_hub_adder adder;        /* take NULL: the hub itself */
 };
 
 struct pxi_hub;
@@ -40,6 +49,7 @@ struct pxi_hub_counts {
     uint64_t bad[PX_GRADIENT_DROPS];
 };
 
+/* NULL: another adds. */
 const struct pxi_slots_counts *pxi_hub_slots(const struct pxi_hub *h);
 const struct pxi_hub_counts *pxi_hub_counts(const struct pxi_hub *h);
 /* What the Sentry knows of a worker below 64; NULL: there is none. */

@@ -118,6 +118,11 @@ uint32_t pxi_rank_lost(const struct pxi_rank *w)
     return w->lost;
 }
 
+uint32_t pxi_rank_used(const struct pxi_rank *w)
+{
+    return w->end - w->o.base;
+}
+
 const struct pxi_rank_counts *pxi_rank_counts(const struct pxi_rank *w)
 {
     return &w->counts;

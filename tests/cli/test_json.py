@@ -30,6 +30,7 @@ CALLS = {
     "demo": ["demo", "--stories", "1"],
     "doctor": ["doctor"],
     "kernels": ["kernels"],
+    "setup xdp": ["setup", "xdp", "--dry-run"],
     "limits": ["limits"],
     "explain": ["explain", "PX-FMT-020"],
     "config list": ["config", "list", "run"],

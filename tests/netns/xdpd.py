@@ -162,6 +162,42 @@ def served(plexus, worker, home, helper):
     plexus_as(NOBODY, plexus, home, helper.path, "agg", "detach")
 
 
+def with_file_rights(plexus, home):
+    """What plexus setup xdp installs where no systemd is, started by a member of the group."""
+    root = home + "/root"
+    setup = [plexus, "setup", "xdp", "--root", root, "--group", group_name(), "--json"]
+    p = subprocess.run(setup, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if "Operation not supported" in p.stderr:
+        print(f"# no file capabilities here: {p.stderr.strip()}")
+        return
+    doc = json.loads(p.stdout or '{"steps": [{"state": "none"}]}')
+    ok({s["state"] for s in doc["steps"]} <= {"done", "skipped"}, "plexus setup xdp installs the helper")
+    helper = Helper.__new__(Helper)
+    helper.path = home + "/member.sock"
+    helper.p = subprocess.Popen(inside(AGG, "setpriv", "--reuid", NOBODY[0], "--regid", NOBODY[1], "--clear-groups",
+                                       doc["helper"], "--socket", helper.path), stderr=subprocess.PIPE, text=True)
+    helper.lines = [helper.p.stderr.readline().strip()]
+    said = attach(NOBODY, plexus, home + "/m", helper.path, "--mode", "server")
+    if not ok(said.get("helper") is True, "and a member of its group starts it and attaches"):
+        print("#", said, helper.lines)
+    plexus_as(NOBODY, plexus, home + "/m", helper.path, "agg", "detach")
+    helper.kill(signal.SIGTERM)
+    again = json.loads(subprocess.run([*setup, "--remove"], stdout=subprocess.PIPE, text=True).stdout)
+    ok(not os.path.exists(doc["helper"]) and any(s["state"] == "done" for s in again["steps"]), "and takes it away")
+
+
+def taken(plexus, home, helper):
+    """Another program is on the device: one line says so, with and without the helper."""
+    other = attach(NOBODY, plexus, home + "/o", helper.path, "--mode", "server")
+    for name, reply in (("root", lab.attach(plexus)),
+                        ("nobody", attach(NOBODY, plexus, home + "/p", helper.path, "--mode", "server"))):
+        good = reply.get("rc") == 1 and len(reply["error"].splitlines()) == 1 and "no other XDP program" in reply["error"]
+        ok("rung" in other and good, f"{name} hears that the device is taken, in one line")
+        print("#", reply.get("error", reply))
+    plexus_as(NOBODY, plexus, home + "/o", helper.path, "agg", "detach")
+    lab.gone()
+
+
 def is_small():
     """All that runs with rights, but for the library of BPF and what keeps an error."""
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
@@ -173,6 +209,7 @@ def is_small():
 def main(plexus, program, worker):
     home = tempfile.mkdtemp()
     os.chmod(home, 0o777)
+    os.environ["PLEXUS_HOME"] = home
     path = home + "/xdpd.sock"
     helper = None
     try:
@@ -189,6 +226,8 @@ def main(plexus, program, worker):
         ok(helper.kill(signal.SIGTERM) == 0 and not os.path.exists(path), "it goes when it is told to")
         helper = Helper(program, path)
         ok(os.stat(path).st_mode & 0o777 == 0o660, "its socket is for the group")
+        taken(plexus, home, helper)
+        with_file_rights(plexus, home)
         served(plexus, worker, home + "/n", helper)
         last = Helper(program, path)
         ok(ask(path, request()) == 0 and lab.gone(), "the socket that it left is replaced")

@@ -24,7 +24,8 @@ static void end_open(struct end *e, unsigned rank)
     e->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     struct pxi_path_options o = {
         .rank = rank, .n = 2, .frame = FRAME, .frames = &e->frames, .room = USED, .bell = e->bell};
-    CHECK(pxi_path_shm_open(&o, &e->path) == PX_ERR_OK);
+    char why[80];
+    CHECK(pxi_path_shm_open(&o, &e->path, why, sizeof why) == PX_ERR_OK);
 }
 
 static void end_close(struct end *e)
@@ -298,7 +299,8 @@ TEST(no_memory_no_path)
         CHECK(pxi_frames_map(&frames, USED + pxi_path_shm_room(2, FRAME)) == 0);
         struct pxi_path_options o = {.n = 2, .frame = FRAME, .frames = &frames, .room = USED};
         pxi_mem_fail_after(k);
-        px_err err = pxi_path_shm_open(&o, &p);
+        char why[80];
+        px_err err = pxi_path_shm_open(&o, &p, why, sizeof why);
         pxi_mem_fail_after(0);
         CHECK(err == PX_ERR_OK || err == PX_ERR_NOMEM);
         if (!err)

@@ -68,6 +68,8 @@ static void close_all(void)
     px_hub_close(hub);
 }
 
+static int in_kernel;
+
 static px_err open_all(const char *rule, unsigned world, unsigned liars, px_diag *d)
 {
     px_hub_options h = {.size = sizeof h,
@@ -80,7 +82,8 @@ static px_err open_all(const char *rule, unsigned world, unsigned liars, px_diag
                         .window = 16,
                         .deadline_ms = 20000,
                         .longest = N,
-                        .rule = rule};
+                        .rule = rule,
+                        .kernel = in_kernel};
     memset(workers, 0, sizeof workers);
     find_ports();
     px_err err = px_hub_open(&h, &hub, d);
@@ -172,6 +175,30 @@ TEST(rules_by_name)
         CHECK(far < bound);
     }
     CHECK_EQ(n, 11);
+}
+
+/* The kernel's program in the place of the slots: the same mean, and the liar is refused. */
+TEST(the_kernel_adds_the_same)
+{
+    static const char *const rules[] = {"mean", "clip1", "welford"};
+    for (unsigned i = 0; i < 3; i++) {
+        px_hub_report user, kernel;
+        in_kernel = 0;
+        double far = train(rules[i], WORLD, 1, &user);
+        in_kernel = 1;
+        double same = train(rules[i], WORLD, 1, &kernel);
+        if (strcmp(kernel.path, "kernel") != 0)
+            PX_SKIP("%s", kernel.why);
+        CHECK(strcmp(user.path, "user") == 0);
+        CHECK(kernel.finished == user.finished);
+        /* What a rule has learned when a packet comes depends on who was faster. */
+        CHECK(i == 0 ? same == far : same < 0.15 && kernel.refused > 0);
+    }
+    in_kernel = 1;
+    px_hub_report r;
+    CHECK(train("median", WORLD, 1, &r) < 0.15); /* which the kernel has not */
+    CHECK(strcmp(r.path, "user") == 0);
+    in_kernel = 0;
 }
 
 TEST(what_cannot_be)
