@@ -108,6 +108,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"delay-ms", "PLEXUS_DELAY_MS", 0, TYPE_UINT, "25", NULL, NULL, .umin = 1u, .umax = 1000u},
     {"local", "PLEXUS_LOCAL", 0, TYPE_UINT, "2", NULL, NULL, .umin = 1u, .umax = 16u},
     {"size", "PLEXUS_BYTES_LIST", 0, TYPE_TEXT, "1000000,25000000,100000000", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"values", "PLEXUS_VALUES_LIST", 0, TYPE_TEXT, "256,688", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"packets", "PLEXUS_WIRE_PACKETS", 0, TYPE_UINT, "40000", NULL, NULL, .umin = 64u, .umax = 60000u},
     {"format", "PLEXUS_GRADIENT_FORMAT", 0, TYPE_CHOICE, "i16", NULL, "i16 i8 i4", .umin = 0u, .umax = 0u},
     {"path", "PLEXUS_GRADIENT_PATH", 0, TYPE_CHOICE, "auto", NULL, "auto udp shm xsk verbs", .umin = 0u, .umax = 0u},
     {"values", "PLEXUS_PACKET_VALUES", 0, TYPE_UINT, "688", NULL, NULL, .umin = 16u, .umax = 1536u},
@@ -451,6 +453,16 @@ static const struct cli_verb_opt opts_bench_allreduce[] = {
     {OPT_DUP, "0"},
     {OPT_CORRUPT, "0"},
     {OPT_SEED, "1"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_agg[] = {
+    {OPT_VALUES_LIST, "256,688"},
+    {OPT_WIRE_PACKETS, "40000"},
+    {OPT_REPEAT, "7"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1921,6 +1933,54 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench allreduce --size 1000000 --repeat 3\n"
     "      Two workers, a second.\n",
     opts_bench_allreduce, sizeof opts_bench_allreduce / sizeof *opts_bench_allreduce, 0, 0, verb_bench_allreduce},
+    {"bench agg", "what a packet costs an aggregator, way by way", "plexus bench agg [options]",
+    "plexus bench agg: what a packet costs an aggregator, way by way\n"
+    "\n"
+    "usage: plexus bench agg [options]\n"
+    "\n"
+    "Sends gradient packets to a device of a network namespace of its own and\n"
+    "measures, in turns, the processor time that each way of taking and adding them\n"
+    "costs: the kernel's program (XDP), beside a program that only drops (XDP_DROP),\n"
+    "recvmmsg, AF_XDP in copy mode and UDP with GRO, all of which add in user space\n"
+    "with the best kernels of this processor, answer nobody and keep no state. With\n"
+    "and without the keyed tag. Kernel is the thread that takes the packets of the\n"
+    "device (schedstat), process is this one.\n"
+    "\n"
+    "Live frames come from no socket, as from a network card (BPF_PROG_TEST_RUN);\n"
+    "sender, kernel and process take turns on one processor, so packets lie in its\n"
+    "caches. From a socket they come in trains of 32 (GSO). In mode switch the kernel\n"
+    "answers all and user space sleeps; in mode server it hands 32 sums or more over\n"
+    "together, when workers are out of step, and those sums are compared. Needs\n"
+    "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN. Figures are medians of\n"
+    "--repeat rounds.\n"
+    "\n"
+    "options:\n"
+    "      --values LIST       Values of a packet: up to four multiples of 16.\n"
+    "                          [256,688]\n"
+    "      --packets N         Packets of a run. [40000]\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [7]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  rows           name, values, fan_in, tag, source, rung, kernel_ns, process_ns,\n"
+    "                 ns, sender_ns, wakeups (for 1,000 packets)\n"
+    "  marks          name, value, bound, pass\n"
+    "  saved_percent  bytes against f32 without aggregation: worker_link_16,\n"
+    "                 worker_link_8, aggregator_uplink_32\n"
+    "  wrong          sums that differ from those of user space\n"
+    "  repeat         rounds\n"
+    "  machine        cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench agg --values 256 --packets 10000 --repeat 1\n"
+    "      A few seconds, as root.\n",
+    opts_bench_agg, sizeof opts_bench_agg / sizeof *opts_bench_agg, 0, 0, verb_bench_agg},
     {"bench byzantine", "training with workers that poison: attacks x rules", "plexus bench byzantine [options]",
     "plexus bench byzantine: training with workers that poison: attacks x rules\n"
     "\n"
@@ -3300,7 +3360,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 64;
+const unsigned cli_verb_count = 65;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3411,6 +3471,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NOW                 --now\n"
     "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_WIRE_PACKETS        --packets N\n"
     "  PLEXUS_AGG_PACKETS         --packets N\n"
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
@@ -3475,6 +3536,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TYPES               --types LIST\n"
     "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"
     "  PLEXUS_XDPD_USER           --user NAME\n"
+    "  PLEXUS_VALUES_LIST         --values LIST\n"
     "  PLEXUS_PACKET_VALUES       --values N\n"
     "  PLEXUS_JOB_WAIT            --wait MS\n"
     "  PLEXUS_WATCH               --watch\n"
@@ -3550,6 +3612,8 @@ const struct cli_topic cli_topics[] = {
     "      one model over several nodes, beside one process\n"
     "  plexus bench allreduce [options]\n"
     "      workers that sum gradients, beside gloo and OpenMPI\n"
+    "  plexus bench agg [options]\n"
+    "      what a packet costs an aggregator, way by way\n"
     "  plexus bench byzantine [options]\n"
     "      training with workers that poison: attacks x rules\n"
     "\n"

@@ -111,6 +111,8 @@ enum {
     OPT_DELAY_MS,
     OPT_LOCAL,
     OPT_BYTES_LIST,
+    OPT_VALUES_LIST,
+    OPT_WIRE_PACKETS,
     OPT_GRADIENT_FORMAT,
     OPT_GRADIENT_PATH,
     OPT_PACKET_VALUES,
@@ -190,6 +192,7 @@ int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
 int verb_bench_pipeline(struct cli *c);
 int verb_bench_allreduce(struct cli *c);
+int verb_bench_agg(struct cli *c);
 int verb_bench_byzantine(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);

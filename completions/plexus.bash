@@ -25,7 +25,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce byzantine" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce agg byzantine" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -139,6 +139,8 @@ _plexus()
     --delay-ms) return ;;
     --local) return ;;
     --size) return ;;
+    --values) return ;;
+    --packets) return ;;
     --format) COMPREPLY=($(compgen -W "i16 i8 i4" -- "$cur")); return ;;
     --path) COMPREPLY=($(compgen -W "auto udp shm xsk verbs" -- "$cur")); return ;;
     --values) return ;;
@@ -322,6 +324,12 @@ _plexus()
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "bench agg")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--values --packets --repeat --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

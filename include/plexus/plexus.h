@@ -3,6 +3,7 @@
 #define PLEXUS_PLEXUS_H
 
 #include "plexus/agg.h"
+#include "plexus/agg_bench.h"
 #include "plexus/check.h"
 #include "plexus/err.h"
 #include "plexus/faults.h"

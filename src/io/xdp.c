@@ -406,6 +406,11 @@ void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
     pxi_free(all);
 }
 
+int pxi_xdp_counter(const struct pxi_xdp *x)
+{
+    return fd_of(x, PXI_XDP_COUNTS);
+}
+
 uint64_t pxi_xdp_received(const struct pxi_xdp *x)
 {
     return x->o.device ? received(x->o.device) - x->received : 0;
