@@ -224,6 +224,27 @@ static const char *path_of(const struct allreduce *a)
     return (a->mbit || a->faulty) && strcmp(path, "auto") == 0 ? "udp" : path;
 }
 
+/* NULL: everybody adds a shard. */
+static const char *rule_of(const struct allreduce *a)
+{
+    const char *rule = opt_text(a->c, OPT_RULE);
+    return strcmp(rule, "none") == 0 ? NULL : rule;
+}
+
+/* Rules that remember give other bits when they have seen other packets. */
+static int check_rule(const struct allreduce *a)
+{
+    static const char *const remember[] = {"clip1", "welford", "cclip"};
+    const char *rule = rule_of(a);
+    if (rule && strcmp(rule, "mean") != 0 && opt_uint(a->c, OPT_LOCAL) < 4)
+        return usage("write --local 4", "--rule %s needs 4 workers at least", rule);
+    for (unsigned i = 0; rule && a->faulty && i < sizeof remember / sizeof *remember; i++)
+        if (strcmp(rule, remember[i]) == 0)
+            return usage("another rule, or no faults",
+                         "--rule %s remembers: with faults its bits are others", rule);
+    return 0;
+}
+
 static int run(struct allreduce *a)
 {
     unsigned hosts = (unsigned)opt_uint(a->c, OPT_LOCAL);
@@ -235,6 +256,7 @@ static int run(struct allreduce *a)
                              .format = format_of(opt_text(a->c, OPT_GRADIENT_FORMAT)),
                              .values = (unsigned)opt_uint(a->c, OPT_PACKET_VALUES),
                              .path = path_of(a),
+                             .rule = rule_of(a),
                              .longest = a->longest,
                              .verify = 1};
     unsigned kinds = 1u + (a->python ? 2 : 0) + (a->faulty != 0);
@@ -311,6 +333,8 @@ int verb_bench_allreduce(struct cli *c)
     signal(SIGPIPE, SIG_IGN);
     interrupt_poll(1);
     int rc = sizes(&a);
+    if (rc == 0)
+        rc = check_rule(&a);
     if (rc == 0)
         rc = run(&a);
     star_close(&a.star);
