@@ -94,7 +94,8 @@ def hostile(path):
              request(device=b"x" * 16), request(port=22), request(port=0), request(values=0), request(values=17),
              request(values=65520), request(jobs=0), request(jobs=65), request(slots=3), request(slots=1 << 31),
              request(jobs=64, slots=1 << 14, values=1536), request(chunks=0xffffffff), request(generic=2),
-             request(unused=b"\0\0\1\0\0\0"), None]
+             request(unused=b"\0\0\0\0\0\1"),
+             request(unused=b"\x7f\0\0\0\0\0"), request(unused=b"\0\0\2\0\0\0"), None]
     answers = [ask(path, c) for c in cases if c != b""]
     return all(a is None or a != 0 for a in answers)
 
