@@ -174,7 +174,7 @@ _plexus()
     --aggregator) return ;;
     --slots) return ;;
     --chunks) return ;;
-    --rule) COMPREPLY=($(compgen -W "none mean clip1 welford median trim krum multi-krum cclip geomed sign nnm+trim" -- "$cur")); return ;;
+    --rule) return ;;
     --sentry) COMPREPLY=($(compgen -W "none clip1 welford" -- "$cur")); return ;;
     --sentry-k) return ;;
     --sentry-policy) COMPREPLY=($(compgen -W "drop clip" -- "$cur")); return ;;
