@@ -149,6 +149,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"slots", "PLEXUS_AGG_SLOTS", 0, TYPE_UINT, "256", NULL, NULL, .umin = 1u, .umax = 4096u},
     {"chunks", "PLEXUS_AGG_CHUNKS", 0, TYPE_UINT, "4096", NULL, NULL, .umin = 0u, .umax = 4194304u},
     {"steered", "PLEXUS_AGG_STEERED", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"rule", "PLEXUS_RULE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"sentry", "PLEXUS_AGG_SENTRY", 0, TYPE_CHOICE, "none", NULL, "none clip1 welford", .umin = 0u, .umax = 0u},
     {"sentry-k", "PLEXUS_AGG_SENTRY_K", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 15.75},
     {"sentry-policy", "PLEXUS_AGG_SENTRY_POLICY", 0, TYPE_CHOICE, "drop", NULL, "drop clip", .umin = 0u, .umax = 0u},
@@ -453,6 +454,7 @@ static const struct cli_verb_opt opts_bench_allreduce[] = {
     {OPT_DUP, "0"},
     {OPT_CORRUPT, "0"},
     {OPT_SEED, "1"},
+    {OPT_RULE, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1881,6 +1883,10 @@ const struct cli_verb cli_verbs[] = {
     "bits. These, and --rate, stand for a network: then --path auto is udp. Else\n"
     "workers of one host find that they share its memory.\n"
     "\n"
+    "With --rule an aggregator on the first host adds for all and judges by this rule\n"
+    "(plexus bench byzantine says what each survives); mean is the plain sum. Results\n"
+    "are then compared between workers only.\n"
+    "\n"
     "With --peer PYTHON torch's gloo and OpenMPI (by mpi4py and mpirun) sum the same\n"
     "sizes on the same lines, one operation of each in turns, as far as this Python\n"
     "has them. Namespaces need root; without it everything runs over loopback,\n"
@@ -1908,6 +1914,9 @@ const struct cli_verb cli_verbs[] = {
     "      --corrupt PCT       Flip one bit in so many. [0]\n"
     "      --seed S            Seed: the same one gives the same words, or the same\n"
     "                          digest. Random when not given. [1]\n"
+    "      --rule NAME         Add by one aggregator and this rule: mean, clip1,\n"
+    "                          welford, median, trim, krum, multi-krum, cclip,\n"
+    "                          geomed, sign, nnm+trim.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -3499,6 +3508,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
     "  PLEXUS_SETUP_ROOT          --root DIR\n"
     "  PLEXUS_ROUNDS              --rounds N\n"
+    "  PLEXUS_RULE                --rule NAME\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
     "  PLEXUS_SECONDS             --seconds S\n"
     "  PLEXUS_AGG_SECRET          --secret HEX\n"

@@ -176,6 +176,7 @@ _plexus()
     --aggregator) return ;;
     --slots) return ;;
     --chunks) return ;;
+    --rule) return ;;
     --sentry) COMPREPLY=($(compgen -W "none clip1 welford" -- "$cur")); return ;;
     --sentry-k) return ;;
     --sentry-policy) COMPREPLY=($(compgen -W "drop clip" -- "$cur")); return ;;
@@ -323,7 +324,7 @@ _plexus()
         fi ;;
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --rule --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

@@ -319,6 +319,7 @@ complete -c plexus -n '__plexus_verb2 bench allreduce' -l loss -x -d 'Lose so ma
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l dup -x -d 'Double so many.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l corrupt -x -d 'Flip one bit in so many.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l seed -x -d 'Seed: the same one gives the same words, or the same digest. Random when not given.'
+complete -c plexus -n '__plexus_verb2 bench allreduce' -l rule -x -d 'Add by one aggregator and this rule: mean, clip1, welford, median, trim, krum, multi-krum, cclip, geomed, sign, nnm+trim.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l json -d 'Print one JSON document on standard output.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
 complete -c plexus -n '__plexus_verb2 bench allreduce' -l quiet -s q -d 'No progress and no notes on standard error.'
