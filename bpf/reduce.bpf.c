@@ -240,6 +240,9 @@ INLINE void hash_word(struct hashed *r, const __u32 *key, const __u8 *p, __u64 r
     HELD(r->sum.b);
 }
 
+/* Words a step. */
+#define STEP 8
+
 /* 0: the frame is shorter than that. */
 INLINE int hash(struct xdp_md *ctx, const struct pxi_bpf_worker *m, __u32 bytes, __u64 room,
                 int even, struct hashed *out)
@@ -250,14 +253,14 @@ INLINE int hash(struct xdp_md *ctx, const struct pxi_bpf_worker *m, __u32 bytes,
     if (!m || !out)
         return 0;
     const __u32 *key = (const __u32 *)m->key.nh;
-    for (; i + 4 <= PXI_TAG_WORDS && i + 4 <= n; i += 4) {
-        if (p + 32 > end)
+    for (; i + STEP <= PXI_TAG_WORDS && i + STEP <= n; i += STEP) {
+        if (p + 8 * STEP > end)
             return 0;
 #pragma unroll
-        for (int j = 0; j < 4; j++)
+        for (int j = 0; j < STEP; j++)
             hash_word(&r, key + 2 * j, p + 8 * j, room, even);
-        p += 32;
-        key += 8;
+        p += 8 * STEP;
+        key += 2 * STEP;
         HELD(p);
         HELD(key);
     }
