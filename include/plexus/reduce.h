@@ -96,10 +96,10 @@ PX_API unsigned px_reduce_world(const px_reduce *r);
  * workers call it with the same n in the same order; one thread at a time. residual: n values, zero
  * at first, that keep what rounding took for the next call; NULL: it is lost. The result has the
  * same bits on all workers. PX_ERR_INVALID: a value is not finite, and nothing was sent.
- * PX_ERR_TIMEOUT: a worker (report->gone) has been silent for 5 s, and its shard with it: x is
- * partly summed, and the job goes on with a new handle and a new number. Until all workers were
- * there once it waits for them.
- * report: NULL is allowed.
+ * PX_ERR_LIMIT: an aggregator adds for all, and the key is used up (rekey): go on with a new handle
+ * and another key. PX_ERR_TIMEOUT: a worker (report->gone) has been silent for 5 s, and its shard
+ * with it: x is partly summed, and the job goes on with a new handle and a new number. Until all
+ * workers were there once it waits for them. report: NULL is allowed.
  */
 PX_API PX_NODISCARD px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n,
                                          int mean, px_reduce_report *report);

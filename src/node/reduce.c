@@ -111,7 +111,9 @@ static px_err renew(px_reduce *r)
 static px_err begin(void *ctx, void *arg)
 {
     px_reduce *r = ctx;
-    px_err err = pxi_group_used(r->group) >= r->rekey ? renew(r) : PX_ERR_OK;
+    bool spent = pxi_group_used(r->group) >= r->rekey;
+    /* One that aggregates for all, and is no worker, knows of no other key. */
+    px_err err = !spent ? PX_ERR_OK : r->made.central ? PX_ERR_LIMIT : renew(r);
     return err ? err : pxi_group_begin(r->group, arg);
 }
 
