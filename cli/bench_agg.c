@@ -195,7 +195,7 @@ static double f32_bytes(unsigned values)
 /* What is saved of a worker's link, which carries what it sends and each sum once. */
 static double worker_saves(const struct agg *a, unsigned bits)
 {
-    unsigned v = a->sizes[a->size_count - 1];
+    unsigned v = a->sizes[a->size_count - 1] * 16 / bits; /* frames are filled */
     return 100 * (1 - frame_bytes(v, bits) / f32_bytes(v));
 }
 
