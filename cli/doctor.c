@@ -191,7 +191,8 @@ static void cuda(struct report *r)
             "no libcuda.so.1");
     else
         put(r, "gpu", NOTE,
-            registers && n ? "the CPU computes; frames of gradients are registered with it"
+            registers && n ? "the CPU computes; frames of gradients are registered where a program "
+                             "has a context"
                            : "the CPU computes; frames of gradients are ordinary memory",
             "libcuda.so.1, %d devices, %s host memory", n, registers ? "registers" : "no");
     /* It stays: the driver has threads by now. */

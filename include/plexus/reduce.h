@@ -65,6 +65,7 @@ typedef struct px_reduce_report {
     uint64_t syscalls, wakeups, wakes; /* wakes: of others, by a system call */
     uint64_t copied;   /* bytes of values copied in user space, beyond packing and unpacking */
     const char *pages; /* of the frames: huge, transparent or normal */
+    int cuda;          /* they are registered with CUDA: its driver and a context were there */
     const char *path;  /* that are taken: "shm", or "shm 2, udp 1" members; this and the next belong
                         * to the handle */
     const char *why;   /* in one line */

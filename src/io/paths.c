@@ -54,7 +54,7 @@ struct meeting {
     unsigned hellos;
     uint64_t hello_ns, met_ns; /* when the next is due; since when it is there */
     enum pxi_path_kind via;
-    uint32_t measured, offered; /* bit sets of kinds */
+    uint32_t measured, offered, reached; /* bit sets of kinds */
     unsigned round, tries;
     struct pxi_path_figure figures[PXI_PATH_KINDS];
     struct heard heard;
@@ -74,6 +74,7 @@ struct pxi_paths {
     enum pxi_path_kind probed_kind;
     uint64_t asked_ns, asked_cpu_ns, spent_cpu_ns;
     uint32_t changes;
+    uint64_t seen[PXI_PATH_KINDS];  /* whom each reached at the last look */
     struct pxi_path_options device; /* with which AF_XDP is opened */
     enum { UNASKED, ASKED } asked;  /* whether it was: it is tried where memory is not shared */
     uint64_t device_ns;
@@ -351,22 +352,31 @@ static void choose(struct pxi_paths *ps, unsigned to)
     m->ping_ns = 0;
 }
 
-/* The path that was taken does not lead there any more: another one does. */
-static void check_via(struct pxi_paths *ps, unsigned to)
+/* Which paths lead there has changed: one that is lost is to be found and measured anew, and
+ * another one serves. */
+static void check_reach(struct pxi_paths *ps, unsigned to)
 {
     struct meeting *m = &ps->with[to];
-    if (m->via == PXI_PATH_UDP || reaches(ps, m->via, to))
+    uint32_t now = 0;
+    for (unsigned k = 0; k < PXI_PATH_KINDS; k++)
+        now |= (uint32_t)reaches(ps, k, to) << k;
+    uint32_t lost = m->reached & ~now;
+    m->reached = now;
+    if (!lost)
         return;
-    m->measured &= ~(UINT32_C(1) << m->via);
+    m->measured &= ~lost;
     m->hellos = 0;
     m->hello_ns = 0;
-    choose(ps, to);
-    ps->changes++;
+    if (lost >> m->via & 1) {
+        choose(ps, to);
+        ps->changes++;
+    }
 }
 
 struct pxi_path *pxi_paths_via(struct pxi_paths *ps, unsigned to)
 {
-    check_via(ps, to);
+    if (!reaches(ps, ps->with[to].via, to))
+        check_reach(ps, to);
     ps->with[to].sent++;
     return ps->paths[ps->with[to].via];
 }
@@ -541,11 +551,10 @@ void pxi_paths_turn(struct pxi_paths *ps, uint64_t now_ns, bool readable)
         return;
     if (due || readable)
         turn_paths(ps, now_ns);
-    for (unsigned i = 0; i < ps->o.path.n && (due || readable); i++) {
-        if (due)
-            watch(ps, i, now_ns);
-        check_via(ps, i);
-    }
+    for (unsigned i = 0; i < ps->o.path.n && due; i++)
+        watch(ps, i, now_ns);
+    for (unsigned i = 0; i < ps->o.path.n; i++)
+        check_reach(ps, i);
     if (due)
         ps->turn_ns = now_ns + (uint64_t)TURN_MS * MS;
     greet(ps, now_ns);

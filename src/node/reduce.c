@@ -212,6 +212,7 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
     r->room = (2 * pxi_group_arena(&g) + PAGE - 1) & ~(size_t)(PAGE - 1);
     if (pxi_frames_map(&r->frames, r->room + pxi_paths_room(r->shards, frame_of(r))) != 0)
         return PX_ERR_NOMEM;
+    pxi_frames_register(&r->frames);
     g.arena = r->frames.p;
     r->group = pxi_group_new(&g);
     r->made = g;
@@ -330,6 +331,7 @@ static void tell(px_reduce *r)
                                  .wakeups = c.wakeups,
                                  .wakes = c.wakes,
                                  .copied = c.copied,
+                                 .cuda = r->frames.cuda,
                                  .path = r->paths.chosen,
                                  .why = r->paths.why,
                                  .path_changes = r->paths.changes,

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import agg as lab
@@ -163,6 +164,30 @@ def served(plexus, worker, home, helper):
     plexus_as(NOBODY, plexus, home, helper.path, "agg", "detach")
 
 
+def replaced(plexus, program, worker, home, name, sums, *more):
+    """The helper is killed while workers sum: a socket goes on, and the sums stay what they are."""
+    for _ in range(5):
+        helper = Helper(program, home + "/x.sock")
+        attach(NOBODY, plexus, home + "/x", helper.path, *more)
+        out = []
+        running = threading.Thread(target=lambda: out.append(sums()))
+        running.start()
+        seen = 0
+        while running.is_alive() and seen < 3000:
+            seen = plexus_as(NOBODY, plexus, home + "/x", helper.path, "agg", "stat").get("summed", 0)
+        alive = running.is_alive()
+        helper.kill()
+        running.join()
+        stat = plexus_as(NOBODY, plexus, home + "/x", helper.path, "agg", "stat")
+        plexus_as(NOBODY, plexus, home + "/x", helper.path, "agg", "detach")
+        if out[0] != "short" and alive:
+            break
+        print("# a deadline passed, or they were done: once more")
+    ok(out[0] and len(out[0]) == 1, f"{name}: the helper is killed, sums stay exact")
+    ok(stat.get("rung") == "sockets" and stat["summed"] > seen, f"{name}: a socket went on")
+    print(f"# {name}: {seen} summed when it was killed, {stat.get('summed')} in the end, {stat.get('closed')} closed")
+
+
 def with_file_rights(plexus, home):
     """What plexus setup xdp installs where no systemd is, started by a member of the group."""
     root = home + "/root"
@@ -230,6 +255,11 @@ def main(plexus, program, worker):
         taken(plexus, home, helper)
         with_file_rights(plexus, home)
         served(plexus, worker, home + "/n", helper)
+        few = [(f"{PREFIX}w{k}", f"10.79.0.{k + 2}") for k in range(lab.WORLD)]
+        replaced(plexus, program, worker, home, "server",
+                 lambda: agg_server.sums(worker, few, 400000, 6, (0, 0, 0)), "--mode", "server")
+        replaced(plexus, program, worker, home, "switch", lambda: lab.sums(worker, 0, 0, 0, 400000, 6),
+                 "--group", lab.GROUP)
         last = Helper(program, path)
         ok(ask(path, request()) == 0 and lab.gone(), "the socket that it left is replaced")
         last.kill()
