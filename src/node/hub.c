@@ -153,7 +153,9 @@ static px_err choose_adder(px_hub *h, const px_hub_options *o, struct pxi_hub_op
     px_err err = pxi_agg_run_new(&r, &h->run, &d);
     explicit_bzero(secrets, sizeof secrets);
     if (err == PX_ERR_PERMISSION || err == PX_ERR_UNSUPPORTED) {
-        snprintf(h->why, sizeof h->why, "%s", d.found);
+        snprintf(h->why, sizeof h->why, "%s%s",
+                 err == PX_ERR_PERMISSION ? "" : "the kernel's needs ",
+                 err == PX_ERR_PERMISSION ? d.found : d.expected);
         return PX_ERR_OK;
     }
     if (!err)
