@@ -57,7 +57,8 @@ struct pxi_bpf_job {
     uint64_t members, deadline_ns;
     uint64_t met, absent, spread_ns, spread_at_ns; /* as in slots.c */
     uint64_t now_ns;           /* for tests: what time it is; 0: what the clock says */
-    uint64_t room[2], tops[2]; /* of i16, i32: a lane + room has its top bit when it is no value */
+    uint64_t room[2], tops[2]; /* of i16, i32: a lane, or a lane + room, has one of the top bits
+                                * when it is no value; room 0: the limit is a power of two */
 };
 
 struct pxi_bpf_worker {

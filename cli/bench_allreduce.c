@@ -10,6 +10,7 @@
 
 #include "bench.h"
 #include "machine.h"
+#include "plexus/hub.h"
 
 enum { SIZES = 8, OURS = 0, GLOO = 1, OPENMPI = 2, SIDES = 3 };
 
@@ -224,6 +225,26 @@ static const char *path_of(const struct allreduce *a)
     return (a->mbit || a->faulty) && strcmp(path, "auto") == 0 ? "udp" : path;
 }
 
+/* The rule is one, and fits what is asked. Rules that remember give other bits when they have seen
+ * other packets. */
+static int check_rule(const struct allreduce *a)
+{
+    static const char *const remember[] = {"clip1", "welford", "cclip"};
+    const char *rule = opt_text(a->c, OPT_RULE);
+    unsigned at = 0;
+    while (rule && px_hub_rule(at) && strcmp(px_hub_rule(at), rule) != 0)
+        at++;
+    if (rule && !px_hub_rule(at))
+        return usage("plexus help bench allreduce", "--rule %s: there is none of that name", rule);
+    if (rule && strcmp(rule, "mean") != 0 && opt_uint(a->c, OPT_LOCAL) < 4)
+        return usage("write --local 4", "--rule %s needs 4 workers at least", rule);
+    for (unsigned i = 0; rule && a->faulty && i < sizeof remember / sizeof *remember; i++)
+        if (strcmp(rule, remember[i]) == 0)
+            return usage("another rule, or no faults",
+                         "--rule %s remembers: with faults its bits are others", rule);
+    return 0;
+}
+
 static int run(struct allreduce *a)
 {
     unsigned hosts = (unsigned)opt_uint(a->c, OPT_LOCAL);
@@ -235,6 +256,7 @@ static int run(struct allreduce *a)
                              .format = format_of(opt_text(a->c, OPT_GRADIENT_FORMAT)),
                              .values = (unsigned)opt_uint(a->c, OPT_PACKET_VALUES),
                              .path = path_of(a),
+                             .rule = opt_text(a->c, OPT_RULE),
                              .longest = a->longest,
                              .verify = 1};
     unsigned kinds = 1u + (a->python ? 2 : 0) + (a->faulty != 0);
@@ -311,6 +333,8 @@ int verb_bench_allreduce(struct cli *c)
     signal(SIGPIPE, SIG_IGN);
     interrupt_poll(1);
     int rc = sizes(&a);
+    if (rc == 0)
+        rc = check_rule(&a);
     if (rc == 0)
         rc = run(&a);
     star_close(&a.star);

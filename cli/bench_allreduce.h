@@ -32,6 +32,7 @@ struct crew_options {
     const struct star *star;
     unsigned format, values;
     const char *path;
+    const char *rule; /* of px_hub: an aggregator on the first host adds for all; NULL: they do */
     size_t longest;
     int verify;
 };

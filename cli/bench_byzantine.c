@@ -49,14 +49,19 @@ struct byz {
     unsigned mark_count;
     double clean, clean_skewed;
     struct training again; /* one of them once more */
+    bool kernel;           /* it does not refuse */
 };
+
+/* The rules whose packets go through the kernel's program, too. */
+static const char *const in_kernel[] = {"clip1", "welford"};
+enum { IN_KERNEL = sizeof in_kernel / sizeof *in_kernel };
 
 /* ------------------------------------------------------------------ cells */
 
 static bool same(const px_poison_training *a, const px_poison_training *b)
 {
     return a->liars == b->liars && strcmp(a->attack, b->attack) == 0 && a->skewed == b->skewed &&
-           a->exact == b->exact && strcmp(a->rule, b->rule) == 0;
+           a->exact == b->exact && a->kernel == b->kernel && strcmp(a->rule, b->rule) == 0;
 }
 
 static struct cell *find(struct byz *b, const px_poison_training *run)
@@ -110,6 +115,20 @@ static void want_line(struct byz *b, unsigned f, bool skewed)
     }
 }
 
+static px_poison_training kernel_run(const struct byz *b, unsigned rule, const char *attack)
+{
+    px_poison_training run = run_of(b, in_kernel[rule], attack, b->fifth, false);
+    run.kernel = 1;
+    return run;
+}
+
+static void want_kernel(struct byz *b)
+{
+    for (unsigned r = 0; r < IN_KERNEL; r++)
+        for (unsigned i = 0; b->kernel && b->fifth && i < ATTACKS; i++)
+            want(b, kernel_run(b, r, px_poison_attack(i)), 1);
+}
+
 static void want_all(struct byz *b)
 {
     px_poison_training exact = run_of(b, "nnm+trim", "flip x1", b->fifth, false);
@@ -129,6 +148,7 @@ static void want_all(struct byz *b)
     want(b, exact, b->seeds); /* without attackers it is the mean, in floats */
     for (unsigned r = 0; r < RULES; r++)
         want_attacks(b, px_poison_rule(r), b->fifth, false, 1);
+    want_kernel(b);
     for (unsigned i = 0; i < b->f_count; i++) {
         if (b->f[i] != b->fifth)
             want_line(b, b->f[i], false);
@@ -239,6 +259,32 @@ static double far(double a, double b)
     return a < b ? b - a : a - b;
 }
 
+/* The accuracy that the first seed has. */
+static double first_of(struct byz *b, const px_poison_training *run)
+{
+    const struct cell *c = find(b, run);
+    return c ? b->runs[c->first].accuracy : 0;
+}
+
+/* What the kernel adds is what user space adds, so the same model comes of it. */
+static void judge_kernel(struct byz *b)
+{
+    for (unsigned r = 0; b->kernel && b->fifth && r < IN_KERNEL; r++) {
+        char what[160];
+        const char *where = "";
+        double most = 0;
+        for (unsigned i = 0; i < ATTACKS; i++) {
+            px_poison_training run = kernel_run(b, r, px_poison_attack(i)), slots = run;
+            slots.kernel = 0;
+            double is = far(first_of(b, &run), first_of(b, &slots));
+            where = is > most ? px_poison_attack(i) : where;
+            most = is > most ? is : most;
+        }
+        snprintf(what, sizeof what, "kernel and user space differ, %s", in_kernel[r]);
+        judge(b, what, where, most, 0);
+    }
+}
+
 static void judge_all(struct byz *b)
 {
     px_poison_training mean = run_of(b, "mean", "none", 0, false), exact, again;
@@ -264,6 +310,7 @@ static void judge_all(struct byz *b)
               far(value_of(b, &exact), value_of(b, &again)), 0.3);
     judge(b, "the same training twice differs", "",
           far(b->again.accuracy, b->runs[find(b, &clip1)->first].accuracy), 0);
+    judge_kernel(b);
 }
 
 /* A few rounds say how it works, not how good it is. */
@@ -288,11 +335,13 @@ static const char *short_name(unsigned rule)
     return strcmp(name, "multi-krum") == 0 ? "m-krum" : name;
 }
 
-static void put_names(const char *title)
+static void put_names(const char *title, bool kernel)
 {
     printf("\n%s%-20s", ink(1), title);
     for (unsigned r = 0; r < RULES; r++)
         printf(" %8s", short_name(r));
+    for (unsigned r = 0; kernel && r < IN_KERNEL; r++)
+        printf("  kernel %s", in_kernel[r]);
     printf("%s\n", ink(0));
 }
 
@@ -311,12 +360,17 @@ static void put_table(struct byz *b)
 {
     char title[64];
     snprintf(title, sizeof title, "iid, %u of %u lie", b->fifth, b->n);
-    put_names(title);
+    put_names(title, b->kernel);
     for (unsigned i = 0; b->fifth && i < ATTACKS; i++) {
         printf("%-20s", px_poison_attack(i));
         for (unsigned r = 0; r < RULES; r++) {
             px_poison_training run =
                 run_of(b, px_poison_rule(r), px_poison_attack(i), b->fifth, false);
+            put_cell(find(b, &run), b->clean, b->seeds);
+        }
+        for (unsigned r = 0; b->kernel && r < IN_KERNEL; r++) {
+            px_poison_training run = kernel_run(b, r, px_poison_attack(i));
+            printf("%*s", (int)strlen(in_kernel[r]), "");
             put_cell(find(b, &run), b->clean, b->seeds);
         }
         putchar('\n');
@@ -365,7 +419,7 @@ static void put_tables(struct byz *b, double seconds)
            b->n, b->rounds, b->clean, b->clean_skewed, b->seeds);
     if (b->fifth)
         put_table(b);
-    put_names("the worst attack");
+    put_names("the worst attack", false);
     for (unsigned i = 0; i < b->f_count; i++)
         put_line(b, b->f[i], false);
     for (unsigned i = 0; i < b->f_count; i++)
@@ -383,6 +437,7 @@ static json_t *cell_json(const struct cell *c)
     json_object_set_new(o, "f", json_integer(c->run.liars));
     json_object_set_new(o, "data", json_text(c->run.skewed ? "skewed" : "iid"));
     json_object_set_new(o, "values", json_text(c->run.exact ? "f32" : "i16"));
+    json_object_set_new(o, "path", json_text(c->run.kernel ? "kernel" : "user"));
     json_object_set_new(o, "seeds", json_integer(c->seeds));
     json_object_set_new(o, "accuracy", json_number(c->accuracy));
     json_object_set_new(o, "worst", json_number(c->worst));
@@ -434,6 +489,22 @@ static int read_f(struct byz *b)
     return 0;
 }
 
+/* Whether the kernel takes the program; else a line says why its rows are missing. */
+static bool has_kernel(struct byz *b)
+{
+    px_poison_training run = run_of(b, "clip1", "none", 0, false);
+    double accuracy;
+    run.kernel = 1;
+    run.rounds = 1;
+    px_err e = px_poison_train(&run, b->data[0], &accuracy);
+    if (e == PX_ERR_OK)
+        return true;
+    note(b->c, "no rows of the kernel: %s",
+         e == PX_ERR_PERMISSION ? "it refuses BPF without CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
+                                : "this build or this kernel has no BPF");
+    return false;
+}
+
 /* Memory, data, trainings; 0 or an exit code. */
 static int measure(struct byz *b)
 {
@@ -441,6 +512,7 @@ static int measure(struct byz *b)
     b->data = must(calloc(b->seeds, sizeof(px_poison_data *)));
     for (unsigned s = 0; s < b->seeds; s++)
         b->data[s] = must(px_poison_data_new(s + 1));
+    b->kernel = has_kernel(b);
     want_all(b);
     make_runs(b);
     train_all(b);

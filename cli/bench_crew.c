@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "plexus/hub.h"
+
 enum { PORT = 4870, HASH = 16777619 };
 
 /* ------------------------------------------------------------ a worker of ours */
@@ -98,6 +100,12 @@ static void say_paths(const px_reduce_report *before, const px_reduce_report *af
     json_decref(o);
 }
 
+/* Whether what comes out is the sum of what goes in. */
+static int is_sum(const char *rule)
+{
+    return !rule || strcmp(rule, "mean") == 0;
+}
+
 static int serve(px_reduce *r, const struct crew_options *o, unsigned rank)
 {
     unsigned long long n;
@@ -115,8 +123,9 @@ static int serve(px_reduce *r, const struct crew_options *o, unsigned rank)
         if (px_reduce_sum(r, x, NULL, n, 0, &after) != PX_ERR_OK)
             break;
         double t = now() - t0, c = cpu() - c0;
-        int bad = after.lost || after.least != world ||
-                  (o->verify && error(x, n, world, round) > allowed(o->format, world));
+        int bad =
+            after.lost || after.least != world ||
+            (o->verify && is_sum(o->rule) && error(x, n, world, round) > allowed(o->format, world));
         printf("%.9f %.9f %llu %llu %d %u", t, c, (unsigned long long)(after.again - before.again),
                (unsigned long long)(after.dropped - before.dropped), bad,
                o->verify ? digest(x, n) : 0);
@@ -128,10 +137,29 @@ static int serve(px_reduce *r, const struct crew_options *o, unsigned rank)
     return 0;
 }
 
+static const uint8_t secret[32] = "a benchmark has no secrets, ever";
+
+/* The aggregator of a rule, beside the first worker. */
+static int open_hub(const struct crew_options *o, const char *at, const char *const *addresses)
+{
+    px_diag d = {0};
+    px_hub *hub; /* as long as the process */
+    px_hub_options h = {.size = sizeof h,
+                        .address = at,
+                        .workers = addresses,
+                        .world = o->star->hosts,
+                        .secret = secret,
+                        .job = 1,
+                        .format = (px_reduce_format)o->format,
+                        .values = o->values,
+                        .longest = o->longest,
+                        .rule = o->rule};
+    return px_hub_open(&h, &hub, &d) == PX_ERR_OK ? 0 : -1;
+}
+
 static int work(const struct crew_options *o, unsigned rank)
 {
-    static const uint8_t secret[32] = "a benchmark has no secrets, ever";
-    char text[CREW_MOST][64], addr[STAR_ADDR];
+    char text[CREW_MOST][64], at[64], addr[STAR_ADDR];
     const char *addresses[CREW_MOST];
     px_diag d = {0};
     px_reduce *r;
@@ -140,17 +168,22 @@ static int work(const struct crew_options *o, unsigned rank)
         snprintf(text[i], sizeof text[i], "/ip4/%s/udp/%u", addr, PORT + i);
         addresses[i] = text[i];
     }
+    star_addr(o->star, 0, addr);
+    snprintf(at, sizeof at, "/ip4/%s/udp/%u", addr, PORT + CREW_MOST);
     px_reduce_options ro = {.size = sizeof ro,
                             .rank = rank,
                             .world = o->star->hosts,
                             .addresses = addresses,
+                            .aggregator = o->rule ? at : NULL,
                             .secret = secret,
                             .job = 1,
                             .format = (px_reduce_format)o->format,
                             .values = o->values,
                             .path = o->path,
                             .longest = o->longest};
-    if (star_enter(o->star, rank) != 0 || px_reduce_open(&ro, &r, &d) != PX_ERR_OK)
+    if (star_enter(o->star, rank) != 0 ||
+        (o->rule && rank == 0 && open_hub(o, at, addresses) != 0) ||
+        px_reduce_open(&ro, &r, &d) != PX_ERR_OK)
         return 1;
     return serve(r, o, rank);
 }

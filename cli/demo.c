@@ -1,5 +1,6 @@
 /* plexus demo: the life of a model, in acts. Later parts of plexus add or deepen their act. */
 #include "demo_peers.h"
+#include "demo_poison.h"
 #include "demo_swarm.h"
 #include "session.h"
 
@@ -414,7 +415,29 @@ static int act_swarm(struct demo *d)
     return rc;
 }
 
-/* ---------------------------------------------------------------------- 7: where to go */
+/* ---------------------------------------------------------------------- 7: poison */
+
+static int act_poison(struct demo *d)
+{
+    struct poison_act a = {.plain = plain(d)};
+    px_diag diag = {0};
+    double start = now_s();
+    title(d, "Models are trained together, and one of four lies");
+    px_err e = demo_poison(&a, &diag);
+    if (e == PX_ERR_OK) {
+        d->ok &= a.ok;
+        act(d, "poison", now_s() - start, a.figures);
+        return 0;
+    }
+    json_decref(a.figures);
+    if (e != PX_ERR_UNSUPPORTED)
+        return fail(e, "training", &diag);
+    if (plain(d))
+        printf("   This build has no network.\n");
+    return 0;
+}
+
+/* ---------------------------------------------------------------------- 8: where to go */
 
 static void act_next(struct demo *d)
 {
@@ -426,6 +449,7 @@ static void act_next(struct demo *d)
                "   plexus bench infer model.gguf         measure\n"
                "   plexus up                             a node of a swarm of your own\n"
                "   plexus run tiny \"Once\" --swarm         words from every node that it finds\n"
+               "   plexus bench byzantine                more liars, more lies, more rules\n"
                "   plexus doctor                         what this machine offers\n"
                "   plexus help                           everything else\n");
 }
@@ -433,8 +457,8 @@ static void act_next(struct demo *d)
 int verb_demo(struct cli *c)
 {
     struct demo d = {.c = c, .acts = json_array(), .ok = 1};
-    int (*const acts[])(struct demo *) = {act_file, act_tokens, act_stories,
-                                          act_bits, act_peers,  act_swarm};
+    int (*const acts[])(struct demo *) = {act_file,  act_tokens, act_stories, act_bits,
+                                          act_peers, act_swarm,  act_poison};
     int rc = 0;
     interrupt_poll(1);
     for (unsigned i = 0; i < sizeof acts / sizeof *acts && rc == 0; i++)

@@ -3,11 +3,12 @@
 #include "machine.h"
 
 #include <dlfcn.h>
-#include <dirent.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -90,8 +91,8 @@ static void huge_pages(struct report *r)
     machine_line("/sys/kernel/mm/transparent_hugepage/enabled", "", thp, sizeof thp);
     int always = strstr(thp, "[always]") || strstr(thp, "[madvise]");
     if (total > 0)
-        put(r, "huge pages", OK, "used for large buffers", "%.0f of %.0f kB reserved", total,
-            size / 1024);
+        put(r, "huge pages", OK, "frames of gradients and large buffers use them",
+            "%.0f of %.0f kB reserved", total, size / 1024);
     else
         put(r, "huge pages", NOTE,
             always ? "transparent huge pages serve instead" : "normal pages serve instead",
@@ -131,26 +132,70 @@ static void rights(struct report *r)
         admin ? "yes" : "no", raw ? "yes" : "no");
 }
 
-static int loads(const char *library)
+/* Sockets past the stack; whether a device copies is known when one is opened on it. */
+static void af_xdp(struct report *r)
 {
-    void *h = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
-    if (h)
-        dlclose(h);
-    return h != NULL;
+    int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), error = errno;
+    if (fd >= 0)
+        close(fd);
+#ifndef PXI_XDP
+    put(r, "AF_XDP", NOTE, "gradients go by shared memory and UDP", "%s, this build has no BPF",
+        fd >= 0 ? "there" : strerror(error));
+#else
+    put(r, "AF_XDP", fd >= 0 ? OK : NOTE,
+        fd >= 0 ? "gradients may take it; zero-copy where the driver can, else the kernel copies"
+                : "gradients go by shared memory and UDP",
+        "%s",
+        fd >= 0          ? "there, and allowed"
+        : error == EPERM ? "needs CAP_NET_RAW"
+                         : strerror(error));
+#endif
 }
 
-static void devices(struct report *r)
+/* libibverbs, if it is there: how many devices it knows; -1: none of it. */
+static int verbs_devices(void)
 {
-    int cuda = loads("libcuda.so.1"), verbs = loads("libibverbs.so.1"), cards = 0;
-    DIR *d = opendir("/sys/class/infiniband");
-    for (struct dirent *e; d && (e = readdir(d));)
-        cards += e->d_name[0] != '.';
-    if (d)
-        closedir(d);
-    put(r, "gpu", NOTE, "the CPU computes; this version has no GPU kernels", "libcuda.so.1 %s",
-        cuda ? "found" : "not found");
-    put(r, "verbs", NOTE, "sockets serve; this version has no RDMA transport",
-        "libibverbs.so.1 %s, %d cards", verbs ? "found" : "not found", cards);
+    void *h = dlopen("libibverbs.so.1", RTLD_NOW | RTLD_LOCAL);
+    void **(*get)(int *) = h ? (void **(*)(int *))dlsym(h, "ibv_get_device_list") : NULL;
+    void (*drop)(void **) = h ? (void (*)(void **))dlsym(h, "ibv_free_device_list") : NULL;
+    int n = 0;
+    void **list = get && drop ? get(&n) : NULL;
+    if (list)
+        drop(list);
+    if (h)
+        dlclose(h);
+    return h ? n : -1;
+}
+
+static void verbs(struct report *r)
+{
+    int n = verbs_devices();
+    if (n < 0)
+        put(r, "verbs", NOTE, "gradients go by shared memory, UDP or AF_XDP", "no libibverbs.so.1");
+    else
+        put(r, "verbs", NOTE, "gradients go by shared memory, UDP or AF_XDP",
+            "libibverbs.so.1, %d devices", n);
+}
+
+/* The driver of CUDA, if it is there: devices, and whether it registers memory of the host. */
+static void cuda(struct report *r)
+{
+    void *h = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    int (*init)(unsigned) = h ? (int (*)(unsigned))dlsym(h, "cuInit") : NULL;
+    int (*count)(int *) = h ? (int (*)(int *))dlsym(h, "cuDeviceGetCount") : NULL;
+    int registers = h && dlsym(h, "cuMemHostRegister_v2"), n = 0;
+    if (init && count && (init(0) != 0 || count(&n) != 0))
+        n = 0;
+    if (!h)
+        put(r, "gpu", NOTE, "the CPU computes; frames of gradients are ordinary memory",
+            "no libcuda.so.1");
+    else
+        put(r, "gpu", NOTE,
+            registers && n ? "the CPU computes; frames of gradients are registered where a program "
+                             "has a context"
+                           : "the CPU computes; frames of gradients are ordinary memory",
+            "libcuda.so.1, %d devices, %s host memory", n, registers ? "registers" : "no");
+    /* It stays: the driver has threads by now. */
 }
 
 static void files(struct report *r)
@@ -186,8 +231,8 @@ static void model(struct report *r)
 int verb_doctor(struct cli *c)
 {
     struct report r = {.c = c, .rows = json_array()};
-    void (*const checks[])(struct report *) = {processor, memory,  huge_pages, kernel,
-                                               rights,    devices, files,      model};
+    void (*const checks[])(struct report *) = {processor, memory, huge_pages, kernel, rights,
+                                               af_xdp,    verbs,  cuda,       files,  model};
     for (unsigned i = 0; i < sizeof checks / sizeof *checks; i++)
         checks[i](&r);
     int rc = r.failed ? px_err_exit(PX_ERR_FAILED) : 0;

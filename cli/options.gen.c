@@ -108,6 +108,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"delay-ms", "PLEXUS_DELAY_MS", 0, TYPE_UINT, "25", NULL, NULL, .umin = 1u, .umax = 1000u},
     {"local", "PLEXUS_LOCAL", 0, TYPE_UINT, "2", NULL, NULL, .umin = 1u, .umax = 16u},
     {"size", "PLEXUS_BYTES_LIST", 0, TYPE_TEXT, "1000000,25000000,100000000", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"values", "PLEXUS_VALUES_LIST", 0, TYPE_TEXT, "256,688", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"packets", "PLEXUS_WIRE_PACKETS", 0, TYPE_UINT, "40000", NULL, NULL, .umin = 64u, .umax = 60000u},
     {"format", "PLEXUS_GRADIENT_FORMAT", 0, TYPE_CHOICE, "i16", NULL, "i16 i8 i4", .umin = 0u, .umax = 0u},
     {"path", "PLEXUS_GRADIENT_PATH", 0, TYPE_CHOICE, "auto", NULL, "auto udp shm xsk verbs", .umin = 0u, .umax = 0u},
     {"values", "PLEXUS_PACKET_VALUES", 0, TYPE_UINT, "688", NULL, NULL, .umin = 16u, .umax = 1536u},
@@ -139,14 +141,24 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"group", "PLEXUS_AGG_GROUP", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"mode", "PLEXUS_AGG_MODE", 0, TYPE_CHOICE, "switch", NULL, "switch server", .umin = 0u, .umax = 0u},
     {"helper", "PLEXUS_AGG_HELPER", 0, TYPE_TEXT, "/run/plexus/xdpd.sock", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"world", "PLEXUS_JOB_WORLD", 0, TYPE_UINT, "2", NULL, NULL, .umin = 1u, .umax = 64u},
+    {"least", "PLEXUS_JOB_LEAST", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 64u},
+    {"wait", "PLEXUS_JOB_WAIT", 0, TYPE_UINT, "5000", NULL, NULL, .umin = 0u, .umax = 3600000u},
+    {"allow", "PLEXUS_JOB_ALLOW", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"aggregator", "PLEXUS_JOB_AGGREGATOR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"slots", "PLEXUS_AGG_SLOTS", 0, TYPE_UINT, "256", NULL, NULL, .umin = 1u, .umax = 4096u},
     {"chunks", "PLEXUS_AGG_CHUNKS", 0, TYPE_UINT, "4096", NULL, NULL, .umin = 0u, .umax = 4194304u},
     {"steered", "PLEXUS_AGG_STEERED", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"rule", "PLEXUS_RULE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"sentry", "PLEXUS_AGG_SENTRY", 0, TYPE_CHOICE, "none", NULL, "none clip1 welford", .umin = 0u, .umax = 0u},
     {"sentry-k", "PLEXUS_AGG_SENTRY_K", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 15.75},
     {"sentry-policy", "PLEXUS_AGG_SENTRY_POLICY", 0, TYPE_CHOICE, "drop", NULL, "drop clip", .umin = 0u, .umax = 0u},
     {"foreground", "PLEXUS_AGG_FOREGROUND", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"interval", "PLEXUS_AGG_INTERVAL", 'i', TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 86400u},
+    {"root", "PLEXUS_SETUP_ROOT", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"group", "PLEXUS_SETUP_GROUP", 0, TYPE_TEXT, "plexus", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"dry-run", "PLEXUS_SETUP_DRY_RUN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"remove", "PLEXUS_SETUP_REMOVE", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"group", "PLEXUS_XDPD_GROUP", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"user", "PLEXUS_XDPD_USER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"device", "PLEXUS_XDPD_DEVICE", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -442,6 +454,17 @@ static const struct cli_verb_opt opts_bench_allreduce[] = {
     {OPT_DUP, "0"},
     {OPT_CORRUPT, "0"},
     {OPT_SEED, "1"},
+    {OPT_RULE, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_agg[] = {
+    {OPT_VALUES_LIST, "256,688"},
+    {OPT_WIRE_PACKETS, "40000"},
+    {OPT_REPEAT, "7"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -681,10 +704,51 @@ static const struct cli_verb_opt opts_agg_trace[] = {
     {OPT_HELP, NULL},
 };
 
+static const struct cli_verb_opt opts_agg_offer[] = {
+    {OPT_JOB_WORLD, "2"},
+    {OPT_JOB_LEAST, "0"},
+    {OPT_JOB_WAIT, "5000"},
+    {OPT_JOB_ALLOW, NULL},
+    {OPT_JOB_AGGREGATOR, NULL},
+    {OPT_AGG_GROUP, NULL},
+    {OPT_PACKET_VALUES, "688"},
+    {OPT_AGG_SLOTS, "256"},
+    {OPT_GRADIENT_FORMAT, "i16"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_agg_jobs[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_agg_withdraw[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
 static const struct cli_verb_opt opts_agg_verify[] = {
     {OPT_AGG_PACKETS, "100000"},
     {OPT_SEED, "1"},
     {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_setup_xdp[] = {
+    {OPT_SETUP_DRY_RUN, NULL},
+    {OPT_SETUP_REMOVE, NULL},
+    {OPT_SETUP_GROUP, "plexus"},
+    {OPT_SETUP_ROOT, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1819,6 +1883,10 @@ const struct cli_verb cli_verbs[] = {
     "bits. These, and --rate, stand for a network: then --path auto is udp. Else\n"
     "workers of one host find that they share its memory.\n"
     "\n"
+    "With --rule an aggregator on the first host adds for all and judges by this rule\n"
+    "(plexus bench byzantine says what each survives); mean is the plain sum. Results\n"
+    "are then compared between workers only.\n"
+    "\n"
     "With --peer PYTHON torch's gloo and OpenMPI (by mpi4py and mpirun) sum the same\n"
     "sizes on the same lines, one operation of each in turns, as far as this Python\n"
     "has them. Namespaces need root; without it everything runs over loopback,\n"
@@ -1846,6 +1914,9 @@ const struct cli_verb cli_verbs[] = {
     "      --corrupt PCT       Flip one bit in so many. [0]\n"
     "      --seed S            Seed: the same one gives the same words, or the same\n"
     "                          digest. Random when not given. [1]\n"
+    "      --rule NAME         Add by one aggregator and this rule: mean, clip1,\n"
+    "                          welford, median, trim, krum, multi-krum, cclip,\n"
+    "                          geomed, sign, nnm+trim.\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1871,6 +1942,54 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench allreduce --size 1000000 --repeat 3\n"
     "      Two workers, a second.\n",
     opts_bench_allreduce, sizeof opts_bench_allreduce / sizeof *opts_bench_allreduce, 0, 0, verb_bench_allreduce},
+    {"bench agg", "what a packet costs an aggregator, way by way", "plexus bench agg [options]",
+    "plexus bench agg: what a packet costs an aggregator, way by way\n"
+    "\n"
+    "usage: plexus bench agg [options]\n"
+    "\n"
+    "Sends gradient packets to a device of a network namespace of its own and\n"
+    "measures, in turns, the processor time that each way of taking and adding them\n"
+    "costs: the kernel's program (XDP), beside a program that only drops (XDP_DROP),\n"
+    "recvmmsg, AF_XDP in copy mode and UDP with GRO, all of which add in user space\n"
+    "with the best kernels of this processor, answer nobody and keep no state. With\n"
+    "and without the keyed tag. Kernel is the thread that takes the packets of the\n"
+    "device (schedstat), process is this one.\n"
+    "\n"
+    "Live frames come from no socket, as from a network card (BPF_PROG_TEST_RUN);\n"
+    "sender, kernel and process take turns on one processor, so packets lie in its\n"
+    "caches. From a socket they come in trains of 32 (GSO). In mode switch the kernel\n"
+    "answers all and user space sleeps; in mode server it hands 32 sums or more over\n"
+    "together, when workers are out of step, and those sums are compared. Needs\n"
+    "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN. Figures are medians of\n"
+    "--repeat rounds.\n"
+    "\n"
+    "options:\n"
+    "      --values LIST       Values of a packet: up to four multiples of 16.\n"
+    "                          [256,688]\n"
+    "      --packets N         Packets of a run. [40000]\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [7]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  rows           name, values, fan_in, tag, source, rung, kernel_ns, process_ns,\n"
+    "                 ns, sender_ns, wakeups (for 1,000 packets)\n"
+    "  marks          name, value, bound, pass\n"
+    "  saved_percent  bytes against f32 without aggregation: worker_link_16,\n"
+    "                 worker_link_8, aggregator_uplink_32\n"
+    "  wrong          sums that differ from those of user space\n"
+    "  repeat         rounds\n"
+    "  machine        cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench agg --values 256 --packets 10000 --repeat 1\n"
+    "      A few seconds, as root.\n",
+    opts_bench_agg, sizeof opts_bench_agg / sizeof *opts_bench_agg, 0, 0, verb_bench_agg},
     {"bench byzantine", "training with workers that poison: attacks x rules", "plexus bench byzantine [options]",
     "plexus bench byzantine: training with workers that poison: attacks x rules\n"
     "\n"
@@ -1880,8 +1999,10 @@ const struct cli_verb cli_verbs[] = {
     "poison instead of gradients. Every rule of the Sentry and every rule for whole\n"
     "vectors meets every attack, and the table says which accuracy is left. The\n"
     "kernel's rules add packets through the same slots as the aggregator, with 16\n"
-    "bits and error feedback. In skewed data each worker has pictures of few digits:\n"
-    "the hard case.\n"
+    "bits and error feedback; where the kernel takes BPF programs, clip1 and welford\n"
+    "add once more in the one of plexus agg, attached nowhere, and the same models\n"
+    "must come of it. In skewed data each worker has pictures of few digits: the hard\n"
+    "case.\n"
     "\n"
     "Beside the tables stands what is promised: clip1 and nnm+trim with a fifth of\n"
     "the workers against the rest, nnm+trim with two fifths, a trusted root set with\n"
@@ -1906,7 +2027,8 @@ const struct cli_verb cli_verbs[] = {
     "  -h, --help              Show the help of the verb and exit.\n"
     "\n"
     "fields of --json (schema plexus.bench/1):\n"
-    "  rows          rule, attack, f, data, values, seeds, accuracy, worst\n"
+    "  rows          rule, attack, f, data, values, path (kernel or user), seeds,\n"
+    "                accuracy, worst\n"
     "  marks         name, attack, value, bound, pass\n"
     "  judged        whether the marks count: 400 rounds or more\n"
     "  workers       how many train\n"
@@ -1980,7 +2102,8 @@ const struct cli_verb cli_verbs[] = {
     "tokens, writes short stories, shows that every instruction set computes the same\n"
     "bits, lets two peers on this machine find each other, has three processes share\n"
     "the model, kills one of them in the midst of a sentence that goes on all the\n"
-    "same, and says where to go next.\n"
+    "same, trains a network with four workers of whom one sends poison, under the\n"
+    "plain mean and under the rule against it, and says where to go next.\n"
     "\n"
     "options:\n"
     "      --stories N         Number of stories to write. [3]\n"
@@ -2566,7 +2689,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "fields of --json (schema plexus.agg/1):\n"
     "  device        the interface\n"
-    "  rung          native, generic\n"
+    "  rung          native, generic; sockets: once the program is gone from its\n"
+    "                device\n"
     "  said          the same in words, and why\n"
     "  packets       gradient packets, of which\n"
     "  summed        were added\n"
@@ -2674,6 +2798,90 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg trace\n"
     "      Until Ctrl-C.\n",
     opts_agg_trace, sizeof opts_agg_trace / sizeof *opts_agg_trace, 0, 0, verb_agg_trace},
+    {"agg offer", "let workers join a job by its name", "plexus agg offer [options] NAME",
+    "plexus agg offer: let workers join a job by its name\n"
+    "\n"
+    "usage: plexus agg offer [options] NAME\n"
+    "\n"
+    "The running node offers a job: workers join it through the nodes of their\n"
+    "machines (px_reduce_open with a name), which prove who they are. When all are\n"
+    "there each hears its rank, the addresses of the others, and a key that was never\n"
+    "given out before. Whoever comes back, or joins later, joins the next company:\n"
+    "the epoch rises, and the key is another.\n"
+    "\n"
+    "options:\n"
+    "      --world N           Workers of the job: it begins when they are there. [2]\n"
+    "      --least N           Begin with so many when nobody else has come for\n"
+    "                          --wait; 0: never. [0]\n"
+    "      --wait MS           How long to wait for more than --least. [5000]\n"
+    "      --allow PEER        Let only these peer ids join; may be repeated. None:\n"
+    "                          everybody who may connect.\n"
+    "      --aggregator MULTIADDR\n"
+    "                          Who adds for all, /ip4/../udp/PORT; without it each\n"
+    "                          worker adds a part.\n"
+    "      --group IPV4        Where sums go: a multicast or the broadcast address.\n"
+    "      --values N          Values of a packet, a multiple of 16. [688]\n"
+    "      --slots N           Slots of the job, a power of two. [256]\n"
+    "      --format i16|i8|i4  Fixed point on the wire. [i16]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  name          of the job\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg offer digits --world 4 --allow PEER\n"
+    "      Four workers, of one peer.\n",
+    opts_agg_offer, sizeof opts_agg_offer / sizeof *opts_agg_offer, 1, 1, verb_agg_offer},
+    {"agg jobs", "the jobs that this node offers", "plexus agg jobs [options]",
+    "plexus agg jobs: the jobs that this node offers\n"
+    "\n"
+    "usage: plexus agg jobs [options]\n"
+    "\n"
+    "Each with those who wait, those who have a key, and the number and epoch of the\n"
+    "last key.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  jobs          name, world, waiting, granted, job, epoch of each\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg jobs\n"
+    "      A line each.\n",
+    opts_agg_jobs, sizeof opts_agg_jobs / sizeof *opts_agg_jobs, 0, 0, verb_agg_jobs},
+    {"agg withdraw", "offer a job no longer", "plexus agg withdraw [options] NAME",
+    "plexus agg withdraw: offer a job no longer\n"
+    "\n"
+    "usage: plexus agg withdraw [options] NAME\n"
+    "\n"
+    "Workers that wait are refused; those that have a key go on.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.agg/1):\n"
+    "  name          of the job\n"
+    "\n"
+    "examples:\n"
+    "  plexus agg withdraw NAME\n"
+    "      No more workers.\n",
+    opts_agg_withdraw, sizeof opts_agg_withdraw / sizeof *opts_agg_withdraw, 1, 1, verb_agg_withdraw},
     {"agg verify", "the aggregator in the kernel beside the one in user space", "plexus agg verify [options]",
     "plexus agg verify: the aggregator in the kernel beside the one in user space\n"
     "\n"
@@ -2712,6 +2920,42 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg verify --packets 1000000\n"
     "      A million packets.\n",
     opts_agg_verify, sizeof opts_agg_verify / sizeof *opts_agg_verify, 0, 0, verb_agg_verify},
+    {"setup xdp", "install the helper of plexus agg", "plexus setup xdp [options]",
+    "plexus setup xdp: install the helper of plexus agg\n"
+    "\n"
+    "usage: plexus setup xdp [options]\n"
+    "\n"
+    "Makes the group, installs plexus-xdpd for its members, and where systemd is\n"
+    "writes and enables a service and a socket, /run/plexus/xdpd.sock, that starts\n"
+    "with the first request. Without systemd the program gets three rights as file\n"
+    "capabilities, and a member of the group starts it. Every step is shown. Needs\n"
+    "root, but for --dry-run.\n"
+    "\n"
+    "options:\n"
+    "      --dry-run           Show each step and do none.\n"
+    "      --remove            Undo it: stop the helper and remove its files; the\n"
+    "                          group stays.\n"
+    "      --group NAME        Whose members may attach; made when it is missing.\n"
+    "                          [plexus]\n"
+    "      --root DIR          Install below DIR: for packages and images; nothing is\n"
+    "                          started.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.setup/1):\n"
+    "  manager       systemd, none\n"
+    "  helper        where it is installed\n"
+    "  group         whose members may attach\n"
+    "  steps         do, on, and state: done, would, skipped, absent\n"
+    "\n"
+    "examples:\n"
+    "  plexus setup xdp --dry-run\n"
+    "      What it would do.\n",
+    opts_setup_xdp, sizeof opts_setup_xdp / sizeof *opts_setup_xdp, 0, 0, verb_setup_xdp},
     {"xdpd", "attach the kernel's aggregator for processes without rights", "plexus xdpd [options]",
     "plexus xdpd: attach the kernel's aggregator for processes without rights\n"
     "\n"
@@ -3126,7 +3370,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 60;
+const unsigned cli_verb_count = 65;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3150,8 +3394,10 @@ const struct cli_topic cli_topics[] = {
     "which wins over the files (plexus help settings).\n"
     "\n"
     "  PLEXUS_AGG_ADDRESS         --address IPV4\n"
+    "  PLEXUS_JOB_AGGREGATOR      --aggregator MULTIADDR\n"
     "  PLEXUS_ALL                 --all\n"
     "  PLEXUS_ALLOW               --allow PEER\n"
+    "  PLEXUS_JOB_ALLOW           --allow PEER\n"
     "  PLEXUS_ANNOUNCE            --announce MULTIADDR\n"
     "  PLEXUS_API                 --api ADDR:PORT\n"
     "  PLEXUS_API_HOST            --api-host NAME\n"
@@ -3183,6 +3429,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DRAFT               --draft HOW\n"
     "  PLEXUS_DRAFT_BLOCKS        --draft-blocks N\n"
     "  PLEXUS_DRAFT_MAX           --draft-max N\n"
+    "  PLEXUS_SETUP_DRY_RUN       --dry-run\n"
     "  PLEXUS_DUP                 --dup PCT\n"
     "  PLEXUS_LIARS               --f LIST\n"
     "  PLEXUS_FILE                --file FILE\n"
@@ -3195,6 +3442,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
     "  PLEXUS_GOSSIPSUB_NOSIGN    --gossipsub-nosign\n"
     "  PLEXUS_AGG_GROUP           --group IPV4\n"
+    "  PLEXUS_SETUP_GROUP         --group NAME\n"
     "  PLEXUS_XDPD_GROUP          --group NAME\n"
     "  PLEXUS_HASH                --hash sha256|blake3\n"
     "  PLEXUS_AGG_HELPER          --helper PATH\n"
@@ -3208,6 +3456,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_KEY                 --key FILE\n"
     "  PLEXUS_KEY_TYPE            --key-type Ed25519|secp256k1|RSA|ECDSA\n"
     "  PLEXUS_KV_TYPE             --kv-type f16|f32|i8\n"
+    "  PLEXUS_JOB_LEAST           --least N\n"
     "  PLEXUS_AGG_LIMIT           --limit N\n"
     "  PLEXUS_LIST                --list\n"
     "  PLEXUS_LISTEN              --listen MULTIADDR\n"
@@ -3232,6 +3481,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NOW                 --now\n"
     "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_WIRE_PACKETS        --packets N\n"
     "  PLEXUS_AGG_PACKETS         --packets N\n"
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
@@ -3254,9 +3504,12 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_RATE_MBIT           --rate MBIT\n"
     "  PLEXUS_RAW                 --raw\n"
     "  PLEXUS_RELAY               --relay off|server|client\n"
+    "  PLEXUS_SETUP_REMOVE        --remove\n"
     "  PLEXUS_REPEAT              --repeat N\n"
     "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
+    "  PLEXUS_SETUP_ROOT          --root DIR\n"
     "  PLEXUS_ROUNDS              --rounds N\n"
+    "  PLEXUS_RULE                --rule NAME\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
     "  PLEXUS_SECONDS             --seconds S\n"
     "  PLEXUS_AGG_SECRET          --secret HEX\n"
@@ -3294,9 +3547,12 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TYPES               --types LIST\n"
     "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"
     "  PLEXUS_XDPD_USER           --user NAME\n"
+    "  PLEXUS_VALUES_LIST         --values LIST\n"
     "  PLEXUS_PACKET_VALUES       --values N\n"
+    "  PLEXUS_JOB_WAIT            --wait MS\n"
     "  PLEXUS_WATCH               --watch\n"
     "  PLEXUS_AGG_WORKER          --worker IPV4\n"
+    "  PLEXUS_JOB_WORLD           --world N\n"
     "\n"
     "Also:\n"
     "  PLEXUS_HOME                every file of plexus under one directory\n"
@@ -3334,7 +3590,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help eval perplexity tells more.\n"},
     {"agg",
-    "plexus agg: gradients added in the kernel: attach, detach, stat, trace, verify\n"
+    "plexus agg: gradients added in the kernel: attach, stat, trace, offer, ...\n"
     "\n"
     "  plexus agg attach [options] IFACE\n"
     "      add gradients in the kernel, where they arrive\n"
@@ -3344,6 +3600,12 @@ const struct cli_topic cli_topics[] = {
     "      what the aggregator in the kernel counts\n"
     "  plexus agg trace [options]\n"
     "      what happens in the kernel's aggregator, as it happens\n"
+    "  plexus agg offer [options] NAME\n"
+    "      let workers join a job by its name\n"
+    "  plexus agg jobs [options]\n"
+    "      the jobs that this node offers\n"
+    "  plexus agg withdraw [options] NAME\n"
+    "      offer a job no longer\n"
     "  plexus agg verify [options]\n"
     "      the aggregator in the kernel beside the one in user space\n"
     "\n"
@@ -3361,6 +3623,8 @@ const struct cli_topic cli_topics[] = {
     "      one model over several nodes, beside one process\n"
     "  plexus bench allreduce [options]\n"
     "      workers that sum gradients, beside gloo and OpenMPI\n"
+    "  plexus bench agg [options]\n"
+    "      what a packet costs an aggregator, way by way\n"
     "  plexus bench byzantine [options]\n"
     "      training with workers that poison: attacks x rules\n"
     "\n"
@@ -3398,6 +3662,13 @@ const struct cli_topic cli_topics[] = {
     "      the value of one setting\n"
     "\n"
     "plexus help config list tells more.\n"},
+    {"setup",
+    "plexus setup: what needs root, once: xdp\n"
+    "\n"
+    "  plexus setup xdp [options]\n"
+    "      install the helper of plexus agg\n"
+    "\n"
+    "plexus help setup xdp tells more.\n"},
     {"sim",
     "plexus sim: thousands of peers in one process: dht\n"
     "\n"
@@ -3442,7 +3713,7 @@ const struct cli_topic cli_topics[] = {
     "  stop        end the running node\n"
     "  leave       forget the private swarm of this home\n"
     "  ping        round trip time to a peer\n"
-    "  agg         gradients added in the kernel: attach, detach, stat, trace, verify\n"
+    "  agg         gradients added in the kernel: attach, stat, trace, offer, ...\n"
     "  xdpd        attach the kernel's aggregator for processes without rights\n"
     "  net         how this node stands in the network\n"
     "  dht         the distributed hash table: put, get, provide, find, closest\n"
@@ -3454,10 +3725,11 @@ const struct cli_topic cli_topics[] = {
     "  limits      every limit and what it stops\n"
     "  explain     what an error code means and what to do\n"
     "  config      settings and where they come from: list, get\n"
+    "  setup       what needs root, once: xdp\n"
     "  completion  completion script for a shell\n"
     "  version     version and features\n"
     "  help        help on a verb or a topic\n"
     "\n"
     "plexus help VERB tells more; plexus demo shows what it can do.\n"},
 };
-const unsigned cli_topic_count = 11;
+const unsigned cli_topic_count = 12;

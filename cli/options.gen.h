@@ -111,6 +111,8 @@ enum {
     OPT_DELAY_MS,
     OPT_LOCAL,
     OPT_BYTES_LIST,
+    OPT_VALUES_LIST,
+    OPT_WIRE_PACKETS,
     OPT_GRADIENT_FORMAT,
     OPT_GRADIENT_PATH,
     OPT_PACKET_VALUES,
@@ -142,14 +144,24 @@ enum {
     OPT_AGG_GROUP,
     OPT_AGG_MODE,
     OPT_AGG_HELPER,
+    OPT_JOB_WORLD,
+    OPT_JOB_LEAST,
+    OPT_JOB_WAIT,
+    OPT_JOB_ALLOW,
+    OPT_JOB_AGGREGATOR,
     OPT_AGG_SLOTS,
     OPT_AGG_CHUNKS,
     OPT_AGG_STEERED,
+    OPT_RULE,
     OPT_AGG_SENTRY,
     OPT_AGG_SENTRY_K,
     OPT_AGG_SENTRY_POLICY,
     OPT_AGG_FOREGROUND,
     OPT_AGG_INTERVAL,
+    OPT_SETUP_ROOT,
+    OPT_SETUP_GROUP,
+    OPT_SETUP_DRY_RUN,
+    OPT_SETUP_REMOVE,
     OPT_XDPD_GROUP,
     OPT_XDPD_USER,
     OPT_XDPD_DEVICE,
@@ -181,6 +193,7 @@ int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
 int verb_bench_pipeline(struct cli *c);
 int verb_bench_allreduce(struct cli *c);
+int verb_bench_agg(struct cli *c);
 int verb_bench_byzantine(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
@@ -203,7 +216,11 @@ int verb_agg_attach(struct cli *c);
 int verb_agg_detach(struct cli *c);
 int verb_agg_stat(struct cli *c);
 int verb_agg_trace(struct cli *c);
+int verb_agg_offer(struct cli *c);
+int verb_agg_jobs(struct cli *c);
+int verb_agg_withdraw(struct cli *c);
 int verb_agg_verify(struct cli *c);
+int verb_setup_xdp(struct cli *c);
 int verb_xdpd(struct cli *c);
 int verb_net(struct cli *c);
 int verb_dht_put(struct cli *c);

@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -19,13 +19,13 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     agg)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "attach detach stat trace verify" -- "$cur"))
+            COMPREPLY=($(compgen -W "attach detach stat trace offer jobs withdraw verify" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce byzantine" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce agg byzantine" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -44,6 +44,12 @@ _plexus()
     config)
         if [ "$COMP_CWORD" = 2 ]; then
             COMPREPLY=($(compgen -W "list get" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    setup)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "xdp" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -133,6 +139,8 @@ _plexus()
     --delay-ms) return ;;
     --local) return ;;
     --size) return ;;
+    --values) return ;;
+    --packets) return ;;
     --format) COMPREPLY=($(compgen -W "i16 i8 i4" -- "$cur")); return ;;
     --path) COMPREPLY=($(compgen -W "auto udp shm xsk verbs" -- "$cur")); return ;;
     --values) return ;;
@@ -161,12 +169,20 @@ _plexus()
     --group) return ;;
     --mode) COMPREPLY=($(compgen -W "switch server" -- "$cur")); return ;;
     --helper) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --world) return ;;
+    --least) return ;;
+    --wait) return ;;
+    --allow) return ;;
+    --aggregator) return ;;
     --slots) return ;;
     --chunks) return ;;
+    --rule) return ;;
     --sentry) COMPREPLY=($(compgen -W "none clip1 welford" -- "$cur")); return ;;
     --sentry-k) return ;;
     --sentry-policy) COMPREPLY=($(compgen -W "drop clip" -- "$cur")); return ;;
     --interval|-i) return ;;
+    --root) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --group) return ;;
     --group) return ;;
     --user) return ;;
     --device) return ;;
@@ -308,7 +324,13 @@ _plexus()
         fi ;;
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --rule --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "bench agg")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--values --packets --repeat --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -358,7 +380,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -444,9 +466,33 @@ _plexus()
         else
             :
         fi ;;
+    "agg offer")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--world --least --wait --allow --aggregator --group --values --slots --format --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg jobs")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "agg withdraw")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
     "agg verify")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--packets --seed --helper --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "setup xdp")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--dry-run --remove --group --root --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -532,7 +578,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

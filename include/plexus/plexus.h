@@ -3,11 +3,13 @@
 #define PLEXUS_PLEXUS_H
 
 #include "plexus/agg.h"
+#include "plexus/agg_bench.h"
 #include "plexus/check.h"
 #include "plexus/err.h"
 #include "plexus/faults.h"
 #include "plexus/file.h"
 #include "plexus/gguf.h"
+#include "plexus/hub.h"
 #include "plexus/kernels.h"
 #include "plexus/limits.h"
 #include "plexus/model.h"

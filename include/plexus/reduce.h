@@ -34,6 +34,15 @@ typedef struct px_reduce_options {
     unsigned cycle;       /* sums of a step: who comes back begins with the first of one; 0: 1 */
     const char *path; /* NULL or auto: what is measured to be the cheapest; udp, shm, xsk, verbs:
                        * that one, and UDP to whom it does not reach */
+    unsigned rekey;   /* chunks of a shard after which all change their key, on their own; 0: 2^30,
+                       * half of what a key is good for */
+    /* A job that a node offers (plexus agg offer): rank, world, addresses, aggregator, group,
+     * secret, job, format, values, window and deadline_ms come from it, whatever they are here. */
+    const char *name;    /* of it; NULL: none, they are as given */
+    const char *node;    /* control socket of the node that joins for us and proves who it is */
+    const char *host;    /* peer id or multiaddr of the node that offers it; NULL: that very node */
+    const char *address; /* ours, /ip4/../udp/PORT, as the others reach it; it is bound */
+    unsigned join_ms;    /* to wait for the others at most; 0: 60,000 */
 } px_reduce_options;
 
 enum { PX_REDUCE_PATHS = 4 };
@@ -63,22 +72,31 @@ typedef struct px_reduce_report {
     uint64_t takeovers;  /* shards of others that we took over */
     uint64_t not_finite; /* values that are NaN now, since somebody's chunk had one not finite */
     uint64_t full;       /* sums that found no room to wait in, and were asked for again */
+    int cuda;          /* they are registered with CUDA: its driver and a context were there */
     const char *path;  /* that are taken: "shm", or "shm 2, udp 1" members; this and the next belong
                         * to the handle */
     const char *why;   /* in one line */
     unsigned path_changes; /* times that a path was lost and replaced */
+    unsigned rekeys;       /* times that the key was changed */
     px_reduce_path paths[PX_REDUCE_PATHS];
 } px_reduce_report;
 
 typedef struct px_reduce px_reduce;
 
-/* Bind and join. Workers may come in any order; the first sum waits for all. PX_ERR_INVALID (diag
- * names the option), PX_ERR_IO, PX_ERR_PERMISSION, PX_ERR_NOMEM. Close with px_reduce_close. */
+/* Bind and join. Workers may come in any order; the first sum waits for all. With a name, that of
+ * a job, it waits here until they are there. PX_ERR_INVALID (diag names the option), PX_ERR_IO,
+ * PX_ERR_PERMISSION, PX_ERR_NOMEM; with a name PX_ERR_UNREACHABLE: no node runs there,
+ * PX_ERR_NOT_FOUND: it offers no such job, PX_ERR_REFUSED: not to us, PX_ERR_TIMEOUT. Close with
+ * px_reduce_close. */
 PX_API PX_NODISCARD px_err px_reduce_open(const px_reduce_options *o, px_reduce **out,
                                           px_diag *diag);
 /* Leave. Waits until no other worker has asked for a sum for 0.2 s, 2 s at most. NULL is allowed.
  */
 PX_API void px_reduce_close(px_reduce *r);
+
+/* Who this worker is, and of how many: of the options, or what the job said. */
+PX_API unsigned px_reduce_rank(const px_reduce *r);
+PX_API unsigned px_reduce_world(const px_reduce *r);
 
 /*
  * Replace n values of x by the sums over all workers, or, with mean != 0, by their means. All
@@ -95,6 +113,8 @@ PX_API void px_reduce_close(px_reduce *r);
  * PX_ERR_TIMEOUT: too few are left to go on (two sides of a broken network must not both), and x is
  * partly summed; the job goes on with a new handle and a new number. Or, when report->gone is our
  * own rank, others went on without us: take their state and call again.
+ * PX_ERR_LIMIT: an aggregator adds for all, and the key is used up (rekey): go on with a new handle
+ * and another key. After a change of keys nobody can come back.
  * PX_ERR_INVALID: too many values. report: NULL is allowed.
  */
 PX_API PX_NODISCARD px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n,

@@ -1,5 +1,6 @@
 #include "io/frames.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/mman.h>
 #include <string.h>
@@ -84,8 +85,32 @@ int pxi_frames_map(struct pxi_frames *f, size_t bytes)
     return map_huge(f) ? 0 : map_normal(f);
 }
 
+/* A function of CUDA's driver, if the process has it: it is not loaded for this. */
+static void *cuda(const char *name)
+{
+    void *h = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD), *f = h ? dlsym(h, name) : NULL;
+    if (h)
+        dlclose(h);
+    return f;
+}
+
+bool pxi_frames_register(struct pxi_frames *f)
+{
+    int (*current)(void **) = (int (*)(void **))cuda("cuCtxGetCurrent");
+    int (*take)(void *, size_t, unsigned) =
+        (int (*)(void *, size_t, unsigned))cuda("cuMemHostRegister_v2");
+    void *context = NULL;
+    enum { PORTABLE = 1 };
+    if (f->p && !f->cuda && current && take && current(&context) == 0 && context)
+        f->cuda = take(f->p, f->bytes, PORTABLE) == 0;
+    return f->cuda;
+}
+
 void pxi_frames_unmap(struct pxi_frames *f)
 {
+    int (*leave)(void *) = f->cuda ? (int (*)(void *))cuda("cuMemHostUnregister") : NULL;
+    if (leave)
+        leave(f->p);
     if (f->p) {
         munmap(f->p, f->bytes);
         if (f->fd >= 0)

@@ -16,11 +16,15 @@ struct pxi_frames {
     uint8_t *p; /* zeroed */
     size_t bytes;
     enum pxi_frames_rung rung;
-    int fd; /* its memory, which never shrinks; -1: it has none */
+    int fd;    /* its memory, which never shrinks; -1: it has none */
+    bool cuda; /* registered with the driver of CUDA */
 };
 
 /* At least so many bytes, rounded up to pages; 0, or -1 without memory. */
 int pxi_frames_map(struct pxi_frames *f, size_t bytes);
+/* Page-lock it for the GPU, where this process uses CUDA: its driver is loaded and a context is
+ * current (cuMemHostRegister, portable). False: it is ordinary memory. Undone by unmap. */
+bool pxi_frames_register(struct pxi_frames *f);
 void pxi_frames_unmap(struct pxi_frames *f);
 
 #endif

@@ -146,10 +146,19 @@ struct pxi_udp_addr pxi_path_udp_local(const struct pxi_path *p);
 px_err pxi_path_udp_join(struct pxi_path *p, const char *group);
 
 /* Memory that processes of one host and one user share, where they meet by themselves. Needs frames
- * with a descriptor; PX_ERR_UNSUPPORTED without, PX_ERR_IO, PX_ERR_NOMEM. Who has the same user can
- * stop us anyway; beyond that the other side is not trusted: what it says is checked, its memory is
- * mapped read only and cannot shrink. */
+ * with a descriptor; PX_ERR_UNSUPPORTED without, PX_ERR_IO, PX_ERR_NOMEM, and then `why` says it in
+ * one line. Who has the same user can stop us anyway; beyond that the other side is not trusted:
+ * what it says is checked, its memory is mapped read only and cannot shrink. */
 size_t pxi_path_shm_room(unsigned n, size_t frame);
-px_err pxi_path_shm_open(const struct pxi_path_options *o, struct pxi_path **out);
+px_err pxi_path_shm_open(const struct pxi_path_options *o, struct pxi_path **out, char *why,
+                         size_t cap);
+
+/* AF_XDP on the device that has our address: past the stack, without copies where its driver can
+ * (`said` tells). On the wire it is UDP over IPv4, so the other end may take any path. Attaches an
+ * XDP program while it is open. PX_ERR_UNSUPPORTED as above, also without CAP_NET_RAW, CAP_BPF and
+ * CAP_NET_ADMIN. */
+size_t pxi_path_xsk_room(unsigned n, size_t frame);
+px_err pxi_path_xsk_open(const struct pxi_path_options *o, struct pxi_path **out, char *why,
+                         size_t cap);
 
 #endif

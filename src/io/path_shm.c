@@ -462,11 +462,14 @@ static const struct pxi_path_ops ops = {.send = shm_send,
                                         .leave = shm_leave,
                                         .close = shm_close};
 
-px_err pxi_path_shm_open(const struct pxi_path_options *o, struct pxi_path **out)
+px_err pxi_path_shm_open(const struct pxi_path_options *o, struct pxi_path **out, char *why,
+                         size_t cap)
 {
     *out = NULL;
-    if (!o->frames || o->frames->fd < 0 || o->rank >= o->n)
+    if (!o->frames || o->frames->fd < 0 || o->rank >= o->n) {
+        snprintf(why, cap, "memory here cannot be shared");
         return PX_ERR_UNSUPPORTED;
+    }
     struct shm *s = pxi_calloc(1, sizeof *s);
     if (!s)
         return PX_ERR_NOMEM;
@@ -484,6 +487,7 @@ px_err pxi_path_shm_open(const struct pxi_path_options *o, struct pxi_path **out
         s->waiting[k] = -1;
     pxi_random_fill(pxi_random_system(), s->name, sizeof s->name);
     if (s->path.fd < 0 || !pxi_meet_open(&s->meet, s->name)) {
+        snprintf(why, cap, "no socket to meet at: %s", strerror(errno));
         shm_close(&s->path);
         return PX_ERR_IO;
     }

@@ -54,7 +54,7 @@ struct meeting {
     unsigned hellos;
     uint64_t hello_ns, met_ns; /* when the next is due; since when it is there */
     enum pxi_path_kind via;
-    uint32_t measured, offered; /* bit sets of kinds */
+    uint32_t measured, offered, reached; /* bit sets of kinds */
     unsigned round, tries;
     struct pxi_path_figure figures[PXI_PATH_KINDS];
     struct heard heard;
@@ -74,6 +74,10 @@ struct pxi_paths {
     enum pxi_path_kind probed_kind;
     uint64_t asked_ns, asked_cpu_ns, spent_cpu_ns;
     uint32_t changes;
+    uint64_t seen[PXI_PATH_KINDS];  /* whom each reached at the last look */
+    struct pxi_path_options device; /* with which AF_XDP is opened */
+    enum { UNASKED, ASKED } asked;  /* whether it was: it is tried where memory is not shared */
+    uint64_t device_ns;
     struct meeting with[PXI_PATH_PEERS];
 };
 
@@ -229,6 +233,9 @@ static void on_hello(struct pxi_paths *ps, unsigned from, const struct word *w, 
     ps->listen_ns = now_ns + (uint64_t)PATIENCE_MS * MS;
     if (!m->knows_us)
         m->hello_ns = 0;
+    /* It may want to see whence we answer. */
+    struct word pong = word_of(ps, from, PONG, PXI_PATH_UDP);
+    say(ps, from, PXI_PATH_UDP, &pong, sizeof pong);
 }
 
 /* ------------------------------------------------------------------ probes */
@@ -345,22 +352,31 @@ static void choose(struct pxi_paths *ps, unsigned to)
     m->ping_ns = 0;
 }
 
-/* The path that was taken does not lead there any more: another one does. */
-static void check_via(struct pxi_paths *ps, unsigned to)
+/* Which paths lead there has changed: one that is lost is to be found and measured anew, and
+ * another one serves. */
+static void check_reach(struct pxi_paths *ps, unsigned to)
 {
     struct meeting *m = &ps->with[to];
-    if (m->via == PXI_PATH_UDP || reaches(ps, m->via, to))
+    uint32_t now = 0;
+    for (unsigned k = 0; k < PXI_PATH_KINDS; k++)
+        now |= (uint32_t)reaches(ps, k, to) << k;
+    uint32_t lost = m->reached & ~now;
+    m->reached = now;
+    if (!lost)
         return;
-    m->measured &= ~(UINT32_C(1) << m->via);
+    m->measured &= ~lost;
     m->hellos = 0;
     m->hello_ns = 0;
-    choose(ps, to);
-    ps->changes++;
+    if (lost >> m->via & 1) {
+        choose(ps, to);
+        ps->changes++;
+    }
 }
 
 struct pxi_path *pxi_paths_via(struct pxi_paths *ps, unsigned to)
 {
-    check_via(ps, to);
+    if (!reaches(ps, ps->with[to].via, to))
+        check_reach(ps, to);
     ps->with[to].sent++;
     return ps->paths[ps->with[to].via];
 }
@@ -379,7 +395,8 @@ static unsigned unmeasured(const struct pxi_paths *ps, unsigned to)
 static bool is_missing(const struct pxi_paths *ps, unsigned to)
 {
     for (unsigned k = 0; k < PXI_PATH_KINDS; k++)
-        if ((ps->with[to].offered >> k & 1) && ps->paths[k] && !reaches(ps, k, to))
+        if (((ps->with[to].offered >> k & 1) || k == PXI_PATH_XSK) && ps->paths[k] &&
+            !reaches(ps, k, to))
             return true;
     return false;
 }
@@ -403,19 +420,81 @@ static void probe_next(struct pxi_paths *ps, uint64_t now_ns)
     }
 }
 
+/* All that can be known of a peer without the device is known. */
+static bool is_known(const struct pxi_paths *ps, unsigned i, uint64_t now_ns)
+{
+    const struct meeting *m = &ps->with[i];
+    return m->session && m->knows_us && unmeasured(ps, i) == PXI_PATH_KINDS &&
+           (!is_missing(ps, i) || now_ns - m->met_ns >= (uint64_t)MEET_MS * MS);
+}
+
+static bool are_known(const struct pxi_paths *ps, uint64_t now_ns)
+{
+    for (unsigned i = 0; i < ps->o.path.n; i++)
+        if (i != ps->o.path.rank && !is_known(ps, i, now_ns))
+            return false;
+    return true;
+}
+
+/* How many peers take a path, or are reached by it. */
+static unsigned peers_by(const struct pxi_paths *ps, unsigned kind, bool taken)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < ps->o.path.n; i++)
+        if (i != ps->o.path.rank)
+            n += taken ? ps->with[i].via == kind : reaches(ps, kind, i);
+    return n;
+}
+
+static void shut(struct pxi_paths *ps, enum pxi_path_kind kind, const char *why)
+{
+    snprintf(ps->why_not[kind], sizeof ps->why_not[kind], "%.79s", why);
+    ps->paths[kind]->ops->close(ps->paths[kind]);
+    ps->paths[kind] = NULL;
+    if (kind == PXI_PATH_XSK)
+        ps->asked = ASKED; /* who detached it had a reason */
+}
+
+static void open_device(struct pxi_paths *ps, uint64_t now_ns)
+{
+    char *why = ps->why_not[PXI_PATH_XSK];
+    ps->asked = ASKED;
+    if (pxi_path_xsk_open(&ps->device, &ps->paths[PXI_PATH_XSK], why,
+                          sizeof ps->why_not[PXI_PATH_XSK]) != PX_ERR_OK)
+        return;
+    ps->asked = UNASKED;
+    ps->device_ns = now_ns;
+    for (unsigned i = 0; i < ps->o.path.n; i++)
+        ps->with[i].hello_ns = 0;
+}
+
+/* A device is asked for its datagrams only where memory is not shared, and after the others were
+ * measured: its XDP program makes trains of datagrams impossible, and other traffic dearer. When
+ * nobody takes it, it is left alone again. */
+static void consider_device(struct pxi_paths *ps, uint64_t now_ns)
+{
+    bool forced = ps->o.wish == UINT32_C(1) << PXI_PATH_XSK, open = ps->paths[PXI_PATH_XSK];
+    if (ps->asked == ASKED || !wished(ps, PXI_PATH_XSK))
+        return;
+    if (!open && forced) {
+        open_device(ps, now_ns);
+    } else if (!open && are_known(ps, now_ns)) {
+        if (peers_by(ps, PXI_PATH_SHM, false) + 1 < ps->o.path.n)
+            open_device(ps, now_ns);
+        else
+            ps->asked = ASKED;
+    } else if (open && now_ns - ps->device_ns > (uint64_t)MEET_MS * MS && are_known(ps, now_ns)) {
+        ps->asked = ASKED;
+        if (!forced && !peers_by(ps, PXI_PATH_XSK, true))
+            shut(ps, PXI_PATH_XSK, "measured, and dearer");
+    }
+}
+
 bool pxi_paths_settled(const struct pxi_paths *ps, uint64_t now_ns)
 {
     if (!ps->o.secret || now_ns - ps->opened_ns > (uint64_t)PATIENCE_MS * MS)
         return true;
-    for (unsigned i = 0; i < ps->o.path.n; i++) {
-        const struct meeting *m = &ps->with[i];
-        if (i == ps->o.path.rank)
-            continue;
-        if (!m->session || !m->knows_us || unmeasured(ps, i) < PXI_PATH_KINDS ||
-            (is_missing(ps, i) && now_ns - m->met_ns < (uint64_t)MEET_MS * MS))
-            return false;
-    }
-    return true;
+    return are_known(ps, now_ns) && (ps->asked == ASKED || !wished(ps, PXI_PATH_XSK));
 }
 
 /* ------------------------------------------------------------ housekeeping */
@@ -445,11 +524,8 @@ static void turn_paths(struct pxi_paths *ps, uint64_t now_ns)
         struct pxi_path *p = ps->paths[k];
         if (p && p->ops->turn)
             p->ops->turn(p, now_ns);
-        if (!p || !p->lost || k == PXI_PATH_UDP)
-            continue;
-        snprintf(ps->why_not[k], sizeof ps->why_not[k], "%.79s", p->said);
-        p->ops->close(p);
-        ps->paths[k] = NULL;
+        if (p && p->lost && k != PXI_PATH_UDP)
+            shut(ps, k, p->said);
     }
 }
 
@@ -475,15 +551,15 @@ void pxi_paths_turn(struct pxi_paths *ps, uint64_t now_ns, bool readable)
         return;
     if (due || readable)
         turn_paths(ps, now_ns);
-    for (unsigned i = 0; i < ps->o.path.n && (due || readable); i++) {
-        if (due)
-            watch(ps, i, now_ns);
-        check_via(ps, i);
-    }
+    for (unsigned i = 0; i < ps->o.path.n && due; i++)
+        watch(ps, i, now_ns);
+    for (unsigned i = 0; i < ps->o.path.n; i++)
+        check_reach(ps, i);
     if (due)
         ps->turn_ns = now_ns + (uint64_t)TURN_MS * MS;
     greet(ps, now_ns);
     probe_next(ps, now_ns);
+    consider_device(ps, now_ns);
 }
 
 uint64_t pxi_paths_deadline(const struct pxi_paths *ps)
@@ -550,18 +626,7 @@ static size_t probe_room(size_t frame)
 
 size_t pxi_paths_room(unsigned n, size_t frame)
 {
-    return probe_room(frame) + pxi_path_shm_room(n, frame);
-}
-
-static void try_open(struct pxi_paths *ps, enum pxi_path_kind kind,
-                     px_err (*open)(const struct pxi_path_options *o, struct pxi_path **out),
-                     struct pxi_path_options *o, size_t room)
-{
-    if (!wished(ps, kind))
-        snprintf(ps->why_not[kind], sizeof ps->why_not[kind], "not asked for");
-    else if (open(o, &ps->paths[kind]) != PX_ERR_OK)
-        snprintf(ps->why_not[kind], sizeof ps->why_not[kind], "no memory to share");
-    o->room += room;
+    return probe_room(frame) + pxi_path_shm_room(n, frame) + pxi_path_xsk_room(n, frame);
 }
 
 px_err pxi_paths_open(const struct pxi_paths_options *o, struct pxi_paths **out)
@@ -585,7 +650,11 @@ px_err pxi_paths_open(const struct pxi_paths_options *o, struct pxi_paths **out)
         ps->stride = probe_stride(p.frame);
         ps->probes = p.frames->p + p.room;
         p.room += probe_room(p.frame);
-        try_open(ps, PXI_PATH_SHM, pxi_path_shm_open, &p, pxi_path_shm_room(p.n, p.frame));
+        if (wished(ps, PXI_PATH_SHM))
+            pxi_path_shm_open(&p, &ps->paths[PXI_PATH_SHM], ps->why_not[PXI_PATH_SHM],
+                              sizeof ps->why_not[PXI_PATH_SHM]);
+        p.room += pxi_path_shm_room(p.n, p.frame);
+        ps->device = p;
     } else {
         ps->o.secret = NULL;
     }
@@ -646,24 +715,33 @@ static void tell_figures(const struct pxi_paths *ps, struct pxi_paths_report *ou
     }
 }
 
+/* What is known of a path; how many bytes. */
+static size_t tell_path(const struct pxi_paths *ps, unsigned k, const struct pxi_path_figure *f,
+                        const char *before, char *out, size_t room)
+{
+    const struct pxi_path *p = ps->paths[k];
+    const char *why = ps->why_not[k];
+    int n = 0;
+    if (f->cpu_ns)
+        n = snprintf(out, room, "%s%s %u ns of processor a packet, %u ns in all%s%s%s", before,
+                     names[k], f->cpu_ns, f->ns,
+                     p && p->said[0] ? " ("
+                     : why[0] && !p  ? " (now not: "
+                                     : "",
+                     p ? p->said : why, (p && p->said[0]) || (why[0] && !p) ? ")" : "");
+    else if (p)
+        n = snprintf(out, room, "%s%s not measured", before, names[k]);
+    else if (why[0])
+        n = snprintf(out, room, "%sno %s: %s", before, names[k], why);
+    return n > 0 ? (size_t)n : 0;
+}
+
 void pxi_paths_tell(const struct pxi_paths *ps, struct pxi_paths_report *out)
 {
     size_t n = 0;
     *out = (struct pxi_paths_report){.changes = ps->changes};
     tell_chosen(ps, out);
     tell_figures(ps, out);
-    for (unsigned k = 0; k < PXI_PATH_KINDS && n < sizeof out->why; k++) {
-        const struct pxi_path_figure *f = &out->figures[k];
-        const char *before = n ? "; " : "";
-        size_t room = sizeof out->why - n;
-        int wrote = 0;
-        if (f->cpu_ns)
-            wrote = snprintf(out->why + n, room, "%s%s %u ns of processor a packet, %u ns in all",
-                             before, names[k], f->cpu_ns, f->ns);
-        else if (ps->why_not[k][0])
-            wrote = snprintf(out->why + n, room, "%sno %s: %s", before, names[k], ps->why_not[k]);
-        else if (ps->paths[k])
-            wrote = snprintf(out->why + n, room, "%s%s not measured", before, names[k]);
-        n += wrote > 0 ? (size_t)wrote : 0;
-    }
+    for (unsigned k = 0; k < PXI_PATH_KINDS && n < sizeof out->why; k++)
+        n += tell_path(ps, k, &out->figures[k], n ? "; " : "", out->why + n, sizeof out->why - n);
 }

@@ -27,7 +27,7 @@ struct pxi_path_figure {
 
 struct pxi_paths_report {
     char chosen[48];                                /* "shm", or "shm 2, udp 1" */
-    char why[240];                                  /* in one line, with the figures */
+    char why[400];                                  /* in one line, with the figures */
     struct pxi_path_figure figures[PXI_PATH_KINDS]; /* mean over the members */
     bool open[PXI_PATH_KINDS];
     uint32_t changes; /* times that a path was replaced by another */

@@ -84,6 +84,12 @@ void pxi_sums_close(struct pxi_sums *s)
     pxi_free(s);
 }
 
+void pxi_sums_unbind(struct pxi_sums *s)
+{
+    close(s->fd);
+    s->fd = -1;
+}
+
 static struct place *place_of(struct pxi_sums *s, uint32_t job, uint8_t shard)
 {
     for (unsigned i = 0; i < PXI_BPF_JOBS; i++)

@@ -10,6 +10,8 @@ px_err pxi_sums_open(struct pxi_xdp *x, uint32_t address, uint16_t port, pxi_tag
 
 void pxi_sums_close(struct pxi_sums *s) {}
 
+void pxi_sums_unbind(struct pxi_sums *s) {}
+
 px_err pxi_sums_add(struct pxi_sums *s, const struct pxi_sums_job *job)
 {
     return PX_ERR_UNSUPPORTED;

@@ -219,11 +219,14 @@ static bool job_sane(const struct pxi_xdp *x, const struct pxi_xdp_job *j)
            (!x->o.sentry || (j->fan_in >= PX_SENTRY_FAN_IN && j->chunks));
 }
 
-/* Values of a lane are below `limit`: what to add so that others get their top bit. */
-static uint64_t lanes(uint64_t limit, unsigned bits)
+/* Values of a lane are below `limit`: what to add so that others get one of the bits in tops. */
+static void bound(uint64_t limit, unsigned bits, uint64_t *room, uint64_t *tops)
 {
-    uint64_t one = (UINT64_C(1) << (bits - 1)) - limit;
-    return bits == 16 ? one * UINT64_C(0x0001000100010001) : one * UINT64_C(0x0000000100000001);
+    uint64_t ones = bits == 16 ? UINT64_C(0x0001000100010001) : UINT64_C(0x0000000100000001);
+    uint64_t all = UINT64_C(1) << bits;
+    bool even = (limit & (limit - 1)) == 0;
+    *room = even ? 0 : (all / 2 - limit) * ones;
+    *tops = even ? (all - limit) * ones : all / 2 * ones;
 }
 
 static struct pxi_bpf_job made_of(const struct pxi_xdp *x, const struct pxi_xdp_job *job,
@@ -257,10 +260,8 @@ static struct pxi_bpf_job made_of(const struct pxi_xdp *x, const struct pxi_xdp_
     j.shift4 = (uint8_t)pxi_gradient_shift(PX_GRADIENT_I4, job->fan_in);
     memcpy(j.group_mac, job->group_mac, sizeof j.group_mac);
     /* A fan-in of 1 leaves 16 bits to the one worker. */
-    j.room[0] = limit16 <= 0x8000 ? lanes(limit16, 16) : 0;
-    j.tops[0] = limit16 <= 0x8000 ? UINT64_C(0x8000800080008000) : 0;
-    j.room[1] = lanes(limit32, 32);
-    j.tops[1] = UINT64_C(0x8000000080000000);
+    bound(limit16, 16, &j.room[0], &j.tops[0]);
+    bound(limit32, 32, &j.room[1], &j.tops[1]);
     return j;
 }
 
@@ -404,6 +405,11 @@ void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
             for (size_t j = 0; j < sizeof *out / 8; j++)
                 ((uint64_t *)out)[j] += ((const uint64_t *)&all[i])[j];
     pxi_free(all);
+}
+
+int pxi_xdp_counter(const struct pxi_xdp *x)
+{
+    return fd_of(x, PXI_XDP_COUNTS);
 }
 
 uint64_t pxi_xdp_received(const struct pxi_xdp *x)

@@ -97,6 +97,9 @@ px_err pxi_xdp_pardon(struct pxi_xdp *x, uint32_t job, uint8_t shard, unsigned w
 /* The counters of all CPUs together. */
 void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out);
 
+/* The descriptor of the map that they are in, a value of struct pxi_bpf_counts a CPU. */
+int pxi_xdp_counter(const struct pxi_xdp *x);
+
 /* Packets that the device has received since it was attached. */
 uint64_t pxi_xdp_received(const struct pxi_xdp *x);
 

@@ -67,6 +67,11 @@ void pxi_xdp_counts(const struct pxi_xdp *x, struct pxi_bpf_counts *out)
     *out = (struct pxi_bpf_counts){0};
 }
 
+int pxi_xdp_counter(const struct pxi_xdp *x)
+{
+    return -1;
+}
+
 uint64_t pxi_xdp_received(const struct pxi_xdp *x)
 {
     return 0;

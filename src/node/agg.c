@@ -64,11 +64,25 @@ static void on_client(void *ctx, int fd)
         close(fd);
 }
 
+/* The program is gone: a socket goes on, at the port from which sums were sent. */
+static void take_over(struct pxi_agg *a)
+{
+    pxi_loop_now(a->loop);
+    if (a->sums) {
+        uv_poll_stop(&a->wakes);
+        pxi_sums_work(a->sums);
+        pxi_sums_unbind(a->sums);
+    }
+    a->given_up = !pxi_agg_sockets_open(a);
+}
+
 static void on_look(uv_timer_t *t)
 {
     struct pxi_agg *a = t->data;
     if (*a->stop)
         pxi_loop_stop(a->loop);
+    else if (!a->sockets && !a->given_up && !pxi_xdp_attached(a->xdp))
+        take_over(a);
 }
 
 static void on_wake(uv_poll_t *p, int status, int events)
@@ -248,11 +262,14 @@ static void close_all(struct pxi_agg *a)
             pxi_lines_close(a->clients[i].lines);
     if (a->sums)
         uv_close((uv_handle_t *)&a->wakes, NULL);
+    if (a->sockets)
+        pxi_agg_sockets_stop(a->sockets);
     if (a->server)
         pxi_lines_server_close(a->server);
     if (a->loop)
         pxi_loop_close(a->loop);
     pxi_sums_close(a->sums);
+    pxi_agg_sockets_free(a->sockets);
     pxi_xdp_close(a->xdp);
 }
 

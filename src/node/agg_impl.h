@@ -19,7 +19,9 @@ struct pxi_agg_client {
 struct pxi_agg {
     px_agg_options o;
     struct pxi_xdp *xdp;
-    struct pxi_sums *sums; /* NULL: the kernel sends them */
+    struct pxi_sums *sums;           /* NULL: the kernel sends them */
+    struct pxi_agg_sockets *sockets; /* instead of the program, once it is gone */
+    bool given_up;                   /* it is gone, and sockets cannot */
     struct pxi_kernels kernels;
     struct pxi_loop *loop;
     struct pxi_lines_server *server;
@@ -38,5 +40,14 @@ char *pxi_agg_stat(const struct pxi_agg *a);
 /* A client wants events from now on; look whether anybody still does. */
 void pxi_agg_trace(struct pxi_agg *a, struct pxi_agg_client *c);
 void pxi_agg_trace_init(struct pxi_agg *a);
+
+/* Go on with a socket from where the program was; false: there is no job, or one with a Sentry, or
+ * no port. Stop it before the loop closes, free it after. */
+struct pxi_agg_sockets;
+bool pxi_agg_sockets_open(struct pxi_agg *a);
+void pxi_agg_sockets_stop(struct pxi_agg_sockets *s);
+void pxi_agg_sockets_free(struct pxi_agg_sockets *s);
+/* Add what it has counted. */
+void pxi_agg_sockets_count(const struct pxi_agg_sockets *s, struct pxi_bpf_counts *c);
 
 #endif

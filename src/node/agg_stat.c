@@ -69,6 +69,8 @@ static void put_counts(json_t *o, const struct pxi_agg *a)
     struct pxi_bpf_counts c;
     uint64_t received = pxi_xdp_received(a->xdp);
     pxi_xdp_counts(a->xdp, &c);
+    if (a->sockets)
+        pxi_agg_sockets_count(a->sockets, &c);
     put(o, "packets", c.packets);
     put(o, "summed", c.added);
     put(o, "passed", received > c.packets ? received - c.packets : 0);
@@ -117,8 +119,10 @@ char *pxi_agg_stat(const struct pxi_agg *a)
     json_t *o = json_object();
     json_object_set_new(o, "ok", json_true());
     put_text(o, "device", a->o.device);
-    put_text(o, "rung", rungs[pxi_xdp_rung(a->xdp)]);
-    put_text(o, "said", pxi_xdp_said(a->xdp));
+    put_text(o, "rung", a->sockets ? "sockets" : rungs[pxi_xdp_rung(a->xdp)]);
+    put_text(o, "said",
+             a->sockets ? "a UDP socket: the program is gone from its device"
+                        : pxi_xdp_said(a->xdp));
     put_text(o, "mode", a->o.server ? "server" : "switch");
     json_object_set_new(o, "helper", json_boolean(pxi_xdp_helped(a->xdp)));
     json_object_set_new(o, "attached", json_boolean(pxi_xdp_attached(a->xdp)));

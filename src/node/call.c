@@ -71,9 +71,10 @@ void pxi_call_fail(struct pxi_call *c, px_err err, const char *why)
 
 static const struct pxi_op *find(const char *name)
 {
-    const struct pxi_op *const tables[] = {
-        pxi_ops_node,  pxi_ops_peer,  pxi_ops_stream, pxi_ops_dht,   pxi_ops_gossip, pxi_ops_store,
-        pxi_ops_swarm, pxi_ops_infer, pxi_ops_invite, pxi_ops_drain, pxi_ops_ps};
+    const struct pxi_op *const tables[] = {pxi_ops_node,  pxi_ops_peer,   pxi_ops_stream,
+                                           pxi_ops_dht,   pxi_ops_gossip, pxi_ops_store,
+                                           pxi_ops_swarm, pxi_ops_infer,  pxi_ops_invite,
+                                           pxi_ops_drain, pxi_ops_ps,     pxi_ops_reduce};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         for (const struct pxi_op *o = tables[i]; o->name; o++)
             if (name && strcmp(o->name, name) == 0)

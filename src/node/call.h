@@ -36,7 +36,7 @@ struct pxi_op {
 /* Tables of operations, each ended by a NULL name. */
 extern const struct pxi_op pxi_ops_node[], pxi_ops_peer[], pxi_ops_stream[], pxi_ops_dht[],
     pxi_ops_gossip[], pxi_ops_store[], pxi_ops_swarm[], pxi_ops_infer[], pxi_ops_invite[],
-    pxi_ops_drain[], pxi_ops_ps[];
+    pxi_ops_drain[], pxi_ops_ps[], pxi_ops_reduce[];
 
 /* Run the command of a line. */
 void pxi_call_line(px_node *n, struct pxi_channel *from, const char *text, size_t length);

@@ -195,6 +195,22 @@ void pxi_digits_gradient(const float *w, const struct pxi_digits *d, const uint3
     }
 }
 
+double pxi_digits_loss(const float *w, const struct pxi_digits *d, unsigned n)
+{
+    const double most = 1e9;
+    double loss = 0;
+    n = n < d->n ? n : d->n;
+    float h[PXI_DIGITS_HIDDEN], score[PXI_DIGITS_CLASSES];
+    for (unsigned i = 0; i < n; i++) {
+        forward((const struct layers *)(const void *)w, d->x[i], h, score);
+        double sum = 0, top = (double)score[largest(score)];
+        for (int c = 0; c < PXI_DIGITS_CLASSES; c++)
+            sum += exp((double)score[c] - top);
+        loss += log(sum) + top - (double)score[d->label[i]];
+    }
+    return n && loss / n < most ? loss / n : most;
+}
+
 double pxi_digits_accuracy(const float *w, const struct pxi_digits *d)
 {
     unsigned right = 0;

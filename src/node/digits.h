@@ -35,6 +35,9 @@ void pxi_digits_begin(float *w, uint64_t seed);
 void pxi_digits_gradient(const float *w, const struct pxi_digits *d, const uint32_t *pick,
                          unsigned batch, int wrong, float *g);
 
+/* Mean loss of the first n pictures, 1e9 at most; what is not finite is that. */
+double pxi_digits_loss(const float *w, const struct pxi_digits *d, unsigned n);
+
 /* Per cent that it tells right. */
 double pxi_digits_accuracy(const float *w, const struct pxi_digits *d);
 

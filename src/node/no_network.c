@@ -1,7 +1,9 @@
 /* The public interface of the node in a build without the network: everything says so. */
 #include "base/diag.h"
 #include "plexus/agg.h"
+#include "plexus/hub.h"
 #include "plexus/node.h"
+#include "plexus/poison.h"
 #include "plexus/reduce.h"
 #include "plexus/store.h"
 #include "plexus/swarm.h"
@@ -114,6 +116,25 @@ px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean
                      px_reduce_report *report)
 {
     return PX_ERR_UNSUPPORTED;
+}
+px_err px_hub_open(const px_hub_options *o, px_hub **out, px_diag *diag)
+{
+    *out = NULL;
+    pxi_diag_field(diag, "hub");
+    return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with the network", "-Dnet=false");
+}
+
+void px_hub_close(px_hub *h) {}
+void px_hub_look(px_hub *h, px_hub_report *out) {}
+const char *px_hub_rule(unsigned i)
+{
+    return NULL;
+}
+px_err px_poison_live(const px_poison_live_options *o, const px_poison_data *d,
+                      px_poison_look *last, px_diag *diag)
+{
+    pxi_diag_field(diag, "training");
+    return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with the network", "-Dnet=false");
 }
 px_err px_agg_serve(const px_agg_options *o, const char *path,
                     void (*ready)(void *ctx, const char *json), void *ctx, const volatile int *stop,

@@ -46,7 +46,8 @@ struct px_node {
     struct pxi_pubsub *pubsub;
     struct pxi_pipeline *pipeline; /* NULL: this node computes nothing for others */
     struct pxi_stored *stored;     /* NULL: no store */
-    struct pxi_board *board;       /* NULL: no DHT, or no pipeline */
+    struct pxi_mustering *mustering;
+    struct pxi_board *board; /* NULL: no DHT, or no pipeline */
     struct pxi_io_mdns *mdns;
     struct pxi_lines_server *server;
     struct pxi_http_serve *http; /* NULL: no HTTP API */

@@ -12,11 +12,6 @@ enum { D = PXI_DIGITS_PARAMETERS, TRAIN = 6000, TEST = 2000, ROOT = 100, PADDED 
 
 static const float momentum = 0.9f, first_step = 1;
 
-struct px_poison_data {
-    uint64_t seed;
-    struct pxi_digits train, test, root;
-};
-
 struct training {
     const struct pxi_poison_run *run;
     const px_poison_data *data;
@@ -131,11 +126,14 @@ static void end(struct training *t)
     pxi_free(t);
 }
 
-static struct training *start(const struct pxi_poison_run *run, const px_poison_data *d)
+static px_err start(const struct pxi_poison_run *run, const px_poison_data *d,
+                    struct training **out)
 {
     struct training *t = pxi_calloc(1, sizeof *t);
+    px_diag diag = {0};
+    px_err err = PX_ERR_OK;
     if (!t)
-        return NULL;
+        return PX_ERR_NOMEM;
     t->run = run;
     t->data = d;
     for (unsigned i = 0; i <= PXI_POISON_WORKERS; i++)
@@ -149,13 +147,14 @@ static struct training *start(const struct pxi_poison_run *run, const px_poison_
     pxi_kernels_init(&t->kernels, pxi_cpu_detect());
     pxi_digits_begin(t->w, run->seed);
     if (run->rule.slots)
-        t->slots = pxi_poison_slots_new(run);
+        err = pxi_poison_slots_new(run, &t->slots, &diag);
     else
         t->robust = pxi_robust_new(run->n);
+    *out = t;
     if (t->vectors && (t->slots || t->robust) && (!run->skewed || deal(t)))
-        return t;
+        return PX_ERR_OK;
     end(t);
-    return NULL;
+    return err ? err : PX_ERR_NOMEM;
 }
 
 static void blend(float *m, const float *g)
@@ -316,14 +315,16 @@ px_err px_poison_train(const px_poison_training *o, const px_poison_data *d, dou
                                  .rounds = o->rounds,
                                  .seed = d->seed,
                                  .skewed = o->skewed != 0,
+                                 .kernel = o->kernel != 0,
                                  .exact = o->exact != 0};
     if (o->size != sizeof *o || !o->rule || !o->attack || run.n < PX_SENTRY_FAN_IN ||
         run.n > PXI_POISON_WORKERS || 2 * run.f >= run.n || !find_rule(o->rule, &run.rule) ||
-        !find_attack(o->attack, &run.attack))
+        !find_attack(o->attack, &run.attack) || (run.kernel && !run.rule.slots))
         return PX_ERR_INVALID;
-    struct training *t = start(&run, d);
-    if (!t)
-        return PX_ERR_NOMEM;
+    struct training *t;
+    px_err err = start(&run, d, &t);
+    if (err)
+        return err;
     train(t);
     *accuracy = pxi_digits_accuracy(t->w, &d->test);
     end(t);

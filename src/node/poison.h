@@ -5,7 +5,7 @@
 #include "base/rng.h"
 #include "node/digits.h"
 #include "reduce/robust.h"
-#include "reduce/sentry.h"
+#include "reduce/slots.h"
 
 enum { PXI_POISON_WORKERS = 64, PXI_POISON_BATCH = 16, PXI_POISON_CHUNK = 256 };
 
@@ -23,6 +23,7 @@ struct pxi_poison_run {
     uint64_t seed;
     unsigned attack; /* index into pxi_poison_attacks */
     bool skewed;     /* workers have pictures of few digits */
+    bool kernel;     /* packets go to the kernel's aggregator, of rules for packets */
     bool exact;      /* floats all the way, where the rule takes whole vectors */
     struct pxi_poison_rule rule;
 };
@@ -42,6 +43,11 @@ struct pxi_poison_view {
     unsigned held; /* what an attack keeps from round to round */
 };
 
+struct px_poison_data {
+    uint64_t seed;
+    struct pxi_digits train, test, root;
+};
+
 enum pxi_poison_wire { PXI_POISON_WIRE_VALUES, PXI_POISON_WIRE_NAN, PXI_POISON_WIRE_EXPONENT };
 
 struct pxi_poison_attack {
@@ -54,9 +60,11 @@ struct pxi_poison_attack {
 
 extern const struct pxi_poison_attack pxi_poison_attacks[];
 extern const unsigned pxi_poison_attack_count;
-/* Workers, packets and slots in one process; NULL: no memory. The run outlives it. */
+/* Workers, packets and slots in one process. The run outlives it. PX_ERR_NOMEM; with run->kernel
+ * as pxi_agg_run_new. */
 struct pxi_poison_slots;
-struct pxi_poison_slots *pxi_poison_slots_new(const struct pxi_poison_run *run);
+px_err pxi_poison_slots_new(const struct pxi_poison_run *run, struct pxi_poison_slots **out,
+                            px_diag *diag);
 void pxi_poison_slots_free(struct pxi_poison_slots *s);
 /* Reduce v (n vectors, untouched) to the mean of what is added. False: an honest worker's is not
  * finite, so the training is ruined. */

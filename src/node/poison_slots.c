@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "node/agg_run.h"
 #include "reduce/rank.h"
 #include "reduce/slots.h"
 
@@ -19,6 +20,7 @@ struct pxi_poison_slots {
     struct pxi_kernels kernels;
     struct pxi_sentry *sentry;
     struct pxi_slots *slots;
+    struct pxi_agg_run *kernel; /* instead of the two before */
     struct pxi_rank *ranks[PXI_POISON_WORKERS];
     uint8_t *frames[PXI_POISON_WORKERS];
     uint8_t *sums;
@@ -44,14 +46,11 @@ static bool add_rank(struct pxi_poison_slots *s, unsigned i)
     return s->x[i] && s->residual[i] && s->ranks[i];
 }
 
-struct pxi_poison_slots *pxi_poison_slots_new(const struct pxi_poison_run *run)
+/* What adds, in user space. */
+static bool add_slots(struct pxi_poison_slots *s)
 {
-    struct pxi_poison_slots *s = pxi_calloc(1, sizeof *s);
+    const struct pxi_poison_run *run = s->run;
     unsigned n = run->n;
-    if (!s)
-        return NULL;
-    s->run = run;
-    pxi_kernels_init(&s->kernels, pxi_cpu_detect());
     if (run->rule.sentry != PX_SENTRY_NONE) {
         struct pxi_sentry_options o = {.rule = run->rule.sentry,
                                        .fan_in = (uint8_t)n,
@@ -73,13 +72,38 @@ struct pxi_poison_slots *pxi_poison_slots_new(const struct pxi_poison_run *run)
                                   .sentry = s->sentry};
     bool all = s->sums && (s->sentry || run->rule.sentry == PX_SENTRY_NONE);
     s->slots = all ? pxi_slots_new(&o) : NULL;
-    all &= s->slots != NULL;
-    for (unsigned i = 0; i < n && all; i++)
-        all = add_rank(s, i);
-    if (all)
-        return s;
-    pxi_poison_slots_free(s);
-    return NULL;
+    return s->slots != NULL;
+}
+
+px_err pxi_poison_slots_new(const struct pxi_poison_run *run, struct pxi_poison_slots **out,
+                            px_diag *diag)
+{
+    struct pxi_poison_slots *s = pxi_calloc(1, sizeof *s);
+    px_err err = PX_ERR_OK;
+    *out = s;
+    if (!s)
+        return PX_ERR_NOMEM;
+    s->run = run;
+    s->now = DEADLINE_NS; /* 0 would be the kernel's own clock */
+    pxi_kernels_init(&s->kernels, pxi_cpu_detect());
+    struct pxi_agg_run_options o = {.world = (uint8_t)run->n,
+                                    .rule = run->rule.sentry,
+                                    .values = PXI_POISON_CHUNK,
+                                    .slots = SLOTS,
+                                    .chunks = CHUNKS,
+                                    .deadline_ns = DEADLINE_NS,
+                                    .nh = s->kernels.tag_nh};
+    if (run->kernel)
+        err = pxi_agg_run_new(&o, &s->kernel, diag);
+    else
+        err = add_slots(s) ? PX_ERR_OK : PX_ERR_NOMEM;
+    for (unsigned i = 0; i < run->n && !err; i++)
+        err = add_rank(s, i) ? PX_ERR_OK : PX_ERR_NOMEM;
+    if (err) {
+        pxi_poison_slots_free(s);
+        *out = NULL;
+    }
+    return err;
 }
 
 void pxi_poison_slots_free(struct pxi_poison_slots *s)
@@ -92,6 +116,7 @@ void pxi_poison_slots_free(struct pxi_poison_slots *s)
         pxi_free(s->x[i]);
         pxi_free(s->residual[i]);
     }
+    pxi_agg_run_free(s->kernel);
     pxi_slots_free(s->slots);
     pxi_sentry_free(s->sentry);
     pxi_free_aligned(s->sums);
@@ -142,7 +167,8 @@ static unsigned send(struct pxi_poison_slots *s, unsigned i)
             forge(s, s->frames[i] + (h.seq % SLOTS) * STRIDE, f.n);
         if (!pxi_gradient_read(f, &h, &values, &why))
             continue;
-        enum pxi_slots_to to = pxi_slots_take(s->slots, &h, values, s->now, &a);
+        enum pxi_slots_to to = s->kernel ? pxi_agg_run_take(s->kernel, i, f, s->now, &a)
+                                         : pxi_slots_take(s->slots, &h, values, s->now, &a);
         to_ranks(s, to, i, &a);
     }
 }

@@ -7,15 +7,17 @@
 #include "base/diag.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "codec/maddr.h"
 #include "crypto/random.h"
 #include "io/exchange.h"
 #include "io/frames.h"
 #include "kernel/kernel.h"
+#include "node/reduce_address.h"
+#include "node/reduce_join.h"
 #include "reduce/group.h"
 
 enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 3000, MS = 1000000 };
 enum { WORDS = 65, PAGE = 4096 };          /* whose secret the words of paths have */
+enum { REKEY = 1 << 30 };                  /* chunks of a shard */
 enum { QUIET_MS = 200, LINGER_MS = 2000 }; /* of the end: others may still ask for a sum */
 
 struct px_reduce {
@@ -30,33 +32,100 @@ struct px_reduce {
     uint64_t sums; /* operations that ended well */
     unsigned rank;
     int gone; /* the rank without which nothing goes on: the handle is of no use any more; or -1 */
+    /* Keys: the group of the key before still answers those who are not done with it. */
+    struct pxi_group *before;
+    struct pxi_group_options made; /* of the group, for the next one */
+    uint8_t secret[PXI_GROUP_SECRET];
+    uint32_t rekey;
+    unsigned rekeys;
+    struct pxi_rank_counts past; /* of groups that are gone, or before */
+    px_control *seat;            /* in the job, or NULL */
 };
 
 /* ------------------------------------------------------ what the thread asks */
 
 static void turn(void *ctx, uint64_t now_ns)
 {
-    pxi_group_turn(((px_reduce *)ctx)->group, now_ns);
+    px_reduce *r = ctx;
+    if (r->before)
+        pxi_group_turn(r->before, now_ns);
+    pxi_group_turn(r->group, now_ns);
 }
 
 static px_view pull(void *ctx, unsigned to, uint64_t now_ns)
 {
-    return pxi_group_pull(((px_reduce *)ctx)->group, to, now_ns);
+    px_reduce *r = ctx;
+    px_view v = {0};
+    if (r->before)
+        v = pxi_group_pull(r->before, to, now_ns);
+    return v.n ? v : pxi_group_pull(r->group, to, now_ns);
 }
 
+/* Of the key before or of this one: the job's number says which. */
 static void take(void *ctx, unsigned from, px_view datagram, uint64_t now_ns)
 {
-    pxi_group_take(((px_reduce *)ctx)->group, from, datagram, now_ns);
+    px_reduce *r = ctx;
+    struct px_gradient_head h;
+    enum px_gradient_drop why;
+    px_view values;
+    bool old = r->before &&
+               (pxi_gradient_read(datagram, &h, &values, &why) ||
+                pxi_gradient_read_member(datagram, &h, &values, &why)) &&
+               h.job == pxi_group_job(r->before);
+    pxi_group_take(old ? r->before : r->group, from, datagram, now_ns);
 }
 
 static uint64_t deadline(void *ctx)
 {
-    return pxi_group_deadline(((px_reduce *)ctx)->group);
+    const px_reduce *r = ctx;
+    uint64_t at = pxi_group_deadline(r->group);
+    uint64_t its = r->before ? pxi_group_deadline(r->before) : UINT64_MAX;
+    return its < at ? its : at;
+}
+
+/* ---------------------------------------------------------------- a new key */
+
+/* All do this before the same operation, since all have used as many sequence numbers. The next
+ * secret says nothing of the one before, which is forgotten. */
+static px_err renew(px_reduce *r)
+{
+    struct pxi_group_options g = r->made;
+    size_t half = pxi_group_arena(&g);
+    g.job = pxi_group_next(r->secret, g.job);
+    g.secret = r->secret;
+    g.arena = r->frames.p + (r->rekeys % 2 ? 0 : half);
+    pxi_group_free(r->before);
+    r->before = r->group;
+    r->group = pxi_group_new(&g);
+    if (r->group && !pxi_group_inherit(r->group, r->before)) {
+        pxi_group_free(r->group);
+        r->group = NULL;
+    }
+    if (!r->group) {
+        r->group = r->before;
+        r->before = NULL;
+        return PX_ERR_NOMEM;
+    }
+    r->made = g;
+    r->made.secret = NULL;
+    r->rekeys++;
+    for (unsigned i = 0; i < r->shards; i++) {
+        const struct pxi_rank_counts *k = pxi_group_rank(r->before, i);
+        r->past.sent += k->sent;
+        r->past.again += k->again;
+        r->past.late += k->late;
+        r->past.wide += k->wide;
+    }
+    return PX_ERR_OK;
 }
 
 static px_err begin(void *ctx, void *arg)
 {
-    return pxi_group_begin(((px_reduce *)ctx)->group, arg);
+    px_reduce *r = ctx;
+    bool spent = pxi_group_used(r->group) >= r->rekey;
+    /* One that aggregates for all, and is no worker, knows of no other key. */
+    px_err err = !spent ? PX_ERR_OK : r->made.central ? PX_ERR_LIMIT : renew(r);
+    return err ? err : pxi_group_begin(r->group, arg);
 }
 
 static void tell(px_reduce *r);
@@ -78,7 +147,7 @@ static bool done(void *ctx)
     r->report.gone = gone;
     if (gone >= 0)
         pxi_group_abort(r->group);
-    if (gone == (int)r->rank)
+    if (gone == (int)r->rank && !r->made.central)
         pxi_group_return(r->group, new_life());
     else
         r->gone = gone;
@@ -108,35 +177,15 @@ static px_err check(const px_reduce_options *o, px_diag *d)
     return PX_ERR_OK;
 }
 
-static px_err address(const char *text, struct pxi_udp_addr *out, px_diag *d)
-{
-    struct pxi_maddr a;
-    struct pxi_maddr_part part;
-    px_err err = pxi_maddr_parse(px_view_str(text), &a, d);
-    if (err)
-        return err;
-    px_view v = pxi_maddr_view(&a);
-    bool four = pxi_maddr_find(v, PXI_MA_IP4, &part);
-    pxi_diag_field(d, "address %s", text);
-    if (!four && !pxi_maddr_find(v, PXI_MA_IP6, &part))
-        return pxi_diag_set(d, PX_ERR_INVALID, 0, "/ip4 or /ip6", "neither");
-    out->family = four ? 4 : 6;
-    memcpy(out->ip, part.value.p, part.value.n);
-    if (!pxi_maddr_find(v, PXI_MA_UDP, &part))
-        return pxi_diag_set(d, PX_ERR_INVALID, 0, "/udp", "none");
-    out->port = (uint16_t)(part.value.p[0] << 8 | part.value.p[1]);
-    return PX_ERR_OK;
-}
-
 /* Whom to talk to, by shard, and where to be. */
 static px_err addresses(const px_reduce_options *o, struct pxi_udp_addr *peers,
                         struct pxi_udp_addr *own, px_diag *d)
 {
-    px_err err = address(o->addresses[o->rank], own, d);
+    px_err err = pxi_reduce_address(o->addresses[o->rank], own, d);
     if (!err && o->aggregator)
-        return address(o->aggregator, peers, d);
+        return pxi_reduce_address(o->aggregator, peers, d);
     for (unsigned i = 0; i < o->world && !err; i++)
-        err = address(o->addresses[i], &peers[i], d);
+        err = pxi_reduce_address(o->addresses[i], &peers[i], d);
     return err;
 }
 
@@ -183,11 +232,16 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
     g.deadline_ns = (uint64_t)(o->deadline_ms ? o->deadline_ms : DEADLINE_MS) * MS;
     if (shard > PXI_LIMIT_REDUCE_CHUNKS)
         return PX_ERR_INVALID;
-    r->room = (pxi_group_arena(&g) + PAGE - 1) & ~(size_t)(PAGE - 1);
+    memcpy(r->secret, o->secret, sizeof r->secret);
+    r->rekey = o->rekey ? o->rekey : REKEY;
+    r->room = (2 * pxi_group_arena(&g) + PAGE - 1) & ~(size_t)(PAGE - 1);
     if (pxi_frames_map(&r->frames, r->room + pxi_paths_room(r->shards, frame_of(r))) != 0)
         return PX_ERR_NOMEM;
+    pxi_frames_register(&r->frames);
     g.arena = r->frames.p;
     r->group = pxi_group_new(&g);
+    r->made = g;
+    r->made.secret = NULL;
     return r->group ? PX_ERR_OK : PX_ERR_NOMEM;
 }
 
@@ -215,9 +269,8 @@ static px_err make_exchange(px_reduce *r, const px_reduce_options *o, px_diag *d
     return err;
 }
 
-px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag)
+static px_err open_with(const px_reduce_options *o, px_reduce **out, px_diag *diag)
 {
-    *out = NULL;
     px_err err = check(o, diag);
     uint32_t mask = pxi_cpu_mask(getenv("PLEXUS_CPU"));
     if (!err && (!mask || (mask & ~pxi_cpu_detect()))) {
@@ -243,6 +296,23 @@ px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag
     return err;
 }
 
+px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag)
+{
+    struct pxi_reduce_grant g;
+    *out = NULL;
+    if (o->size < sizeof *o || !o->name)
+        return open_with(o, out, diag);
+    px_err err = pxi_reduce_join(o, &g, diag);
+    if (!err)
+        err = open_with(&g.o, out, diag);
+    if (!err) {
+        (*out)->seat = g.seat;
+        g.seat = NULL;
+    }
+    pxi_reduce_grant_free(&g);
+    return err;
+}
+
 void px_reduce_close(px_reduce *r)
 {
     if (!r)
@@ -251,8 +321,22 @@ void px_reduce_close(px_reduce *r)
         pxi_exchange_linger(r->exchange, QUIET_MS, LINGER_MS);
     pxi_exchange_close(r->exchange);
     pxi_group_free(r->group);
+    pxi_group_free(r->before);
+    if (r->seat)
+        px_control_close(r->seat);
     pxi_frames_unmap(&r->frames);
+    explicit_bzero(r->secret, sizeof r->secret);
     pxi_free(r);
+}
+
+unsigned px_reduce_rank(const px_reduce *r)
+{
+    return r->made.rank;
+}
+
+unsigned px_reduce_world(const px_reduce *r)
+{
+    return r->made.world;
 }
 
 /* ------------------------------------------------------------------ summing */
@@ -280,9 +364,15 @@ static void tell(px_reduce *r)
                                  .wakeups = c.wakeups,
                                  .wakes = c.wakes,
                                  .copied = c.copied,
+                                 .cuda = r->frames.cuda,
                                  .path = r->paths.chosen,
                                  .why = r->paths.why,
-                                 .path_changes = r->paths.changes};
+                                 .path_changes = r->paths.changes,
+                                 .rekeys = r->rekeys,
+                                 .packets = r->past.sent,
+                                 .again = r->past.again,
+                                 .late = r->past.late,
+                                 .wide = r->past.wide};
     r->paths = pxi_exchange_paths(r->exchange);
     for (unsigned k = 0; k < PXI_PATH_KINDS && k < PX_REDUCE_PATHS; k++) {
         report->paths[k].name = pxi_path_name(k);

@@ -8,6 +8,7 @@
 #include "net/ping.h"
 #include "node/call.h"
 #include "node/discovered.h"
+#include "node/mustering.h"
 #include "node/node_impl.h"
 #include "node/peering.h"
 #include "node/board.h"
@@ -193,11 +194,15 @@ px_err pxi_services_start(px_node *n, const px_node_options *o, px_diag *d)
         err = PX_ERR_NOMEM;
     if (err == PX_ERR_OK && n->pipeline && n->kad && !(n->board = pxi_board_new(n)))
         err = PX_ERR_NOMEM;
+    if (err == PX_ERR_OK && !(n->mustering = pxi_mustering_new(n)))
+        err = PX_ERR_NOMEM;
     return err == PX_ERR_OK ? start_mdns(n, o, d) : err;
 }
 
 void pxi_services_stop(px_node *n)
 {
+    pxi_mustering_free(n->mustering);
+    n->mustering = NULL;
     pxi_board_free(n->board);
     n->board = NULL;
     pxi_pipeline_free(n->pipeline);

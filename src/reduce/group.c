@@ -460,3 +460,32 @@ uint64_t pxi_group_deadline(const struct pxi_group *g)
     }
     return at;
 }
+
+/* ------------------------------------------------------------------- keys */
+
+uint32_t pxi_group_next(uint8_t secret[PXI_GROUP_SECRET], uint32_t job)
+{
+    static const uint8_t key[] = "px gradient next key", number[] = "px gradient next job";
+    uint8_t next[PXI_GROUP_SECRET], digest[PXI_GROUP_SECRET];
+    px_view old = px_view_of(secret, PXI_GROUP_SECRET);
+    uint32_t out;
+    pxi_hmac_sha256(old, px_view_of(key, sizeof key), next);
+    pxi_hmac_sha256(old, px_view_of(number, sizeof number), digest);
+    memcpy(&out, digest, sizeof out);
+    memcpy(secret, next, sizeof next);
+    OPENSSL_cleanse(next, sizeof next);
+    return out == job ? ~out : out;
+}
+
+uint32_t pxi_group_used(const struct pxi_group *g)
+{
+    uint32_t used = 0;
+    for (unsigned i = 0; i < g->n; i++)
+        used = (uint32_t)pxi_max(used, pxi_rank_used(g->shards[i].rank));
+    return used;
+}
+
+uint32_t pxi_group_job(const struct pxi_group *g)
+{
+    return g->o.job;
+}

@@ -12,6 +12,8 @@
 
 enum { PXI_GROUP_SECRET = 32 };
 
+struct pxi_group;
+
 struct pxi_group_options {
     uint32_t job, base, slots;
     uint16_t epoch, values;
@@ -34,6 +36,15 @@ struct pxi_group_options {
 void pxi_group_secret(const uint8_t secret[PXI_GROUP_SECRET], unsigned from, unsigned to,
                       uint8_t out[PXI_GROUP_SECRET]);
 
+/* The secret and the job's number under which all go on when sequence numbers run out: a hash of
+ * the secret, which is overwritten. */
+uint32_t pxi_group_next(uint8_t secret[PXI_GROUP_SECRET], uint32_t job);
+/* The most sequence numbers of a shard that are used, of 2^31. */
+uint32_t pxi_group_used(const struct pxi_group *g);
+uint32_t pxi_group_job(const struct pxi_group *g);
+/* A new group, for another key, has the members that the one before has. False: no memory. */
+bool pxi_group_inherit(struct pxi_group *g, const struct pxi_group *before);
+
 /* Bytes for all frames: those that are sent, and those in which sums are made. */
 size_t pxi_group_arena(const struct pxi_group_options *o);
 
@@ -43,8 +54,6 @@ struct pxi_group_counts {
     uint64_t full; /* answers that found no room to wait: as good as lost */
     uint64_t views, takeovers; /* changes of members; shards that we took over */
 };
-
-struct pxi_group;
 
 /* NULL: no memory, or options that cannot be. */
 struct pxi_group *pxi_group_new(const struct pxi_group_options *o);

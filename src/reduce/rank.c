@@ -146,6 +146,11 @@ uint32_t pxi_rank_next(const struct pxi_rank *w)
     return w->seq;
 }
 
+uint32_t pxi_rank_used(const struct pxi_rank *w)
+{
+    return w->end - w->o.base;
+}
+
 const struct pxi_rank_counts *pxi_rank_counts(const struct pxi_rank *w)
 {
     return &w->counts;
@@ -226,7 +231,8 @@ static struct pxi_grad fixed(const struct pxi_rank *w, unsigned format, int expo
     int bits = (int)pxi_gradient_bits(format, w->o.fan_in);
     uint32_t bias = pxi_gradient_bias(format, w->o.fan_in);
     struct pxi_grad g = {.bias = bias, .zero = bias * contributors, .top = ldexpf(1, bits)};
-    if (exponent != PX_GRADIENT_ZERO) {
+    /* Below that only liars are, and 2^-exponent would be infinite: all is 0. */
+    if (exponent >= LEAST_EXPONENT) {
         g.scale = ldexpf(1, bits - exponent);
         g.unscale = ldexpf(1, exponent - bits);
     }

@@ -59,6 +59,8 @@ unsigned pxi_rank_least(const struct pxi_rank *w);
 uint32_t pxi_rank_lost(const struct pxi_rank *w);
 /* Of the last operation: chunks of which somebody had values that are not finite. */
 uint32_t pxi_rank_not_finite(const struct pxi_rank *w);
+/* Sequence numbers that are used up, of 2^31. */
+uint32_t pxi_rank_used(const struct pxi_rank *w);
 /* Give up the operation; what it has not summed is as it was, or in the residual. */
 void pxi_rank_abort(struct pxi_rank *w);
 

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "reduce/vectors.h"
 
 struct pxi_sentry {
     struct pxi_sentry_options o;
@@ -17,17 +18,31 @@ struct pxi_sentry {
     struct px_sentry_cell *cells;   /* welford: PX_SENTRY_CELLS a worker */
     struct px_sentry_level levels[PX_SENTRY_CELLS];
     struct px_sentry_worker workers[PX_GRADIENT_WORKERS];
-    uint64_t *lanes; /* of the packet that is judged */
+    uint64_t *lanes;             /* of the packet that is judged */
+    struct pxi_vectors *vectors; /* of a robust rule */
 };
 
 static bool sane(const struct pxi_sentry_options *o)
 {
-    return (o->rule == PX_SENTRY_WELFORD || o->rule == PX_SENTRY_CLIP1) &&
-           o->k <= PX_SENTRY_K_MAX && o->format < PX_GRADIENT_I32 &&
+    bool packets = o->rule == PX_SENTRY_WELFORD || o->rule == PX_SENTRY_CLIP1;
+    bool vectors = o->rule == PX_SENTRY_NONE && o->robust && !o->robust->needs_root;
+    return (packets || vectors) && o->k <= PX_SENTRY_K_MAX && o->format < PX_GRADIENT_I32 &&
            o->fan_in >= PX_SENTRY_FAN_IN && o->fan_in <= PX_GRADIENT_WORKERS && o->values &&
            o->values % 16 == 0 && o->values <= PXI_GRADIENT_VALUES && o->slots &&
            o->slots <= PXI_LIMIT_REDUCE_SLOTS && (o->slots & (o->slots - 1)) == 0 && o->chunks &&
            o->chunks <= PXI_LIMIT_REDUCE_CHUNKS;
+}
+
+static bool make_vectors(struct pxi_sentry *s)
+{
+    struct pxi_vectors_options v = {.rule = s->o.robust,
+                                    .liars = s->o.liars,
+                                    .format = s->o.format,
+                                    .fan_in = s->o.fan_in,
+                                    .values = s->o.values,
+                                    .slots = s->o.slots,
+                                    .chunks = s->o.chunks};
+    return (s->vectors = pxi_vectors_new(&v)) != NULL;
 }
 
 struct pxi_sentry *pxi_sentry_new(const struct pxi_sentry_options *o)
@@ -35,7 +50,7 @@ struct pxi_sentry *pxi_sentry_new(const struct pxi_sentry_options *o)
     struct pxi_sentry *s = sane(o) ? pxi_calloc(1, sizeof *s) : NULL;
     if (!s)
         return NULL;
-    bool clips = o->rule == PX_SENTRY_CLIP1;
+    bool clips = o->rule == PX_SENTRY_CLIP1, ok;
     s->o = *o;
     if (!s->o.k)
         s->o.k = clips ? PX_SENTRY_K_CLIP1 : PX_SENTRY_K_WELFORD;
@@ -44,14 +59,19 @@ struct pxi_sentry *pxi_sentry_new(const struct pxi_sentry_options *o)
     s->words = o->values / 4u;
     s->slots = pxi_calloc(2 * (size_t)o->slots, sizeof *s->slots);
     s->lanes = pxi_calloc(s->words, sizeof *s->lanes);
-    if (clips) {
+    ok = s->slots && s->lanes;
+    if (o->rule == PX_SENTRY_NONE) {
+        ok = ok && make_vectors(s);
+    } else if (clips) {
         s->refs = pxi_calloc(2 * (size_t)o->slots, s->words * sizeof *s->refs);
         s->chunks = pxi_calloc(o->chunks, sizeof *s->chunks);
         s->centres = pxi_calloc(o->chunks, s->words * sizeof *s->centres);
+        ok = ok && s->refs && s->chunks && s->centres;
     } else {
         s->cells = pxi_calloc((size_t)PX_GRADIENT_WORKERS * PX_SENTRY_CELLS, sizeof *s->cells);
+        ok = ok && s->cells;
     }
-    if (s->slots && s->lanes && (clips ? s->refs && s->chunks && s->centres : s->cells != NULL))
+    if (ok)
         return s;
     pxi_sentry_free(s);
     return NULL;
@@ -67,6 +87,7 @@ void pxi_sentry_free(struct pxi_sentry *s)
     pxi_free(s->chunks);
     pxi_free(s->centres);
     pxi_free(s->cells);
+    pxi_vectors_free(s->vectors);
     pxi_free(s);
 }
 
@@ -183,6 +204,15 @@ static enum px_sentry_verdict welford(struct pxi_sentry *s, const struct px_grad
     return PX_SENTRY_CLIP;
 }
 
+/* For a robust rule, which judges when all have come. */
+static enum px_sentry_verdict keep(struct pxi_sentry *s, const struct px_gradient_head *h)
+{
+    if (!pxi_vectors_keep(s->vectors, h, (const uint16_t *)(const void *)s->lanes))
+        return PX_SENTRY_DROP;
+    s->slots[place_of(s, h->seq)].judged |= UINT64_C(1) << h->worker;
+    return PX_SENTRY_ACCEPT;
+}
+
 enum px_sentry_verdict pxi_sentry_judge(struct pxi_sentry *s, const struct px_gradient_head *h,
                                         px_view values, const void **lanes)
 {
@@ -199,7 +229,7 @@ enum px_sentry_verdict pxi_sentry_judge(struct pxi_sentry *s, const struct px_gr
         px_sentry_count(w, 1);
         verdict = PX_SENTRY_DROP;
     } else if (is_known(s, h)) {
-        verdict = s->chunks ? clip1(s, h) : welford(s, h);
+        verdict = s->vectors ? keep(s, h) : s->chunks ? clip1(s, h) : welford(s, h);
     }
     if (w->quarantined)
         verdict = PX_SENTRY_DROP;
@@ -221,10 +251,12 @@ static void count_verdicts(struct pxi_sentry *s, const struct px_sentry_slot *v,
             px_sentry_count(&s->workers[i], (int)(v->loud >> i & 1));
 }
 
-void pxi_sentry_finish(struct pxi_sentry *s, const struct px_gradient_head *h, const void *lanes,
+void pxi_sentry_finish(struct pxi_sentry *s, const struct px_gradient_head *h, void *lanes,
                        uint64_t added, uint64_t members)
 {
     const struct px_sentry_slot *v = &s->slots[place_of(s, h->seq)];
+    if (s->vectors && is_known(s, h))
+        pxi_vectors_finish(s->vectors, h, v->judged & added, lanes);
     unsigned judged = (unsigned)__builtin_popcountll(v->judged & added);
     unsigned over = (unsigned)__builtin_popcountll(v->over & added);
     if (!s->chunks || !is_known(s, h) ||

@@ -2,16 +2,20 @@
  * The Sentry: judges contributions before they are added, since what was added cannot be taken
  * back. The rules are those that fit the kernel; their arithmetic is bpf/sentry.h, which the
  * kernel half shares. docs/internals/reduce.md says what each protects against, and what not.
- * Rules that need the vectors of all workers are in reduce/robust.h.
+ * Rules that need the vectors of all workers are in reduce/robust.h: under one of them what came of
+ * each worker is kept until the slot is finished, and the rule's result takes the place of the sum.
  */
 #ifndef PXI_REDUCE_SENTRY_H
 #define PXI_REDUCE_SENTRY_H
 
 #include "bpf/sentry.h"
 #include "codec/gradient.h"
+#include "reduce/robust.h"
 
 struct pxi_sentry_options {
     enum px_sentry_rule rule;
+    const struct pxi_robust_rule *robust; /* with PX_SENTRY_NONE; none that needs a root */
+    unsigned liars;                       /* that a robust rule is told of */
     unsigned k;     /* deviations, or scales, in quarters, at most 63; 0: that of the rule */
     bool clip;      /* welford: shrink what is too large instead of dropping it */
     uint8_t format; /* the next as pxi_slots_options; a fan-in of 4 at least */
@@ -45,9 +49,10 @@ int8_t pxi_sentry_exponent(const struct pxi_sentry *s, uint32_t seq, int8_t most
 
 /*
  * The sum is complete: learn from it. The head is that of the first packet; `lanes` are the sums,
- * before they are folded, of the workers `added`, out of `members`.
+ * before they are folded, of the workers `added`, out of `members`. A robust rule replaces them: by
+ * its result times the number of workers, so that their mean is the result.
  */
-void pxi_sentry_finish(struct pxi_sentry *s, const struct px_gradient_head *h, const void *lanes,
+void pxi_sentry_finish(struct pxi_sentry *s, const struct px_gradient_head *h, void *lanes,
                        uint64_t added, uint64_t members);
 
 /* Counters of a worker below 64. */

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "bpf/reduce.h"
 
 #define SLACK_NS  UINT64_C(500000000)   /* that a deadline gives at least */
 #define FORGET_NS UINT64_C(10000000000) /* after which a long wait counts half */
@@ -87,6 +88,36 @@ struct pxi_slots *pxi_slots_new(const struct pxi_slots_options *o)
         s->versions[i].lanes = o->frames + i * pxi_slots_stride(o->values) + LANES;
     }
     return s;
+}
+
+bool pxi_slots_resume(struct pxi_slots *s, const struct pxi_bpf_job *j,
+                      const struct pxi_bpf_version *from)
+{
+    struct version *v = &s->versions[from->seq & (2 * s->o.slots - 1)];
+    size_t bytes =
+        from->format < PX_GRADIENT_I32 ? 2u * (size_t)from->count : 4u * (size_t)from->count;
+    if (from->format > PX_GRADIENT_I32 || bytes > s->lane_bytes)
+        return false;
+    *v = (struct version){.seq = from->seq,
+                          .where = from->where,
+                          .open = from->open,
+                          .done = from->done,
+                          .format = from->format,
+                          .flags = from->flags,
+                          .count = from->count,
+                          .exponent = from->exponent,
+                          .next = from->next,
+                          .seen = from->seen,
+                          .added = from->added,
+                          .refused = from->refused,
+                          .first_ns = from->first_ns,
+                          .lanes = v->lanes};
+    memcpy(v->lanes, from->lanes, bytes);
+    s->met = j->met;
+    s->absent = j->absent;
+    s->spread_ns = j->spread_ns;
+    s->spread_at_ns = j->spread_at_ns;
+    return true;
 }
 
 void pxi_slots_free(struct pxi_slots *s)

@@ -49,6 +49,13 @@ struct pxi_slots;
 struct pxi_slots *pxi_slots_new(const struct pxi_slots_options *o);
 void pxi_slots_free(struct pxi_slots *s);
 
+/* Go on from where the kernel half was: a version of its job (bpf/reduce.h), for each of them,
+ * before the first packet. False: it cannot be one. */
+struct pxi_bpf_job;
+struct pxi_bpf_version;
+bool pxi_slots_resume(struct pxi_slots *s, const struct pxi_bpf_job *j,
+                      const struct pxi_bpf_version *v);
+
 /* Whom an answer is for. */
 enum pxi_slots_to { PXI_SLOTS_NOBODY, PXI_SLOTS_SENDER, PXI_SLOTS_ALL };
 

@@ -104,13 +104,15 @@ static bool take_over(struct pxi_group *g, unsigned shard, uint64_t later)
                                    .deadline_ns = o->deadline_ns,
                                    .chunks = o->chunks,
                                    .keep_missed = true,
-                                   .takes_over = g->view.live,
+                                   .takes_over = g->view.fresh ? 0 : g->view.live,
                                    .frames = s->sums,
                                    .kernels = o->kernels};
     s->slots = s->sums ? pxi_slots_new(&so) : NULL;
-    if (!s->slots || !makes_echoes(g, s))
+    if (!s->slots || (!g->view.fresh && !makes_echoes(g, s)))
         return false;
     pxi_slots_members(s->slots, so.epoch, so.members, later, so.quorum, 0);
+    if (g->view.fresh)
+        return true;
     g->view.wants |= bit(shard);
     g->counts.takeovers++;
     tell_myself(g, s);
@@ -153,6 +155,22 @@ void pxi_group_moved(struct pxi_group *g)
     g->operation += g->runs;
     if (g->runs)
         pxi_group_mark(g);
+}
+
+bool pxi_group_inherit(struct pxi_group *g, const struct pxi_group *before)
+{
+    if (g->o.central)
+        return true;
+    g->view = before->view;
+    g->view.o.job = g->o.job;
+    g->view.wants = 0;
+    g->view.fresh = true; /* nothing was summed under this key before */
+    g->live = before->live;
+    g->placed = true;
+    g->operation = before->operation;
+    for (unsigned i = 0; i < g->n; i++)
+        g->failed |= !move(g, i, 0);
+    return !g->failed;
 }
 
 /* A member is at the beginning of an operation that all of the view begin: so are we. */

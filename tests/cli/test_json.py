@@ -30,6 +30,7 @@ CALLS = {
     "demo": ["demo", "--stories", "1"],
     "doctor": ["doctor"],
     "kernels": ["kernels"],
+    "setup xdp": ["setup", "xdp", "--dry-run"],
     "limits": ["limits"],
     "explain": ["explain", "PX-FMT-020"],
     "config list": ["config", "list", "run"],
@@ -87,8 +88,8 @@ def test_every_verb_prints_one_document_with_its_fields(place):
     for v in verbs(place):
         if v["name"] in ("up", "serve", "invite", "join", "drain", "stop", "leave"):
             continue  # never end by themselves, or end nodes: other tests
-        if v["name"].startswith("agg ") or v["name"] == "xdpd":
-            continue  # of a network device: netns/agg.py, netns/xdpd.py
+        if v["name"].startswith("agg ") or v["name"] in ("bench agg", "xdpd"):
+            continue  # of a network device: netns/agg.py, netns/bench_agg.py, netns/xdpd.py
         call = [a.format(**words) for a in CALLS[v["name"]]]
         doc = place.json(*call, input=b"Once\n" if v["name"] == "chat" else b"")
         equal(doc["schema"], f"plexus.{v['name'].split()[0]}/1", v["name"])
@@ -191,8 +192,11 @@ def test_json_lines_are_lines(place):
     equal("".join(x["text"] for x in rows[:-1]), rows[-1]["text"])
     r = place.run("demo", "--stories", "1", "--json-lines")
     names = [json.loads(x)["name"] for x in r.out.splitlines()]
-    equal(names, ["file", "tokens", "stories", "bits", "peers", "swarm"])
-    swarm = json.loads(r.out.splitlines()[-1])
+    equal(names, ["file", "tokens", "stories", "bits", "peers", "swarm", "poison"])
+    swarm, poison = [json.loads(x) for x in r.out.splitlines()[-2:]]
+    # The liar ruins the mean, not the rule.
+    assert poison["mean"]["accuracy"] < 50 and poison["clip1"]["accuracy"] > 80, poison
+    assert poison["mean"]["refused"] == 0 and poison["clip1"]["quarantined"], poison
     equal((swarm["same"], swarm["lost"] > 0, len(swarm["stages"])), (True, True, 3))
 
 

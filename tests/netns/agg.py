@@ -88,11 +88,11 @@ def attach(plexus, *more):
                "--group", GROUP, "--values", "256", "--slots", "64", *more)
 
 
-def sums(worker, loss, dup, damage):
+def sums(worker, loss, dup, damage, values=100000, rounds=3):
     """All workers at once; their digests."""
     running = [subprocess.Popen(
         inside(f"{PREFIX}w{k}", worker, str(k), str(WORLD), "10.79.0.1", str(PORT), GROUP,
-               f"10.79.0.{k + 2}", SECRET, "100000", "3", str(loss), str(dup), str(damage)),
+               f"10.79.0.{k + 2}", SECRET, str(values), str(rounds), str(loss), str(dup), str(damage)),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for k in range(WORLD)]
     out = []
     for p in running:

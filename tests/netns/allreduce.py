@@ -35,7 +35,7 @@ def main():
     if os.geteuid() != 0:
         print("1..0 # SKIP needs CAP_NET_ADMIN")
         return 0
-    print("1..5")
+    print("1..7")
     good = [
         case(plexus, 1, "two workers without faults", "--local", "2", "--size", "2000000", "--repeat", "2"),
         case(plexus, 2, "two workers by UDP", "--local", "2", "--size", "2000000", "--repeat", "2",
@@ -46,6 +46,10 @@ def main():
              "--repeat", "2", *FAULTS),
         case(plexus, 5, "faults leave the bits of four", "--local", "4", "--size", "1000000",
              "--repeat", "2", "--values", "256", *FAULTS),
+        case(plexus, 6, "the median of four, with faults", "--local", "4", "--size", "400000",
+             "--repeat", "2", "--rule", "median", *FAULTS),
+        case(plexus, 7, "clip1 over four", "--local", "4", "--size", "400000", "--repeat", "2",
+             "--rule", "clip1"),
     ]
     return 0 if all(good) else 1
 

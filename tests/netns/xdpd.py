@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import agg as lab
@@ -94,7 +95,8 @@ def hostile(path):
              request(device=b"x" * 16), request(port=22), request(port=0), request(values=0), request(values=17),
              request(values=65520), request(jobs=0), request(jobs=65), request(slots=3), request(slots=1 << 31),
              request(jobs=64, slots=1 << 14, values=1536), request(chunks=0xffffffff), request(generic=2),
-             request(unused=b"\0\0\1\0\0\0"), None]
+             request(unused=b"\0\0\0\0\0\1"),
+             request(unused=b"\x7f\0\0\0\0\0"), request(unused=b"\0\0\2\0\0\0"), None]
     answers = [ask(path, c) for c in cases if c != b""]
     return all(a is None or a != 0 for a in answers)
 
@@ -162,6 +164,66 @@ def served(plexus, worker, home, helper):
     plexus_as(NOBODY, plexus, home, helper.path, "agg", "detach")
 
 
+def replaced(plexus, program, worker, home, name, sums, *more):
+    """The helper is killed while workers sum: a socket goes on, and the sums stay what they are."""
+    for _ in range(5):
+        helper = Helper(program, home + "/x.sock")
+        attach(NOBODY, plexus, home + "/x", helper.path, *more)
+        out = []
+        running = threading.Thread(target=lambda: out.append(sums()))
+        running.start()
+        seen = 0
+        while running.is_alive() and seen < 3000:
+            seen = plexus_as(NOBODY, plexus, home + "/x", helper.path, "agg", "stat").get("summed", 0)
+        alive = running.is_alive()
+        helper.kill()
+        running.join()
+        stat = plexus_as(NOBODY, plexus, home + "/x", helper.path, "agg", "stat")
+        plexus_as(NOBODY, plexus, home + "/x", helper.path, "agg", "detach")
+        if out[0] != "short" and alive:
+            break
+        print("# a deadline passed, or they were done: once more")
+    ok(out[0] and len(out[0]) == 1, f"{name}: the helper is killed, sums stay exact")
+    ok(stat.get("rung") == "sockets" and stat["summed"] > seen, f"{name}: a socket went on")
+    print(f"# {name}: {seen} summed when it was killed, {stat.get('summed')} in the end, {stat.get('closed')} closed")
+
+
+def with_file_rights(plexus, home):
+    """What plexus setup xdp installs where no systemd is, started by a member of the group."""
+    root = home + "/root"
+    setup = [plexus, "setup", "xdp", "--root", root, "--group", group_name(), "--json"]
+    p = subprocess.run(setup, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if "Operation not supported" in p.stderr:
+        print(f"# no file capabilities here: {p.stderr.strip()}")
+        return
+    doc = json.loads(p.stdout or '{"steps": [{"state": "none"}]}')
+    ok({s["state"] for s in doc["steps"]} <= {"done", "skipped"}, "plexus setup xdp installs the helper")
+    helper = Helper.__new__(Helper)
+    helper.path = home + "/member.sock"
+    helper.p = subprocess.Popen(inside(AGG, "setpriv", "--reuid", NOBODY[0], "--regid", NOBODY[1], "--clear-groups",
+                                       doc["helper"], "--socket", helper.path), stderr=subprocess.PIPE, text=True)
+    helper.lines = [helper.p.stderr.readline().strip()]
+    said = attach(NOBODY, plexus, home + "/m", helper.path, "--mode", "server")
+    if not ok(said.get("helper") is True, "and a member of its group starts it and attaches"):
+        print("#", said, helper.lines)
+    plexus_as(NOBODY, plexus, home + "/m", helper.path, "agg", "detach")
+    helper.kill(signal.SIGTERM)
+    again = json.loads(subprocess.run([*setup, "--remove"], stdout=subprocess.PIPE, text=True).stdout)
+    ok(not os.path.exists(doc["helper"]) and any(s["state"] == "done" for s in again["steps"]), "and takes it away")
+
+
+def taken(plexus, home, helper):
+    """Another program is on the device: one line says so, with and without the helper."""
+    other = attach(NOBODY, plexus, home + "/o", helper.path, "--mode", "server")
+    for name, reply in (("root", lab.attach(plexus)),
+                        ("nobody", attach(NOBODY, plexus, home + "/p", helper.path, "--mode", "server"))):
+        good = reply.get("rc") == 1 and len(reply["error"].splitlines()) == 1 and "no other XDP program" in reply["error"]
+        ok("rung" in other and good, f"{name} hears that the device is taken, in one line")
+        print("#", reply.get("error", reply))
+    plexus_as(NOBODY, plexus, home + "/o", helper.path, "agg", "detach")
+    lab.gone()
+
+
 def is_small():
     """All that runs with rights, but for the library of BPF and what keeps an error."""
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
@@ -173,6 +235,7 @@ def is_small():
 def main(plexus, program, worker):
     home = tempfile.mkdtemp()
     os.chmod(home, 0o777)
+    os.environ["PLEXUS_HOME"] = home
     path = home + "/xdpd.sock"
     helper = None
     try:
@@ -189,7 +252,14 @@ def main(plexus, program, worker):
         ok(helper.kill(signal.SIGTERM) == 0 and not os.path.exists(path), "it goes when it is told to")
         helper = Helper(program, path)
         ok(os.stat(path).st_mode & 0o777 == 0o660, "its socket is for the group")
+        taken(plexus, home, helper)
+        with_file_rights(plexus, home)
         served(plexus, worker, home + "/n", helper)
+        few = [(f"{PREFIX}w{k}", f"10.79.0.{k + 2}") for k in range(lab.WORLD)]
+        replaced(plexus, program, worker, home, "server",
+                 lambda: agg_server.sums(worker, few, 400000, 6, (0, 0, 0)), "--mode", "server")
+        replaced(plexus, program, worker, home, "switch", lambda: lab.sums(worker, 0, 0, 0, 400000, 6),
+                 "--group", lab.GROUP)
         last = Helper(program, path)
         ok(ask(path, request()) == 0 and lab.gone(), "the socket that it left is replaced")
         last.kill()

@@ -1,13 +1,16 @@
 /* Shared memory as a path: two ends of one process, an end that dies, an end that lies. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
 #include "io/path.h"
 #include "io/path_meet.h"
+#include "io/paths.h"
 #include "px_test.h"
 
 enum { FRAME = 1440, USED = 64 * 2048, RING = 4096, MOST = 64 };
@@ -24,7 +27,8 @@ static void end_open(struct end *e, unsigned rank)
     e->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     struct pxi_path_options o = {
         .rank = rank, .n = 2, .frame = FRAME, .frames = &e->frames, .room = USED, .bell = e->bell};
-    CHECK(pxi_path_shm_open(&o, &e->path) == PX_ERR_OK);
+    char why[80];
+    CHECK(pxi_path_shm_open(&o, &e->path, why, sizeof why) == PX_ERR_OK);
 }
 
 static void end_close(struct end *e)
@@ -290,6 +294,117 @@ TEST(the_killed_are_missed_and_swept)
     end_close(&b);
 }
 
+/* ------------------------------------------------------------------- words */
+
+struct member {
+    struct pxi_frames frames;
+    struct pxi_paths *paths;
+    struct pxi_udp_addr peers[2];
+    int bell;
+};
+
+static uint64_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void member_open(struct member *m, unsigned rank, const uint8_t *secret)
+{
+    for (unsigned i = 0; i < 2; i++)
+        m->peers[i] = (struct pxi_udp_addr){
+            .family = 4, .ip = {127, 0, 0, 1}, .port = (uint16_t)(20000 + getpid() % 20000 + i)};
+    CHECK(pxi_frames_map(&m->frames, USED + pxi_paths_room(2, FRAME)) == 0);
+    m->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    struct pxi_paths_options o = {.path = {.rank = rank,
+                                           .n = 2,
+                                           .peers = m->peers,
+                                           .local = m->peers[rank],
+                                           .frame = FRAME,
+                                           .frames = &m->frames,
+                                           .room = USED,
+                                           .bell = m->bell},
+                                  .secret = secret,
+                                  .wish = 1u << PXI_PATH_SHM};
+    CHECK(pxi_paths_open(&o, &m->paths) == PX_ERR_OK);
+}
+
+static void member_close(struct member *m)
+{
+    pxi_paths_close(m->paths);
+    close(m->bell);
+    pxi_frames_unmap(&m->frames);
+}
+
+/* What came by UDP, changed by `with`, or as it is. */
+static void member_turn(struct member *m, struct pxi_rng *with)
+{
+    struct pxi_path_in in[PXI_PATH_READ];
+    pxi_paths_look(m->paths, now());
+    for (unsigned k = 0; k < PXI_PATH_KINDS; k++) {
+        struct pxi_path *p = pxi_paths_get(m->paths, k);
+        unsigned n = p ? p->ops->receive(p, in) : 0;
+        for (unsigned i = 0; i < n; i++) {
+            size_t step = in[i].step ? in[i].step : in[i].bytes.n;
+            for (size_t at = 0; at < in[i].bytes.n; at += step) {
+                size_t left = in[i].bytes.n - at, bytes = left < step ? left : step;
+                uint8_t *copy = malloc(bytes); /* of its size, for sanitizers */
+                memcpy(copy, in[i].bytes.p + at, bytes);
+                if (with && pxi_rng_below(with, 4) == 0)
+                    bytes = pxi_rng_below(with, bytes);
+                else if (with)
+                    copy[2 + pxi_rng_below(with, bytes - 2)] ^=
+                        (uint8_t)(1 + pxi_rng_below(with, 255));
+                pxi_paths_take(m->paths, k, in[i].from, px_view_of(copy, bytes), now());
+                free(copy);
+            }
+        }
+        if (n && p->ops->give_back)
+            p->ops->give_back(p);
+    }
+    pxi_paths_turn(m->paths, now(), true);
+}
+
+static bool met(struct member *a, struct member *b)
+{
+    return pxi_paths_get(a->paths, PXI_PATH_SHM)->peers &&
+           pxi_paths_get(b->paths, PXI_PATH_SHM)->peers;
+}
+
+TEST(only_proven_words_are_heard)
+{
+    static const uint8_t secret[PXI_PATHS_SECRET] = {4}, other[PXI_PATHS_SECRET] = {5};
+    struct pxi_rng rng = {px_seed};
+    struct member a, b;
+    member_open(&a, 0, secret);
+    member_open(&b, 1, other);
+    for (unsigned i = 0; i < 50; i++, usleep(2000)) {
+        member_turn(&a, NULL);
+        member_turn(&b, NULL);
+    }
+    CHECK(!met(&a, &b)); /* two jobs */
+    member_close(&b);
+    member_open(&b, 1, secret);
+    for (unsigned i = 0; i < 500; i++, usleep(200)) {
+        member_turn(&a, &rng);
+        member_turn(&b, &rng);
+    }
+    CHECK(!met(&a, &b)); /* every one was damaged */
+    for (unsigned i = 0; i < 20000 && !met(&a, &b); i++, usleep(500)) {
+        member_turn(&a, NULL);
+        member_turn(&b, NULL);
+    }
+    CHECK(met(&a, &b));
+    /* And from now on damage is of no more harm than loss. */
+    for (unsigned i = 0; i < 300; i++) {
+        member_turn(&a, i % 2 ? &rng : NULL);
+        member_turn(&b, i % 3 ? &rng : NULL);
+    }
+    member_close(&a);
+    member_close(&b);
+}
+
 TEST(no_memory_no_path)
 {
     for (unsigned k = 1; k < 8; k++) {
@@ -298,7 +413,8 @@ TEST(no_memory_no_path)
         CHECK(pxi_frames_map(&frames, USED + pxi_path_shm_room(2, FRAME)) == 0);
         struct pxi_path_options o = {.n = 2, .frame = FRAME, .frames = &frames, .room = USED};
         pxi_mem_fail_after(k);
-        px_err err = pxi_path_shm_open(&o, &p);
+        char why[80];
+        px_err err = pxi_path_shm_open(&o, &p, why, sizeof why);
         pxi_mem_fail_after(0);
         CHECK(err == PX_ERR_OK || err == PX_ERR_NOMEM);
         if (!err)

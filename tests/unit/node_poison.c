@@ -38,6 +38,31 @@ TEST(a_rule_makes_the_difference)
     px_poison_data_free(d);
 }
 
+/* The kernel's program adds what the slots add: the same model, to the last bit. */
+TEST(the_kernel_trains_the_same)
+{
+    static const char *const rules[] = {"mean", "clip1", "welford"};
+    static const char *const attacks[] = {"none", "flip x10", "NaN/Inf", "exponent", "slow ramp"};
+    px_poison_data *d = px_poison_data_new(px_seed);
+    for (unsigned r = 0; r < 3; r++)
+        for (unsigned a = 0; a < sizeof attacks / sizeof *attacks; a++) {
+            px_poison_training t = {.size = sizeof t,
+                                    .rule = rules[r],
+                                    .attack = attacks[a],
+                                    .workers = 10,
+                                    .liars = 2,
+                                    .rounds = 40,
+                                    .kernel = 1};
+            double kernel = -1;
+            px_err err = px_poison_train(&t, d, &kernel);
+            if (err == PX_ERR_PERMISSION || err == PX_ERR_UNSUPPORTED)
+                PX_SKIP("the kernel refuses BPF, or this build has none");
+            CHECK(err == PX_ERR_OK);
+            CHECK(kernel == train(d, rules[r], attacks[a], 40));
+        }
+    px_poison_data_free(d);
+}
+
 TEST(what_cannot_be)
 {
     px_poison_data *d = px_poison_data_new(1);

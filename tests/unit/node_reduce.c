@@ -25,6 +25,7 @@ struct job {
     size_t n;
     px_reduce_format format;
     double bound;
+    unsigned rekey;
     struct worker w[MOST];
 };
 
@@ -68,6 +69,7 @@ static void job_open(struct job *j, const char *path)
                                .job = 3,
                                .format = j->format,
                                .path = path,
+                               .rekey = j->rekey,
                                .longest = j->n};
         *w = (struct worker){
             .rank = i, .world = j->world, .n = j->n, .x = calloc(j->n, sizeof(float))};
@@ -239,6 +241,25 @@ TEST(a_lost_path_is_replaced)
     run_until(&j, "shm");
     printf("# %u cuts, %u changes\n", cut, changes);
     job_close(&j);
+}
+
+/* All change their key before the same sum, again and again, and nothing is lost. */
+TEST(keys_are_changed_before_numbers_run_out)
+{
+    static const char *const paths[] = {"udp", "auto"};
+    for (unsigned p = 0; p < 2; p++) {
+        struct job j = {.world = 3, .n = 100003, .bound = 1e-3, .rekey = 300};
+        job_open(&j, paths[p]);
+        for (unsigned i = 0; i < 5; i++)
+            job_run(&j, ROUNDS);
+        for (unsigned i = 0; i < j.world; i++)
+            CHECK_EQ(j.w[i].report.rekeys, j.w[0].report.rekeys);
+        CHECK(j.w[0].report.rekeys >= 4);
+        CHECK(j.w[0].report.packets >= 15 * 100003 / 688 * 2 / 3);
+        printf("# %u keys, %u packets\n", j.w[0].report.rekeys + 1,
+               (unsigned)j.w[0].report.packets);
+        job_close(&j);
+    }
 }
 
 TEST(one_is_alone)

@@ -32,7 +32,7 @@ static uint32_t quant(float *r, const float *x, size_t i, const struct pxi_grad 
     float v = value(x, r, i), t = v * g->scale;
     *over |= fabsf(t) >= g->top;
     t += g->seed ? pxi_grad_noise(g->seed, i) : 0;
-    int32_t q = (int32_t)rintf(t < low ? low : t > high ? high : t);
+    int32_t q = (int32_t)rintf(t <= high ? t < low ? low : t : high); /* NaN: high */
     if (r)
         r[i] = v - (float)q * g->unscale;
     return (uint32_t)q + g->bias;
