@@ -13,9 +13,9 @@ enum {
     LEAST_EXPONENT = -90,
     UNKNOWN = -127, /* the place of an exponent that was agreed on without us */
     NOT_FINITE = PXI_GRADIENT_NOT_FINITE,
-    PATIENCE = 4,     /* tries before the time between them doubles, */
-    BACKOFF_MAX = 4,  /* and how often it does */
-    REORDER = 24,     /* sums that may pass another before it counts as lost */
+    PATIENCE = 4,    /* tries before the time between them doubles, */
+    BACKOFF_MAX = 4, /* and how often it does */
+    REORDER = 24,    /* sums that may pass another before it counts as lost */
 };
 
 /* A packet on its way: the place of its sequence in the window. */
@@ -28,8 +28,8 @@ struct flight {
     uint64_t sent_ns, due_ns;
 };
 
-/* The last result of a place, for who takes the shard over: its values are in the frame of the place
- * when it was one of the last of its pass, else still in x. */
+/* The last result of a place, for who takes the shard over: its values are in the frame of the
+ * place when it was one of the last of its pass, else still in x. */
 struct last {
     struct px_gradient_head head; /* where 0: there is none */
     uint32_t step;

@@ -48,8 +48,8 @@ struct pxi_rank *pxi_rank_new(const struct pxi_rank_options *o);
 void pxi_rank_free(struct pxi_rank *w);
 
 /* Begin; PX_ERR_INVALID: an operation runs, or it is too long. x and residual are ours until it is
- * done. A chunk in which somebody has a value that is not finite, or 2^126 and above, becomes NaN on
- * all workers, and nothing of it is owed. */
+ * done. A chunk in which somebody has a value that is not finite, or 2^126 and above, becomes NaN
+ * on all workers, and nothing of it is owed. */
 px_err pxi_rank_begin(struct pxi_rank *w, const struct pxi_rank_op *op);
 bool pxi_rank_done(const struct pxi_rank *w);
 /* Of the last operation: the smallest number of workers in a sum. */

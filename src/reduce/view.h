@@ -55,7 +55,8 @@ struct pxi_view {
     uint64_t live;
     bool fresh;
     bool out; /* others have gone on without us */
-    /* What the owner wants told to all: shards whose results it has to be given, and where it is. */
+    /* What the owner wants told to all: shards whose results it has to be given, and where it is.
+     */
     uint64_t wants;
     struct pxi_view_places places;
     bool seeks; /* we do not know where others are */

@@ -214,8 +214,7 @@ static void happen(struct crowd *c, struct in *in)
         uint64_t all = c->o.fan_in == 64 ? UINT64_MAX : (UINT64_C(1) << c->o.fan_in) - 1;
         uint64_t members = all & ~(UINT64_C(1) << byte(in) % 64);
         c->o.epoch = (uint16_t)(c->o.epoch + 1);
-        pxi_slots_members(c->slots, c->o.epoch, members ? members : all, 0,
-                          c->o.quorum, 0);
+        pxi_slots_members(c->slots, c->o.epoch, members ? members : all, 0, c->o.quorum, 0);
         break;
     }
     case 4:

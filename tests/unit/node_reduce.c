@@ -310,15 +310,16 @@ enum { WORLD = 3, LONG = 40000, BEHIND = 20, AHEAD = 4000 };
 
 /* What processes tell each other. */
 struct board {
-    volatile uint32_t sums[WORLD], last;  /* sums of each; the number of the last one */
-    volatile uint32_t joined, first;      /* sums of who came back, and its first */
+    volatile uint32_t sums[WORLD], last;         /* sums of each; the number of the last one */
+    volatile uint32_t joined, first;             /* sums of who came back, and its first */
     volatile uint64_t digests[WORLD + 1][AHEAD]; /* of each sum; the last: of who came back */
-    volatile int status[WORLD + 1];       /* an error, or what else is wrong */
+    volatile int status[WORLD + 1];              /* an error, or what else is wrong */
 };
 
 static struct board *make_board(void)
 {
-    struct board *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct board *b =
+        mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(b != MAP_FAILED);
     return b;
 }
@@ -485,7 +486,7 @@ static void stopped_worker(unsigned i, const char *const *addresses, int pipe)
 
 TEST(the_stopped_come_back)
 {
-    
+
     const char *addresses[WORLD];
     char text[WORLD][64];
     int pipes[WORLD][2];

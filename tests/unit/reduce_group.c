@@ -9,9 +9,9 @@
 #include "reduce/group.h"
 
 enum { MOST = 8, QUEUE = 1 << 16, ROOM = 1600, VALUES = 64, SLOTS = 16 };
-#define MS     UINT64_C(1000000)
-#define NEVER  UINT64_MAX
-#define UNIT   0x1p-6f
+#define MS    UINT64_C(1000000)
+#define NEVER UINT64_MAX
+#define UNIT  0x1p-6f
 
 struct mail {
     uint64_t at;
@@ -43,7 +43,7 @@ struct world {
     uint32_t mail_n, spare_n;
     uint32_t *spare;
     uint64_t now;
-    uint64_t deaf; /* members whose packets do not arrive */
+    uint64_t deaf;  /* members whose packets do not arrive */
     float *log[64]; /* results by operation */
     uint64_t logged[64];
 };
@@ -436,7 +436,8 @@ TEST(means_and_bytes_keep_their_bits)
     }
 }
 
-/* Who died and begins anew is let in, at the beginning of an operation, and its shard comes back. */
+/* Who died and begins anew is let in, at the beginning of an operation, and its shard comes back.
+ */
 static void come_back(unsigned n, unsigned victim, uint64_t after_ms, unsigned loss, uint64_t seed)
 {
     static struct world w;
@@ -476,7 +477,8 @@ TEST(the_unheard_come_back)
     static struct world w;
     open_world(&w, 4, VALUES * 40, 17);
     populate(&w);
-    struct plan p = {.ops = 2, .kill_ns = NEVER, .birth_ns = NEVER, .pause_ns = 5 * MS, .victim = 2};
+    struct plan p = {
+        .ops = 2, .kill_ns = NEVER, .birth_ns = NEVER, .pause_ns = 5 * MS, .victim = 2};
     run(&w, &p);
     w.deaf = 4;
     p.ops = 6;
