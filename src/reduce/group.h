@@ -1,8 +1,8 @@
 /*
  * A worker of a job, without I/O. Sharded: every member aggregates one shard (reduce/slots) and
  * takes part in all (reduce/rank); what goes to its own shard never leaves it. Who is gone is voted
- * out (reduce/view), and the next member takes its shard over (reduce/takeover.c). Central: there is
- * one shard, and somebody else aggregates it: peer 0, and the only one.
+ * out (reduce/view), and the next member takes its shard over (reduce/takeover.c). Central: there
+ * is one shard, and somebody else aggregates it: peer 0, and the only one.
  */
 #ifndef PXI_REDUCE_GROUP_H
 #define PXI_REDUCE_GROUP_H
@@ -21,11 +21,11 @@ struct pxi_group_options {
     bool central;
     bool stochastic;
     uint64_t rto_min_ns, rto_max_ns, deadline_ns;
-    uint64_t silence_ns;   /* who is silent so long in an operation is gone */
-    uint64_t life;         /* random, not 0: no two members, and no two lives of one, have the same */
-    unsigned cycle;        /* who comes later begins with a multiple of so many operations; 0: 1 */
-    uint32_t chunks;       /* of the longest operation, so that late members still get sums; 0: none
-                            * is kept */
+    uint64_t silence_ns; /* who is silent so long in an operation is gone */
+    uint64_t life;       /* random, not 0: no two members, and no two lives of one, have the same */
+    unsigned cycle;      /* who comes later begins with a multiple of so many operations; 0: 1 */
+    uint32_t chunks;     /* of the longest operation, so that late members still get sums; 0: none
+                          * is kept */
     const uint8_t *secret; /* of the job, PXI_GROUP_SECRET bytes; not needed after the call */
     uint8_t *arena;        /* pxi_group_arena bytes, aligned to 64; outlives it */
     const struct pxi_kernels *kernels; /* outlives it */
@@ -51,7 +51,7 @@ size_t pxi_group_arena(const struct pxi_group_options *o);
 struct pxi_group_counts {
     uint64_t packets; /* that came; of them */
     uint64_t bad[PX_GRADIENT_DROPS];
-    uint64_t full; /* answers that found no room to wait: as good as lost */
+    uint64_t full;             /* answers that found no room to wait: as good as lost */
     uint64_t views, takeovers; /* changes of members; shards that we took over */
 };
 
@@ -76,7 +76,8 @@ int pxi_group_gone(const struct pxi_group *g);
  * theirs. */
 void pxi_group_return(struct pxi_group *g, uint64_t life);
 
-/* The number of the operation that was begun last, from 1; the members, and how often they changed. */
+/* The number of the operation that was begun last, from 1; the members, and how often they changed.
+ */
 uint32_t pxi_group_operation(const struct pxi_group *g);
 uint64_t pxi_group_members(const struct pxi_group *g);
 uint16_t pxi_group_epoch(const struct pxi_group *g);
@@ -94,7 +95,8 @@ void pxi_group_take(struct pxi_group *g, unsigned from, px_view datagram, uint64
 /* When to turn again though nothing came; UINT64_MAX: nothing waits. */
 uint64_t pxi_group_deadline(const struct pxi_group *g);
 
-/* Of the shard of our number (NULL: we do not add it), of our part in a shard, and of datagrams that were neither. */
+/* Of the shard of our number (NULL: we do not add it), of our part in a shard, and of datagrams
+ * that were neither. */
 const struct pxi_slots_counts *pxi_group_slots(const struct pxi_group *g);
 const struct pxi_rank_counts *pxi_group_rank(const struct pxi_group *g, unsigned shard);
 const struct pxi_group_counts *pxi_group_counts(const struct pxi_group *g);

@@ -40,7 +40,7 @@ struct pxi_group {
     struct pxi_group_peer peers[PX_GRADIENT_WORKERS];
     struct pxi_group_shard shards[PX_GRADIENT_WORKERS];
     unsigned n, own; /* shards, which are the peers; own: our number, PX_GRADIENT_WORKERS: none */
-    uint64_t live; /* of the view before */
+    uint64_t live;   /* of the view before */
     uint32_t operation;
     bool runs, placed; /* an operation does; we know where the sequences are */
     bool failed;       /* no memory to take a shard over */
