@@ -64,18 +64,18 @@ typedef struct px_reduce_report {
         wide;         /* contributions; sent again; closed without us; resent in 32 bits */
     uint64_t dropped; /* datagrams from strangers, with wrong tags or out of place */
     uint64_t syscalls, wakeups, wakes; /* wakes: of others, by a system call */
-    uint64_t copied;   /* bytes of values copied in user space, beyond packing and unpacking */
-    const char *pages; /* of the frames: huge, transparent or normal */
+    uint64_t copied;     /* bytes of values copied in user space, beyond packing and unpacking */
+    const char *pages;   /* of the frames: huge, transparent or normal */
     uint64_t operation;  /* number of the sum in the job, from 1 */
     uint64_t members;    /* bit set of the ranks that take part */
     unsigned epoch;      /* grows whenever they change */
     uint64_t takeovers;  /* shards of others that we took over */
     uint64_t not_finite; /* values that are NaN now, since somebody's chunk had one not finite */
     uint64_t full;       /* sums that found no room to wait in, and were asked for again */
-    int cuda;          /* they are registered with CUDA: its driver and a context were there */
-    const char *path;  /* that are taken: "shm", or "shm 2, udp 1" members; this and the next belong
-                        * to the handle */
-    const char *why;   /* in one line */
+    int cuda;            /* they are registered with CUDA: its driver and a context were there */
+    const char *path; /* that are taken: "shm", or "shm 2, udp 1" members; this and the next belong
+                       * to the handle */
+    const char *why;  /* in one line */
     unsigned path_changes; /* times that a path was lost and replaced */
     unsigned rekeys;       /* times that the key was changed */
     px_reduce_path paths[PX_REDUCE_PATHS];

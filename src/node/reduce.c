@@ -353,8 +353,7 @@ static void tell(px_reduce *r)
                                  .members = pxi_group_members(r->group),
                                  .epoch = pxi_group_epoch(r->group),
                                  .takeovers = pxi_group_counts(r->group)->takeovers,
-                                 .not_finite =
-                                     (uint64_t)pxi_group_not_finite(r->group) * r->values,
+                                 .not_finite = (uint64_t)pxi_group_not_finite(r->group) * r->values,
                                  .full = pxi_group_counts(r->group)->full,
                                  .least = pxi_group_least(r->group),
                                  .lost = (uint64_t)pxi_group_lost(r->group) * r->values,
