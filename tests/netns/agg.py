@@ -145,7 +145,9 @@ def rung(plexus, worker, name, *more):
     ok(lossy and lossy == digests, f"{name}: 10 % lost, 5 % doubled, 2 % damaged: the same bits")
     again = agg(plexus, "stat")
     ok(again["dropped"]["tag"] > 0, f"{name}: what is damaged is dropped by its tag")
-    events = {json.loads(line)["event"] for line in watchers[-1].communicate(timeout=60)[0].splitlines()}
+    watchers[-1].send_signal(signal.SIGINT)
+    said = watchers[-1].communicate(timeout=60)[0].splitlines(keepends=True)
+    events = {json.loads(line)["event"] for line in said if line.endswith("\n")}
     ok("dropped" in events and "finished" in events, f"{name}: drops and slots can be watched")
     print(f"# {name}: {again['packets']} packets, {again['dropped']['duplicate']} duplicates, "
           f"{again['answered_one']} sums sent once more, {again['closed']} closed at a deadline")
@@ -153,8 +155,8 @@ def rung(plexus, worker, name, *more):
 
 
 def trace(plexus):
-    """Watch events, 500 of them or until it is detached."""
-    return subprocess.Popen(inside(AGG, plexus, "agg", "trace", "--json-lines", "--limit", "500"),
+    """Watch events until told to stop, or until it is detached."""
+    return subprocess.Popen(inside(AGG, plexus, "agg", "trace", "--json-lines", "--limit", "100000"),
                             stdout=subprocess.PIPE, text=True)
 
 
