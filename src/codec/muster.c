@@ -7,35 +7,30 @@
 #include "bpf/gradient.gen.h"
 #include "codec/gradient.h"
 
-#define FIELD(s, member, num, k, ...)                                                              \
-    {                                                                                              \
-        .name = #member, .number = (num), .kind = PXI_PB_##k,                                      \
-        .offset = offsetof(struct s, member), __VA_ARGS__                                          \
-    }
-
 static const struct pxi_pb_field join_fields[] = {
-    FIELD(pxi_muster_join, name, 1, STRING, .max = PXI_MUSTER_NAME),
-    FIELD(pxi_muster_join, address, 2, BYTES, .max = PXI_MUSTER_ADDRESS),
+    PXI_PB_FIELD(pxi_muster_join, name, 1, STRING, .max = PXI_MUSTER_NAME),
+    PXI_PB_FIELD(pxi_muster_join, address, 2, BYTES, .max = PXI_MUSTER_ADDRESS),
 };
 const struct pxi_pb_message pxi_pb_muster_join = {
     "join", join_fields, sizeof join_fields / sizeof *join_fields, sizeof(struct pxi_muster_join)};
 
 static const struct pxi_pb_field order_fields[] = {
-    FIELD(pxi_muster_order, status, 1, UINT, .always = true),
-    FIELD(pxi_muster_order, job, 2, UINT, .max = 0),
-    FIELD(pxi_muster_order, epoch, 3, UINT, .max = 0),
-    FIELD(pxi_muster_order, rank, 4, UINT, .max = 0),
-    FIELD(pxi_muster_order, world, 5, UINT, .max = 0),
-    FIELD(pxi_muster_order, present, 6, UINT, .max = 0),
-    FIELD(pxi_muster_order, slots, 7, UINT, .max = 0),
-    FIELD(pxi_muster_order, values, 8, UINT, .max = 0),
-    FIELD(pxi_muster_order, format, 9, UINT, .max = 0),
-    FIELD(pxi_muster_order, deadline_ms, 10, UINT, .max = 0),
-    FIELD(pxi_muster_order, addresses, 11, BYTES, .repeated = true, .max = PXI_MUSTER_WORKERS),
-    FIELD(pxi_muster_order, aggregator, 12, BYTES, .max = PXI_MUSTER_ADDRESS),
-    FIELD(pxi_muster_order, group, 13, BYTES, .max = PXI_MUSTER_ADDRESS),
-    FIELD(pxi_muster_order, secret, 14, BYTES, .max = PXI_MUSTER_SECRET),
-    FIELD(pxi_muster_order, reason, 15, STRING, .max = PXI_MUSTER_REASON),
+    PXI_PB_FIELD(pxi_muster_order, status, 1, UINT, .always = true),
+    PXI_PB_FIELD(pxi_muster_order, job, 2, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_order, epoch, 3, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_order, rank, 4, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_order, world, 5, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_order, present, 6, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_order, slots, 7, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_order, values, 8, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_order, format, 9, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_order, deadline_ms, 10, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_order, addresses, 11, BYTES, .repeated = true,
+                 .max = PXI_MUSTER_WORKERS),
+    PXI_PB_FIELD(pxi_muster_order, aggregator, 12, BYTES, .max = PXI_MUSTER_ADDRESS),
+    PXI_PB_FIELD(pxi_muster_order, group, 13, BYTES, .max = PXI_MUSTER_ADDRESS),
+    PXI_PB_FIELD(pxi_muster_order, secret, 14, BYTES, .max = PXI_MUSTER_SECRET),
+    PXI_PB_FIELD(pxi_muster_order, reason, 15, STRING, .max = PXI_MUSTER_REASON),
 };
 const struct pxi_pb_message pxi_pb_muster_order = {"order", order_fields,
                                                    sizeof order_fields / sizeof *order_fields,

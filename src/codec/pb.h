@@ -8,6 +8,7 @@
 #define PXI_CODEC_PB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/mem.h"
 #include "plexus/err.h"
@@ -40,6 +41,13 @@ struct pxi_pb_field {
     uint32_t max;                     /* most bytes of a BYTES, most elements of a list; 0 = free */
     const struct pxi_pb_message *sub; /* of a MESSAGE */
 };
+
+/* A row of such a table: the member of `struct s`, its number, UINT and so on, and what else. */
+#define PXI_PB_FIELD(s, member, num, k, ...)                                                       \
+    {                                                                                              \
+        .name = #member, .number = (num), .kind = PXI_PB_##k,                                      \
+        .offset = offsetof(struct s, member), __VA_ARGS__                                          \
+    }
 
 struct pxi_pb_message {
     const char *name;

@@ -85,53 +85,48 @@ px_err pxi_stage_head_read(const uint8_t in[PXI_STAGE_HEAD], struct pxi_stage_he
     return out->bytes <= most ? PX_ERR_OK : bad(d, 4, "bytes", "a short payload", out->bytes);
 }
 
-#define FIELD(s, member, num, k, ...)                                                              \
-    {                                                                                              \
-        .name = #member, .number = (num), .kind = PXI_PB_##k,                                      \
-        .offset = offsetof(struct s, member), __VA_ARGS__                                          \
-    }
-
 static const struct pxi_pb_field hop_fields[] = {
-    FIELD(pxi_msg_stage_hop, peer, 1, BYTES, .max = PXI_LIMIT_PB_PEER_BYTES),
-    FIELD(pxi_msg_stage_hop, addrs, 2, BYTES, .repeated = true, .max = PXI_LIMIT_STAGE_ADDRS),
-    FIELD(pxi_msg_stage_hop, first, 3, UINT, .max = 0),
-    FIELD(pxi_msg_stage_hop, last, 4, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_hop, peer, 1, BYTES, .max = PXI_LIMIT_PB_PEER_BYTES),
+    PXI_PB_FIELD(pxi_msg_stage_hop, addrs, 2, BYTES, .repeated = true,
+                 .max = PXI_LIMIT_STAGE_ADDRS),
+    PXI_PB_FIELD(pxi_msg_stage_hop, first, 3, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_hop, last, 4, UINT, .max = 0),
 };
 static const struct pxi_pb_message hop_table = {"hop", hop_fields, 4,
                                                 sizeof(struct pxi_msg_stage_hop)};
 
 static const struct pxi_pb_field bias_fields[] = {
-    FIELD(pxi_msg_stage_bias, token, 1, UINT, .max = 0),
-    FIELD(pxi_msg_stage_bias, value, 2, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_bias, token, 1, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_bias, value, 2, UINT, .max = 0),
 };
 static const struct pxi_pb_message bias_table = {"bias", bias_fields, 2,
                                                  sizeof(struct pxi_msg_stage_bias)};
 
 static const struct pxi_pb_field sampling_fields[] = {
-    FIELD(pxi_msg_stage_sampling, temperature, 1, UINT, .max = 0),
-    FIELD(pxi_msg_stage_sampling, top_k, 2, UINT, .max = 0),
-    FIELD(pxi_msg_stage_sampling, top_p, 3, UINT, .max = 0),
-    FIELD(pxi_msg_stage_sampling, min_p, 4, UINT, .max = 0),
-    FIELD(pxi_msg_stage_sampling, repeat, 5, UINT, .max = 0),
-    FIELD(pxi_msg_stage_sampling, presence, 6, UINT, .max = 0),
-    FIELD(pxi_msg_stage_sampling, frequency, 7, UINT, .max = 0),
-    FIELD(pxi_msg_stage_sampling, window, 8, UINT, .max = 0),
-    FIELD(pxi_msg_stage_sampling, seed, 9, FIXED64, .max = 0),
-    FIELD(pxi_msg_stage_sampling, bias, 10, MESSAGE, .repeated = true, .max = PXI_LIMIT_STAGE_BIAS,
-          .sub = &bias_table),
+    PXI_PB_FIELD(pxi_msg_stage_sampling, temperature, 1, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_sampling, top_k, 2, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_sampling, top_p, 3, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_sampling, min_p, 4, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_sampling, repeat, 5, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_sampling, presence, 6, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_sampling, frequency, 7, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_sampling, window, 8, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_sampling, seed, 9, FIXED64, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_sampling, bias, 10, MESSAGE, .repeated = true,
+                 .max = PXI_LIMIT_STAGE_BIAS, .sub = &bias_table),
 };
 static const struct pxi_pb_message sampling_table = {"sampling", sampling_fields, 10,
                                                      sizeof(struct pxi_msg_stage_sampling)};
 
 static const struct pxi_pb_field open_fields[] = {
-    FIELD(pxi_msg_stage_open, model, 1, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
-    FIELD(pxi_msg_stage_open, key, 2, BYTES, .max = PXI_STAGE_KEY),
-    FIELD(pxi_msg_stage_open, known, 3, UINT, .max = 0),
-    FIELD(pxi_msg_stage_open, prompt, 4, UINT, .max = 0),
-    FIELD(pxi_msg_stage_open, hops, 5, MESSAGE, .repeated = true, .max = PXI_LIMIT_STAGE_HOPS,
-          .sub = &hop_table),
-    FIELD(pxi_msg_stage_open, sampling, 6, MESSAGE, .sub = &sampling_table),
-    FIELD(pxi_msg_stage_open, dtype, 7, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_open, model, 1, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
+    PXI_PB_FIELD(pxi_msg_stage_open, key, 2, BYTES, .max = PXI_STAGE_KEY),
+    PXI_PB_FIELD(pxi_msg_stage_open, known, 3, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_open, prompt, 4, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_stage_open, hops, 5, MESSAGE, .repeated = true,
+                 .max = PXI_LIMIT_STAGE_HOPS, .sub = &hop_table),
+    PXI_PB_FIELD(pxi_msg_stage_open, sampling, 6, MESSAGE, .sub = &sampling_table),
+    PXI_PB_FIELD(pxi_msg_stage_open, dtype, 7, UINT, .max = 0),
 };
 const struct pxi_pb_message pxi_pb_stage_open = {"stage_open", open_fields, 7,
                                                  sizeof(struct pxi_msg_stage_open)};

@@ -6,40 +6,35 @@
 
 enum { VERSION = 1, PEER_MAX = 44, ADDR_MAX = 256 };
 
-#define FIELD(s, member, num, k, ...)                                                              \
-    {                                                                                              \
-        .name = #member, .number = (num), .kind = PXI_PB_##k,                                      \
-        .offset = offsetof(struct s, member), __VA_ARGS__                                          \
-    }
-
 static const struct pxi_pb_field served_fields[] = {
-    FIELD(pxi_msg_served, model, 1, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
-    FIELD(pxi_msg_served, first, 2, UINT, .max = 0),
-    FIELD(pxi_msg_served, last, 3, UINT, .max = 0),
-    FIELD(pxi_msg_served, embed, 4, BOOL, .max = 0),
-    FIELD(pxi_msg_served, output, 5, BOOL, .max = 0),
-    FIELD(pxi_msg_served, positions, 6, UINT, .max = 0),
-    FIELD(pxi_msg_served, slots, 7, UINT, .max = 0),
-    FIELD(pxi_msg_served, sessions, 8, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_served, model, 1, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
+    PXI_PB_FIELD(pxi_msg_served, first, 2, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_served, last, 3, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_served, embed, 4, BOOL, .max = 0),
+    PXI_PB_FIELD(pxi_msg_served, output, 5, BOOL, .max = 0),
+    PXI_PB_FIELD(pxi_msg_served, positions, 6, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_served, slots, 7, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_served, sessions, 8, UINT, .max = 0),
 };
 const struct pxi_pb_message pxi_pb_served = {"served", served_fields, 8,
                                              sizeof(struct pxi_msg_served)};
 
 static const struct pxi_pb_field link_fields[] = {
-    FIELD(pxi_msg_link, peer, 1, BYTES, .max = PEER_MAX),
-    FIELD(pxi_msg_link, rtt_us, 2, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_link, peer, 1, BYTES, .max = PEER_MAX),
+    PXI_PB_FIELD(pxi_msg_link, rtt_us, 2, UINT, .max = 0),
 };
 const struct pxi_pb_message pxi_pb_link = {"link", link_fields, 2, sizeof(struct pxi_msg_link)};
 
 static const struct pxi_pb_field capability_fields[] = {
-    FIELD(pxi_msg_capability, version, 1, UINT, .always = true),
-    FIELD(pxi_msg_capability, memory, 2, UINT, .max = 0),
-    FIELD(pxi_msg_capability, rate, 3, UINT, .max = 0),
-    FIELD(pxi_msg_capability, served, 4, MESSAGE, .repeated = true, .max = PXI_SERVED_MAX,
-          .sub = &pxi_pb_served),
-    FIELD(pxi_msg_capability, links, 5, MESSAGE, .repeated = true, .max = PXI_LINKS_MAX,
-          .sub = &pxi_pb_link),
-    FIELD(pxi_msg_capability, addrs, 6, BYTES, .repeated = true, .max = PXI_CAPABILITY_ADDRS),
+    PXI_PB_FIELD(pxi_msg_capability, version, 1, UINT, .always = true),
+    PXI_PB_FIELD(pxi_msg_capability, memory, 2, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_capability, rate, 3, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_capability, served, 4, MESSAGE, .repeated = true, .max = PXI_SERVED_MAX,
+                 .sub = &pxi_pb_served),
+    PXI_PB_FIELD(pxi_msg_capability, links, 5, MESSAGE, .repeated = true, .max = PXI_LINKS_MAX,
+                 .sub = &pxi_pb_link),
+    PXI_PB_FIELD(pxi_msg_capability, addrs, 6, BYTES, .repeated = true,
+                 .max = PXI_CAPABILITY_ADDRS),
 };
 const struct pxi_pb_message pxi_pb_capability = {"capability", capability_fields, 6,
                                                  sizeof(struct pxi_msg_capability)};

@@ -11,56 +11,50 @@ static const char PROTOCOL[] = "/plexus/offer/1";
  * bytes behind it with it. */
 enum { PROBE_MS = 300, LATE_MS = 100 };
 
-#define FIELD(s, member, num, k, ...)                                                              \
-    {                                                                                              \
-        .name = #member, .number = (num), .kind = PXI_PB_##k,                                      \
-        .offset = offsetof(struct s, member), __VA_ARGS__                                          \
-    }
-
 static const struct pxi_pb_field offer_fields[] = {
-    FIELD(pxi_msg_offer, kind, 1, UINT, .max = 0),
-    FIELD(pxi_msg_offer, model, 2, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
-    FIELD(pxi_msg_offer, first, 3, UINT, .max = 0),
-    FIELD(pxi_msg_offer, last, 4, UINT, .max = 0),
-    FIELD(pxi_msg_offer, embed, 5, BOOL, .max = 0),
-    FIELD(pxi_msg_offer, output, 6, BOOL, .max = 0),
-    FIELD(pxi_msg_offer, positions, 7, UINT, .max = 0),
-    FIELD(pxi_msg_offer, slots, 8, UINT, .max = 0),
-    FIELD(pxi_msg_offer, probe, 9, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer, kind, 1, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer, model, 2, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
+    PXI_PB_FIELD(pxi_msg_offer, first, 3, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer, last, 4, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer, embed, 5, BOOL, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer, output, 6, BOOL, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer, positions, 7, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer, slots, 8, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer, probe, 9, UINT, .max = 0),
 };
 const struct pxi_pb_message pxi_pb_offer = {"offer", offer_fields, 9, sizeof(struct pxi_msg_offer)};
 
 static const struct pxi_pb_field stage_fields[] = {
-    FIELD(pxi_msg_offer_stage, model, 1, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
-    FIELD(pxi_msg_offer_stage, first, 2, UINT, .max = 0),
-    FIELD(pxi_msg_offer_stage, last, 3, UINT, .max = 0),
-    FIELD(pxi_msg_offer_stage, blocks, 4, UINT, .max = 0),
-    FIELD(pxi_msg_offer_stage, sessions, 5, UINT, .max = 0),
-    FIELD(pxi_msg_offer_stage, slots, 6, UINT, .max = 0),
-    FIELD(pxi_msg_offer_stage, busy, 7, BOOL, .max = 0),
-    FIELD(pxi_msg_offer_stage, bytes, 8, UINT, .max = 0),
-    FIELD(pxi_msg_offer_stage, tokens, 9, UINT, .max = 0),
-    FIELD(pxi_msg_offer_stage, compute_us, 10, UINT, .max = 0),
-    FIELD(pxi_msg_offer_stage, tps_milli, 11, UINT, .max = 0),
-    FIELD(pxi_msg_offer_stage, hidden, 12, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, model, 1, STRING, .max = PXI_LIMIT_STAGE_MODEL_BYTES),
+    PXI_PB_FIELD(pxi_msg_offer_stage, first, 2, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, last, 3, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, blocks, 4, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, sessions, 5, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, slots, 6, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, busy, 7, BOOL, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, bytes, 8, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, tokens, 9, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, compute_us, 10, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, tps_milli, 11, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_stage, hidden, 12, UINT, .max = 0),
 };
 static const struct pxi_pb_message stage_table = {"stage", stage_fields, 12,
                                                   sizeof(struct pxi_msg_offer_stage)};
 
 static const struct pxi_pb_field reply_fields[] = {
-    FIELD(pxi_msg_offer_reply, err, 1, UINT, .max = 0),
-    FIELD(pxi_msg_offer_reply, text, 2, STRING, .max = PXI_LIMIT_STAGE_ERROR_BYTES),
-    FIELD(pxi_msg_offer_reply, memory, 3, UINT, .max = 0),
-    FIELD(pxi_msg_offer_reply, rate, 4, UINT, .max = 0),
-    FIELD(pxi_msg_offer_reply, has, 5, BOOL, .max = 0),
-    FIELD(pxi_msg_offer_reply, draining, 6, BOOL, .max = 0),
-    FIELD(pxi_msg_offer_reply, stages, 7, MESSAGE, .repeated = true, .max = PXI_LIMIT_OFFER_STAGES,
-          .sub = &stage_table),
-    FIELD(pxi_msg_offer_reply, served, 8, MESSAGE, .repeated = true, .max = PXI_SERVED_MAX,
-          .sub = &pxi_pb_served),
-    FIELD(pxi_msg_offer_reply, links, 9, MESSAGE, .repeated = true, .max = PXI_LINKS_MAX,
-          .sub = &pxi_pb_link),
-    FIELD(pxi_msg_offer_reply, held, 10, BYTES, .max = PXI_HELD_BYTES),
+    PXI_PB_FIELD(pxi_msg_offer_reply, err, 1, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_reply, text, 2, STRING, .max = PXI_LIMIT_STAGE_ERROR_BYTES),
+    PXI_PB_FIELD(pxi_msg_offer_reply, memory, 3, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_reply, rate, 4, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_reply, has, 5, BOOL, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_reply, draining, 6, BOOL, .max = 0),
+    PXI_PB_FIELD(pxi_msg_offer_reply, stages, 7, MESSAGE, .repeated = true,
+                 .max = PXI_LIMIT_OFFER_STAGES, .sub = &stage_table),
+    PXI_PB_FIELD(pxi_msg_offer_reply, served, 8, MESSAGE, .repeated = true, .max = PXI_SERVED_MAX,
+                 .sub = &pxi_pb_served),
+    PXI_PB_FIELD(pxi_msg_offer_reply, links, 9, MESSAGE, .repeated = true, .max = PXI_LINKS_MAX,
+                 .sub = &pxi_pb_link),
+    PXI_PB_FIELD(pxi_msg_offer_reply, held, 10, BYTES, .max = PXI_HELD_BYTES),
 };
 const struct pxi_pb_message pxi_pb_offer_reply = {"offer_reply", reply_fields, 10,
                                                   sizeof(struct pxi_msg_offer_reply)};
