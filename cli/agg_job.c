@@ -73,16 +73,5 @@ int verb_agg_jobs(struct cli *c)
 
 int verb_agg_withdraw(struct cli *c)
 {
-    int rc;
-    json_t *in = json_object();
-    json_object_set_new(in, "name", json_text(c->arg[0]));
-    json_t *reply = node_ask(c, "reduce-withdraw", in, &rc);
-    if (!reply)
-        return rc;
-    json_decref(reply);
-    if (!opt_on(c, OPT_JSON))
-        return 0;
-    json_t *doc = doc_new(c);
-    json_object_set_new(doc, "name", json_text(c->arg[0]));
-    return doc_print(doc, 0);
+    return node_order(c, "reduce-withdraw", "name");
 }

@@ -77,6 +77,22 @@ json_t *node_ask(const struct cli *c, const char *op, json_t *in, int *rc)
     return node_ask_hint(c, op, in, rc, NULL);
 }
 
+int node_order(struct cli *c, const char *op, const char *field)
+{
+    int rc;
+    json_t *in = json_object();
+    json_object_set_new(in, field, json_text(c->arg[0]));
+    json_t *reply = node_ask(c, op, in, &rc);
+    if (!reply)
+        return rc;
+    json_decref(reply);
+    if (!opt_on(c, OPT_JSON))
+        return 0;
+    json_t *doc = doc_new(c);
+    json_object_set_new(doc, field, json_text(c->arg[0]));
+    return doc_print(doc, 0);
+}
+
 json_t *node_ask_hint(const struct cli *c, const char *op, json_t *in, int *rc, const char *hint)
 {
     char *text = NULL;

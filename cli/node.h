@@ -20,6 +20,10 @@ json_t *node_ask(const struct cli *c, const char *op, json_t *in, int *rc);
 /* The same, with what to do when the node refuses. */
 json_t *node_ask_hint(const struct cli *c, const char *op, json_t *in, int *rc, const char *hint);
 
+/* Ask the running node for op with the first argument as `field`; --json prints that field. The
+ * exit code. */
+int node_order(struct cli *c, const char *op, const char *field);
+
 /* The error with this stable code. */
 px_err node_err(const char *code);
 
