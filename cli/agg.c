@@ -339,7 +339,10 @@ static void print_event(const json_t *e)
 static int on_event(const struct cli *c, json_t *e, json_t *events, uint64_t *left)
 {
     if (!json_string_value(json_object_get(e, "event"))) {
-        json_decref(e); /* the first answer, which only says that it listens */
+        json_decref(e); /* the first answer: from now on events are told */
+        if (opt_on(c, OPT_JSON_LINES))
+            line_print(json_pack("{s:s}", "event", "watching"));
+        fflush(stdout);
         return 1;
     }
     if (opt_on(c, OPT_JSON))

@@ -113,16 +113,29 @@ static json_t *sentry_of(const struct pxi_agg *a)
     return s;
 }
 
-char *pxi_agg_stat(const struct pxi_agg *a)
+static const char *rung_of(const struct pxi_agg *a)
 {
     static const char *const rungs[] = {"loaded", "native", "generic"};
+    return a->sockets ? "sockets" : a->given_up ? "none" : rungs[pxi_xdp_rung(a->xdp)];
+}
+
+static const char *said_of(const struct pxi_agg *a)
+{
+    if (a->sockets)
+        return "a UDP socket: the program is gone from its device";
+    return a->given_up
+               ? "nothing adds: the program is gone from its device, and no socket can go on "
+                 "(no job, one with a Sentry, or its port is taken)"
+               : pxi_xdp_said(a->xdp);
+}
+
+char *pxi_agg_stat(const struct pxi_agg *a)
+{
     json_t *o = json_object();
     json_object_set_new(o, "ok", json_true());
     put_text(o, "device", a->o.device);
-    put_text(o, "rung", a->sockets ? "sockets" : rungs[pxi_xdp_rung(a->xdp)]);
-    put_text(o, "said",
-             a->sockets ? "a UDP socket: the program is gone from its device"
-                        : pxi_xdp_said(a->xdp));
+    put_text(o, "rung", rung_of(a));
+    put_text(o, "said", said_of(a));
     put_text(o, "mode", a->o.server ? "server" : "switch");
     json_object_set_new(o, "helper", json_boolean(pxi_xdp_helped(a->xdp)));
     json_object_set_new(o, "attached", json_boolean(pxi_xdp_attached(a->xdp)));

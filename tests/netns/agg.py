@@ -145,19 +145,32 @@ def rung(plexus, worker, name, *more):
     ok(lossy and lossy == digests, f"{name}: 10 % lost, 5 % doubled, 2 % damaged: the same bits")
     again = agg(plexus, "stat")
     ok(again["dropped"]["tag"] > 0, f"{name}: what is damaged is dropped by its tag")
-    watchers[-1].send_signal(signal.SIGINT)
-    said = watchers[-1].communicate(timeout=60)[0].splitlines(keepends=True)
-    events = {json.loads(line)["event"] for line in said if line.endswith("\n")}
-    ok("dropped" in events and "finished" in events, f"{name}: drops and slots can be watched")
+    events = events_of(watchers[-1])
+    if not ok("dropped" in events and "finished" in events, f"{name}: drops and slots can be watched"):
+        print("#", events)
     print(f"# {name}: {again['packets']} packets, {again['dropped']['duplicate']} duplicates, "
           f"{again['answered_one']} sums sent once more, {again['closed']} closed at a deadline")
     return digests
 
 
 def trace(plexus):
-    """Watch events until told to stop, or until it is detached."""
-    return subprocess.Popen(inside(AGG, plexus, "agg", "trace", "--json-lines", "--limit", "100000"),
-                            stdout=subprocess.PIPE, text=True)
+    """Watch events until told to stop. To a file: a full pipe would hold it up. It has begun when this returns."""
+    out = tempfile.TemporaryFile("w+")
+    p = subprocess.Popen(inside(AGG, plexus, "agg", "trace", "--json-lines", "--limit", "100000"), stdout=out)
+    for _ in range(600):
+        if os.fstat(out.fileno()).st_size or p.poll() is not None:
+            break
+        time.sleep(0.05)
+    return p, out
+
+
+def events_of(watcher):
+    """What it saw, once it has stopped."""
+    p, out = watcher
+    p.send_signal(signal.SIGINT)
+    p.wait(timeout=60)
+    out.seek(0)
+    return {json.loads(line)["event"] for line in out if line.endswith("\n")}
 
 
 def judged(plexus, worker, digests):

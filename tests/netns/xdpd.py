@@ -192,6 +192,21 @@ def replaced(plexus, program, worker, home, name, sums, *more):
     print(f"# {name}: {seen} summed when it was killed, {stat.get('summed')} in the end, {stat.get('closed')} closed")
 
 
+def judged(plexus, program, home, path):
+    """A job with a Sentry cannot go on at a socket: whoever asks is told."""
+    helper = Helper(program, path)
+    attach(NOBODY, plexus, home, path, "--group", lab.GROUP, "--sentry", "welford")
+    helper.kill()
+    stat = {}
+    for _ in range(100):
+        stat = plexus_as(NOBODY, plexus, home, path, "agg", "stat")
+        if stat.get("rung") == "none":
+            break
+        time.sleep(0.1)
+    ok(stat.get("rung") == "none" and "nothing adds" in stat.get("said", ""), "what cannot go on says so")
+    plexus_as(NOBODY, plexus, home, path, "agg", "detach")
+
+
 def with_file_rights(plexus, home):
     """What plexus setup xdp installs where no systemd is, started by a member of the group."""
     root = home + "/root"
@@ -264,6 +279,7 @@ def main(plexus, program, worker):
                  lambda: agg_server.sums(worker, few, 400000, 6, (0, 0, 0)), "--mode", "server")
         replaced(plexus, program, worker, home, "switch", lambda: lab.sums(worker, 0, 0, 0, 400000, 6),
                  "--group", lab.GROUP)
+        judged(plexus, program, home + "/j", home + "/j.sock")
         last = Helper(program, path)
         ok(ask(path, request()) == 0 and lab.gone(), "the socket that it left is replaced")
         last.kill()
