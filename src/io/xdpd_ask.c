@@ -9,7 +9,12 @@
 #include "base/diag.h"
 #include "io/xdp_load.h"
 
-enum { FDS = 1 + PXI_XDP_MAPS, PATIENCE_S = 20 };
+enum {
+    FDS = 1 + PXI_XDP_MAPS,
+    ROOM = CMSG_SPACE(FDS * sizeof(int)), /* rounded up: it may hold one more */
+    FDS_MOST = ROOM / sizeof(int),
+    PATIENCE_S = 20
+};
 
 static px_err unreachable(px_diag *diag, const char *path, int error)
 {
@@ -38,12 +43,12 @@ static int dial(const char *path)
 }
 
 /* An answer and its descriptors, each ours; how many, or -1. */
-static int receive(int fd, struct pxi_xdpd_answer *a, int fds[FDS])
+static int receive(int fd, struct pxi_xdpd_answer *a, int fds[FDS_MOST])
 {
     uint8_t bytes[sizeof *a + 1];
     union {
         struct cmsghdr head;
-        char bytes[CMSG_SPACE(FDS * sizeof(int))];
+        char bytes[ROOM];
     } c = {0};
     struct iovec v = {bytes, sizeof bytes};
     struct msghdr m = {
@@ -81,7 +86,7 @@ px_err pxi_xdpd_ask(const char *path, const struct pxi_xdp_options *o, struct px
 {
     struct pxi_xdpd_request r;
     struct pxi_xdpd_answer a;
-    int fds[FDS], fd = dial(path);
+    int fds[FDS_MOST], fd = dial(path);
     if (fd < 0)
         return unreachable(diag, path, errno);
     pxi_diag_field(diag, "xdpd");

@@ -227,15 +227,20 @@ static px_err said(px_diag *diag, const char *field, px_err err, const char *exp
     return pxi_diag_set(diag, err, 0, expected, "%s", strerror(errno));
 }
 
+static px_err unknown(px_diag *diag, const char *name, const char *expected)
+{
+    pxi_diag_field(diag, "%s", name);
+    return pxi_diag_set(diag, PX_ERR_NOT_FOUND, 0, expected, "a name that nobody has");
+}
+
 static px_err find_names(struct xdpd *x, px_diag *diag)
 {
     const struct group *g = x->o->group ? getgrnam(x->o->group) : NULL;
     const struct passwd *p = x->o->user ? getpwnam(x->o->user) : NULL;
-    errno = 0;
     if (x->o->group && !g)
-        return said(diag, x->o->group, PX_ERR_NOT_FOUND, "a group");
+        return unknown(diag, x->o->group, "a group");
     if (x->o->user && !p)
-        return said(diag, x->o->user, PX_ERR_NOT_FOUND, "a user");
+        return unknown(diag, x->o->user, "a user");
     x->grouped = g != NULL;
     x->group = g ? g->gr_gid : 0;
     x->uid = p ? p->pw_uid : geteuid();
