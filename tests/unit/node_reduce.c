@@ -161,7 +161,8 @@ TEST(paths_have_the_same_bits)
         struct job j = {.world = 3, .n = N, .bound = 1e-3};
         job_open(&j, paths[p]);
         job_run(&j, ROUNDS);
-        run_until(&j, p == 0 ? "udp" : "shm");
+        if (p < 2) /* auto may choose either */
+            run_until(&j, paths[p]);
         if (!x)
             x = memcpy(malloc(N * sizeof *x), j.w[0].x, N * sizeof *x);
         CHECK(memcmp(x, j.w[0].x, N * sizeof *x) == 0);
@@ -226,7 +227,7 @@ TEST(a_lost_path_is_replaced)
     struct job j = {.world = 3, .n = 400000, .bound = 1e-3};
     pthread_t saboteur;
     unsigned changes = 0;
-    job_open(&j, NULL);
+    job_open(&j, "shm"); /* which of them is cheaper is not what is tested */
     job_run(&j, 1);
     run_until(&j, "shm");
     cuts = true;
