@@ -13,7 +13,7 @@
 
 #include "plexus/hub.h"
 
-enum { PORT = 4870, HASH = 16777619 };
+enum { PORT = 4870, HASH = 16777619, PATIENT_MS = 30000 };
 
 /* ------------------------------------------------------------ a worker of ours */
 
@@ -180,6 +180,9 @@ static int work(const struct crew_options *o, unsigned rank)
                             .format = (px_reduce_format)o->format,
                             .values = o->values,
                             .path = o->path,
+                            .deadline_ms =
+                                PATIENT_MS, /* its peers leave nobody out, neither does it */
+                            .slack_ms = PATIENT_MS,
                             .longest = o->longest};
     if (star_enter(o->star, rank) != 0 ||
         (o->rule && rank == 0 && open_hub(o, at, addresses) != 0) ||

@@ -27,7 +27,10 @@ typedef struct px_reduce_options {
     px_reduce_format format;
     unsigned values;      /* of a packet, a multiple of 16; 0: 688, for an MTU of 1500 */
     unsigned window;      /* packets in flight to a shard, a power of two; 0: 128 */
-    unsigned deadline_ms; /* a sum goes on without those that are so late; 0: 2000 */
+    unsigned deadline_ms; /* a sum goes on without those that are so late; 0: 2000. It is shorter
+                           * where sums take shorter: twice their time of late and slack_ms */
+    unsigned slack_ms;    /* 0: 500; as long as deadline_ms: that is kept, however fast sums are */
+    unsigned silence_ms;  /* a member whose process says nothing for so long is given up; 0: 3000 */
     size_t longest;       /* values of the longest array, whose sums are kept for late workers; 0:
                            * none are */
     int stochastic;       /* round stochastically instead of to nearest */

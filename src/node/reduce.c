@@ -223,13 +223,14 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
                                   .stochastic = o->stochastic != 0,
                                   .rto_min_ns = 5 * MS,
                                   .rto_max_ns = UINT64_C(500) * MS,
-                                  .silence_ns = (uint64_t)SILENCE_MS * MS,
+                                  .slack_ns = (uint64_t)o->slack_ms * MS,
                                   .life = new_life(),
                                   .cycle = o->cycle,
                                   .chunks = o->longest ? (uint32_t)shard : 0,
                                   .secret = o->secret,
                                   .kernels = &r->kernels};
     g.deadline_ns = (uint64_t)(o->deadline_ms ? o->deadline_ms : DEADLINE_MS) * MS;
+    g.silence_ns = (uint64_t)(o->silence_ms ? o->silence_ms : SILENCE_MS) * MS;
     if (shard > PXI_LIMIT_REDUCE_CHUNKS)
         return PX_ERR_INVALID;
     memcpy(r->secret, o->secret, sizeof r->secret);

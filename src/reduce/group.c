@@ -92,6 +92,7 @@ static bool add_slots(struct pxi_group *g)
                                       o->world == 64 ? UINT64_MAX : (UINT64_C(1) << o->world) - 1,
                                   .quorum = o->world / 2 + 1u,
                                   .deadline_ns = o->deadline_ns,
+                                  .slack_ns = o->slack_ns,
                                   .chunks = o->chunks,
                                   .keep_missed = true,
                                   .frames = o->arena + o->world * o->slots * g->stride,

@@ -20,12 +20,13 @@ struct pxi_group_options {
     uint8_t format, rank, world; /* world: members, which are the shards too; at most 64 */
     bool central;
     bool stochastic;
-    uint64_t rto_min_ns, rto_max_ns, deadline_ns;
-    uint64_t silence_ns; /* who is silent so long in an operation is gone */
-    uint64_t life;       /* random, not 0: no two members, and no two lives of one, have the same */
-    unsigned cycle;      /* who comes later begins with a multiple of so many operations; 0: 1 */
-    uint32_t chunks;     /* of the longest operation, so that late members still get sums; 0: none
-                          * is kept */
+    uint64_t rto_min_ns, rto_max_ns;
+    uint64_t deadline_ns, slack_ns; /* of a slot, as for slots */
+    uint64_t silence_ns;            /* who is silent so long in an operation is gone */
+    uint64_t life;   /* random, not 0: no two members, and no two lives of one, have the same */
+    unsigned cycle;  /* who comes later begins with a multiple of so many operations; 0: 1 */
+    uint32_t chunks; /* of the longest operation, so that late members still get sums; 0: none
+                      * is kept */
     const uint8_t *secret; /* of the job, PXI_GROUP_SECRET bytes; not needed after the call */
     uint8_t *arena;        /* pxi_group_arena bytes, aligned to 64; outlives it */
     const struct pxi_kernels *kernels; /* outlives it */

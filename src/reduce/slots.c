@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "bpf/reduce.h"
 
-#define SLACK_NS  UINT64_C(500000000)   /* that a deadline gives at least */
+#define SLACK_NS  UINT64_C(500000000)   /* that a deadline gives at least, by default */
 #define FORGET_NS UINT64_C(10000000000) /* after which a long wait counts half */
 
 enum {
@@ -220,7 +220,7 @@ static bool is_full(const struct pxi_slots *s, const struct version *v)
  * up who has not been there yet. */
 static bool is_over(const struct pxi_slots *s, const struct version *v, uint64_t now_ns)
 {
-    uint64_t deadline = 2 * s->spread_ns + SLACK_NS;
+    uint64_t deadline = 2 * s->spread_ns + (s->o.slack_ns ? s->o.slack_ns : SLACK_NS);
     deadline = deadline < s->o.deadline_ns ? deadline : s->o.deadline_ns;
     return now_ns - v->first_ns >= deadline && (s->met & s->o.members) == s->o.members &&
            (unsigned)__builtin_popcountll(v->seen) >= s->o.quorum;

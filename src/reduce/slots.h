@@ -23,6 +23,7 @@ struct pxi_slots_options {
     uint64_t members;      /* bit set of the workers that take part, fan_in of them at most */
     unsigned quorum;       /* contributions with which a slot may be closed at its deadline */
     uint64_t deadline_ns;  /* the longest for a slot, from its first contribution */
+    uint64_t slack_ns;     /* what it gives beyond the time of full slots; 0: 0.5 s */
     uint32_t chunks;       /* of the shard: their last sums are kept for those who come late */
     bool keep_missed;      /* only from when on somebody is missing: full sums cost no copy */
     uint64_t takes_over;   /* members that tell with echoes how far the shard is; 0: it is new */

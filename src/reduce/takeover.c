@@ -102,6 +102,7 @@ static bool take_over(struct pxi_group *g, unsigned shard, uint64_t later)
                                    .members = g->view.live,
                                    .quorum = (unsigned)__builtin_popcountll(g->view.live) / 2 + 1,
                                    .deadline_ns = o->deadline_ns,
+                                   .slack_ns = o->slack_ns,
                                    .chunks = o->chunks,
                                    .keep_missed = true,
                                    .takes_over = g->view.fresh ? 0 : g->view.live,

@@ -62,6 +62,7 @@ int main(int argc, char **argv)
                            .address = argv[3],
                            .host = strcmp(argv[4], "-") ? argv[4] : NULL,
                            .longest = n,
+                           .slack_ms = 2000,
                            .join_ms = (unsigned)strtoul(argv[7], NULL, 10),
                            .rekey = argc > 8 ? (unsigned)strtoul(argv[8], NULL, 10) : 0};
     px_err err = px_reduce_open(&o, &r, &d);

@@ -97,6 +97,7 @@ static px_err open_all(const char *rule, unsigned world, unsigned liars, px_diag
                                .job = 3,
                                .values = 256,
                                .window = 16,
+                               .silence_ms = 100000,
                                .longest = N};
         workers[i].rank = i;
         workers[i].world = world;

@@ -9,7 +9,8 @@
 #include "plexus/reduce.h"
 #include "px_test.h"
 
-enum { MOST = 8, ROUNDS = 3 };
+/* PATIENT: a thread that gets no processor for long is not a straggler to be given up. */
+enum { MOST = 8, ROUNDS = 3, PATIENT = 100000 };
 
 struct worker {
     px_reduce *r;
@@ -69,6 +70,9 @@ static void job_open(struct job *j, const char *path)
                                .job = 3,
                                .format = j->format,
                                .path = path,
+                               .deadline_ms = PATIENT,
+                               .slack_ms = PATIENT,
+                               .silence_ms = PATIENT,
                                .rekey = j->rekey,
                                .longest = j->n};
         *w = (struct worker){
@@ -496,6 +500,7 @@ static void stopped_worker(unsigned i, const char *const *addresses, int pipe)
                            .world = 3,
                            .addresses = addresses,
                            .secret = secret,
+                           .silence_ms = PATIENT,
                            .longest = N};
     px_reduce_report report = {.size = sizeof report};
     px_diag d = {0};
