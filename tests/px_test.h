@@ -92,6 +92,25 @@ static inline const char *px_shared(const char *path)
 }
 #define PX_SHARED(path) px_shared(path)
 
+/* A loopback address of this process alone, so that tests that run beside it do not have its ports.
+ */
+static inline void px_own_ip(uint8_t ip[4])
+{
+    unsigned pid = (unsigned)getpid();
+    ip[0] = 127;
+    ip[1] = (uint8_t)(1 + pid / 65536);
+    ip[2] = (uint8_t)(pid / 256);
+    ip[3] = (uint8_t)pid;
+}
+
+/* /ip4/that address/udp/port */
+static inline void px_own_address(char *out, size_t size, unsigned port)
+{
+    uint8_t ip[4];
+    px_own_ip(ip);
+    snprintf(out, size, "/ip4/%u.%u.%u.%u/udp/%u", ip[0], ip[1], ip[2], ip[3], port);
+}
+
 /* n bytes whose last byte touches an unreadable page (before = 0) or whose first does (1). */
 static inline uint8_t *px_guarded(size_t n, int before)
 {

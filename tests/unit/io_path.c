@@ -312,9 +312,10 @@ static uint64_t now(void)
 
 static void member_open(struct member *m, unsigned rank, const uint8_t *secret)
 {
-    for (unsigned i = 0; i < 2; i++)
-        m->peers[i] = (struct pxi_udp_addr){
-            .family = 4, .ip = {127, 0, 0, 1}, .port = (uint16_t)(20000 + getpid() % 20000 + i)};
+    for (unsigned i = 0; i < 2; i++) {
+        m->peers[i] = (struct pxi_udp_addr){.family = 4, .port = (uint16_t)(20000 + i)};
+        px_own_ip(m->peers[i].ip);
+    }
     CHECK(pxi_frames_map(&m->frames, USED + pxi_paths_room(2, FRAME)) == 0);
     m->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     struct pxi_paths_options o = {.path = {.rank = rank,

@@ -1,7 +1,5 @@
 /* An aggregator in user space between workers over sockets: rules by name, and what they save. */
-#include <arpa/inet.h>
 #include <pthread.h>
-#include <sys/socket.h>
 
 #include "plexus/poison.h"
 #include "px_test.h"
@@ -42,20 +40,11 @@ static char text[WORLD + 1][64]; /* the last: of the aggregator */
 static const char *addresses[WORLD];
 static px_hub *hub;
 
-/* Ports that are free now. */
-static void find_ports(void)
+static void choose_addresses(void)
 {
-    int fds[WORLD + 1];
+    static unsigned port = 20000;
     for (unsigned i = 0; i <= WORLD; i++) {
-        struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t size = sizeof a;
-        fds[i] = socket(AF_INET, SOCK_DGRAM, 0);
-        CHECK(bind(fds[i], (struct sockaddr *)&a, sizeof a) == 0);
-        CHECK(getsockname(fds[i], (struct sockaddr *)&a, &size) == 0);
-        snprintf(text[i], sizeof text[i], "/ip4/127.0.0.1/udp/%u", ntohs(a.sin_port));
-    }
-    for (unsigned i = 0; i <= WORLD; i++) {
-        close(fds[i]);
+        px_own_address(text[i], sizeof text[i], port++);
         if (i < WORLD)
             addresses[i] = text[i];
     }
@@ -85,7 +74,7 @@ static px_err open_all(const char *rule, unsigned world, unsigned liars, px_diag
                         .rule = rule,
                         .kernel = in_kernel};
     memset(workers, 0, sizeof workers);
-    find_ports();
+    choose_addresses();
     px_err err = px_hub_open(&h, &hub, d);
     for (unsigned i = 0; i < world && !err; i++) {
         px_reduce_options o = {.size = sizeof o,
@@ -115,9 +104,7 @@ static double once(const char *rule, unsigned world, unsigned liars, px_hub_repo
     pthread_t threads[WORLD];
     px_diag d = {0};
     double far = 0;
-    px_err err = PX_ERR_IO; /* somebody else has taken a port */
-    for (unsigned i = 0; i < 5 && err == PX_ERR_IO; i++)
-        err = open_all(rule, world, liars, &d);
+    px_err err = open_all(rule, world, liars, &d);
     if (err)
         PX_FAIL("%s: %s (%s)", d.field, d.found, d.expected);
     for (unsigned i = 0; i < world; i++)

@@ -55,9 +55,9 @@ static void job_open(struct job *j, const char *path)
     char text[MOST][64];
     const char *addresses[MOST];
     px_diag d = {0};
-    unsigned port = 20000 + (unsigned)getpid() % 12000;
+    static unsigned port = 20000; /* jobs of a process one after the other: never the same */
     for (unsigned i = 0; i < j->world; i++) {
-        snprintf(text[i], sizeof text[i], "/ip4/127.0.0.1/udp/%u", port + i);
+        px_own_address(text[i], sizeof text[i], port++);
         addresses[i] = text[i];
     }
     for (unsigned i = 0; i < j->world; i++) {
@@ -431,8 +431,7 @@ static bool try_to_kill(unsigned victim, bool comes_back)
     unsigned a = (victim + 1) % WORLD, c = (victim + 2) % WORLD;
     int status;
     for (unsigned i = 0; i < WORLD; i++) {
-        snprintf(text[i], sizeof text[i], "/ip4/127.0.0.1/udp/%u",
-                 20000 + ((unsigned)getpid() * 7 + 7777 + i) % 12000);
+        px_own_address(text[i], sizeof text[i], 21000 + i);
         addresses[i] = text[i];
     }
     for (unsigned i = 0; i < WORLD; i++)
@@ -529,14 +528,12 @@ static void stopped_worker(unsigned i, const char *const *addresses, int pipe)
 
 TEST(the_stopped_come_back)
 {
-
     const char *addresses[WORLD];
     char text[WORLD][64];
     int pipes[WORLD][2];
     pid_t pids[WORLD];
     for (unsigned i = 0; i < WORLD; i++) {
-        snprintf(text[i], sizeof text[i], "/ip4/127.0.0.1/udp/%u",
-                 20000 + ((unsigned)getpid() + 3333 + i) % 12000);
+        px_own_address(text[i], sizeof text[i], 22000 + i);
         addresses[i] = text[i];
     }
     for (unsigned i = 0; i < WORLD; i++) {
