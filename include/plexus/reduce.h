@@ -82,6 +82,8 @@ typedef struct px_reduce_report {
     unsigned path_changes; /* times that a path was lost and replaced */
     unsigned rekeys;       /* times that the key was changed */
     px_reduce_path paths[PX_REDUCE_PATHS];
+    uint64_t kept; /* bytes of sums put aside, for who may have to add a shard in another's place:
+                    * those of the last window of each array; of bf16 all */
 } px_reduce_report;
 
 typedef struct px_reduce px_reduce;
@@ -122,6 +124,11 @@ PX_API unsigned px_reduce_world(const px_reduce *r);
  */
 PX_API PX_NODISCARD px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n,
                                          int mean, px_reduce_report *report);
+
+/* The same for bf16 (the upper half of a float): x and the result, which is rounded to nearest
+ * even. What is summed, and owed in the residual, has the bits that floats of these values have. */
+PX_API PX_NODISCARD px_err px_reduce_sum_bf16(px_reduce *r, uint16_t *x, float *residual, size_t n,
+                                              int mean, px_reduce_report *report);
 
 PX_END_DECLS
 

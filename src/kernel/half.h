@@ -2,6 +2,7 @@
 #ifndef PXI_KERNEL_HALF_H
 #define PXI_KERNEL_HALF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -29,6 +30,14 @@ static inline uint16_t pxi_load_u16(const void *p)
 static inline float pxi_bf16_to_f32(uint16_t h)
 {
     return pxi_f32_of_bits((uint32_t)h << 16);
+}
+
+/* Round to nearest even; a NaN stays one and becomes quiet. */
+static inline uint16_t pxi_bf16_of_f32(float f)
+{
+    uint32_t bits = pxi_bits_of_f32(f), up = (bits >> 16 & 1) + 0x7fff;
+    bool nan = (bits & 0x7fffffff) > 0x7f800000;
+    return (uint16_t)((nan ? bits | 0x400000 : bits + up) >> 16);
 }
 
 /* A NaN keeps its sign and payload and becomes quiet, as the hardware conversions do. */

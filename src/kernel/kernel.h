@@ -132,6 +132,8 @@ struct pxi_kernels {
     /* f32 -> f16 with round to nearest even, and back. */
     void (*f32_to_f16)(uint16_t *dst, const float *src, size_t n);
     void (*f16_to_f32)(float *dst, const uint16_t *src, size_t n);
+    void (*f32_to_bf16)(uint16_t *dst, const float *src, size_t n);
+    void (*bf16_to_f32)(float *dst, const uint16_t *src, size_t n);
 
     /*
      * Attention over a KV cache. K is kept in panels of 16 positions, [d][16] elements a panel;

@@ -117,6 +117,13 @@ px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean
 {
     return PX_ERR_UNSUPPORTED;
 }
+
+px_err px_reduce_sum_bf16(px_reduce *r, uint16_t *x, float *residual, size_t n, int mean,
+                          px_reduce_report *report)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+
 px_err px_hub_open(const px_hub_options *o, px_hub **out, px_diag *diag)
 {
     *out = NULL;

@@ -115,6 +115,7 @@ static px_err renew(px_reduce *r)
         r->past.again += k->again;
         r->past.late += k->late;
         r->past.wide += k->wide;
+        r->past.kept += k->kept;
     }
     return PX_ERR_OK;
 }
@@ -364,6 +365,7 @@ static void tell(px_reduce *r)
                                  .wakeups = c.wakeups,
                                  .wakes = c.wakes,
                                  .copied = c.copied,
+                                 .kept = r->past.kept,
                                  .cuda = r->frames.cuda,
                                  .path = r->paths.chosen,
                                  .why = r->paths.why,
@@ -385,15 +387,14 @@ static void tell(px_reduce *r)
         report->again += k->again;
         report->late += k->late;
         report->wide += k->wide;
+        report->kept += k->kept;
     }
     for (unsigned i = 0; i < PX_GRADIENT_DROPS; i++)
         report->dropped += pxi_group_counts(r->group)->bad[i];
 }
 
-px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean,
-                     px_reduce_report *report)
+static px_err sum(px_reduce *r, struct pxi_rank_op op, px_reduce_report *report)
 {
-    struct pxi_rank_op op = {.x = x, .residual = residual, .n = n, .mean = mean != 0};
     px_err err = r->gone < 0 ? pxi_exchange_run(r->exchange, begin, done, &op) : PX_ERR_TIMEOUT;
     if (!err && r->report.gone >= 0)
         err = PX_ERR_TIMEOUT;
@@ -404,4 +405,20 @@ px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean
         report->size = size;
     }
     return err;
+}
+
+px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n, int mean,
+                     px_reduce_report *report)
+{
+    return sum(r, (struct pxi_rank_op){.x = x, .residual = residual, .n = n, .mean = mean != 0},
+               report);
+}
+
+px_err px_reduce_sum_bf16(px_reduce *r, uint16_t *x, float *residual, size_t n, int mean,
+                          px_reduce_report *report)
+{
+    return sum(
+        r,
+        (struct pxi_rank_op){.x = x, .residual = residual, .n = n, .mean = mean != 0, .bf16 = true},
+        report);
 }

@@ -164,7 +164,7 @@ static struct pxi_rank_op part_of(const struct pxi_group *g, const struct pxi_ra
     size_t first = chunks * shard / world * g->o.values;
     size_t end = pxi_min(chunks * (shard + 1) / world * g->o.values, op->n);
     struct pxi_rank_op part = *op;
-    part.x = op->x + first;
+    part.x = (uint8_t *)op->x + first * (op->bf16 ? 2 : sizeof(float));
     part.residual = op->residual ? op->residual + first : NULL;
     part.n = end > first ? end - first : 0;
     return part;

@@ -29,10 +29,12 @@ struct flight {
 };
 
 /* The last result of a place, for who takes the shard over: its values are in the frame of the
- * place when it was one of the last of its pass, else still in x. */
+ * place when it was one of the last of its pass, else still in x. What is rounded to bf16 is put
+ * aside. */
 struct last {
     struct px_gradient_head head; /* where 0: there is none */
     uint32_t step;
+    bool aside;
 };
 
 /* What a step of a pass carries: values [first, first + count) of the operation. */
@@ -58,6 +60,8 @@ struct pxi_rank {
     struct flight *flights;
     struct last *lasts;
     bool keeps;          /* lasts are kept */
+    uint8_t *aside;      /* `slots` results, `stride` bytes apart, once there was an operation of
+                          * bf16 */
     int8_t *agreed;      /* exponent of the chunk whose turn it is in a place, from its result */
     int8_t *own;         /* what we said of it */
     uint32_t *saturated; /* chunks to go once more */
@@ -73,7 +77,7 @@ struct pxi_rank {
     uint64_t heard_ns;
     uint64_t rtt_ns;
     uint64_t next_due_ns; /* nothing is due before */
-    float *tail;          /* a chunk that is not full, with zeros */
+    float *tail;          /* a chunk that is not full, with zeros; or one of bf16 */
 };
 
 static bool sane(const struct pxi_rank_options *o)
@@ -112,6 +116,7 @@ void pxi_rank_free(struct pxi_rank *w)
     pxi_free(w->agreed);
     pxi_free(w->own);
     pxi_free(w->saturated);
+    pxi_free(w->aside);
     pxi_free(w->tail);
     pxi_free(w);
 }
@@ -191,26 +196,52 @@ static size_t padded(size_t count)
     return (count + PXI_GRADIENT_STEP - 1) & ~(size_t)(PXI_GRADIENT_STEP - 1);
 }
 
+/* Residual of a piece: where it lies, or a copy with zeros behind it. */
+static float *residual_of(struct pxi_rank *w, struct piece p)
+{
+    float *r = w->op.residual ? w->op.residual + p.first : NULL, *tail = w->tail + w->o.values;
+    if (!r || p.count % PXI_GRADIENT_STEP == 0)
+        return r;
+    memset(tail, 0, w->o.values * sizeof *tail);
+    return memcpy(tail, r, p.count * sizeof *r);
+}
+
 /* x and residual of a piece: where they lie, or copies with zeros behind them. */
 static float *values_of(struct pxi_rank *w, struct piece p, float **residual)
 {
-    float *x = w->op.x + p.first, *r = w->op.residual ? w->op.residual + p.first : NULL;
-    *residual = r;
-    if (p.count % PXI_GRADIENT_STEP == 0)
-        return x;
-    memset(w->tail, 0, 2 * (size_t)w->o.values * sizeof *w->tail);
-    memcpy(w->tail, x, p.count * sizeof *x);
-    if (r) {
-        *residual = w->tail + w->o.values;
-        memcpy(*residual, r, p.count * sizeof *r);
-    }
+    bool full = p.count % PXI_GRADIENT_STEP == 0;
+    *residual = residual_of(w, p);
+    if (full && !w->op.bf16)
+        return (float *)w->op.x + p.first;
+    if (!full)
+        memset(w->tail, 0, w->o.values * sizeof *w->tail);
+    if (w->op.bf16)
+        w->o.kernels->bf16_to_f32(w->tail, (const uint16_t *)w->op.x + p.first, p.count);
+    else
+        memcpy(w->tail, (const float *)w->op.x + p.first, p.count * sizeof(float));
     return w->tail;
 }
 
-static void put_back(struct pxi_rank *w, struct piece p, float *into, const float *from)
+/* What was changed, to where it belongs. */
+static void put_residual(struct pxi_rank *w, struct piece p, const float *r)
 {
-    if (from >= w->tail && from < w->tail + 2 * (size_t)w->o.values)
-        memcpy(into + p.first, from, p.count * sizeof *into);
+    if (r && r != w->op.residual + p.first)
+        memcpy(w->op.residual + p.first, r, p.count * sizeof *r);
+}
+
+static void put_values(struct pxi_rank *w, struct piece p, const float *x)
+{
+    if (w->op.bf16)
+        w->o.kernels->f32_to_bf16((uint16_t *)w->op.x + p.first, x, p.count);
+    else if (x == w->tail)
+        memcpy((float *)w->op.x + p.first, x, p.count * sizeof *x);
+}
+
+/* Where a sum is unpacked to, before put_values. */
+static float *room_for(struct pxi_rank *w, struct piece p)
+{
+    bool straight = p.count % PXI_GRADIENT_STEP == 0 && !w->op.bf16;
+    return straight ? (float *)w->op.x + p.first : w->tail;
 }
 
 /* The exponent of a piece, from the bits of its largest value: it is below 2^exponent. */
@@ -274,7 +305,9 @@ px_err pxi_rank_begin(struct pxi_rank *w, const struct pxi_rank_op *op)
     if (w->runs || op->n / w->o.values >= PXI_LIMIT_REDUCE_CHUNKS)
         return PX_ERR_INVALID;
     w->op = *op;
-    if (!make_room(w, chunks))
+    if (op->bf16 && !w->aside)
+        w->aside = pxi_calloc(w->o.slots, w->o.stride);
+    if (!make_room(w, chunks) || (op->bf16 && !w->aside))
         return PX_ERR_NOMEM;
     w->saturated_n = 0;
     w->least = PX_GRADIENT_WORKERS;
@@ -367,8 +400,7 @@ static uint32_t pack(struct pxi_rank *w, struct px_gradient_head *h, struct piec
     }
     if (w->o.kernels->grad_quant[h->format](out, r, x, h->count, &g))
         h->flags |= PX_GRADIENT_SATURATED;
-    if (r)
-        put_back(w, p, w->op.residual, r);
+    put_residual(w, p, r);
     return (uint32_t)pxi_gradient_bytes(h->format, h->count);
 }
 
@@ -484,8 +516,9 @@ static void repack(struct pxi_rank *w, const struct px_gradient_head *h, struct 
 {
     unsigned n = (unsigned)__builtin_popcountll(h->where);
     struct pxi_grad g = fixed(w, h->format, h->exponent, n);
+    const float *values = (const float *)w->op.x + p.first;
     for (size_t i = 0; i < h->count; i++) {
-        float x = i < p.count && !(h->flags & PX_GRADIENT_SATURATED) ? w->op.x[p.first + i] : 0;
+        float x = i < p.count && !(h->flags & PX_GRADIENT_SATURATED) ? values[i] : 0;
         uint32_t k = (uint32_t)(int32_t)(g.unscale > 0 && isfinite(x) ? rintf(x / g.unscale) : 0);
         uint16_t two = (uint16_t)(k + g.zero);
         if (h->format == PX_GRADIENT_I16)
@@ -513,8 +546,10 @@ size_t pxi_rank_echo(struct pxi_rank *w, uint32_t place, uint8_t *out)
         h.seq = seq - w->o.slots;
     }
     size_t n = pxi_gradient_result_bytes(h.format, h.count);
-    if (w->pass.wide || h.format == PX_GRADIENT_I32 || l->step >= w->pass.chunks ||
-        (int32_t)(h.seq - w->pass.first_seq) < 0)
+    if (l->aside && h.where)
+        memcpy(out + PX_GRADIENT_HEAD, w->aside + place * w->o.stride, n);
+    else if (w->pass.wide || h.format == PX_GRADIENT_I32 || l->step >= w->pass.chunks ||
+             (int32_t)(h.seq - w->pass.first_seq) < 0)
         memcpy(out + PX_GRADIENT_HEAD, frame_of(w, place) + PX_GRADIENT_HEAD, n);
     else if (n)
         repack(w, &h, piece_of(w, l->step - w->o.slots), out + PX_GRADIENT_HEAD);
@@ -554,7 +589,7 @@ static void undo(struct pxi_rank *w, struct flight *f, struct piece p)
         r[i] += x[i];
     struct pxi_grad g = fixed(w, h.format, h.exponent, 0);
     w->o.kernels->grad_undo[h.format](r, frame + PX_GRADIENT_HEAD, h.count, &g);
-    put_back(w, p, w->op.residual, r);
+    put_residual(w, p, r);
 }
 
 /* The sum of a chunk in place of the gradient. */
@@ -563,24 +598,26 @@ static void unpack(struct pxi_rank *w, const struct px_gradient_head *h, struct 
 {
     unsigned n = (unsigned)__builtin_popcountll(h->where);
     w->least = n < w->least ? n : w->least;
+    float *x = room_for(w, p);
     if (h->exponent == NOT_FINITE) {
         for (size_t i = 0; i < p.count; i++)
-            w->op.x[p.first + i] = NAN;
+            x[i] = NAN;
         w->not_finite++;
-        return;
+    } else {
+        struct pxi_grad g = fixed(w, h->format, h->exponent, n);
+        w->o.kernels->grad_dequant[h->format](x, values.p, h->count, &g);
     }
-    float *r, *x = values_of(w, p, &r);
-    struct pxi_grad g = fixed(w, h->format, h->exponent, n);
-    w->o.kernels->grad_dequant[h->format](x, values.p, h->count, &g);
-    put_back(w, p, w->op.x, x);
+    put_values(w, p, x);
 }
 
 /* It goes once more, whole: x + residual is what it was before it was packed. */
 static void keep_wide(struct pxi_rank *w, struct flight *f, struct piece p)
 {
     undo(w, f, p);
-    for (size_t i = p.first; w->op.residual && i < p.first + p.count; i++)
-        w->op.residual[i] -= w->op.x[i];
+    float *r, *x = values_of(w, p, &r);
+    for (size_t i = 0; r && i < p.count; i++)
+        r[i] -= x[i];
+    put_residual(w, p, r);
     w->saturated[w->saturated_n++] = f->step - w->o.slots;
     w->counts.wide++;
 }
@@ -602,12 +639,15 @@ static bool keep(struct pxi_rank *w, const struct px_gradient_head *h, const str
     bool last = w->pass.wide || f->step >= w->pass.chunks;
     if (!w->keeps)
         return true;
-    if (last && values.n) {
+    if ((last || w->op.bf16) && values.n) {
         memcpy(w->tail, values.p, values.n);
         if (!is_whole(h, values))
             return false;
-        memcpy(frame_of(w, f->seq) + PX_GRADIENT_HEAD, w->tail, values.n);
+        memcpy(last ? frame_of(w, f->seq) + PX_GRADIENT_HEAD : w->aside + h->slot * w->o.stride,
+               w->tail, values.n);
+        w->counts.kept += values.n;
     }
+    l->aside = !last && w->op.bf16;
     l->head = *h;
     l->step = f->step;
     return true;

@@ -30,15 +30,17 @@ struct pxi_rank_counts {
     uint64_t late;                           /* chunks that were closed without us */
     uint64_t wide;                           /* chunks that saturated and went once more */
     uint64_t refused;                        /* packets that are no answer to ours */
+    uint64_t kept;                           /* bytes of sums that were copied aside for echoes */
 };
 
 /* What an operation does. */
 struct pxi_rank_op {
-    float *x;        /* n values: a gradient, then the sum, or the mean */
+    void *x;         /* n values, floats or bf16: a gradient, then the sum, or the mean */
     float *residual; /* n values that earlier rounds owe, or NULL: nothing is owed */
     size_t n;
     uint32_t where; /* number of its first chunk in the shard */
     bool mean;      /* divide every sum by the number of those who are in it */
+    bool bf16; /* x has uint16_t, widened and rounded a chunk at a time; residuals are floats */
 };
 
 struct pxi_rank;

@@ -79,8 +79,10 @@ static void begin(struct lonely *w, struct in *in)
     struct pxi_rank_op op = {.x = w->x,
                              .residual = w->owes ? w->owed : NULL,
                              .n = byte(in) * 3u % (MOST + 1),
-                             .where = byte(in),
-                             .mean = byte(in) & 1};
+                             .where = byte(in)};
+    unsigned how = byte(in);
+    op.mean = how & 1;
+    op.bf16 = how & 2;
     float size = sizes[byte(in) % (sizeof sizes / sizeof *sizes)];
     uint32_t odd = byte(in) << 24 | 0x7fffff;
     if (!pxi_rank_done(w->rank)) {

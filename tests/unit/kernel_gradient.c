@@ -87,4 +87,39 @@ TEST(what_does_not_fit_is_said)
     }
 }
 
+/* Every pattern of bf16 and those between: rounded to nearest even, a NaN stays one. */
+TEST(bf16_there_and_back)
+{
+    static uint16_t wide[N], out[N];
+    for (unsigned i = 0; i < N; i++)
+        wide[i] = (uint16_t)i;
+    best()->bf16_to_f32(x, wide, N);
+    best()->f32_to_bf16(out, x, N);
+    for (unsigned i = 0; i < N; i++)
+        CHECK(isnan(x[i]) ? (out[i] & 0x7fff) > 0x7f80 : out[i] == i);
+    for (uint64_t bits = 0; bits < 1ull << 32; bits += (uint64_t)N * 61) {
+        for (size_t i = 0; i < N; i++) {
+            uint32_t b = (uint32_t)bits + (uint32_t)i * 61;
+            memcpy(&x[i], &b, 4);
+        }
+        best()->f32_to_bf16(out, x, N - 3);
+        for (size_t i = 0; i < N - 3; i++) {
+            float low, high;
+            uint32_t b, down;
+            memcpy(&b, &x[i], 4);
+            down = b & 0xffff0000;
+            memcpy(&low, &down, 4);
+            down += 0x10000;
+            memcpy(&high, &down, 4);
+            if (isnan(x[i]) || isinf(high)) {
+                CHECK(!isnan(x[i]) || (out[i] & 0x7fff) > 0x7f80);
+                continue;
+            }
+            double to_low = fabs((double)x[i] - low), to_high = fabs((double)high - x[i]);
+            bool up = to_high < to_low || (to_high == to_low && (b >> 16 & 1));
+            CHECK_EQ(out[i], (b >> 16) + up);
+        }
+    }
+}
+
 TEST_MAIN()

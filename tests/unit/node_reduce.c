@@ -267,6 +267,50 @@ TEST(keys_are_changed_before_numbers_run_out)
     }
 }
 
+/* bf16 sums as floats of the same values do, rounded. */
+static void *work_bf16(void *arg)
+{
+    struct worker *w = arg;
+    uint16_t *x = calloc(w->n, sizeof *x);
+    for (size_t i = 0; i < w->n; i++) {
+        uint32_t bits;
+        w->x[i] = value(w->rank, 0, i);
+        memcpy(&bits, &w->x[i], 4);
+        bits &= 0xffff0000;
+        x[i] = (uint16_t)(bits >> 16);
+        memcpy(&w->x[i], &bits, 4);
+    }
+    w->report.size = sizeof w->report;
+    w->err = px_reduce_sum(w->r, w->x, NULL, w->n, 1, &w->report);
+    if (!w->err)
+        w->err = px_reduce_sum_bf16(w->r, x, NULL, w->n, 1, &w->report);
+    for (size_t i = 0; i < w->n && !w->err; i++) {
+        float got;
+        uint32_t bits = (uint32_t)x[i] << 16;
+        memcpy(&got, &bits, 4);
+        if (fabsf(got - w->x[i]) > fabsf(w->x[i]) / 256)
+            w->err = PX_ERR_CORRUPT;
+    }
+    free(x);
+    return NULL;
+}
+
+TEST(bf16_is_summed_too)
+{
+    struct job j = {.world = 3, .n = 100003, .bound = 1e-3};
+    pthread_t threads[MOST];
+    job_open(&j, NULL);
+    for (unsigned i = 0; i < j.world; i++)
+        CHECK(pthread_create(&threads[i], NULL, work_bf16, &j.w[i]) == 0);
+    for (unsigned i = 0; i < j.world; i++)
+        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < j.world; i++) {
+        CHECK_EQ(j.w[i].err, PX_ERR_OK);
+        CHECK(j.w[i].report.kept > 0);
+    }
+    job_close(&j);
+}
+
 TEST(one_is_alone)
 {
     run(1, 1000, PX_REDUCE_I16, 1e-3);

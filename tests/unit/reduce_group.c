@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "base/rng.h"
+#include "kernel/gradient.h"
 #include "px_test.h"
 #include "reduce/group.h"
 
@@ -24,6 +25,7 @@ struct member {
     struct pxi_group *g;
     uint8_t *arena;
     float *x, *residual;
+    uint16_t *half; /* the same as bf16 */
     size_t n;
     bool dead, in_op;
     unsigned ops, outs; /* operations that it has done in this life; times it was left out */
@@ -37,6 +39,7 @@ struct world {
     uint8_t format;
     size_t size;
     bool mean, may_lose;
+    bool noise, bf16; /* values of many bits, that bf16 holds; and it does */
     struct member m[MOST];
     struct mail *mail;
     uint32_t *order; /* a heap by time */
@@ -145,8 +148,14 @@ static void begin(struct world *w, unsigned i, uint32_t operation)
 {
     struct member *m = &w->m[i];
     for (size_t j = 0; j < w->size; j++) /* the operation's number is not known to who joins */
-        m->x[j] = (float)(1u << i) * UNIT * sign_of(0, j);
-    struct pxi_rank_op op = {.x = m->x, .residual = m->residual, .n = w->size, .mean = w->mean};
+        m->x[j] = w->noise ? (float)(pxi_grad_hash((uint32_t)(j * 8 + i)) >> 24) / 1024 - 0.125f
+                           : (float)(1u << i) * UNIT * sign_of(0, j);
+    w->kernels.f32_to_bf16(m->half, m->x, w->size);
+    struct pxi_rank_op op = {.x = w->bf16 ? (void *)m->half : m->x,
+                             .residual = m->residual,
+                             .n = w->size,
+                             .mean = w->mean,
+                             .bf16 = w->bf16};
     CHECK_EQ(pxi_group_begin(m->g, &op), PX_ERR_OK);
     m->in_op = true;
 }
@@ -165,6 +174,8 @@ static void check(struct world *w, unsigned i)
     struct member *m = &w->m[i];
     uint32_t op = pxi_group_operation(m->g);
     CHECK(op > 0 && op < 64);
+    if (w->bf16)
+        w->kernels.bf16_to_f32(m->x, m->half, w->size);
     if (pxi_group_lost(m->g) && w->may_lose)
         return; /* it was behind when a second one died, and knows it */
     CHECK_EQ(pxi_group_lost(m->g), 0);
@@ -305,6 +316,7 @@ static void populate(struct world *w)
 {
     for (unsigned i = 0; i < w->n; i++) {
         w->m[i].x = pxi_calloc(w->size, sizeof(float));
+        w->m[i].half = pxi_calloc(w->size, sizeof(uint16_t));
         w->m[i].residual = pxi_calloc(w->size, sizeof(float));
         be_born(w, i);
     }
@@ -316,6 +328,7 @@ static void close_world(struct world *w)
         pxi_group_free(w->m[i].g);
         pxi_free_aligned(w->m[i].arena);
         pxi_free(w->m[i].x);
+        pxi_free(w->m[i].half);
         pxi_free(w->m[i].residual);
     }
     for (unsigned i = 0; i < 64; i++)
@@ -433,6 +446,42 @@ TEST(means_and_bytes_keep_their_bits)
         die(3, 2, us, 3, 31 + us, true, PX_GRADIENT_I16);
         die(4, 0, us, 3, 41 + us, false, PX_GRADIENT_I8);
         die(4, 3, us, 3, 51 + us, true, PX_GRADIENT_I4);
+    }
+}
+
+/* Sums that were rounded to bf16 do not say what they were: echoes have them whole, or a member
+ * that takes a shard over would give others another sum than it had. */
+TEST(bf16_has_the_sums_of_floats_rounded)
+{
+    static struct world w[2];
+    for (unsigned us = 0; us < 4000; us += 97) {
+        for (unsigned k = 0; k < 2; k++) {
+            open_world(&w[k], 4, VALUES * 120 + 5, 61 + us);
+            w[k].loss = 5;
+            w[k].late_us = 300;
+            w[k].noise = true;
+            w[k].bf16 = k;
+            w[k].format = us % 2 ? PX_GRADIENT_I16 : PX_GRADIENT_I8;
+            populate(&w[k]);
+            struct plan p = {.ops = 1, .kill_ns = NEVER, .birth_ns = NEVER, .pause_ns = MS};
+            run(&w[k], &p);
+            p.ops = 5 + us / 500;
+            p.victim = us % 4;
+            p.kill_ns = w[k].now + us * 1000;
+            run(&w[k], &p);
+        }
+        for (uint32_t op = 1; op <= 5; op++)
+            for (size_t j = 0; j < w[0].size; j++) {
+                uint16_t half;
+                float rounded;
+                w[0].kernels.f32_to_bf16(&half, &w[0].log[op][j], 1);
+                w[0].kernels.bf16_to_f32(&rounded, &half, 1);
+                if (rounded != w[1].log[op][j])
+                    PX_FAIL("%u us, operation %u, value %zu: %g, not %g", us, op, j,
+                            w[1].log[op][j], rounded);
+            }
+        close_world(&w[0]);
+        close_world(&w[1]);
     }
 }
 

@@ -174,6 +174,27 @@ static void f16_to_f32(float *dst, const uint16_t *src, size_t n)
         dst[i] = pxi_f16_to_f32(src[i]);
 }
 
+/* Steps of 16 with nothing that depends: these become vectors by themselves. */
+static void bf16_to_f32(float *y, const uint16_t *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (unsigned k = 0; k < 16; k++)
+            y[i + k] = pxi_bf16_to_f32(x[i + k]);
+    for (; i < n; i++)
+        y[i] = pxi_bf16_to_f32(x[i]);
+}
+
+static void f32_to_bf16(uint16_t *y, const float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (unsigned k = 0; k < 16; k++)
+            y[i + k] = pxi_bf16_of_f32(x[i + k]);
+    for (; i < n; i++)
+        y[i] = pxi_bf16_of_f32(x[i]);
+}
+
 static void fill_vector(struct pxi_kernels *k)
 {
     k->rms_norm = rms_norm;
@@ -184,6 +205,8 @@ static void fill_vector(struct pxi_kernels *k)
     k->softmax = softmax;
     k->f32_to_f16 = f32_to_f16;
     k->f16_to_f32 = f16_to_f32;
+    k->f32_to_bf16 = f32_to_bf16;
+    k->bf16_to_f32 = bf16_to_f32;
 }
 
 #endif
