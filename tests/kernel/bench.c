@@ -56,6 +56,10 @@ static void call(const void *arg)
         t->f32_to_f16((uint16_t *)j->cache, j->a, n);
     else if (IS(f16_to_f32))
         t->f16_to_f32(j->out, j->cache, n);
+    else if (IS(f32_to_bf16))
+        t->f32_to_bf16((uint16_t *)j->cache, j->a, n);
+    else if (IS(bf16_to_f32))
+        t->bf16_to_f32(j->out, j->cache, n);
     else if (IS(qk_f32))
         t->qk_f32(j->out, n, j->a, d, nq, j->cache, 16 * d, panels, d);
     else if (IS(qk_f16))

@@ -139,6 +139,12 @@ static void one_softmax(struct check *c, size_t n, struct place at, enum values 
     check_outputs(c, &out, 1);
 }
 
+static bool is_bf16(const struct check *c)
+{
+    return c->kernel->offset == offsetof(struct pxi_kernels, f32_to_bf16) ||
+           c->kernel->offset == offsetof(struct pxi_kernels, bf16_to_f32);
+}
+
 /* Every bit pattern may occur, NaN included: the conversion of each is promised. */
 static void one_to_f16(struct check *c, size_t n, struct place at, enum values kind)
 {
@@ -147,7 +153,8 @@ static void one_to_f16(struct check *c, size_t n, struct place at, enum values k
     for (size_t i = 0; i < n; i++) {
         uint32_t exponent = 100 + (uint32_t)pxi_rng_below(&c->rng, 48), bits = 0;
         fill_bytes(&c->rng, &bits, 4);
-        if (kind == VALUES_PLAIN) /* around the range of f16, on and off the halfway points */
+        if (kind == VALUES_PLAIN &&
+            !is_bf16(c)) /* around the range of f16, on and off the halfway points */
             bits = (bits & 0x807fffff & (pxi_rng_u64(&c->rng) & 1 ? ~0u : ~0xfffu)) | exponent
                                                                                           << 23;
         memcpy(x + i, &bits, 4);
@@ -155,8 +162,8 @@ static void one_to_f16(struct check *c, size_t n, struct place at, enum values k
     if (kind == VALUES_SPECIAL)
         fill_f32(&c->rng, x, n, kind);
     struct output out = output_at(c, 0, 2 * n, other(c, at, 2));
-    c->ref->f32_to_f16((uint16_t *)out.ref, x, n);
-    c->cand->f32_to_f16((uint16_t *)out.cand, x, n);
+    (is_bf16(c) ? c->ref->f32_to_bf16 : c->ref->f32_to_f16)((uint16_t *)out.ref, x, n);
+    (is_bf16(c) ? c->cand->f32_to_bf16 : c->cand->f32_to_f16)((uint16_t *)out.cand, x, n);
     check_outputs(c, &out, 1);
 }
 
@@ -166,8 +173,8 @@ static void one_of_f16(struct check *c, size_t n, struct place at, enum values k
     uint16_t *x = input_at(0, 2 * n, other(c, at, 2));
     fill_bytes(&c->rng, x, 2 * n);
     struct output out = output_at(c, 0, 4 * n, at);
-    c->ref->f16_to_f32((float *)out.ref, x, n);
-    c->cand->f16_to_f32((float *)out.cand, x, n);
+    (is_bf16(c) ? c->ref->bf16_to_f32 : c->ref->f16_to_f32)((float *)out.ref, x, n);
+    (is_bf16(c) ? c->cand->bf16_to_f32 : c->cand->f16_to_f32)((float *)out.cand, x, n);
     check_outputs(c, &out, 1);
 }
 
