@@ -255,17 +255,26 @@ static int exponent_of(struct pxi_rank *w, struct piece p)
     return e < LEAST_EXPONENT ? PX_GRADIENT_ZERO : e > NOT_FINITE ? NOT_FINITE : e;
 }
 
+/* 2^n of a normal float: n from -126 to 127. */
+static float two_to(int n)
+{
+    uint32_t bits = (uint32_t)(n + 127) << 23;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
 /* The fixed point of an exponent; contributors 0: a worker's own value. */
 static struct pxi_grad fixed(const struct pxi_rank *w, unsigned format, int exponent,
                              unsigned contributors)
 {
     int bits = (int)pxi_gradient_bits(format, w->o.fan_in);
     uint32_t bias = pxi_gradient_bias(format, w->o.fan_in);
-    struct pxi_grad g = {.bias = bias, .zero = bias * contributors, .top = ldexpf(1, bits)};
+    struct pxi_grad g = {.bias = bias, .zero = bias * contributors, .top = two_to(bits)};
     /* Below that only liars are, and 2^-exponent would be infinite: all is 0. */
     if (exponent >= LEAST_EXPONENT) {
-        g.scale = ldexpf(1, bits - exponent);
-        g.unscale = ldexpf(1, exponent - bits);
+        g.scale = two_to(bits - exponent);
+        g.unscale = two_to(exponent - bits);
     }
     if (contributors) {
         g.shift = pxi_gradient_shift(format, w->o.fan_in);
