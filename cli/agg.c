@@ -60,9 +60,13 @@ static void print_sentry(const json_t *s)
     size_t i;
     json_t *w;
     const char *rule = json_string_value(json_object_get(s, "rule"));
-    if (!rule || strcmp(rule, "none") == 0)
+    const char *why = json_string_value(json_object_get(s, "why"));
+    if (!rule || strcmp(rule, "none") == 0) {
+        printf("no sentry: %s\n", why ? why : "");
         return;
-    printf("sentry %s, k %g, %s\n", rule, json_number_value(json_object_get(s, "k")),
+    }
+    printf("sentry %s (%s), k %g, %s\n", rule, why ? why : "",
+           json_number_value(json_object_get(s, "k")),
            json_string_value(json_object_get(s, "policy")));
     json_array_foreach(json_object_get(s, "workers"), i, w)
     {

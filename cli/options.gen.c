@@ -150,7 +150,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"chunks", "PLEXUS_AGG_CHUNKS", 0, TYPE_UINT, "4096", NULL, NULL, .umin = 0u, .umax = 4194304u},
     {"steered", "PLEXUS_AGG_STEERED", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"rule", "PLEXUS_RULE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
-    {"sentry", "PLEXUS_AGG_SENTRY", 0, TYPE_CHOICE, "none", NULL, "none clip1 welford", .umin = 0u, .umax = 0u},
+    {"sentry", "PLEXUS_AGG_SENTRY", 0, TYPE_CHOICE, "auto", NULL, "auto none clip1 welford", .umin = 0u, .umax = 0u},
     {"sentry-k", "PLEXUS_AGG_SENTRY_K", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 15.75},
     {"sentry-policy", "PLEXUS_AGG_SENTRY_POLICY", 0, TYPE_CHOICE, "drop", NULL, "drop clip", .umin = 0u, .umax = 0u},
     {"foreground", "PLEXUS_AGG_FOREGROUND", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -670,7 +670,7 @@ static const struct cli_verb_opt opts_agg_attach[] = {
     {OPT_AGG_MODE, "switch"},
     {OPT_AGG_STEERED, NULL},
     {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
-    {OPT_AGG_SENTRY, "none"},
+    {OPT_AGG_SENTRY, "auto"},
     {OPT_AGG_SENTRY_K, "0"},
     {OPT_AGG_SENTRY_POLICY, "drop"},
     {OPT_AGG_FOREGROUND, NULL},
@@ -2643,6 +2643,8 @@ const struct cli_verb cli_verbs[] = {
     "workers differ by, welford drops packets whose norm or mean is far from the\n"
     "worker's own past. Who is told off again and again is not added any more until\n"
     "it behaves. docs/internals/reduce.md says what each survives, and what not.\n"
+    "While clip1 gets to know the workers, and later of what lies far off, it changes\n"
+    "sums a little: --sentry none adds all as it comes.\n"
     "\n"
     "A process in the background holds it; when that is gone, however it ended, so is\n"
     "the program. It needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or a helper that\n"
@@ -2671,9 +2673,9 @@ const struct cli_verb cli_verbs[] = {
     "                          the device has several queues: lock no slot.\n"
     "      --helper PATH       Socket of the helper that attaches when this process\n"
     "                          may not. [/run/plexus/xdpd.sock]\n"
-    "      --sentry none|clip1|welford\n"
+    "      --sentry auto|none|clip1|welford\n"
     "                          Rule that judges contributions before they are added;\n"
-    "                          4 workers or more. [none]\n"
+    "                          auto: clip1 for 4 workers or more, else none. [auto]\n"
     "      --sentry-k K        Scales of clip1, or deviations of welford, that a\n"
     "                          contribution may lie off; 0: 3, and 3.5. [0]\n"
     "      --sentry-policy drop|clip\n"
@@ -2700,8 +2702,8 @@ const struct cli_verb cli_verbs[] = {
     "                asked for; wakeups_per_1000: packets\n"
     "  mode          switch or server; sums_sent, sums_datagrams, sums_calls: what\n"
     "                user space sent\n"
-    "  sentry        rule, k, policy, workers: worker, judged, clipped, dropped,\n"
-    "                verdicts, score, quarantined\n"
+    "  sentry        rule, why that one, k, policy, workers: worker, judged, clipped,\n"
+    "                dropped, verdicts, score, quarantined\n"
     "  helper        true when the helper attached it; attached: false once its\n"
     "                device or the helper is gone\n"
     "  mismatches    packets of the probe before attaching that the kernel and user\n"
@@ -3518,7 +3520,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_KEY_SEED            --seed HEX64\n"
     "  PLEXUS_SEED                --seed S\n"
     "  PLEXUS_SEEDS               --seeds N\n"
-    "  PLEXUS_AGG_SENTRY          --sentry none|clip1|welford\n"
+    "  PLEXUS_AGG_SENTRY          --sentry auto|none|clip1|welford\n"
     "  PLEXUS_AGG_SENTRY_K        --sentry-k K\n"
     "  PLEXUS_AGG_SENTRY_POLICY   --sentry-policy drop|clip\n"
     "  PLEXUS_SEQUENCES           --sequences LIST\n"

@@ -177,7 +177,7 @@ _plexus()
     --slots) return ;;
     --chunks) return ;;
     --rule) return ;;
-    --sentry) COMPREPLY=($(compgen -W "none clip1 welford" -- "$cur")); return ;;
+    --sentry) COMPREPLY=($(compgen -W "auto none clip1 welford" -- "$cur")); return ;;
     --sentry-k) return ;;
     --sentry-policy) COMPREPLY=($(compgen -W "drop clip" -- "$cur")); return ;;
     --interval|-i) return ;;

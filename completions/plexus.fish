@@ -476,7 +476,7 @@ complete -c plexus -n '__plexus_verb2 agg attach' -l format -x -a 'i16 i8 i4' -d
 complete -c plexus -n '__plexus_verb2 agg attach' -l mode -x -a 'switch server' -d 'Who sends the sums: the kernel, or user space, woken for 32 slots or fewer.'
 complete -c plexus -n '__plexus_verb2 agg attach' -l steered -d 'The packets of a slot come to one processor, though the device has several queues: lock no slot.'
 complete -c plexus -n '__plexus_verb2 agg attach' -l helper -r -F -d 'Socket of the helper that attaches when this process may not.'
-complete -c plexus -n '__plexus_verb2 agg attach' -l sentry -x -a 'none clip1 welford' -d 'Rule that judges contributions before they are added; 4 workers or more.'
+complete -c plexus -n '__plexus_verb2 agg attach' -l sentry -x -a 'auto none clip1 welford' -d 'Rule that judges contributions before they are added; auto: clip1 for 4 workers or more, else none.'
 complete -c plexus -n '__plexus_verb2 agg attach' -l sentry-k -x -d 'Scales of clip1, or deviations of welford, that a contribution may lie off; 0: 3, and 3.5.'
 complete -c plexus -n '__plexus_verb2 agg attach' -l sentry-policy -x -a 'drop clip' -d 'What welford does with a contribution that is too large; clip1 clamps values.'
 complete -c plexus -n '__plexus_verb2 agg attach' -l foreground -d 'Stay in the foreground; Ctrl-C detaches.'

@@ -34,8 +34,8 @@ typedef struct px_agg_options {
                  * to each worker's address and group_port */
     const char
         *helper; /* socket of the helper that attaches when this process may not; NULL: none */
-    const char *sentry; /* rule that judges what is added: "clip1", "welford"; NULL: none. Jobs then
-                         * have 4 workers at least */
+    const char *sentry; /* rule that judges what is added: "clip1", "welford", which need 4 workers;
+                         * "none"; NULL or "auto": clip1 for 4 workers or more, else none */
     double sentry_k;    /* its scales, or deviations, to 15.75; 0: 3 of clip1, 3.5 of welford */
     int sentry_clip;    /* welford: shrink what is too large instead of dropping it */
 } px_agg_options;

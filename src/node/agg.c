@@ -201,17 +201,29 @@ static px_err open_sums(struct pxi_agg *a, uint32_t address, px_diag *diag)
     return err;
 }
 
-/* NULL and "none": no rule. */
+/* Fewer workers than clip1 needs have no majority to go by. */
+static void choose_sentry(struct pxi_agg *a)
+{
+    px_agg_options *o = &a->o;
+    bool asked = o->sentry && strcmp(o->sentry, "auto") != 0;
+    a->sentry_why = asked                                 ? "asked for"
+                    : o->worker_count >= PX_SENTRY_FAN_IN ? "the default"
+                    : o->worker_count                     ? "a rule needs 4 workers"
+                                                          : "no job yet";
+    if (!asked)
+        o->sentry = o->worker_count >= PX_SENTRY_FAN_IN ? "clip1" : "none";
+}
+
 static px_err read_sentry(const px_agg_options *o, struct pxi_xdp_options *x, px_diag *diag)
 {
-    const char *name = o->sentry ? o->sentry : "none";
+    const char *name = o->sentry;
     pxi_diag_field(diag, "sentry");
     if (strcmp(name, "clip1") == 0)
         x->sentry = PX_SENTRY_CLIP1;
     else if (strcmp(name, "welford") == 0)
         x->sentry = PX_SENTRY_WELFORD;
     else if (strcmp(name, "none") != 0)
-        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "none, clip1, welford", "%s", name);
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0, "auto, none, clip1, welford", "%s", name);
     if (!(o->sentry_k >= 0 && o->sentry_k <= PX_SENTRY_K_MAX / 4.0))
         return pxi_diag_set(diag, PX_ERR_INVALID, 0, "a k of 0 to 15.75", "%g", o->sentry_k);
     if (x->sentry && o->worker_count && o->worker_count < PX_SENTRY_FAN_IN)
@@ -273,8 +285,10 @@ static void close_all(struct pxi_agg *a)
     pxi_xdp_close(a->xdp);
 }
 
-static void defaults(px_agg_options *o)
+static void defaults(struct pxi_agg *a)
 {
+    px_agg_options *o = &a->o;
+    choose_sentry(a);
     o->values = o->values ? o->values : 688;
     o->slots = o->slots ? o->slots : 256;
     o->chunks = o->chunks ? o->chunks : 4096;
@@ -288,7 +302,7 @@ px_err px_agg_serve(const px_agg_options *o, const char *path,
                     px_diag *diag)
 {
     struct pxi_agg a = {.o = *o, .stop = stop, .since_ns = pxi_clock_ns()};
-    defaults(&a.o);
+    defaults(&a);
     px_err err = open_all(&a, path, diag);
     if (!err) {
         char *text = pxi_agg_stat(&a);

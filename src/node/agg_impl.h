@@ -22,6 +22,7 @@ struct pxi_agg {
     struct pxi_sums *sums;           /* NULL: the kernel sends them */
     struct pxi_agg_sockets *sockets; /* instead of the program, once it is gone */
     bool given_up;                   /* it is gone, and sockets cannot */
+    const char *sentry_why;          /* that rule */
     struct pxi_kernels kernels;
     struct pxi_loop *loop;
     struct pxi_lines_server *server;

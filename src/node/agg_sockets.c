@@ -165,7 +165,7 @@ static bool open_socket(struct pxi_agg_sockets *s)
 bool pxi_agg_sockets_open(struct pxi_agg *a)
 {
     const struct pxi_bpf_job *j = pxi_xdp_job(a->xdp, a->o.job, 0);
-    bool judged = a->o.sentry && strcmp(a->o.sentry, "none") != 0;
+    bool judged = strcmp(a->o.sentry, "none") != 0;
     struct pxi_agg_sockets *s = j && !judged ? pxi_calloc(1, sizeof *s) : NULL;
     if (!s)
         return false;

@@ -91,11 +91,12 @@ static void put_counts(json_t *o, const struct pxi_agg *a)
 static json_t *sentry_of(const struct pxi_agg *a)
 {
     const px_agg_options *o = &a->o;
-    const char *rule = o->sentry ? o->sentry : "none";
+    const char *rule = o->sentry;
     const struct px_sentry_worker *w = pxi_xdp_judged(a->xdp, o->job, 0);
     json_t *s = json_object(), *workers = json_array();
     double k = strcmp(rule, "clip1") == 0 ? PX_SENTRY_K_CLIP1 / 4.0 : PX_SENTRY_K_WELFORD / 4.0;
     put_text(s, "rule", rule);
+    put_text(s, "why", a->sentry_why);
     json_object_set_new(s, "k", json_real(o->sentry_k > 0 ? o->sentry_k : k));
     put_text(s, "policy", strcmp(rule, "clip1") == 0 || o->sentry_clip ? "clip" : "drop");
     for (unsigned i = 0; w && i < o->worker_count; i++) {
