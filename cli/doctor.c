@@ -152,14 +152,19 @@ static void af_xdp(struct report *r)
 #endif
 }
 
-/* libibverbs, if it is there: how many devices it knows; -1: none of it. */
-static int verbs_devices(void)
+/* libibverbs, if it is there: how many devices it knows, and their names; -1: none of it. */
+static int verbs_devices(char *names, size_t cap)
 {
     void *h = dlopen("libibverbs.so.1", RTLD_NOW | RTLD_LOCAL);
     void **(*get)(int *) = h ? (void **(*)(int *))dlsym(h, "ibv_get_device_list") : NULL;
     void (*drop)(void **) = h ? (void (*)(void **))dlsym(h, "ibv_free_device_list") : NULL;
+    const char *(*name)(void *) =
+        h ? (const char *(*)(void *))dlsym(h, "ibv_get_device_name") : NULL;
     int n = 0;
     void **list = get && drop ? get(&n) : NULL;
+    size_t at = 0;
+    for (int i = 0; list && name && i < n && at < cap; i++)
+        at += (size_t)snprintf(names + at, cap - at, "%s%s", i ? " " : ": ", name(list[i]));
     if (list)
         drop(list);
     if (h)
@@ -169,12 +174,22 @@ static int verbs_devices(void)
 
 static void verbs(struct report *r)
 {
-    int n = verbs_devices();
+    const char *without = "gradients go by shared memory, UDP or AF_XDP";
+    char names[120] = "";
+    int n = verbs_devices(names, sizeof names);
+#ifndef PXI_VERBS
+    put(r, "verbs", NOTE, without, "%s, this build has no verbs (libibverbs-dev)",
+        n < 0 ? "no libibverbs.so.1" : "libibverbs.so.1");
+#else
     if (n < 0)
-        put(r, "verbs", NOTE, "gradients go by shared memory, UDP or AF_XDP", "no libibverbs.so.1");
+        put(r, "verbs", NOTE, without, "no libibverbs.so.1");
     else
-        put(r, "verbs", NOTE, "gradients go by shared memory, UDP or AF_XDP",
-            "libibverbs.so.1, %d devices", n);
+        put(r, "verbs", n ? OK : NOTE,
+            n ? "gradients may take one that has our address (RoCE v2); their arena is registered "
+                "with it"
+              : without,
+            "libibverbs.so.1, %d device%s%s", n, n == 1 ? "" : "s", names);
+#endif
 }
 
 /* The driver of CUDA, if it is there: devices, and whether it registers memory of the host. */

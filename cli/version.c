@@ -15,11 +15,17 @@
 #define XDP NULL
 #endif
 
+#ifdef PXI_VERBS
+#define VERBS "libibverbs.so.1"
+#else
+#define VERBS NULL
+#endif
+
 /* Optional parts: what is in this build, or found on this machine when it is loaded at run time. */
 static const struct {
     const char *name, *library; /* NULL = not in this version */
 } features[] = {
-    {"cpu", ""}, {"xdp", XDP}, {"quic", QUIC}, {"cuda", NULL}, {"verbs", NULL}, {"swarm", QUIC},
+    {"cpu", ""}, {"xdp", XDP}, {"quic", QUIC}, {"cuda", NULL}, {"verbs", VERBS}, {"swarm", QUIC},
 };
 
 static int has(const char *library)

@@ -162,4 +162,12 @@ size_t pxi_path_xsk_room(unsigned n, size_t frame);
 px_err pxi_path_xsk_open(const struct pxi_path_options *o, struct pxi_path **out, char *why,
                          size_t cap);
 
+/* A device of RDMA over Ethernet that has our address, by libibverbs: frames leave from and arrive
+ * in the arena, which is registered with it, without copies by anybody (soft RoCE: by the kernel).
+ * The other end needs such a device too. PX_ERR_UNSUPPORTED as above, without libibverbs, a device,
+ * or memory that may be locked. */
+size_t pxi_path_verbs_room(unsigned n, size_t frame);
+px_err pxi_path_verbs_open(const struct pxi_path_options *o, struct pxi_path **out, char *why,
+                           size_t cap);
+
 #endif

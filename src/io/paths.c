@@ -332,7 +332,8 @@ static void on_count(struct pxi_paths *ps, unsigned from, const struct word *w)
 
 /* ------------------------------------------------------------------ choice */
 
-/* The cheapest; of those within a quarter of it, the fastest. */
+/* The cheapest; of those within a quarter of it, the fastest. One that was asked for is taken
+ * though its probes were too slow to say what it costs. */
 static void choose(struct pxi_paths *ps, unsigned to)
 {
     struct meeting *m = &ps->with[to];
@@ -343,11 +344,14 @@ static void choose(struct pxi_paths *ps, unsigned to)
         if (wished(ps, k) && reaches(ps, k, to) && f[k].cpu_ns && f[k].cpu_ns < least) {
             least = f[k].cpu_ns;
             best = k;
+        } else if (ps->o.wish && wished(ps, k) && reaches(ps, k, to) && least == UINT32_MAX) {
+            best = k;
         }
     for (unsigned k = 0; k < PXI_PATH_KINDS; k++)
         if (wished(ps, k) && reaches(ps, k, to) && f[k].cpu_ns &&
             (uint64_t)f[k].cpu_ns * DEAR <= (uint64_t)least * CHEAP && f[k].ns < f[best].ns)
             best = k;
+    ps->changes += best != m->via && !reaches(ps, m->via, to);
     m->via = best;
     m->ping_ns = 0;
 }
@@ -367,10 +371,8 @@ static void check_reach(struct pxi_paths *ps, unsigned to)
     m->measured &= ~lost;
     m->hellos = 0;
     m->hello_ns = 0;
-    if (lost >> m->via & 1) {
+    if (lost >> m->via & 1)
         choose(ps, to);
-        ps->changes++;
-    }
 }
 
 struct pxi_path *pxi_paths_via(struct pxi_paths *ps, unsigned to)
@@ -436,14 +438,23 @@ static bool are_known(const struct pxi_paths *ps, uint64_t now_ns)
     return true;
 }
 
-/* How many peers take a path, or are reached by it. */
-static unsigned peers_by(const struct pxi_paths *ps, unsigned kind, bool taken)
+/* Whether a peer takes a path. */
+static bool is_taken(const struct pxi_paths *ps, unsigned kind)
 {
-    unsigned n = 0;
     for (unsigned i = 0; i < ps->o.path.n; i++)
-        if (i != ps->o.path.rank)
-            n += taken ? ps->with[i].via == kind : reaches(ps, kind, i);
-    return n;
+        if (i != ps->o.path.rank && ps->with[i].via == kind)
+            return true;
+    return false;
+}
+
+/* All, past the stack. */
+static bool are_reached(const struct pxi_paths *ps)
+{
+    for (unsigned i = 0; i < ps->o.path.n; i++)
+        if (i != ps->o.path.rank && !reaches(ps, PXI_PATH_SHM, i) &&
+            !reaches(ps, PXI_PATH_VERBS, i))
+            return false;
+    return true;
 }
 
 static void shut(struct pxi_paths *ps, enum pxi_path_kind kind, const char *why)
@@ -468,9 +479,9 @@ static void open_device(struct pxi_paths *ps, uint64_t now_ns)
         ps->with[i].hello_ns = 0;
 }
 
-/* A device is asked for its datagrams only where memory is not shared, and after the others were
- * measured: its XDP program makes trains of datagrams impossible, and other traffic dearer. When
- * nobody takes it, it is left alone again. */
+/* A device is asked for its datagrams only where no memory is shared and no verbs lead, and after
+ * the others were measured: its XDP program makes trains of datagrams impossible, and other traffic
+ * dearer. When nobody takes it, it is left alone again. */
 static void consider_device(struct pxi_paths *ps, uint64_t now_ns)
 {
     bool forced = ps->o.wish == UINT32_C(1) << PXI_PATH_XSK, open = ps->paths[PXI_PATH_XSK];
@@ -479,13 +490,13 @@ static void consider_device(struct pxi_paths *ps, uint64_t now_ns)
     if (!open && forced) {
         open_device(ps, now_ns);
     } else if (!open && are_known(ps, now_ns)) {
-        if (peers_by(ps, PXI_PATH_SHM, false) + 1 < ps->o.path.n)
+        if (!are_reached(ps))
             open_device(ps, now_ns);
         else
             ps->asked = ASKED;
     } else if (open && now_ns - ps->device_ns > (uint64_t)MEET_MS * MS && are_known(ps, now_ns)) {
         ps->asked = ASKED;
-        if (!forced && !peers_by(ps, PXI_PATH_XSK, true))
+        if (!forced && !is_taken(ps, PXI_PATH_XSK))
             shut(ps, PXI_PATH_XSK, "measured, and dearer");
     }
 }
@@ -596,8 +607,9 @@ bool pxi_paths_take(struct pxi_paths *ps, enum pxi_path_kind kind, unsigned from
     memcpy(&w, v.p, sizeof w);
     if (!ps->o.secret || w.version != LAYOUT || w.from != from)
         return true;
-    /* What it brings about may close a mapping: not while one is read. */
-    if (w.kind == HELLO && kind != PXI_PATH_SHM)
+    /* What it brings about may close a mapping, or have its frames filled anew: not while they are
+     * read. */
+    if (w.kind == HELLO && kind != PXI_PATH_SHM && kind != PXI_PATH_VERBS)
         on_hello(ps, from, &w, v, now_ns);
     if (w.session != ps->session || w.path >= PXI_PATH_KINDS || !ps->with[from].session)
         return true;
@@ -626,7 +638,20 @@ static size_t probe_room(size_t frame)
 
 size_t pxi_paths_room(unsigned n, size_t frame)
 {
-    return probe_room(frame) + pxi_path_shm_room(n, frame) + pxi_path_xsk_room(n, frame);
+    return probe_room(frame) + pxi_path_shm_room(n, frame) + pxi_path_verbs_room(n, frame) +
+           pxi_path_xsk_room(n, frame);
+}
+
+/* Where no device is, nothing is said about it unless somebody asked. */
+static void open_verbs(struct pxi_paths *ps, const struct pxi_path_options *p)
+{
+    char *why = ps->why_not[PXI_PATH_VERBS];
+    if (!wished(ps, PXI_PATH_VERBS))
+        return;
+    px_err err =
+        pxi_path_verbs_open(p, &ps->paths[PXI_PATH_VERBS], why, sizeof ps->why_not[PXI_PATH_VERBS]);
+    if (err && !ps->o.wish && !pxi_path_verbs_room(p->n, p->frame))
+        why[0] = 0;
 }
 
 px_err pxi_paths_open(const struct pxi_paths_options *o, struct pxi_paths **out)
@@ -654,6 +679,8 @@ px_err pxi_paths_open(const struct pxi_paths_options *o, struct pxi_paths **out)
             pxi_path_shm_open(&p, &ps->paths[PXI_PATH_SHM], ps->why_not[PXI_PATH_SHM],
                               sizeof ps->why_not[PXI_PATH_SHM]);
         p.room += pxi_path_shm_room(p.n, p.frame);
+        open_verbs(ps, &p);
+        p.room += pxi_path_verbs_room(p.n, p.frame);
         ps->device = p;
     } else {
         ps->o.secret = NULL;
