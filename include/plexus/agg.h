@@ -46,7 +46,7 @@ typedef struct px_agg_options {
     const char *const *names;
     unsigned name_count; /* at most 16 */
     const char *node;    /* control socket of our node */
-    const char *host;    /* peer id or multiaddr of the node that offers them; NULL: that very one */
+    const char *host; /* peer id or multiaddr of the node that offers them; NULL: that very one */
 } px_agg_options;
 
 /*

@@ -83,7 +83,8 @@ px_err pxi_muster_read_join(px_view bytes, struct pxi_arena *a, struct pxi_muste
         return err;
     if (!pxi_muster_name(out->name))
         return bad(d, "name", "1 to 64 letters, digits, - _ .");
-    if (out->adds > PXI_MUSTER_ADDS_SINGLY || (out->rule.n && (!out->adds || !pxi_muster_name(out->rule))))
+    if (out->adds > PXI_MUSTER_ADDS_SINGLY ||
+        (out->rule.n && (!out->adds || !pxi_muster_name(out->rule))))
         return bad(d, "adds", "a worker, or an aggregator and its rule");
     return pxi_muster_address(out->address) ? PX_ERR_OK : bad(d, "address", "an ip and a UDP port");
 }

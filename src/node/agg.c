@@ -255,7 +255,8 @@ static px_err check_names(const px_agg_options *o, px_diag *diag)
     return ok ? PX_ERR_OK
               : pxi_diag_set(diag, PX_ERR_INVALID, 0,
                              "16 names at most, the address where workers find us, no workers and "
-                             "no group", "another");
+                             "no group",
+                             "another");
 }
 
 static px_err open_all(struct pxi_agg *a, const char *path, px_diag *diag)

@@ -147,8 +147,8 @@ static px_err begin(struct seat *s, const struct pxi_reduce_grant *g, px_diag *d
     while (place < past && place->seat)
         place++;
     if (!err && place < past)
-        *place = (struct company){
-            .seat = s, .judged = judged, .job = g->o.job, .workers = g->o.world};
+        *place =
+            (struct company){.seat = s, .judged = judged, .job = g->o.job, .workers = g->o.world};
     return err;
 }
 
@@ -240,9 +240,10 @@ static char *command_of(const struct seat *s)
     char at[64];
     snprintf(at, sizeof at, "/ip4/%s/udp/%u", o->address, o->port);
     bool singly = pxi_xdp_rung(s->of->a->xdp) == PXI_XDP_GENERIC;
-    json_t *doc = json_pack("{s:s, s:s, s:s, s:i, s:s}", "op", "reduce-join", "name", s->name,
-                            "address", at, "adds", singly ? PXI_MUSTER_ADDS_SINGLY : PXI_MUSTER_ADDS, "rule",
-                            strcmp(o->sentry, "none") ? o->sentry : "");
+    json_t *doc =
+        json_pack("{s:s, s:s, s:s, s:i, s:s}", "op", "reduce-join", "name", s->name, "address", at,
+                  "adds", singly ? PXI_MUSTER_ADDS_SINGLY : PXI_MUSTER_ADDS, "rule",
+                  strcmp(o->sentry, "none") ? o->sentry : "");
     if (doc && o->host)
         json_object_set_new(doc, o->host[0] == '/' ? "addr" : "peer", json_string(o->host));
     char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
@@ -256,7 +257,8 @@ static void join(struct seat *s)
     struct wire *w = command ? pxi_calloc(1, sizeof *w) : NULL;
     px_err err = w ? pxi_lines_dial(s->of->a->o.node, command, &w->lines) : PX_ERR_NOMEM;
     free(command);
-    if (err || uv_poll_init(pxi_loop_uv(s->of->a->loop), &w->poll, pxi_lines_descriptor(w->lines))) {
+    if (err ||
+        uv_poll_init(pxi_loop_uv(s->of->a->loop), &w->poll, pxi_lines_descriptor(w->lines))) {
         say(s, "no node runs here");
         s->later = AGAIN;
         pxi_lines_hangup(w ? w->lines : NULL);
@@ -328,14 +330,14 @@ json_t *pxi_agg_jobs_stat(const struct pxi_agg_jobs *j)
         for (unsigned k = 0; k < PXI_BPF_JOBS; k++) {
             const struct company *c = &j->companies[k];
             if (c->seat == s)
-                json_array_append_new(
-                    companies,
-                    json_pack("{s:I, s:i, s:s}", "job", (json_int_t)c->job, "workers",
-                              (int)c->workers, "rule", c->judged ? j->a->o.sentry : "none"));
+                json_array_append_new(companies,
+                                      json_pack("{s:I, s:i, s:s}", "job", (json_int_t)c->job,
+                                                "workers", (int)c->workers, "rule",
+                                                c->judged ? j->a->o.sentry : "none"));
         }
-        json_array_append_new(out, json_pack("{s:s, s:b, s:s, s:o}", "name", s->name, "joined",
-                                             s->wire != NULL, "why", s->said, "companies",
-                                             companies));
+        json_array_append_new(out,
+                              json_pack("{s:s, s:b, s:s, s:o}", "name", s->name, "joined",
+                                        s->wire != NULL, "why", s->said, "companies", companies));
     }
     return out;
 }

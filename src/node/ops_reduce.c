@@ -123,8 +123,8 @@ static json_t *grant_of(const struct pxi_muster_order *o)
     for (size_t i = 0; i < o->secret.n; i++)
         snprintf(hex + 2 * i, 3, "%02x", o->secret.p[i]);
     json_t *out = json_pack(
-        "{s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:s, s:i, s:o, s:o, s:o, s:s, s:o, s:b}", "status", "grant",
-        "job", (json_int_t)o->job, "epoch", (int)o->epoch, "rank", (int)o->rank, "world",
+        "{s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:s, s:i, s:o, s:o, s:o, s:s, s:o, s:b}", "status",
+        "grant", "job", (json_int_t)o->job, "epoch", (int)o->epoch, "rank", (int)o->rank, "world",
         (int)o->world, "slots", (int)o->slots, "values", (int)o->values, "format",
         formats[o->format % 3], "deadline_ms", (int)o->deadline_ms, "addresses", addresses,
         "aggregator", address_text(o->aggregator), "group", address_text(o->group), "secret", hex,
@@ -144,7 +144,8 @@ static void heard(struct pxi_joining *j, const struct pxi_muster_order *o, px_er
     } else if (o->status == PXI_MUSTER_GRANT) {
         pxi_call_progress(w->call, grant_of(o));
     } else if (o->status == PXI_MUSTER_OVER) {
-        pxi_call_progress(w->call, json_pack("{s:s, s:I}", "status", "over", "job", (json_int_t)o->job));
+        pxi_call_progress(w->call,
+                          json_pack("{s:s, s:I}", "status", "over", "job", (json_int_t)o->job));
     } else {
         pxi_call_progress(w->call, json_pack("{s:s, s:i, s:i}", "status", "wait", "present",
                                              (int)o->present, "world", (int)o->world));

@@ -133,7 +133,8 @@ static px_err hear(struct pxi_reduce_grant *g, uint64_t end_ns, px_diag *d)
         px_node_text_free(line);
         const char *status = json_string_value(json_object_get(g->order, "status"));
         if (status && strcmp(status, "grant") == 0)
-            return pxi_reduce_take(g) ? PX_ERR_OK : wrong(d, PX_ERR_PROTOCOL, "a grant", "another order");
+            return pxi_reduce_take(g) ? PX_ERR_OK
+                                      : wrong(d, PX_ERR_PROTOCOL, "a grant", "another order");
         if (!status)
             return refused(g->order, &g->o, d);
     }

@@ -17,7 +17,7 @@ struct pxi_reduce_grant {
     const char *addresses[64];
     uint8_t secret[32];
     char rule[PXI_REDUCE_RULE]; /* by which its aggregator judges; empty: it has none */
-    bool singly; /* it takes no trains of datagrams */
+    bool singly;                /* it takes no trains of datagrams */
 };
 
 /* Join the job o->name and wait until it begins, o->join_ms at most. PX_ERR_TIMEOUT,
@@ -29,8 +29,8 @@ bool pxi_reduce_take(struct pxi_reduce_grant *g);
  */
 void pxi_reduce_grant_free(struct pxi_reduce_grant *g);
 
-/* Whether the job of the grant is over: whoever added in it is gone. Looks at what the node has said
- * since, and does not wait. */
+/* Whether the job of the grant is over: whoever added in it is gone. Looks at what the node has
+ * said since, and does not wait. */
 bool pxi_reduce_over(px_control *seat, uint32_t job);
 
 #endif

@@ -20,9 +20,9 @@ struct pxi_muster_member {
     struct pxi_peer peer;
     uint8_t address[PXI_MUSTER_ADDRESS];
     uint8_t address_n;
-    bool told; /* that it waits, and with how many */
-    bool over; /* its grant is, and it is to be told */
-    uint8_t adds; /* enum pxi_muster_adds */
+    bool told;                       /* that it waits, and with how many */
+    bool over;                       /* its grant is, and it is to be told */
+    uint8_t adds;                    /* enum pxi_muster_adds */
     uint32_t grant;                  /* the number it has, */
     unsigned company;                /* and with how many */
     struct pxi_muster_member *adder; /* of that, or NULL */
@@ -39,7 +39,7 @@ struct job {
     uint8_t name[PXI_MUSTER_NAME], aggregator[PXI_MUSTER_ADDRESS], group[PXI_MUSTER_ADDRESS];
     struct pxi_list waiting, granted, adders;
     unsigned waiting_n, granted_n, adders_n;
-    bool added; /* the last grant has an adder */
+    bool added;            /* the last grant has an adder */
     struct pxi_timer turn; /* now, or when nobody has come for long enough */
     uint64_t came_ns;      /* the last of those who wait */
     uint32_t job;
@@ -472,7 +472,8 @@ struct pxi_muster_member *pxi_muster_join(struct pxi_muster *m, const struct pxi
         replace(&j->waiting, peer, join->address);
         replace(&j->granted, peer, join->address);
     }
-    *err = j->waiting_n + j->granted_n + j->adders_n >= PXI_LIMIT_MUSTER_MEMBERS ? PX_ERR_LIMIT : PX_ERR_OK;
+    *err = j->waiting_n + j->granted_n + j->adders_n >= PXI_LIMIT_MUSTER_MEMBERS ? PX_ERR_LIMIT
+                                                                                 : PX_ERR_OK;
     struct pxi_muster_member *w = *err ? NULL : pxi_calloc(1, sizeof *w);
     if (!w) {
         *err = *err ? *err : PX_ERR_NOMEM;

@@ -1,12 +1,14 @@
 /*
- * A worker for test_job.py and agg_names.py: joins a job by the node of a home and sums arrays in it.
+ * A worker for test_job.py and agg_names.py: joins a job by the node of a home and sums arrays in
+ * it.
  *
  *     reduce_worker SOCKET JOB ADDRESS HOST VALUES ROUNDS JOIN_MS [REKEY [AGAIN]]
  *
  * HOST "-": the node itself offers the job. Prints "in RANK WORLD" and at the end
- * "ok DIGEST REKEYS", or "fail NAME WHAT". With AGAIN it opens the job anew whenever it is lost, which it
- * tells ("lost NAME"), goes on from the round that all have, tells every tenth round ("at ROUND"), the
- * rule and when a sum lacked somebody ("rule NAME", "short"); 2: sums are not looked at.
+ * "ok DIGEST REKEYS", or "fail NAME WHAT". With AGAIN it opens the job anew whenever it is lost,
+ * which it tells ("lost NAME"), goes on from the round that all have, tells every tenth round ("at
+ * ROUND"), the rule and when a sum lacked somebody or came too late ("rule NAME", "short"); 2: sums
+ * are not looked at.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +54,7 @@ static float sum_of(const px_reduce *r, unsigned round, size_t i)
 static px_err check(struct work *w, const px_reduce_report *report)
 {
     px_err err = PX_ERR_OK;
-    if (w->again && report->least < px_reduce_world(w->r)) {
+    if (w->again && (report->least < px_reduce_world(w->r) || report->lost)) {
         say("short", "");
         return err;
     }
@@ -81,7 +83,8 @@ static px_err round_of(struct work *w)
     return err;
 }
 
-/* Who has lost the job may be a round behind others: all go on with the first that somebody lacks. */
+/* Who has lost the job may be a round behind others: all go on with the first that somebody lacks.
+ */
 static px_err agree(struct work *w)
 {
     float rounds[64] = {0};
@@ -125,6 +128,7 @@ int main(int argc, char **argv)
                               .host = strcmp(argv[4], "-") ? argv[4] : NULL,
                               .longest = w.n,
                               .slack_ms = 2000,
+                              .silence_ms = w.again ? 60000 : 0,
                               .join_ms = (unsigned)strtoul(argv[7], NULL, 10),
                               .rekey = argc > 8 ? (unsigned)strtoul(argv[8], NULL, 10) : 0};
     if (!(w.x = calloc(w.n, sizeof *w.x)))

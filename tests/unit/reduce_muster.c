@@ -11,7 +11,7 @@ struct worker {
     struct pxi_peer peer;
     struct pxi_maddr address;
     unsigned waits, grants, present;
-    bool refused;
+    bool refused, adds;
     struct pxi_muster_order last;
     uint8_t secret[PXI_MUSTER_SECRET];
 };
@@ -37,7 +37,8 @@ static void through_the_wire(const struct pxi_muster_order *o, struct worker *w)
     CHECK_EQ(back.rank, o->rank);
     CHECK_EQ(back.addresses.n, o->addresses.n);
     if (o->status == PXI_MUSTER_GRANT) {
-        const px_view *own = (const px_view *)back.addresses.p + back.rank;
+        const px_view *own =
+            w->adds ? &back.aggregator : (const px_view *)back.addresses.p + back.rank;
         CHECK(own->n == w->address.n && memcmp(own->p, w->address.b, own->n) == 0);
         memcpy(w->secret, back.secret.p, sizeof w->secret);
     }
@@ -382,6 +383,7 @@ static px_err join_to_add(unsigned i, const char *name)
                                 .adds = PXI_MUSTER_ADDS,
                                 .rule = px_view_str("clip1")};
     px_err err;
+    w->adds = true;
     w->member = pxi_muster_join(world.muster, &w->peer, &j, w, &err);
     return err;
 }
