@@ -371,8 +371,10 @@ static void check_reach(struct pxi_paths *ps, unsigned to)
     uint32_t now = 0;
     for (unsigned k = 0; k < PXI_PATH_KINDS; k++)
         now |= (uint32_t)reaches(ps, k, to) << k;
-    uint32_t lost = m->reached & ~now;
+    uint32_t lost = m->reached & ~now, found = now & ~m->reached;
     m->reached = now;
+    if (ps->o.wish & found)
+        choose(ps, to);
     if (!lost)
         return;
     m->measured &= ~lost;

@@ -538,12 +538,21 @@ static void member_turn(struct member *m)
     pxi_paths_turn(m->paths, now(), true);
 }
 
-/* Until frames for each other take a path, for a minute at most. */
+static void say(struct member m[2], unsigned from)
+{
+    px_view v = px_view_of(m[from].frames.p, 64);
+    struct pxi_path *p = pxi_paths_via(m[from].paths, !from);
+    p->ops->send(p, !from, &v, 1);
+}
+
+/* Until frames for each other take a path, for a minute at most. Both go on to speak. */
 static bool take(struct member m[2], enum pxi_path_kind kind)
 {
     for (unsigned i = 0; i < 60000; i++, usleep(1000)) {
         member_turn(&m[0]);
         member_turn(&m[1]);
+        say(m, 0);
+        say(m, 1);
         if (pxi_paths_via(m[0].paths, 1)->kind == kind &&
             pxi_paths_via(m[1].paths, 0)->kind == kind)
             return true;
