@@ -202,6 +202,7 @@ static void begin_anew(struct pxi_paths *ps, unsigned from, uint64_t session, ui
     *m = (struct meeting){.session = session, .via = PXI_PATH_UDP, .met_ns = now_ns};
 }
 
+/* A path that the peer offers no more is gone there, though here it may not show. */
 static void show_offers(struct pxi_paths *ps, unsigned from, const uint8_t *p, size_t n)
 {
     ps->with[from].offered = 0;
@@ -214,6 +215,12 @@ static void show_offers(struct pxi_paths *ps, unsigned from, const uint8_t *p, s
         size_t step = 2u + p[1];
         p += step;
         n -= step;
+    }
+    for (unsigned k = 0; k < PXI_PATH_KINDS; k++) {
+        const struct pxi_path_ops *ops = ps->paths[k] ? ps->paths[k]->ops : NULL;
+        if (ops && ops->offer && ops->leave && !(ps->with[from].offered >> k & 1) &&
+            reaches(ps, k, from))
+            ops->leave(ps->paths[k], from);
     }
 }
 
@@ -364,8 +371,10 @@ static void check_reach(struct pxi_paths *ps, unsigned to)
     uint32_t now = 0;
     for (unsigned k = 0; k < PXI_PATH_KINDS; k++)
         now |= (uint32_t)reaches(ps, k, to) << k;
-    uint32_t lost = m->reached & ~now;
+    uint32_t lost = m->reached & ~now, found = now & ~m->reached;
     m->reached = now;
+    if (ps->o.wish & found)
+        choose(ps, to);
     if (!lost)
         return;
     m->measured &= ~lost;
@@ -601,7 +610,9 @@ bool pxi_paths_take(struct pxi_paths *ps, enum pxi_path_kind kind, unsigned from
                     uint64_t now_ns)
 {
     struct word w;
-    ps->with[from].taken++;
+    struct meeting *m = &ps->with[from];
+    /* By another path says nothing of this one; but what a device is not shown comes by UDP. */
+    m->taken += kind == m->via || m->via == PXI_PATH_XSK;
     if (v.n < sizeof w || v.p[0] != (MAGIC & 0xff) || v.p[1] != MAGIC >> 8)
         return false;
     memcpy(&w, v.p, sizeof w);

@@ -11,7 +11,7 @@
 #include "plexus/reduce.h"
 #include "px_test.h"
 
-enum { WORLD = 3, N = 24000, TOLD = 10, NOBODY = WORLD, PATIENT_MS = 60000, SILENT_MS = 4000 };
+enum { WORLD = 3, N = 24000, TOLD = 8, NOBODY = WORLD, PATIENT_MS = 60000, SILENT_MS = 4000 };
 
 /* What workers tell, and are told. */
 struct board {
@@ -176,7 +176,7 @@ static void job_end(struct job *j)
     uint32_t most = 0;
     for (unsigned i = 0; i < j->world; i++)
         most = j->board->of[i].sums > most ? j->board->of[i].sums : most;
-    j->board->end = most + 8 > TOLD ? most + 8 : TOLD;
+    j->board->end = most + 4 > TOLD ? most + 4 : TOLD;
     for (unsigned i = 0; i < j->world; i++) {
         int status;
         if (!j->pids[i])
@@ -199,7 +199,7 @@ static void same_bits(unsigned world)
             .world = world, .path = paths[k], .silence_ms = PATIENT_MS, .victim = NOBODY};
         job_open(&j);
         if (k)
-            WAIT_FOR(&j, verbs, 5);
+            WAIT_FOR(&j, verbs, 3);
         job_end(&j);
         for (unsigned i = 0; i < world; i++) {
             digest = digest ? digest : j.board->of[i].digest;

@@ -20,6 +20,7 @@ enum { FRAME = 1440, USED = 64 * 2048, DEPTH = 512, SENDS = 1024, OFFER = 40 };
 static uint8_t *stub_ip;
 static int *stub_left;
 static unsigned *stub_fail;
+static bool *stub_silent;
 static void (*stub_say)(struct ibv_context *c, struct ibv_async_event e);
 static bool (*stub_inject)(unsigned qpn, const void *p, size_t n);
 
@@ -40,6 +41,7 @@ static void load_stub(void)
     stub_ip = shown(h, "stub_ip");
     stub_left = shown(h, "stub_left");
     stub_fail = shown(h, "stub_fail");
+    stub_silent = shown(h, "stub_silent");
     *(void **)&stub_say = shown(h, "stub_say");
     *(void **)&stub_inject = shown(h, "stub_inject");
     px_own_ip(stub_ip);
@@ -536,12 +538,21 @@ static void member_turn(struct member *m)
     pxi_paths_turn(m->paths, now(), true);
 }
 
-/* Until frames for each other take a path, for a minute at most. */
+static void say(struct member m[2], unsigned from)
+{
+    px_view v = px_view_of(m[from].frames.p, 64);
+    struct pxi_path *p = pxi_paths_via(m[from].paths, !from);
+    p->ops->send(p, !from, &v, 1);
+}
+
+/* Until frames for each other take a path, for a minute at most. Both go on to speak. */
 static bool take(struct member m[2], enum pxi_path_kind kind)
 {
     for (unsigned i = 0; i < 60000; i++, usleep(1000)) {
         member_turn(&m[0]);
         member_turn(&m[1]);
+        say(m, 0);
+        say(m, 1);
         if (pxi_paths_via(m[0].paths, 1)->kind == kind &&
             pxi_paths_via(m[1].paths, 0)->kind == kind)
             return true;
@@ -549,11 +560,13 @@ static bool take(struct member m[2], enum pxi_path_kind kind)
     return false;
 }
 
-TEST(members_meet_lose_it_and_take_udp)
+/* silent: the device of one side goes, and the other's does not notice. */
+static void lose(bool silent)
 {
     struct pxi_paths_report report;
     struct member m[2];
     load_stub();
+    *stub_silent = silent;
     member_open(&m[0], 0);
     member_open(&m[1], 1);
     CHECK(take(m, PXI_PATH_VERBS));
@@ -572,6 +585,16 @@ TEST(members_meet_lose_it_and_take_udp)
     pxi_frames_unmap(&m[0].frames);
     pxi_frames_unmap(&m[1].frames);
     CHECK_EQ(*stub_left, 0);
+}
+
+TEST(members_meet_lose_it_and_take_udp)
+{
+    lose(false);
+}
+
+TEST(a_loss_of_the_other_side_is_noticed)
+{
+    lose(true);
 }
 
 TEST_MAIN()
