@@ -96,6 +96,11 @@ struct work {
 
 enum to { NOBODY, SENDER, ALL };
 
+INLINE int is_judged(const struct pxi_bpf_job *j)
+{
+    return chosen.sentry && j->judged;
+}
+
 INLINE void *start_of(struct xdp_md *ctx)
 {
     return (void *)(long)ctx->data;
@@ -309,7 +314,7 @@ INLINE int proven(struct work *w, const struct px_gradient_head *h)
     if (pxi_tag_mixed(&m->key, r.sum) != pad)
         return dropped(w, PX_GRADIENT_DROP_TAG);
     if (r.outside & (wide ? w->job->tops[1] : h->format == PX_GRADIENT_I16 ? w->job->tops[0] : 0)) {
-        if (!chosen.sentry)
+        if (!is_judged(w->job))
             return dropped(w, PX_GRADIENT_DROP_VALUE);
         w->outside = 1; /* who sends that counts as arrived */
     }
@@ -513,7 +518,7 @@ INLINE int finish(struct work *w)
     struct pxi_bpf_version *v = w->v;
     struct pxi_bpf_job *j = w->job;
     __u64 missing = j->members & ~v->seen;
-    if (chosen.sentry)
+    if (is_judged(w->job))
         sentry_finish(w);
     if (v->format == PX_GRADIENT_I8 || v->format == PX_GRADIENT_I4)
         fold(w->version, v->count, v->format == PX_GRADIENT_I8 ? j->shift8 : j->shift4);
@@ -550,7 +555,7 @@ INLINE void begin(struct work *w, const struct px_gradient_head *h)
     v->seen_n = v->refused_n = 0;
     v->first_ns = clock_ns(w);
     w->keep = 0;
-    if (chosen.sentry)
+    if (is_judged(w->job))
         sentry_begin(w, h);
 }
 
@@ -614,7 +619,7 @@ INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
     struct pxi_bpf_version *v = w->v;
     int passes = 1;
     /* The Sentry judges here: what is added cannot be taken back. */
-    if (chosen.sentry)
+    if (is_judged(w->job))
         passes = judge_and_add(w, h, bit);
     else if (h->count && !add_all(w, h))
         return dropped(w, PX_GRADIENT_DROP_LENGTH);

@@ -54,6 +54,24 @@ static void print_drops(json_t *drops)
     }
 }
 
+/* A line a job by name. */
+static void print_jobs(const json_t *jobs)
+{
+    size_t i, k;
+    json_t *one, *c;
+    json_array_foreach(jobs, i, one)
+    {
+        const char *why = json_string_value(json_object_get(one, "why"));
+        printf("job %s: %s%s%s\n", json_string_value(json_object_get(one, "name")),
+               json_is_true(json_object_get(one, "joined")) ? "joined" : "not joined",
+               why && *why ? ", " : "", why ? why : "");
+        json_array_foreach(json_object_get(one, "companies"), k, c)
+            printf("  %llu: %llu workers, rule %s\n", (unsigned long long)number(c, "job"),
+                   (unsigned long long)number(c, "workers"),
+                   json_string_value(json_object_get(c, "rule")));
+    }
+}
+
 /* A line a worker that the Sentry has said something of. */
 static void print_sentry(const json_t *s)
 {
@@ -92,6 +110,7 @@ static void print_text(const json_t *o)
            (unsigned long long)number(o, "wakeups"));
     print_drops(json_object_get(o, "dropped"));
     print_sentry(json_object_get(o, "sentry"));
+    print_jobs(json_object_get(o, "jobs"));
     if (p50 > 0)
         printf("half of the packets below %.0f ns, 99 of 100 below %.0f ns\n", p50,
                json_number_value(json_object_get(o, "ns_p99")));
@@ -147,6 +166,11 @@ static px_agg_options options_of(const struct cli *c, const uint8_t *secret)
         .helper = opt_text(c, OPT_AGG_HELPER),
         .sentry = opt_text(c, OPT_AGG_SENTRY),
         .sentry_k = opt_float(c, OPT_AGG_SENTRY_K),
+        .names = c->v[OPT_AGG_NAME].list,
+        .name_count = c->v[OPT_AGG_NAME].n,
+        .jobs = (unsigned)opt_uint(c, OPT_AGG_JOBS),
+        .node = c->v[OPT_AGG_NAME].n ? node_socket() : NULL,
+        .host = opt_text(c, OPT_AGG_HOST),
         .sentry_clip = strcmp(opt_text(c, OPT_AGG_SENTRY_POLICY), "clip") == 0,
     };
 }

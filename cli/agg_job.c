@@ -35,6 +35,7 @@ int verb_agg_offer(struct cli *c)
     json_object_set_new(in, "values", json_u64(opt_uint(c, OPT_PACKET_VALUES)));
     json_object_set_new(in, "format", json_text(opt_text(c, OPT_GRADIENT_FORMAT)));
     json_object_set_new(in, "allow", list_of(c, OPT_JOB_ALLOW));
+    json_object_set_new(in, "central", json_boolean(opt_on(c, OPT_JOB_CENTRAL)));
     if (opt_text(c, OPT_JOB_AGGREGATOR))
         json_object_set_new(in, "aggregator", json_text(opt_text(c, OPT_JOB_AGGREGATOR)));
     put_group(c, in);
@@ -64,9 +65,11 @@ int verb_agg_jobs(struct cli *c)
     if (opt_on(c, OPT_JSON))
         return node_print(c, reply, fields);
     json_array_foreach(json_object_get(reply, "jobs"), i, row) printf(
-        "%-20s %lld wait, %lld have a key, of %lld; key %lld, job %lld\n",
+        "%-20s %lld wait, %lld have a key, of %lld; key %lld, job %lld, %s; aggregators: %lld\n",
         json_string_value(json_object_get(row, "name")), number(row, "waiting"),
-        number(row, "granted"), number(row, "world"), number(row, "epoch"), number(row, "job"));
+        number(row, "granted"), number(row, "world"), number(row, "epoch"), number(row, "job"),
+        json_is_true(json_object_get(row, "central")) ? "one adds" : "all add",
+        number(row, "aggregators"));
     json_decref(reply);
     return 0;
 }

@@ -145,9 +145,13 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"least", "PLEXUS_JOB_LEAST", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 64u},
     {"wait", "PLEXUS_JOB_WAIT", 0, TYPE_UINT, "5000", NULL, NULL, .umin = 0u, .umax = 3600000u},
     {"allow", "PLEXUS_JOB_ALLOW", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"central", "PLEXUS_JOB_CENTRAL", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"aggregator", "PLEXUS_JOB_AGGREGATOR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"slots", "PLEXUS_AGG_SLOTS", 0, TYPE_UINT, "256", NULL, NULL, .umin = 1u, .umax = 4096u},
     {"chunks", "PLEXUS_AGG_CHUNKS", 0, TYPE_UINT, "4096", NULL, NULL, .umin = 0u, .umax = 4194304u},
+    {"name", "PLEXUS_AGG_NAME", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"host", "PLEXUS_AGG_HOST", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"jobs", "PLEXUS_AGG_JOBS", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 64u},
     {"steered", "PLEXUS_AGG_STEERED", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"rule", "PLEXUS_RULE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"sentry", "PLEXUS_AGG_SENTRY", 0, TYPE_CHOICE, "auto", NULL, "auto none clip1 welford", .umin = 0u, .umax = 0u},
@@ -659,6 +663,9 @@ static const struct cli_verb_opt opts_agg_attach[] = {
     {OPT_AGG_GENERIC, NULL},
     {OPT_AGG_ADDRESS, NULL},
     {OPT_AGG_PORT, "47900"},
+    {OPT_AGG_NAME, NULL},
+    {OPT_AGG_HOST, NULL},
+    {OPT_AGG_JOBS, "0"},
     {OPT_AGG_JOB, "1"},
     {OPT_AGG_WORKER, NULL},
     {OPT_AGG_SECRET, NULL},
@@ -709,6 +716,7 @@ static const struct cli_verb_opt opts_agg_offer[] = {
     {OPT_JOB_LEAST, "0"},
     {OPT_JOB_WAIT, "5000"},
     {OPT_JOB_ALLOW, NULL},
+    {OPT_JOB_CENTRAL, NULL},
     {OPT_JOB_AGGREGATOR, NULL},
     {OPT_AGG_GROUP, NULL},
     {OPT_PACKET_VALUES, "688"},
@@ -2638,6 +2646,12 @@ const struct cli_verb cli_verbs[] = {
     "user space sleeps. With --mode server user space sends them, to the group or,\n"
     "without one, to each worker's address and --port.\n"
     "\n"
+    "With --name it takes a seat in a job that a node offers with --central (plexus\n"
+    "agg offer): when its workers are there the node tells it who they are and their\n"
+    "key, and tells them to send to --address. Each company of workers has slots of\n"
+    "its own. When it goes, however it ends, its workers hear of it at once and join\n"
+    "anew.\n"
+    "\n"
     "Under --sentry contributions are judged in the kernel before they are added:\n"
     "clip1 keeps each value within the last sum and some scales of what honest\n"
     "workers differ by, welford drops packets whose norm or mean is far from the\n"
@@ -2655,6 +2669,12 @@ const struct cli_verb cli_verbs[] = {
     "      --address IPV4      Only packets to this address are ours; without it, all\n"
     "                          to the port.\n"
     "      --port PORT         UDP port of contributions. [47900]\n"
+    "      --name JOB          Add for this job, offered with --central; may be\n"
+    "                          repeated. Instead of --worker and --secret.\n"
+    "      --host PEER         Peer id or multiaddr of the node that offers the jobs;\n"
+    "                          without it the one that runs here.\n"
+    "      --jobs N            Companies of workers at once, each with --slots; 0: 4\n"
+    "                          with --name, else 1. [0]\n"
     "      --job N             Number of the job. [1]\n"
     "      --worker IPV4       Address of a worker of the job; once for each, in the\n"
     "                          order of ranks.\n"
@@ -2709,6 +2729,7 @@ const struct cli_verb cli_verbs[] = {
     "  mismatches    packets of the probe before attaching that the kernel and user\n"
     "                space answered differently\n"
     "  finished      slots; closed: of them, at their deadline\n"
+    "  jobs          by name: joined, why (not), companies: job, workers, rule\n"
     "  answered_all  sums sent to all; answered_one: once more to one\n"
     "  ns_p50        time of a packet in the program, an upper bound; ns_p99 too\n"
     "\n"
@@ -2810,15 +2831,21 @@ const struct cli_verb cli_verbs[] = {
     "machines (px_reduce_open with a name), which prove who they are. When all are\n"
     "there each hears its rank, the addresses of the others, and a key that was never\n"
     "given out before. Whoever comes back, or joins later, joins the next company:\n"
-    "the epoch rises, and the key is another.\n"
+    "the epoch rises, and the key is another. With --central one that attaches by the\n"
+    "name adds for all; when it goes, px_reduce_sum says so, and workers open the job\n"
+    "anew.\n"
     "\n"
     "options:\n"
     "      --world N           Workers of the job: it begins when they are there. [2]\n"
     "      --least N           Begin with so many when nobody else has come for\n"
     "                          --wait; 0: never. [0]\n"
-    "      --wait MS           How long to wait for more than --least. [5000]\n"
+    "      --wait MS           How long to wait for more than --least, and for an\n"
+    "                          aggregator with --central. [5000]\n"
     "      --allow PEER        Let only these peer ids join; may be repeated. None:\n"
     "                          everybody who may connect.\n"
+    "      --central           Who attaches by the name of the job adds for all\n"
+    "                          (plexus agg attach --name); without one, after --wait,\n"
+    "                          each worker adds a part.\n"
     "      --aggregator MULTIADDR\n"
     "                          Who adds for all, /ip4/../udp/PORT; without it each\n"
     "                          worker adds a part.\n"
@@ -2845,8 +2872,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "usage: plexus agg jobs [options]\n"
     "\n"
-    "Each with those who wait, those who have a key, and the number and epoch of the\n"
-    "last key.\n"
+    "Each with those who wait, those who have a key, the number and epoch of the last\n"
+    "key, and whether one adds for all.\n"
     "\n"
     "options:\n"
     "      --json              Print one JSON document on standard output.\n"
@@ -2857,7 +2884,8 @@ const struct cli_verb cli_verbs[] = {
     "  -h, --help              Show the help of the verb and exit.\n"
     "\n"
     "fields of --json (schema plexus.agg/1):\n"
-    "  jobs          name, world, waiting, granted, job, epoch of each\n"
+    "  jobs          name, world, waiting, granted, job, epoch, aggregators, central\n"
+    "                (one adds) of each\n"
     "\n"
     "examples:\n"
     "  plexus agg jobs\n"
@@ -3411,6 +3439,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_BLOCKS              --blocks FIRST-LAST\n"
     "  PLEXUS_BOOTSTRAP           --bootstrap MULTIADDR\n"
     "  PLEXUS_BYTES               --bytes N\n"
+    "  PLEXUS_JOB_CENTRAL         --central\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
     "  PLEXUS_AGG_CHUNKS          --chunks N\n"
@@ -3450,10 +3479,12 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_HASH                --hash sha256|blake3\n"
     "  PLEXUS_AGG_HELPER          --helper PATH\n"
     "  PLEXUS_HIDDEN              --hidden auto|f32|f16|q8\n"
+    "  PLEXUS_AGG_HOST            --host PEER\n"
     "  PLEXUS_IDLE                --idle N\n"
     "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
     "  PLEXUS_AGG_INTERVAL        --interval SECONDS\n"
     "  PLEXUS_AGG_JOB             --job N\n"
+    "  PLEXUS_AGG_JOBS            --jobs N\n"
     "  PLEXUS_JSON                --json\n"
     "  PLEXUS_JSON_LINES          --json-lines\n"
     "  PLEXUS_KEY                 --key FILE\n"
@@ -3476,6 +3507,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_MUXERS              --muxers LIST\n"
     "  PLEXUS_WORKERS             --n N\n"
     "  PLEXUS_NAME                --name NAME\n"
+    "  PLEXUS_AGG_NAME            --name JOB\n"
     "  PLEXUS_NO_BOS              --no-bos\n"
     "  PLEXUS_NO_MDNS             --no-mdns\n"
     "  PLEXUS_NO_PIN              --no-pin\n"

@@ -176,6 +176,9 @@ _plexus()
     --aggregator) return ;;
     --slots) return ;;
     --chunks) return ;;
+    --name) return ;;
+    --host) return ;;
+    --jobs) return ;;
     --rule) return ;;
     --sentry) COMPREPLY=($(compgen -W "auto none clip1 welford" -- "$cur")); return ;;
     --sentry-k) return ;;
@@ -444,7 +447,7 @@ _plexus()
         fi ;;
     "agg attach")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--generic --address --port --job --worker --secret --group --values --slots --chunks --format --mode --steered --helper --sentry --sentry-k --sentry-policy --foreground --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--generic --address --port --name --host --jobs --job --worker --secret --group --values --slots --chunks --format --mode --steered --helper --sentry --sentry-k --sentry-policy --foreground --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -468,7 +471,7 @@ _plexus()
         fi ;;
     "agg offer")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--world --least --wait --allow --aggregator --group --values --slots --format --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--world --least --wait --allow --central --aggregator --group --values --slots --format --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

@@ -84,6 +84,8 @@ typedef struct px_reduce_report {
     px_reduce_path paths[PX_REDUCE_PATHS];
     uint64_t kept; /* bytes of sums put aside, for who may have to add a shard in another's place:
                     * those of the last window of each array; of bf16 all */
+    const char *rule; /* by which an aggregator of a job by name judges what it adds, or "none";
+                       * belongs to the handle */
 } px_reduce_report;
 
 typedef struct px_reduce px_reduce;
@@ -118,9 +120,11 @@ PX_API unsigned px_reduce_world(const px_reduce *r);
  * PX_ERR_TIMEOUT: too few are left to go on (two sides of a broken network must not both), and x is
  * partly summed; the job goes on with a new handle and a new number. Or, when report->gone is our
  * own rank, others went on without us: take their state and call again.
- * PX_ERR_LIMIT: an aggregator adds for all, and the key is used up (rekey): go on with a new handle
- * and another key. After a change of keys nobody can come back.
- * PX_ERR_INVALID: too many values. report: NULL is allowed.
+ * PX_ERR_RESET: of a job by name, whose aggregator left it: open it anew, and another adds, or all
+ * do. x is partly summed. report->gone is 0 where an aggregator is lost. PX_ERR_LIMIT: an
+ * aggregator adds for all, and the key is used up (rekey): go on with a new handle and another key.
+ * After a change of keys nobody can come back. PX_ERR_INVALID: too many values. report: NULL is
+ * allowed.
  */
 PX_API PX_NODISCARD px_err px_reduce_sum(px_reduce *r, float *x, float *residual, size_t n,
                                          int mean, px_reduce_report *report);

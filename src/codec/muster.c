@@ -10,6 +10,8 @@
 static const struct pxi_pb_field join_fields[] = {
     PXI_PB_FIELD(pxi_muster_join, name, 1, STRING, .max = PXI_MUSTER_NAME),
     PXI_PB_FIELD(pxi_muster_join, address, 2, BYTES, .max = PXI_MUSTER_ADDRESS),
+    PXI_PB_FIELD(pxi_muster_join, adds, 3, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_join, rule, 4, STRING, .max = PXI_MUSTER_RULE),
 };
 const struct pxi_pb_message pxi_pb_muster_join = {
     "join", join_fields, sizeof join_fields / sizeof *join_fields, sizeof(struct pxi_muster_join)};
@@ -31,6 +33,8 @@ static const struct pxi_pb_field order_fields[] = {
     PXI_PB_FIELD(pxi_muster_order, group, 13, BYTES, .max = PXI_MUSTER_ADDRESS),
     PXI_PB_FIELD(pxi_muster_order, secret, 14, BYTES, .max = PXI_MUSTER_SECRET),
     PXI_PB_FIELD(pxi_muster_order, reason, 15, STRING, .max = PXI_MUSTER_REASON),
+    PXI_PB_FIELD(pxi_muster_order, rule, 16, STRING, .max = PXI_MUSTER_RULE),
+    PXI_PB_FIELD(pxi_muster_order, singly, 17, UINT, .max = 0),
 };
 const struct pxi_pb_message pxi_pb_muster_order = {"order", order_fields,
                                                    sizeof order_fields / sizeof *order_fields,
@@ -79,6 +83,9 @@ px_err pxi_muster_read_join(px_view bytes, struct pxi_arena *a, struct pxi_muste
         return err;
     if (!pxi_muster_name(out->name))
         return bad(d, "name", "1 to 64 letters, digits, - _ .");
+    if (out->adds > PXI_MUSTER_ADDS_SINGLY ||
+        (out->rule.n && (!out->adds || !pxi_muster_name(out->rule))))
+        return bad(d, "adds", "a worker, or an aggregator and its rule");
     return pxi_muster_address(out->address) ? PX_ERR_OK : bad(d, "address", "an ip and a UDP port");
 }
 
@@ -101,6 +108,8 @@ static px_err check_grant(const struct pxi_muster_order *o, px_diag *d)
     if ((o->aggregator.n && !address(o->aggregator, true)) ||
         (o->group.n && (!o->aggregator.n || !address(o->group, false))))
         return bad(d, "aggregator", "an ip and a UDP port, and the ip of its group");
+    if (o->rule.n && (!o->aggregator.n || !pxi_muster_name(o->rule)))
+        return bad(d, "rule", "a name, of an aggregator's");
     for (size_t i = 0; i < o->addresses.n; i++)
         if (!address(p[i], true))
             return bad(d, "addresses", "an ip and a UDP port each");
@@ -120,6 +129,8 @@ px_err pxi_muster_read_order(px_view bytes, struct pxi_arena *a, struct pxi_must
                    : bad(d, "present", "64 workers at most");
     case PXI_MUSTER_GRANT: return check_grant(out, d);
     case PXI_MUSTER_REFUSED: return PX_ERR_OK;
-    default: return bad(d, "status", "wait, grant or refused");
+    case PXI_MUSTER_OVER:
+        return out->job && out->job <= UINT32_MAX ? PX_ERR_OK : bad(d, "job", "32 bits");
+    default: return bad(d, "status", "wait, grant, over or refused");
     }
 }

@@ -1,7 +1,8 @@
 /*
  * The messages of /plexus/reduce/1.0.0, by which workers join a job and hear who is in it, which of
  * them they are, and its key. A worker says a join and keeps the stream; the node that offers the
- * job answers with orders: wait, a grant, or a refusal. Each is a protobuf behind its length.
+ * job answers with orders: wait, a grant, that one is over, or a refusal. Who adds for all joins as
+ * well, and hears of every grant. Each message is a protobuf behind its length.
  */
 #ifndef PXI_CODEC_MUSTER_H
 #define PXI_CODEC_MUSTER_H
@@ -16,19 +17,26 @@ enum {
     PXI_MUSTER_NAME = 64,    /* most bytes of the name of a job */
     PXI_MUSTER_ADDRESS = 64, /* and of an address: an ip and a UDP port */
     PXI_MUSTER_SECRET = 32,
+    PXI_MUSTER_RULE = 16, /* and of the name of a rule */
     PXI_MUSTER_REASON = 128,
     PXI_MUSTER_JOIN_BYTES = 256,
     PXI_MUSTER_ORDER_BYTES = 8192,
 };
 
+/* SINGLY: the kernel adds in the stack, where trains of a virtual link come as one packet. */
+enum pxi_muster_adds { PXI_MUSTER_WORKS, PXI_MUSTER_ADDS, PXI_MUSTER_ADDS_SINGLY };
+
 struct pxi_muster_join {
     px_view name;    /* of the job: letters, digits, - _ . */
     px_view address; /* multiaddr at which the worker takes gradients */
+    uint64_t adds;   /* enum pxi_muster_adds: no worker, it adds for all, */
+    px_view rule;    /* and by this rule where there are 4 workers or more; empty: as they come */
 };
 
-enum pxi_muster_status { PXI_MUSTER_WAIT, PXI_MUSTER_GRANT, PXI_MUSTER_REFUSED };
+/* OVER: of a grant; who added is gone, or somebody came back; to who adds: its workers are gone. */
+enum pxi_muster_status { PXI_MUSTER_WAIT, PXI_MUSTER_GRANT, PXI_MUSTER_REFUSED, PXI_MUSTER_OVER };
 
-/* What an order says. Of WAIT only present and world, of REFUSED only reason. */
+/* What an order says. Of WAIT only present and world, of REFUSED only reason, of OVER only job. */
 struct pxi_muster_order {
     uint64_t status; /* enum pxi_muster_status */
     uint64_t job, epoch, rank, world, present;
@@ -38,6 +46,8 @@ struct pxi_muster_order {
     px_view group;  /* ip4 or ip6 multiaddr to which it sends sums; empty: to each */
     px_view secret; /* PXI_MUSTER_SECRET bytes: never given out twice */
     px_view reason;
+    px_view rule;    /* by which the aggregator judges; empty: none, or it is not known */
+    uint64_t singly; /* 1: it takes no trains of datagrams */
 };
 
 extern const struct pxi_pb_message pxi_pb_muster_join, pxi_pb_muster_order;

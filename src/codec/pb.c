@@ -18,7 +18,7 @@
 enum wire { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
 
 enum {
-    FIELDS_MAX = 16,                /* in one table */
+    FIELDS_MAX = 24,                /* in one table */
     NUMBER_MAX = (1 << 29) - 1,     /* of a field */
     WIRE_VARINT_MAX = 10,           /* bytes; protobuf also takes longer forms than needed */
     DEPTH_MAX = PXI_LIMIT_PB_DEPTH, /* of messages in messages */

@@ -45,8 +45,11 @@ struct pxi_lines_client;
 px_err pxi_lines_dial(const char *path, const char *line, struct pxi_lines_client **out);
 /* Send one more line. PX_ERR_RESET. */
 px_err pxi_lines_say(struct pxi_lines_client *c, const char *line);
-/* The next line, freed by the caller with pxi_free. PX_ERR_TIMEOUT, PX_ERR_RESET. */
+/* The next line, freed by the caller with pxi_free. timeout_ms 0: one that is there.
+ * PX_ERR_TIMEOUT, PX_ERR_RESET. */
 px_err pxi_lines_next(struct pxi_lines_client *c, uint64_t timeout_ms, char **line);
+/* Readable when the other side has said something, or is gone. */
+int pxi_lines_descriptor(const struct pxi_lines_client *c);
 void pxi_lines_hangup(struct pxi_lines_client *c);
 
 /* Ask a server one line and wait for one line, which the caller frees with pxi_free.

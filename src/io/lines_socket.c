@@ -179,10 +179,11 @@ px_err pxi_lines_next(struct pxi_lines_client *c, uint64_t timeout_ms, char **li
     while ((err = take_line(c, line)) == PX_ERR_TRUNCATED) {
         uint64_t now = pxi_clock_ns();
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
-        if (now >= until_ns)
-            return PX_ERR_TIMEOUT;
-        if (poll(&p, 1, (int)((until_ns - now) / PXI_MS % 3600000 + 1)) < 0)
+        int ms = now < until_ns ? (int)((until_ns - now) / PXI_MS % 3600000 + 1) : 0;
+        if (poll(&p, 1, ms) < 0)
             return PX_ERR_INTERRUPTED;
+        if (!p.revents && !ms)
+            return PX_ERR_TIMEOUT;
         if (!p.revents)
             continue;
         ssize_t n = recv(c->fd, part, sizeof part, 0);
@@ -194,6 +195,11 @@ px_err pxi_lines_next(struct pxi_lines_client *c, uint64_t timeout_ms, char **li
             return PX_ERR_LIMIT;
     }
     return err;
+}
+
+int pxi_lines_descriptor(const struct pxi_lines_client *c)
+{
+    return c->fd;
 }
 
 void pxi_lines_hangup(struct pxi_lines_client *c)

@@ -136,6 +136,7 @@ struct pxi_path_options {
     const struct pxi_frames *frames;
     int bell;    /* an eventfd: written to, it wakes the thread */
     size_t room; /* where in it the own part begins, a multiple of 4096 */
+    bool singly; /* udp: send no trains */
 };
 
 /* UDP with trains both ways (GSO, GRO): reaches all at once, any host, without rights. `local`

@@ -90,6 +90,7 @@ px_err pxi_path_udp_open(const struct pxi_path_options *o, struct pxi_path **out
     }
     u->peers = o->peers;
     u->n = o->n;
+    u->socket.gso &= !o->singly;
     u->path = (struct pxi_path){.ops = &ops,
                                 .kind = PXI_PATH_UDP,
                                 .parts = PXI_UDP_SEGMENTS,

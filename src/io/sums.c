@@ -113,7 +113,7 @@ px_err pxi_sums_add(struct pxi_sums *s, const struct pxi_sums_job *job)
     *p = (struct place){.job = job->job, .shard = job->shard, .used = true, .n = job->n};
     for (unsigned i = 0; i < job->n; i++)
         p->to[i] = (struct sockaddr_in){.sin_family = AF_INET,
-                                        .sin_port = htons(job->port),
+                                        .sin_port = htons(job->ports ? job->ports[i] : job->port),
                                         .sin_addr.s_addr = job->addresses[i]};
     pxi_tag_key_init(&p->key, job->secret);
     return PX_ERR_OK;

@@ -15,7 +15,8 @@ struct pxi_sums_job {
     uint8_t shard;
     const uint32_t *addresses; /* n of them, network order, each unlike 0 */
     unsigned n;                /* at most PX_GRADIENT_WORKERS */
-    uint16_t port;             /* of each, host order */
+    uint16_t port;             /* of each, host order; */
+    const uint16_t *ports;     /* or one each; NULL: port */
     const uint8_t *secret;     /* of its results, PXI_TAG_SECRET bytes; not needed after the call */
 };
 

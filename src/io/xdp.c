@@ -216,7 +216,7 @@ static bool job_sane(const struct pxi_xdp *x, const struct pxi_xdp_job *j)
            j->values % PXI_GRADIENT_STEP == 0 && j->values <= x->o.values &&
            j->format < PX_GRADIENT_I32 && j->chunks <= x->o.chunks &&
            j->quorum <= PX_GRADIENT_WORKERS &&
-           (!x->o.sentry || (j->fan_in >= PX_SENTRY_FAN_IN && j->chunks));
+           (!x->o.sentry || j->unjudged || (j->fan_in >= PX_SENTRY_FAN_IN && j->chunks));
 }
 
 /* Values of a lane are below `limit`: what to add so that others get one of the bits in tops. */
@@ -254,6 +254,7 @@ static struct pxi_bpf_job made_of(const struct pxi_xdp *x, const struct pxi_xdp_
                             .lease = (uint8_t)lease,
                             .group_address = job->group_address,
                             .group_port = htons(job->group_port),
+                            .judged = x->o.sentry && !job->unjudged,
                             .members = job->members,
                             .deadline_ns = job->deadline_ns};
     j.shift8 = (uint8_t)pxi_gradient_shift(PX_GRADIENT_I8, job->fan_in);

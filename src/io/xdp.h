@@ -30,7 +30,7 @@ struct pxi_xdp_options {
     bool steered;       /* a slot's packets come to one CPU, though the device has several queues:
                          * no slot needs to be locked */
     const char *helper; /* socket of who has the rights when we have not (io/xdpd.h), or NULL */
-    enum px_sentry_rule sentry; /* of all jobs, which then have a fan-in of 4 at least; its k, */
+    enum px_sentry_rule sentry; /* of jobs, which then have a fan-in of 4 at least; its k, */
     unsigned k;    /* deviations or scales, in quarters, to PX_SENTRY_K_MAX; 0: the rule's */
     bool clip;     /* welford: shrink what is too large instead of dropping it */
     bool untagged; /* for measurements: tags are not looked at, */
@@ -49,6 +49,7 @@ struct pxi_xdp_job {
     unsigned quorum;
     uint64_t deadline_ns;
     uint32_t chunks;
+    bool unjudged; /* by the Sentry, if there is one */
     enum pxi_bpf_mode mode;
     uint32_t group_address; /* to which sums go in mode switch, network order */
     uint16_t group_port;    /* host order */

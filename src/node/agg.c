@@ -8,10 +8,11 @@
 
 #include "base/diag.h"
 #include "codec/gradient.h"
+#include "codec/muster.h"
 #include "node/agg_impl.h"
 #include "reduce/group.h"
 
-enum { AGGREGATOR = 64, LOOK_MS = 100, PROBE = 2000 };
+enum { AGGREGATOR = 64, LOOK_MS = 100, PROBE = 2000, NAMED = 4 /* companies, of jobs by name */ };
 
 /* -------------------------------------------------------------- clients */
 
@@ -76,11 +77,21 @@ static void take_over(struct pxi_agg *a)
     a->given_up = !pxi_agg_sockets_open(a);
 }
 
+/* Jobs by name do not wait for a program that is gone: they go on without us. */
+static void look_at_jobs(struct pxi_agg *a)
+{
+    a->given_up |= !pxi_xdp_attached(a->xdp);
+    pxi_loop_now(a->loop);
+    pxi_agg_jobs_look(a->jobs, !a->given_up);
+}
+
 static void on_look(uv_timer_t *t)
 {
     struct pxi_agg *a = t->data;
     if (*a->stop)
         pxi_loop_stop(a->loop);
+    else if (a->jobs)
+        look_at_jobs(a);
     else if (!a->sockets && !a->given_up && !pxi_xdp_attached(a->xdp))
         take_over(a);
 }
@@ -208,10 +219,11 @@ static void choose_sentry(struct pxi_agg *a)
     bool asked = o->sentry && strcmp(o->sentry, "auto") != 0;
     a->sentry_why = asked                                 ? "asked for"
                     : o->worker_count >= PX_SENTRY_FAN_IN ? "the default"
+                    : o->name_count                       ? "the default, of 4 workers or more"
                     : o->worker_count                     ? "a rule needs 4 workers"
                                                           : "no job yet";
     if (!asked)
-        o->sentry = o->worker_count >= PX_SENTRY_FAN_IN ? "clip1" : "none";
+        o->sentry = o->worker_count >= PX_SENTRY_FAN_IN || o->name_count ? "clip1" : "none";
 }
 
 static px_err read_sentry(const px_agg_options *o, struct pxi_xdp_options *x, px_diag *diag)
@@ -233,6 +245,20 @@ static px_err read_sentry(const px_agg_options *o, struct pxi_xdp_options *x, px
     return PX_ERR_OK;
 }
 
+static px_err check_names(const px_agg_options *o, px_diag *diag)
+{
+    bool ok = o->name_count <= PXI_AGG_NAMES && o->node && o->address && o->address[0] &&
+              !o->worker_count && !o->group && strcmp(o->address, "0.0.0.0") != 0;
+    for (unsigned i = 0; i < o->name_count && ok; i++)
+        ok = pxi_muster_name(px_view_str(o->names[i]));
+    pxi_diag_field(diag, "name");
+    return ok ? PX_ERR_OK
+              : pxi_diag_set(diag, PX_ERR_INVALID, 0,
+                             "16 names at most, the address where workers find us, no workers and "
+                             "no group",
+                             "another");
+}
+
 static px_err open_all(struct pxi_agg *a, const char *path, px_diag *diag)
 {
     px_agg_options *o = &a->o;
@@ -247,6 +273,8 @@ static px_err open_all(struct pxi_agg *a, const char *path, px_diag *diag)
                                 .steered = o->steered,
                                 .helper = o->helper};
     px_err err = o->address ? ipv4(o->address, &x.address, "address", diag) : PX_ERR_OK;
+    if (!err && o->name_count)
+        err = check_names(o, diag);
     if (!err)
         err = read_sentry(o, &x, diag);
     if (!err)
@@ -262,8 +290,10 @@ static px_err open_all(struct pxi_agg *a, const char *path, px_diag *diag)
         a->mismatches = probe.mismatches;
         err = pxi_xdp_open(&x, &a->xdp, diag);
     }
-    if (!err && o->server)
+    if (!err && (o->server || o->name_count))
         err = open_sums(a, x.address, diag);
+    if (!err && o->name_count && !(a->jobs = pxi_agg_jobs_open(a)))
+        err = PX_ERR_NOMEM;
     return !err && o->worker_count ? begin_job(a, diag) : err;
 }
 
@@ -276,12 +306,15 @@ static void close_all(struct pxi_agg *a)
         uv_close((uv_handle_t *)&a->wakes, NULL);
     if (a->sockets)
         pxi_agg_sockets_stop(a->sockets);
+    if (a->jobs)
+        pxi_agg_jobs_stop(a->jobs);
     if (a->server)
         pxi_lines_server_close(a->server);
     if (a->loop)
         pxi_loop_close(a->loop);
     pxi_sums_close(a->sums);
     pxi_agg_sockets_free(a->sockets);
+    pxi_agg_jobs_free(a->jobs);
     pxi_xdp_close(a->xdp);
 }
 
@@ -292,7 +325,7 @@ static void defaults(struct pxi_agg *a)
     o->values = o->values ? o->values : 688;
     o->slots = o->slots ? o->slots : 256;
     o->chunks = o->chunks ? o->chunks : 4096;
-    o->jobs = o->jobs ? o->jobs : 1;
+    o->jobs = o->jobs ? o->jobs : o->name_count ? NAMED : 1;
     o->deadline_ms = o->deadline_ms ? o->deadline_ms : 2000;
     o->group_port = o->group_port ? o->group_port : o->port;
 }

@@ -9,7 +9,7 @@
 #include "kernel/kernel.h"
 #include "plexus/agg.h"
 
-enum { PXI_AGG_CLIENTS = 8 };
+enum { PXI_AGG_CLIENTS = 8, PXI_AGG_NAMES = 16 };
 
 struct pxi_agg_client {
     struct pxi_lines *lines; /* NULL: a free place */
@@ -21,6 +21,7 @@ struct pxi_agg {
     struct pxi_xdp *xdp;
     struct pxi_sums *sums;           /* NULL: the kernel sends them */
     struct pxi_agg_sockets *sockets; /* instead of the program, once it is gone */
+    struct pxi_agg_jobs *jobs;       /* by name, or NULL */
     bool given_up;                   /* it is gone, and sockets cannot */
     const char *sentry_why;          /* that rule */
     struct pxi_kernels kernels;
@@ -51,4 +52,14 @@ void pxi_agg_sockets_free(struct pxi_agg_sockets *s);
 /* Add what it has counted. */
 void pxi_agg_sockets_count(const struct pxi_agg_sockets *s, struct pxi_bpf_counts *c);
 
+/* Join the jobs by name and serve them (agg_jobs.c). NULL: no memory. Stop it before the loop
+ * closes, free it after. */
+struct pxi_agg_jobs *pxi_agg_jobs_open(struct pxi_agg *a);
+/* Now and then: join what was lost. With `adds` false the program is gone: leave all. */
+void pxi_agg_jobs_look(struct pxi_agg_jobs *j, bool adds);
+void pxi_agg_jobs_stop(struct pxi_agg_jobs *j);
+void pxi_agg_jobs_free(struct pxi_agg_jobs *j);
+/* What is known of them, an array, and the job of the first company; 0: none. */
+json_t *pxi_agg_jobs_stat(const struct pxi_agg_jobs *j);
+uint32_t pxi_agg_jobs_first(const struct pxi_agg_jobs *j, unsigned *workers);
 #endif

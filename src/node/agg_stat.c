@@ -92,14 +92,16 @@ static json_t *sentry_of(const struct pxi_agg *a)
 {
     const px_agg_options *o = &a->o;
     const char *rule = o->sentry;
-    const struct px_sentry_worker *w = pxi_xdp_judged(a->xdp, o->job, 0);
+    unsigned n = o->worker_count;
+    uint32_t job = a->jobs ? pxi_agg_jobs_first(a->jobs, &n) : o->job;
+    const struct px_sentry_worker *w = pxi_xdp_judged(a->xdp, job, 0);
     json_t *s = json_object(), *workers = json_array();
     double k = strcmp(rule, "clip1") == 0 ? PX_SENTRY_K_CLIP1 / 4.0 : PX_SENTRY_K_WELFORD / 4.0;
     put_text(s, "rule", rule);
     put_text(s, "why", a->sentry_why);
     json_object_set_new(s, "k", json_real(o->sentry_k > 0 ? o->sentry_k : k));
     put_text(s, "policy", strcmp(rule, "clip1") == 0 || o->sentry_clip ? "clip" : "drop");
-    for (unsigned i = 0; w && i < o->worker_count; i++) {
+    for (unsigned i = 0; w && i < n; i++) {
         json_t *one = json_object();
         put(one, "worker", i);
         put(one, "judged", w[i].judged);
@@ -137,12 +139,13 @@ char *pxi_agg_stat(const struct pxi_agg *a)
     put_text(o, "device", a->o.device);
     put_text(o, "rung", rung_of(a));
     put_text(o, "said", said_of(a));
-    put_text(o, "mode", a->o.server ? "server" : "switch");
+    put_text(o, "mode", a->sums ? "server" : "switch");
     json_object_set_new(o, "helper", json_boolean(pxi_xdp_helped(a->xdp)));
     json_object_set_new(o, "attached", json_boolean(pxi_xdp_attached(a->xdp)));
     put_counts(o, a);
     json_object_set_new(o, "sentry", sentry_of(a));
-    put(o, "slots", a->o.worker_count ? a->o.slots : 0);
+    put(o, "slots", a->o.worker_count || a->jobs ? a->o.slots : 0);
+    json_object_set_new(o, "jobs", a->jobs ? pxi_agg_jobs_stat(a->jobs) : json_array());
     json_object_set_new(o, "seconds", json_real((double)(pxi_clock_ns() - a->since_ns) * 1e-9));
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);

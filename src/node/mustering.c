@@ -15,13 +15,14 @@ struct pxi_seat {
     struct pxi_muster_member *member; /* NULL: not yet, or elsewhere */
     struct pxi_joining *joining;      /* of a worker of ours */
     struct pxi_frame frame;
-    struct pxi_timer late; /* it says no join */
+    struct pxi_timer late; /* it says no join, or is gone */
 };
 
 struct pxi_mustering {
     px_node *node;
     struct pxi_muster *muster;
     struct pxi_list seats;
+    bool telling; /* the muster speaks: nobody leaves it from inside */
 };
 
 static struct pxi_timers *timers(const struct pxi_mustering *g)
@@ -29,12 +30,15 @@ static struct pxi_timers *timers(const struct pxi_mustering *g)
     return pxi_host_timers(g->node->host);
 }
 
+static void on_late(struct pxi_timer *t, uint64_t now_ns);
+
 static struct pxi_seat *seat_new(struct pxi_mustering *g)
 {
     struct pxi_seat *s = pxi_calloc(1, sizeof *s);
     if (!s)
         return NULL;
     s->of = g;
+    s->late.fire = on_late;
     pxi_list_add(&g->seats, &s->link);
     return s;
 }
@@ -58,6 +62,11 @@ static void seat_reset(struct pxi_seat *s)
     seat_free(s);
 }
 
+static void on_late(struct pxi_timer *t, uint64_t now_ns)
+{
+    seat_reset(PXI_OF(t, struct pxi_seat, late));
+}
+
 /* ------------------------------------------------------ those who join here */
 
 /* What a job says to one of its members. */
@@ -70,9 +79,13 @@ static void tell(struct pxi_muster *m, struct pxi_muster_member *member,
     if (over)
         s->member = NULL;
     if (!s->stream) {
+        struct pxi_mustering *g = s->of;
+        g->telling = true;
         if (over)
             seat_free(s);
-        j->heard(j, o, over ? PX_ERR_REFUSED : PX_ERR_OK);
+        if (j)
+            j->heard(j, o, over ? PX_ERR_REFUSED : PX_ERR_OK);
+        g->telling = false;
         return;
     }
     if (!pxi_message_write(s->stream, &pxi_pb_muster_order, o, PXI_MUSTER_ORDER_BYTES)) {
@@ -140,11 +153,6 @@ static void on_closed(struct pxi_stream *stream, px_err why)
     seat_free(s);
 }
 
-static void on_late(struct pxi_timer *t, uint64_t now_ns)
-{
-    seat_reset(PXI_OF(t, struct pxi_seat, late));
-}
-
 static void on_accept(void *ctx, struct pxi_stream *stream)
 {
     static const struct pxi_stream_events on = {
@@ -156,7 +164,6 @@ static void on_accept(void *ctx, struct pxi_stream *stream)
     }
     s->stream = stream;
     s->frame.max = PXI_MUSTER_JOIN_BYTES;
-    s->late.fire = on_late;
     pxi_stream_own(stream, &on, s);
     pxi_timer_after(timers(s->of), &s->late, PXI_LIMIT_MUSTER_SILENT_MS * PXI_MS);
 }
@@ -281,6 +288,12 @@ px_err pxi_joining_start(struct pxi_joining *j, struct pxi_mustering *g, struct 
 
 void pxi_joining_end(struct pxi_joining *j)
 {
-    if (j->seat)
-        seat_reset(j->seat);
+    struct pxi_seat *s = j->seat;
+    if (s && s->of->telling) { /* its channel broke when it was to hear something */
+        s->joining = NULL;
+        j->seat = NULL;
+        pxi_timer_after(timers(s->of), &s->late, 0);
+    } else if (s) {
+        seat_reset(s);
+    }
 }

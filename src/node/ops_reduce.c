@@ -55,7 +55,8 @@ static void op_offer(struct pxi_call *c)
                                .wait_ns = pxi_call_uint(c, "wait_ms", 0) * PXI_MS,
                                .slots = (unsigned)pxi_call_uint(c, "slots", 128),
                                .values = (unsigned)pxi_call_uint(c, "values", 688),
-                               .deadline_ms = (unsigned)pxi_call_uint(c, "deadline_ms", 2000)};
+                               .deadline_ms = (unsigned)pxi_call_uint(c, "deadline_ms", 2000),
+                               .central = json_is_true(json_object_get(c->in, "central"))};
     const char *name = pxi_call_text(c, "name");
     struct pxi_peer *allow = pxi_calloc(PXI_LIMIT_MUSTER_ALLOW, sizeof *allow);
     px_err err = allow ? PX_ERR_INVALID : PX_ERR_NOMEM;
@@ -92,10 +93,11 @@ static void op_jobs(struct pxi_call *c)
     struct pxi_muster_state s;
     json_t *rows = json_array();
     for (unsigned i = 0; pxi_muster_at(pxi_mustering_muster(c->node->mustering), i, &s); i++)
-        json_array_append_new(rows, json_pack("{s:o, s:i, s:i, s:i, s:I, s:i}", "name",
-                                              pxi_json_text(s.name), "world", (int)s.world,
-                                              "waiting", (int)s.waiting, "granted", (int)s.granted,
-                                              "job", (json_int_t)s.job, "epoch", (int)s.epoch));
+        json_array_append_new(
+            rows, json_pack("{s:o, s:i, s:i, s:i, s:I, s:i, s:i, s:b}", "name",
+                            pxi_json_text(s.name), "world", (int)s.world, "waiting", (int)s.waiting,
+                            "granted", (int)s.granted, "job", (json_int_t)s.job, "epoch",
+                            (int)s.epoch, "aggregators", (int)s.adders, "central", (int)s.central));
     pxi_call_ok(c, json_pack("{s:o}", "jobs", rows));
 }
 
@@ -121,11 +123,12 @@ static json_t *grant_of(const struct pxi_muster_order *o)
     for (size_t i = 0; i < o->secret.n; i++)
         snprintf(hex + 2 * i, 3, "%02x", o->secret.p[i]);
     json_t *out = json_pack(
-        "{s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:s, s:i, s:o, s:o, s:o, s:s}", "status", "grant",
-        "job", (json_int_t)o->job, "epoch", (int)o->epoch, "rank", (int)o->rank, "world",
+        "{s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:s, s:i, s:o, s:o, s:o, s:s, s:o, s:b}", "status",
+        "grant", "job", (json_int_t)o->job, "epoch", (int)o->epoch, "rank", (int)o->rank, "world",
         (int)o->world, "slots", (int)o->slots, "values", (int)o->values, "format",
         formats[o->format % 3], "deadline_ms", (int)o->deadline_ms, "addresses", addresses,
-        "aggregator", address_text(o->aggregator), "group", address_text(o->group), "secret", hex);
+        "aggregator", address_text(o->aggregator), "group", address_text(o->group), "secret", hex,
+        "rule", pxi_json_text(o->rule), "singly", (int)o->singly);
     OPENSSL_cleanse(hex, sizeof hex);
     return out;
 }
@@ -140,6 +143,9 @@ static void heard(struct pxi_joining *j, const struct pxi_muster_order *o, px_er
         pxi_call_fail(w->call, why, reason[0] ? reason : NULL);
     } else if (o->status == PXI_MUSTER_GRANT) {
         pxi_call_progress(w->call, grant_of(o));
+    } else if (o->status == PXI_MUSTER_OVER) {
+        pxi_call_progress(w->call,
+                          json_pack("{s:s, s:I}", "status", "over", "job", (json_int_t)o->job));
     } else {
         pxi_call_progress(w->call, json_pack("{s:s, s:i, s:i}", "status", "wait", "present",
                                              (int)o->present, "world", (int)o->world));
@@ -157,11 +163,14 @@ static void join_at(struct pxi_call *c, struct pxi_conn *at)
 {
     struct joiner *w = c->state;
     struct pxi_maddr address;
-    const char *name = pxi_call_text(c, "name");
-    struct pxi_muster_join join = {.name = px_view_str(name ? name : "")};
+    const char *name = pxi_call_text(c, "name"), *rule = pxi_call_text(c, "rule");
+    struct pxi_muster_join join = {.name = px_view_str(name ? name : ""),
+                                   .adds = pxi_call_uint(c, "adds", PXI_MUSTER_WORKS),
+                                   .rule = px_view_str(rule ? rule : "")};
     px_err err = address_of(c, "address", &address) ? PX_ERR_OK : PX_ERR_INVALID;
     join.address = pxi_maddr_view(&address);
-    if (!err && (!pxi_muster_name(join.name) || !pxi_muster_address(join.address)))
+    if (!err && (!pxi_muster_name(join.name) || !pxi_muster_address(join.address) ||
+                 join.rule.n > PXI_MUSTER_RULE || join.adds > PXI_MUSTER_ADDS_SINGLY))
         err = PX_ERR_INVALID;
     if (!err)
         err = pxi_joining_start(&w->joining, c->node->mustering, at, &join);

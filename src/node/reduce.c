@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "crypto/random.h"
 #include "io/exchange.h"
+#include "io/loop.h"
 #include "io/frames.h"
 #include "kernel/kernel.h"
 #include "node/reduce_address.h"
@@ -18,6 +19,7 @@
 enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 3000, MS = 1000000 };
 enum { WORDS = 65, PAGE = 4096 };          /* whose secret the words of paths have */
 enum { REKEY = 1 << 30 };                  /* chunks of a shard */
+enum { LOOK_MS = 50 };                     /* at what the node says */
 enum { QUIET_MS = 200, LINGER_MS = 2000 }; /* of the end: others may still ask for a sum */
 
 struct px_reduce {
@@ -40,6 +42,9 @@ struct px_reduce {
     unsigned rekeys;
     struct pxi_rank_counts past; /* of groups that are gone, or before */
     px_control *seat;            /* in the job, or NULL */
+    uint64_t looked_ns;          /* at what it says */
+    bool over;                   /* it said that the aggregator is gone */
+    char rule[PXI_REDUCE_RULE];
 };
 
 /* ------------------------------------------------------ what the thread asks */
@@ -137,11 +142,23 @@ static uint64_t new_life(void)
     return pxi_random_u64(pxi_random_system()) | 1;
 }
 
+/* Whether an aggregator that adds for all has left: asked now and then. */
+static bool is_over(px_reduce *r)
+{
+    uint64_t now_ns = pxi_clock_ns();
+    if (r->over || !r->seat || !r->made.central || now_ns - r->looked_ns < LOOK_MS * MS)
+        return r->over;
+    r->looked_ns = now_ns;
+    return r->over = pxi_reduce_over(r->seat, r->made.job);
+}
+
 /* On the thread, as all that looks into the group. */
 static bool done(void *ctx)
 {
     px_reduce *r = ctx;
     int gone = pxi_group_done(r->group) ? -1 : pxi_group_gone(r->group);
+    if (!pxi_group_done(r->group) && is_over(r))
+        gone = 0;
     if (gone < 0 && !pxi_group_done(r->group))
         return false;
     tell(r);
@@ -247,7 +264,7 @@ static px_err make_group(px_reduce *r, const px_reduce_options *o)
     return r->group ? PX_ERR_OK : PX_ERR_NOMEM;
 }
 
-static px_err make_exchange(px_reduce *r, const px_reduce_options *o, px_diag *diag)
+static px_err make_exchange(px_reduce *r, const px_reduce_options *o, bool singly, px_diag *diag)
 {
     struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0};
     uint8_t secret[PXI_GROUP_SECRET];
@@ -256,7 +273,8 @@ static px_err make_exchange(px_reduce *r, const px_reduce_options *o, px_diag *d
                                            .peers = peers,
                                            .frame = frame_of(r),
                                            .frames = &r->frames,
-                                           .room = r->room},
+                                           .room = r->room,
+                                           .singly = singly},
                                   .secret = secret};
     px_err err = wish(o->path, &p.wish, diag);
     if (!err)
@@ -271,7 +289,7 @@ static px_err make_exchange(px_reduce *r, const px_reduce_options *o, px_diag *d
     return err;
 }
 
-static px_err open_with(const px_reduce_options *o, px_reduce **out, px_diag *diag)
+static px_err open_with(const px_reduce_options *o, bool singly, px_reduce **out, px_diag *diag)
 {
     px_err err = check(o, diag);
     uint32_t mask = pxi_cpu_mask(getenv("PLEXUS_CPU"));
@@ -290,7 +308,7 @@ static px_err open_with(const px_reduce_options *o, px_reduce **out, px_diag *di
     r->values = o->values ? o->values : VALUES;
     err = make_group(r, o);
     if (!err)
-        err = make_exchange(r, o, diag);
+        err = make_exchange(r, o, singly, diag);
     if (err)
         px_reduce_close(r);
     else
@@ -303,12 +321,13 @@ px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag
     struct pxi_reduce_grant g;
     *out = NULL;
     if (o->size < sizeof *o || !o->name)
-        return open_with(o, out, diag);
+        return open_with(o, false, out, diag);
     px_err err = pxi_reduce_join(o, &g, diag);
     if (!err)
-        err = open_with(&g.o, out, diag);
+        err = open_with(&g.o, g.singly, out, diag);
     if (!err) {
         (*out)->seat = g.seat;
+        memcpy((*out)->rule, g.rule, sizeof g.rule);
         g.seat = NULL;
     }
     pxi_reduce_grant_free(&g);
@@ -371,6 +390,7 @@ static void tell(px_reduce *r)
                                  .why = r->paths.why,
                                  .path_changes = r->paths.changes,
                                  .rekeys = r->rekeys,
+                                 .rule = r->rule[0] ? r->rule : "none",
                                  .packets = r->past.sent,
                                  .again = r->past.again,
                                  .late = r->past.late,
@@ -395,11 +415,12 @@ static void tell(px_reduce *r)
 
 static px_err sum(px_reduce *r, struct pxi_rank_op op, px_reduce_report *report)
 {
-    px_err err = r->gone < 0 ? pxi_exchange_run(r->exchange, begin, done, &op) : PX_ERR_TIMEOUT;
+    px_err lost = r->over ? PX_ERR_RESET : PX_ERR_TIMEOUT;
+    px_err err = r->gone < 0 ? pxi_exchange_run(r->exchange, begin, done, &op) : lost;
     if (!err && r->report.gone >= 0)
-        err = PX_ERR_TIMEOUT;
+        err = r->over ? PX_ERR_RESET : PX_ERR_TIMEOUT;
     r->sums += err == PX_ERR_OK;
-    if (report && (!err || err == PX_ERR_TIMEOUT)) {
+    if (report && (!err || err == PX_ERR_TIMEOUT || err == PX_ERR_RESET)) {
         size_t size = report->size;
         *report = r->report;
         report->size = size;

@@ -67,8 +67,22 @@ static bool secret_of(const char *hex, uint8_t out[32])
     return ok;
 }
 
+bool pxi_reduce_over(px_control *seat, uint32_t job)
+{
+    char *line = NULL;
+    bool over = false;
+    while (!over && px_control_next(seat, 0, &line) == PX_ERR_OK) {
+        json_t *o = json_loads(line, 0, NULL);
+        const char *status = json_string_value(json_object_get(o, "status"));
+        over = status && strcmp(status, "over") == 0 && number(o, "job") == job;
+        json_decref(o);
+        px_node_text_free(line);
+    }
+    return over;
+}
+
 /* What the node checked when it came (codec/muster.h) becomes options. */
-static bool take(struct pxi_reduce_grant *g)
+bool pxi_reduce_take(struct pxi_reduce_grant *g)
 {
     static const char *const formats[] = {"i16", "i8", "i4"};
     const json_t *order = g->order, *list = json_object_get(order, "addresses");
@@ -92,6 +106,9 @@ static bool take(struct pxi_reduce_grant *g)
     o->values = number(order, "values");
     o->window = number(order, "slots");
     o->deadline_ms = number(order, "deadline_ms");
+    const char *rule = json_string_value(json_object_get(order, "rule"));
+    g->singly = json_is_true(json_object_get(order, "singly"));
+    snprintf(g->rule, sizeof g->rule, "%s", rule ? rule : "");
     if (o->group && strncmp(o->group, "/ip4/", 5) == 0)
         o->group += 5;
     return n == o->world && n <= 64 && o->rank < o->world && kind < 3 && o->job &&
@@ -116,7 +133,8 @@ static px_err hear(struct pxi_reduce_grant *g, uint64_t end_ns, px_diag *d)
         px_node_text_free(line);
         const char *status = json_string_value(json_object_get(g->order, "status"));
         if (status && strcmp(status, "grant") == 0)
-            return take(g) ? PX_ERR_OK : wrong(d, PX_ERR_PROTOCOL, "a grant", "another order");
+            return pxi_reduce_take(g) ? PX_ERR_OK
+                                      : wrong(d, PX_ERR_PROTOCOL, "a grant", "another order");
         if (!status)
             return refused(g->order, &g->o, d);
     }

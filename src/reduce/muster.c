@@ -8,16 +8,27 @@
 #include "base/list.h"
 #include "base/math.h"
 #include "base/mem.h"
+#include "bpf/sentry.h"
+
+enum { ADDED = 8 /* grants that one adder has at once */ };
 
 struct job;
 
 struct pxi_muster_member {
-    struct pxi_list link; /* in job->waiting or job->granted */
+    struct pxi_list link; /* in job->waiting, job->granted or job->adders */
     struct job *job;
     struct pxi_peer peer;
     uint8_t address[PXI_MUSTER_ADDRESS];
     uint8_t address_n;
-    bool told; /* that it waits, and with how many */
+    bool told;                       /* that it waits, and with how many */
+    bool over;                       /* its grant is, and it is to be told */
+    uint8_t adds;                    /* enum pxi_muster_adds */
+    uint32_t grant;                  /* the number it has, */
+    unsigned company;                /* and with how many */
+    struct pxi_muster_member *adder; /* of that, or NULL */
+    uint32_t added[ADDED];           /* one that adds: grants that it has, 0 where there is none */
+    uint8_t rule[PXI_MUSTER_RULE];
+    uint8_t rule_n;
     void *ctx;
 };
 
@@ -26,8 +37,9 @@ struct job {
     struct pxi_muster *of;
     struct pxi_muster_job o;
     uint8_t name[PXI_MUSTER_NAME], aggregator[PXI_MUSTER_ADDRESS], group[PXI_MUSTER_ADDRESS];
-    struct pxi_list waiting, granted;
-    unsigned waiting_n, granted_n;
+    struct pxi_list waiting, granted, adders;
+    unsigned waiting_n, granted_n, adders_n;
+    bool added;            /* the last grant has an adder */
     struct pxi_timer turn; /* now, or when nobody has come for long enough */
     uint64_t came_ns;      /* the last of those who wait */
     uint32_t job;
@@ -68,6 +80,8 @@ static void member_free(struct pxi_muster_member *w, unsigned *count)
 static unsigned *count_of(struct pxi_muster_member *w)
 {
     struct job *j = w->job;
+    if (w->adds)
+        return &j->adders_n;
     for (struct pxi_list *l = j->waiting.next; l != &j->waiting; l = l->next)
         if (l == &w->link)
             return &j->waiting_n;
@@ -81,6 +95,8 @@ static void job_free(struct job *j)
         member_free(PXI_OF(j->waiting.next, struct pxi_muster_member, link), &j->waiting_n);
     while (!pxi_list_empty(&j->granted))
         member_free(PXI_OF(j->granted.next, struct pxi_muster_member, link), &j->granted_n);
+    while (!pxi_list_empty(&j->adders))
+        member_free(PXI_OF(j->adders.next, struct pxi_muster_member, link), &j->adders_n);
     pxi_list_remove(&j->link);
     j->of->count--;
     pxi_free(j);
@@ -115,11 +131,87 @@ void *pxi_muster_ctx(const struct pxi_muster_member *member)
     return member->ctx;
 }
 
+/* ------------------------------------------------------------ who is gone */
+
+/* A member goes: whom that concerns is told in the next turn. */
+static void forget(struct pxi_muster_member *w)
+{
+    struct job *j = w->job;
+    for (struct pxi_list *l = j->granted.next; l != &j->granted && w->adds; l = l->next) {
+        struct pxi_muster_member *of = PXI_OF(l, struct pxi_muster_member, link);
+        of->over |= of->adder == w;
+        of->adder = of->adder == w ? NULL : of->adder;
+    }
+    if (w->adds || w->adder)
+        pxi_timer_after(j->of->timers, &j->turn, 0);
+}
+
+/* How many of a grant are there. */
+static unsigned left_of(const struct job *j, uint32_t grant)
+{
+    unsigned n = 0;
+    for (struct pxi_list *l = j->granted.next; l != &j->granted; l = l->next)
+        n += PXI_OF(l, struct pxi_muster_member, link)->grant == grant;
+    return n;
+}
+
+/* Somebody waits, and companies for which one adds have lost somebody: they begin anew, together.
+ * (Where all add, who waits is none of them: their key says who they are.) */
+static void regroup(struct job *j)
+{
+    for (struct pxi_list *l = j->granted.next; l != &j->granted && j->waiting_n; l = l->next) {
+        struct pxi_muster_member *w = PXI_OF(l, struct pxi_muster_member, link);
+        if (!w->adder || left_of(j, w->grant) == w->company)
+            continue;
+        w->over = true;
+        w->adder = NULL;
+    }
+}
+
+/* Grants that are over, to their workers; those without workers, to their adder. */
+static void say_over(struct job *j)
+{
+    struct pxi_muster_order o = {.status = PXI_MUSTER_OVER};
+    for (struct pxi_list *l = j->granted.next; l != &j->granted; l = l->next) {
+        struct pxi_muster_member *w = PXI_OF(l, struct pxi_muster_member, link);
+        o.job = w->grant;
+        if (w->over)
+            j->of->tell(j->of, w, &o);
+        w->over = false;
+    }
+    for (struct pxi_list *l = j->adders.next; l != &j->adders; l = l->next) {
+        struct pxi_muster_member *w = PXI_OF(l, struct pxi_muster_member, link);
+        for (unsigned i = 0; i < ADDED; i++) {
+            o.job = w->added[i];
+            if (o.job && left_of(j, w->added[i]))
+                continue;
+            if (o.job)
+                j->of->tell(j->of, w, &o);
+            w->added[i] = 0;
+        }
+    }
+}
+
+/* Who adds the next grant, and the place for its number: the last that came and has one. */
+static struct pxi_muster_member *adder_of(const struct job *j, uint32_t **place)
+{
+    for (struct pxi_list *l = j->adders.prev; l != &j->adders; l = l->prev) {
+        struct pxi_muster_member *w = PXI_OF(l, struct pxi_muster_member, link);
+        for (unsigned i = 0; i < ADDED; i++) {
+            *place = &w->added[i];
+            if (!w->added[i])
+                return w;
+        }
+    }
+    return NULL;
+}
+
 /* ---------------------------------------------------------------- orders */
 
 static void refuse(struct pxi_muster_member *w, const char *why)
 {
     struct pxi_muster_order o = {.status = PXI_MUSTER_REFUSED, .reason = px_view_str(why)};
+    forget(w);
     w->job->of->tell(w->job->of, w, &o);
     member_free(w, count_of(w));
 }
@@ -173,9 +265,13 @@ static void grant(struct job *j)
     px_view addresses[PXI_MUSTER_WORKERS];
     uint8_t secret[PXI_MUSTER_SECRET];
     unsigned n = sorted(j, who);
+    uint32_t *place = NULL;
+    struct pxi_muster_member *adder = adder_of(j, &place);
+    bool judged = adder && n >= PX_SENTRY_FAN_IN;
     pxi_random_fill(j->of->random, secret, sizeof secret);
     j->job = new_number(j->of);
     j->epoch++;
+    j->added = adder != NULL;
     struct pxi_muster_order o = {.status = PXI_MUSTER_GRANT,
                                  .job = j->job,
                                  .epoch = j->epoch,
@@ -189,10 +285,23 @@ static void grant(struct job *j)
                                  .aggregator = j->o.aggregator,
                                  .group = j->o.group,
                                  .secret = px_view_of(secret, sizeof secret)};
+    if (adder) {
+        o.aggregator = px_view_of(adder->address, adder->address_n);
+        o.singly = adder->adds == PXI_MUSTER_ADDS_SINGLY;
+    }
+    if (judged)
+        o.rule = px_view_of(adder->rule, adder->rule_n);
     for (unsigned i = 0; i < n; i++)
         addresses[i] = px_view_of(who[i]->address, who[i]->address_n);
+    if (adder) { /* first, so that it is ready for them */
+        *place = j->job;
+        j->of->tell(j->of, adder, &o);
+    }
     for (unsigned i = 0; i < n; i++) {
         o.rank = i;
+        who[i]->grant = j->job;
+        who[i]->company = n;
+        who[i]->adder = adder;
         pxi_list_remove(&who[i]->link);
         pxi_list_add(&j->granted, &who[i]->link);
         j->waiting_n--;
@@ -205,13 +314,19 @@ static void grant(struct job *j)
 static void on_turn(struct pxi_timer *t, uint64_t now_ns)
 {
     struct job *j = PXI_OF(t, struct job, turn);
-    bool few = j->o.least && j->waiting_n >= j->o.least && now_ns - j->came_ns >= j->o.wait_ns;
-    if (j->waiting_n >= j->o.world || few) {
+    uint32_t *place;
+    regroup(j);
+    say_over(j);
+    bool waited = now_ns - j->came_ns >= j->o.wait_ns;
+    bool all = j->waiting_n >= j->o.world, few = j->o.least && j->waiting_n >= j->o.least;
+    if ((all || (few && waited)) && (!j->o.central || waited || adder_of(j, &place))) {
         grant(j);
+        if (j->waiting_n)
+            pxi_timer_after(j->of->timers, t, 0);
         return;
     }
     say_wait(j);
-    if (j->o.least && j->waiting_n >= j->o.least)
+    if (all || few)
         pxi_timer_arm(j->of->timers, t, j->came_ns + j->o.wait_ns);
 }
 
@@ -225,7 +340,8 @@ static bool sane(const struct pxi_muster_job *o)
            o->values <= PXI_GRADIENT_VALUES && o->format < PX_GRADIENT_I32 && o->deadline_ms &&
            o->deadline_ms <= 3600000 && o->allow_count <= PXI_LIMIT_MUSTER_ALLOW &&
            (!o->aggregator.n || pxi_muster_address(o->aggregator)) &&
-           o->group.n <= PXI_MUSTER_ADDRESS && (!o->group.n || o->aggregator.n);
+           !(o->central && o->aggregator.n) && o->group.n <= PXI_MUSTER_ADDRESS &&
+           (!o->group.n || o->aggregator.n);
 }
 
 static px_view copied(uint8_t *to, px_view from)
@@ -254,6 +370,7 @@ px_err pxi_muster_offer(struct pxi_muster *m, const struct pxi_muster_job *o)
         j->allow[i] = o->allow[i];
     pxi_list_init(&j->waiting);
     pxi_list_init(&j->granted);
+    pxi_list_init(&j->adders);
     j->turn.fire = on_turn;
     pxi_list_add(&m->jobs, &j->link);
     m->count++;
@@ -269,6 +386,8 @@ px_err pxi_muster_withdraw(struct pxi_muster *m, px_view name)
         refuse(PXI_OF(j->waiting.next, struct pxi_muster_member, link), "the job was withdrawn");
     while (!pxi_list_empty(&j->granted))
         refuse(PXI_OF(j->granted.next, struct pxi_muster_member, link), "the job was withdrawn");
+    while (!pxi_list_empty(&j->adders))
+        refuse(PXI_OF(j->adders.next, struct pxi_muster_member, link), "the job was withdrawn");
     job_free(j);
     return PX_ERR_OK;
 }
@@ -283,6 +402,8 @@ bool pxi_muster_at(const struct pxi_muster *m, unsigned i, struct pxi_muster_sta
                                          .world = j->o.world,
                                          .waiting = j->waiting_n,
                                          .granted = j->granted_n,
+                                         .adders = j->adders_n,
+                                         .central = j->added,
                                          .job = j->job,
                                          .epoch = j->epoch};
         return true;
@@ -316,19 +437,43 @@ static void replace(struct pxi_list *members, const struct pxi_peer *peer, px_vi
     }
 }
 
+/* Into its list. */
+static void seat(struct pxi_muster_member *w, const struct pxi_muster_join *join)
+{
+    struct job *j = w->job;
+    w->adds = (uint8_t)join->adds;
+    if (w->adds) {
+        w->rule_n = (uint8_t)join->rule.n;
+        copied(w->rule, join->rule);
+        pxi_list_add(&j->adders, &w->link);
+        j->adders_n++;
+        return;
+    }
+    pxi_list_add(&j->waiting, &w->link);
+    j->waiting_n++;
+    j->came_ns = j->of->timers->now_ns;
+}
+
 struct pxi_muster_member *pxi_muster_join(struct pxi_muster *m, const struct pxi_peer *peer,
                                           const struct pxi_muster_join *join, void *ctx,
                                           px_err *err)
 {
     struct job *j = find(m, join->name);
     *err = !j ? PX_ERR_NOT_FOUND : !may_join(j, peer) ? PX_ERR_REFUSED : PX_ERR_OK;
+    if (!*err && join->adds && !j->o.central)
+        *err = PX_ERR_REFUSED;
     if (!*err && !pxi_muster_address(join->address))
         *err = PX_ERR_INVALID;
     if (*err)
         return NULL;
-    replace(&j->waiting, peer, join->address);
-    replace(&j->granted, peer, join->address);
-    *err = j->waiting_n + j->granted_n >= PXI_LIMIT_MUSTER_MEMBERS ? PX_ERR_LIMIT : PX_ERR_OK;
+    if (join->adds) {
+        replace(&j->adders, peer, join->address);
+    } else {
+        replace(&j->waiting, peer, join->address);
+        replace(&j->granted, peer, join->address);
+    }
+    *err = j->waiting_n + j->granted_n + j->adders_n >= PXI_LIMIT_MUSTER_MEMBERS ? PX_ERR_LIMIT
+                                                                                 : PX_ERR_OK;
     struct pxi_muster_member *w = *err ? NULL : pxi_calloc(1, sizeof *w);
     if (!w) {
         *err = *err ? *err : PX_ERR_NOMEM;
@@ -339,9 +484,7 @@ struct pxi_muster_member *pxi_muster_join(struct pxi_muster *m, const struct pxi
     w->ctx = ctx;
     w->address_n = (uint8_t)join->address.n;
     memcpy(w->address, join->address.p, join->address.n);
-    pxi_list_add(&j->waiting, &w->link);
-    j->waiting_n++;
-    j->came_ns = m->timers->now_ns;
+    seat(w, join);
     pxi_timer_after(m->timers, &j->turn, 0);
     return w;
 }
@@ -349,5 +492,6 @@ struct pxi_muster_member *pxi_muster_join(struct pxi_muster *m, const struct pxi
 void pxi_muster_leave(struct pxi_muster *m, struct pxi_muster_member *member)
 {
     (void)m;
+    forget(member);
     member_free(member, count_of(member));
 }

@@ -21,7 +21,9 @@ struct pxi_muster_job {
                        * fewer than world */
     uint64_t wait_ns; /* 0: 5 s */
     unsigned slots, values, format, deadline_ms;
-    px_view aggregator, group;    /* as in struct pxi_muster_order */
+    px_view aggregator, group; /* as in struct pxi_muster_order */
+    bool central; /* who joins to add adds for all; when wait_ns have passed and nobody has, each
+                   * worker adds a part. No aggregator is named */
     const struct pxi_peer *allow; /* whom to let in; none: everybody who could connect: the private
                                    * swarm's key, or the gate of the host, said yes */
     unsigned allow_count;
@@ -57,6 +59,9 @@ px_err pxi_muster_withdraw(struct pxi_muster *m, px_view name);
 struct pxi_muster_member *pxi_muster_join(struct pxi_muster *m, const struct pxi_peer *peer,
                                           const struct pxi_muster_join *join, void *ctx,
                                           px_err *err);
+/* One that adds (join->adds) hears of each grant until it leaves, and when its workers are gone;
+ * when it leaves, they hear that it is over, and join once more; so do they when one of them is
+ * gone and somebody waits. Of several the last that came adds. */
 void *pxi_muster_ctx(const struct pxi_muster_member *member);
 /* It leaves; whoever has a grant with it notices by its silence. */
 void pxi_muster_leave(struct pxi_muster *m, struct pxi_muster_member *member);
@@ -64,8 +69,9 @@ void pxi_muster_leave(struct pxi_muster *m, struct pxi_muster_member *member);
 /* What is known of the i-th job; false past the end. */
 struct pxi_muster_state {
     px_view name; /* borrowed */
-    unsigned world, waiting, granted;
+    unsigned world, waiting, granted, adders;
     uint32_t job; /* of the last grant; 0: none */
+    bool central; /* somebody adds for all in it */
     uint16_t epoch;
 };
 bool pxi_muster_at(const struct pxi_muster *m, unsigned i, struct pxi_muster_state *out);

@@ -1,10 +1,14 @@
 /*
- * A worker for test_job.py: joins a job by the node of a home and sums arrays in it.
+ * A worker for test_job.py and agg_names.py: joins a job by the node of a home and sums arrays in
+ * it.
  *
- *     reduce_worker SOCKET JOB ADDRESS HOST VALUES ROUNDS JOIN_MS [REKEY]
+ *     reduce_worker SOCKET JOB ADDRESS HOST VALUES ROUNDS JOIN_MS [REKEY [AGAIN]]
  *
  * HOST "-": the node itself offers the job. Prints "in RANK WORLD" and at the end
- * "ok DIGEST REKEYS", or "fail NAME WHAT".
+ * "ok DIGEST REKEYS", or "fail NAME WHAT". With AGAIN it opens the job anew whenever it is lost,
+ * which it tells ("lost NAME"), goes on from the round that all have, tells every tenth round ("at
+ * ROUND"), the rule and when a sum lacked somebody or came too late ("rule NAME", "short"); 2: sums
+ * are not looked at.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +16,25 @@
 
 #include "plexus/reduce.h"
 
+struct work {
+    px_reduce_options o;
+    px_reduce *r;
+    float *x;
+    size_t n;
+    unsigned round, rounds, again, rekeys;
+    unsigned long long digest;
+};
+
 static int failed(px_err err, const px_diag *d)
 {
     printf("fail %s %s: %s\n", px_err_name(err), d->field, d->found);
     return 1;
+}
+
+static void say(const char *what, const char *more)
+{
+    printf("%s %s\n", what, more);
+    fflush(stdout);
 }
 
 static float value(unsigned rank, unsigned round, size_t i)
@@ -32,51 +51,96 @@ static float sum_of(const px_reduce *r, unsigned round, size_t i)
 }
 
 /* Values are multiples of a step that the format has, so sums are exact. */
-static int round_of(px_reduce *r, unsigned round, float *x, size_t n, unsigned long long *digest,
-                    unsigned *rekeys)
+static px_err check(struct work *w, const px_reduce_report *report)
 {
-    px_reduce_report report = {.size = sizeof report};
-    for (size_t i = 0; i < n; i++)
-        x[i] = value(px_reduce_rank(r), round, i);
-    px_err err = px_reduce_sum(r, x, NULL, n, 0, &report);
-    for (size_t i = 0; i < n && !err; i++) {
-        err = x[i] == sum_of(r, round, i) ? PX_ERR_OK : PX_ERR_CORRUPT;
-        *digest = (*digest ^ (unsigned)(int)(x[i] * 32)) * 0x100000001b3ULL;
+    px_err err = PX_ERR_OK;
+    if (w->again && (report->least < px_reduce_world(w->r) || report->lost)) {
+        say("short", "");
+        return err;
     }
-    *rekeys = report.rekeys;
-    return err ? failed(err, &(px_diag){.field = "sum"}) : 0;
+    for (size_t i = 0; i < w->n && !err; i++) {
+        err = w->x[i] == sum_of(w->r, w->round, i) || w->again == 2 ? PX_ERR_OK : PX_ERR_CORRUPT;
+        w->digest = (w->digest ^ (unsigned)(int)(w->x[i] * 32)) * 0x100000001b3ULL;
+    }
+    return err;
+}
+
+static px_err round_of(struct work *w)
+{
+    char text[32];
+    px_reduce_report report = {.size = sizeof report};
+    for (size_t i = 0; i < w->n; i++)
+        w->x[i] = value(px_reduce_rank(w->r), w->round, i);
+    px_err err = px_reduce_sum(w->r, w->x, NULL, w->n, 0, &report);
+    if (!err)
+        err = check(w, &report);
+    w->rekeys = report.rekeys;
+    if (!err && w->again && w->round % 10 == 0) {
+        snprintf(text, sizeof text, "%u", w->round);
+        say("at", text);
+        say("rule", report.rule);
+    }
+    return err;
+}
+
+/* Who has lost the job may be a round behind others: all go on with the first that somebody lacks.
+ */
+static px_err agree(struct work *w)
+{
+    float rounds[64] = {0};
+    unsigned world = px_reduce_world(w->r);
+    rounds[px_reduce_rank(w->r)] = (float)w->round;
+    px_err err = px_reduce_sum(w->r, rounds, NULL, world, 0, NULL);
+    for (unsigned i = 0; i < world && !err; i++)
+        w->round = (unsigned)rounds[i] < w->round ? (unsigned)rounds[i] : w->round;
+    return err;
+}
+
+/* Open, and sum until the end or until the job is lost. */
+static px_err company(struct work *w, px_diag *d)
+{
+    px_err err = px_reduce_open(&w->o, &w->r, d);
+    if (err)
+        return err;
+    printf("in %u %u\n", px_reduce_rank(w->r), px_reduce_world(w->r));
+    fflush(stdout);
+    if (w->again == 1)
+        err = agree(w);
+    for (; w->round < w->rounds && !err; w->round += !err)
+        err = round_of(w);
+    px_reduce_close(w->r);
+    return err;
 }
 
 int main(int argc, char **argv)
 {
     px_diag d = {0};
-    px_reduce *r;
-    unsigned long long digest = 0xcbf29ce484222325ULL;
-    unsigned rekeys = 0;
     if (argc < 8)
         return 2;
-    size_t n = strtoul(argv[5], NULL, 10);
-    px_reduce_options o = {.size = sizeof o,
-                           .name = argv[2],
-                           .node = argv[1],
-                           .address = argv[3],
-                           .host = strcmp(argv[4], "-") ? argv[4] : NULL,
-                           .longest = n,
-                           .slack_ms = 2000,
-                           .join_ms = (unsigned)strtoul(argv[7], NULL, 10),
-                           .rekey = argc > 8 ? (unsigned)strtoul(argv[8], NULL, 10) : 0};
-    px_err err = px_reduce_open(&o, &r, &d);
+    struct work w = {.n = strtoul(argv[5], NULL, 10),
+                     .rounds = (unsigned)strtoul(argv[6], NULL, 10),
+                     .again = argc > 9 ? (unsigned)strtoul(argv[9], NULL, 10) : 0,
+                     .digest = 0xcbf29ce484222325ULL};
+    w.o = (px_reduce_options){.size = sizeof w.o,
+                              .name = argv[2],
+                              .node = argv[1],
+                              .address = argv[3],
+                              .host = strcmp(argv[4], "-") ? argv[4] : NULL,
+                              .longest = w.n,
+                              .slack_ms = 2000,
+                              .silence_ms = w.again ? 60000 : 0,
+                              .join_ms = (unsigned)strtoul(argv[7], NULL, 10),
+                              .rekey = argc > 8 ? (unsigned)strtoul(argv[8], NULL, 10) : 0};
+    if (!(w.x = calloc(w.n, sizeof *w.x)))
+        return 1;
+    px_err err = company(&w, &d);
+    while (w.again && (err == PX_ERR_RESET || err == PX_ERR_TIMEOUT)) {
+        say("lost", px_err_name(err));
+        err = company(&w, &d);
+    }
+    free(w.x);
     if (err)
         return failed(err, &d);
-    printf("in %u %u\n", px_reduce_rank(r), px_reduce_world(r));
-    fflush(stdout);
-    float *x = calloc(n, sizeof *x);
-    int rc = x ? 0 : 1;
-    for (unsigned i = 0; i < strtoul(argv[6], NULL, 10) && !rc; i++)
-        rc = round_of(r, i, x, n, &digest, &rekeys);
-    if (!rc)
-        printf("ok %016llx %u\n", digest, rekeys);
-    free(x);
-    px_reduce_close(r);
-    return rc;
+    printf("ok %016llx %u\n", w.digest, w.rekeys);
+    return 0;
 }

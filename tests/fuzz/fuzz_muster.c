@@ -23,7 +23,7 @@ static void messages(px_view bytes)
     if (pxi_muster_read_join(bytes, &arena, &join, NULL) == PX_ERR_OK)
         MUST(pxi_muster_name(join.name) && pxi_muster_address(join.address));
     if (pxi_muster_read_order(bytes, &arena, &o, NULL) == PX_ERR_OK) {
-        MUST(o.status <= PXI_MUSTER_REFUSED);
+        MUST(o.status <= PXI_MUSTER_OVER);
         if (o.status == PXI_MUSTER_GRANT)
             MUST(o.world && o.world <= 64 && o.rank < o.world && o.secret.n == 32);
         if (pxi_pb_encode(&pxi_pb_muster_order, &o, &again) == PX_ERR_OK)
@@ -40,6 +40,7 @@ static void messages(px_view bytes)
 static struct place {
     struct pxi_muster_member *member;
     unsigned peer, job;
+    bool adds;
     uint64_t round; /* of its last grant */
 } places[PLACES];
 static uint64_t round_now, ranks, last_job;
@@ -56,6 +57,9 @@ static void tell(struct pxi_muster *m, struct pxi_muster_member *member,
         return;
     }
     if (o->status != PXI_MUSTER_GRANT)
+        return;
+    MUST(!o->aggregator.n || p->job == 2);
+    if (p->adds)
         return;
     MUST(p->job != 1 || p->peer < 2); /* the closed one has a list */
     if (o->rank == 0) {
@@ -76,6 +80,7 @@ static void offer(struct pxi_muster *m, unsigned i)
     struct pxi_muster_job j = {.name = px_view_str(names[i]),
                                .world = i + 2,
                                .least = i == 2,
+                               .central = i == 2,
                                .slots = 128,
                                .values = 256,
                                .deadline_ms = 1,
@@ -89,13 +94,14 @@ static void join(struct pxi_muster *m, struct place *p, unsigned peer, unsigned 
 {
     struct pxi_peer who = {.n = 3, .b = {0, 1, (uint8_t)(peer % PEERS)}};
     const uint8_t address[] = {4, 10, 0, 0, (uint8_t)(p - places), 0x91, 0x02, 1, (uint8_t)job};
-    struct pxi_muster_join j = {px_view_str(names[job % JOBS]),
-                                px_view_of(address, sizeof address)};
+    struct pxi_muster_join j = {px_view_str(names[job % JOBS]), px_view_of(address, sizeof address),
+                                .adds = job / JOBS % 3};
     px_err err;
     if (p->member)
         return;
     p->peer = peer % PEERS;
     p->job = job % JOBS;
+    p->adds = j.adds != 0;
     p->member = pxi_muster_join(m, &who, &j, p, &err);
     MUST(!p->member == (err != PX_ERR_OK));
 }

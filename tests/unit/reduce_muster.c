@@ -11,7 +11,7 @@ struct worker {
     struct pxi_peer peer;
     struct pxi_maddr address;
     unsigned waits, grants, present;
-    bool refused;
+    bool refused, adds;
     struct pxi_muster_order last;
     uint8_t secret[PXI_MUSTER_SECRET];
 };
@@ -37,7 +37,8 @@ static void through_the_wire(const struct pxi_muster_order *o, struct worker *w)
     CHECK_EQ(back.rank, o->rank);
     CHECK_EQ(back.addresses.n, o->addresses.n);
     if (o->status == PXI_MUSTER_GRANT) {
-        const px_view *own = (const px_view *)back.addresses.p + back.rank;
+        const px_view *own =
+            w->adds ? &back.aggregator : (const px_view *)back.addresses.p + back.rank;
         CHECK(own->n == w->address.n && memcmp(own->p, w->address.b, own->n) == 0);
         memcpy(w->secret, back.secret.p, sizeof w->secret);
     }
@@ -361,7 +362,8 @@ TEST(a_grant_that_cannot_be_is_refused)
     BAD(format, 3);
     BAD(deadline_ms, 0);
     BAD(secret.n, 31);
-    BAD(status, 3);
+    BAD(status, 4);
+    BAD(rule, px_view_str("a rule"));
     BAD(addresses.n, 1);
     BAD(group, addresses[0]);
 #undef BAD
@@ -370,6 +372,104 @@ TEST(a_grant_that_cannot_be_is_refused)
     CHECK_EQ(read_order(&o), PX_ERR_OK);
     o.aggregator = px_view_str("no");
     CHECK_EQ(read_order(&o), PX_ERR_CORRUPT);
+}
+
+/* One that adds has a seat through many grants; others hear when it goes. */
+static px_err join_to_add(unsigned i, const char *name)
+{
+    struct worker *w = &world.w[i];
+    struct pxi_muster_join j = {.name = px_view_str(name),
+                                .address = pxi_maddr_view(&w->address),
+                                .adds = PXI_MUSTER_ADDS,
+                                .rule = px_view_str("clip1")};
+    px_err err;
+    w->adds = true;
+    w->member = pxi_muster_join(world.muster, &w->peer, &j, w, &err);
+    return err;
+}
+
+static bool is_at(const struct worker *adder, px_view address)
+{
+    px_view own = pxi_maddr_view(&adder->address);
+    return own.n == address.n && memcmp(own.p, address.p, own.n) == 0;
+}
+
+TEST(one_adds_for_all_until_it_goes)
+{
+    struct pxi_muster_job j = job("central", 4);
+    struct worker *adder = &world.w[9];
+    begin();
+    j.central = true;
+    j.wait_ns = 1000 * PXI_MS;
+    CHECK_EQ(pxi_muster_offer(world.muster, &j), PX_ERR_OK);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK_EQ(join(i, "central"), PX_ERR_OK);
+    wait_ms(100);
+    CHECK_EQ(world.w[0].grants, 0); /* nobody adds yet */
+    CHECK_EQ(join_to_add(9, "central"), PX_ERR_OK);
+    wait_ms(1);
+    CHECK_EQ(adder->grants, 1);
+    CHECK_EQ(adder->last.world, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK_EQ(world.w[i].grants, 1);
+        CHECK(is_at(adder, world.w[i].last.aggregator));
+        CHECK_EQ(world.w[i].last.rule.n, 5); /* four: the rule holds */
+    }
+    leave(9);
+    wait_ms(1);
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK_EQ(world.w[i].last.status, PXI_MUSTER_OVER);
+        leave(i);
+        CHECK_EQ(join(i, "central"), PX_ERR_OK);
+    }
+    wait_ms(900);
+    CHECK_EQ(world.w[0].grants, 1); /* another may come */
+    wait_ms(200);
+    CHECK_EQ(world.w[0].grants, 2);
+    CHECK_EQ(world.w[0].last.aggregator.n, 0); /* none has: all add */
+    end();
+}
+
+TEST(who_comes_back_begins_with_all)
+{
+    struct pxi_muster_job j = job("central", 3);
+    begin();
+    j.central = true;
+    j.least = 2;
+    j.wait_ns = 1000 * PXI_MS;
+    CHECK_EQ(pxi_muster_offer(world.muster, &j), PX_ERR_OK);
+    CHECK_EQ(join_to_add(9, "central"), PX_ERR_OK);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_EQ(join(i, "central"), PX_ERR_OK);
+    wait_ms(1);
+    CHECK_EQ(world.w[2].last.rule.n, 0); /* three are too few for a rule */
+    leave(2);
+    wait_ms(1);
+    CHECK_EQ(world.w[0].last.status, PXI_MUSTER_GRANT); /* the others go on */
+    CHECK_EQ(join(2, "central"), PX_ERR_OK);
+    wait_ms(1);
+    CHECK_EQ(world.w[0].last.status, PXI_MUSTER_OVER);
+    for (unsigned i = 0; i < 2; i++) {
+        leave(i);
+        CHECK_EQ(join(i, "central"), PX_ERR_OK);
+    }
+    wait_ms(1);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_EQ(world.w[i].last.status, PXI_MUSTER_GRANT);
+    CHECK_EQ(world.w[9].grants, 2);
+    end();
+}
+
+TEST(only_a_job_for_it_lets_one_add)
+{
+    struct pxi_muster_job j = job("digits", 2), both = job("both", 2);
+    begin();
+    CHECK_EQ(pxi_muster_offer(world.muster, &j), PX_ERR_OK);
+    CHECK_EQ(join_to_add(9, "digits"), PX_ERR_REFUSED);
+    both.central = true;
+    both.aggregator = pxi_maddr_view(&world.w[9].address);
+    CHECK_EQ(pxi_muster_offer(world.muster, &both), PX_ERR_INVALID);
+    end();
 }
 
 TEST_MAIN()
