@@ -79,6 +79,8 @@ static void print_sentry(const json_t *s)
     json_t *w;
     const char *rule = json_string_value(json_object_get(s, "rule"));
     const char *why = json_string_value(json_object_get(s, "why"));
+    if (!s)
+        return;
     if (!rule || strcmp(rule, "none") == 0) {
         printf("no sentry: %s\n", why ? why : "");
         return;
@@ -418,7 +420,7 @@ int verb_agg_verify(struct cli *c)
     px_diag diag = {0};
     px_agg_report r = {.size = sizeof r};
     px_err err = px_agg_verify(opt_uint(c, OPT_AGG_PACKETS), opt_uint(c, OPT_SEED),
-                               opt_text(c, OPT_AGG_HELPER), &r, &diag);
+                               opt_text(c, OPT_AGG_SENTRY), opt_text(c, OPT_AGG_HELPER), &r, &diag);
     if (err)
         return fail(err, "agg verify", &diag);
     json_t *o = json_object(), *drops = json_object();
@@ -432,11 +434,13 @@ int verb_agg_verify(struct cli *c)
     json_object_set_new(o, "dropped", drops);
     json_object_set_new(o, "wakeups", json_u64(0));
     json_object_set_new(o, "mismatches", json_u64(r.mismatches));
+    json_object_set_new(o, "rule", json_text(opt_text(c, OPT_AGG_SENTRY)));
     json_object_set_new(o, "finished", json_u64(r.finished));
     json_object_set_new(o, "closed", json_u64(r.closed));
     json_object_set_new(o, "ns", json_number(r.ns));
     if (!opt_on(c, OPT_JSON))
-        printf("%llu mismatches\n", (unsigned long long)r.mismatches);
+        printf("%llu mismatches, sentry %s\n", (unsigned long long)r.mismatches,
+               opt_text(c, OPT_AGG_SENTRY));
     print(c, o);
     return r.mismatches ? px_err_exit(PX_ERR_CORRUPT) : 0;
 }

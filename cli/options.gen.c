@@ -745,6 +745,7 @@ static const struct cli_verb_opt opts_agg_withdraw[] = {
 static const struct cli_verb_opt opts_agg_verify[] = {
     {OPT_AGG_PACKETS, "100000"},
     {OPT_SEED, "1"},
+    {OPT_AGG_SENTRY, "none"},
     {OPT_AGG_HELPER, "/run/plexus/xdpd.sock"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -2920,13 +2921,17 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Random packets of four workers, in time, late, twice, damaged, go to the\n"
     "kernel's program, attached nowhere, and to user space. Every answer is compared,\n"
-    "and the counters at the end. The exit code is 7 when one differs. Needs CAP_BPF,\n"
-    "CAP_PERFMON and CAP_NET_ADMIN, or the helper (plexus setup xdp).\n"
+    "and the counters at the end; with --sentry both judge by that rule (auto is for\n"
+    "attaching only). The exit code is 7 when one differs. Needs CAP_BPF, CAP_PERFMON\n"
+    "and CAP_NET_ADMIN, or the helper (plexus setup xdp).\n"
     "\n"
     "options:\n"
     "      --packets N         Random packets. [100000]\n"
     "      --seed S            Seed: the same one gives the same words, or the same\n"
     "                          digest. Random when not given. [1]\n"
+    "      --sentry auto|none|clip1|welford\n"
+    "                          Rule that judges contributions before they are added;\n"
+    "                          auto: clip1 for 4 workers or more, else none. [none]\n"
     "      --helper PATH       Socket of the helper that attaches when this process\n"
     "                          may not. [/run/plexus/xdpd.sock]\n"
     "      --json              Print one JSON document on standard output.\n"
@@ -2944,6 +2949,7 @@ const struct cli_verb cli_verbs[] = {
     "  dropped       reason: count\n"
     "  wakeups       0\n"
     "  mismatches    packets that were answered differently\n"
+    "  rule          by which both judged\n"
     "  finished      slots; closed: of them, at their deadline\n"
     "  ns            mean time of a packet in the program, from the cache\n"
     "\n"

@@ -489,7 +489,7 @@ _plexus()
         fi ;;
     "agg verify")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--packets --seed --helper --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--packets --seed --sentry --helper --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

@@ -526,6 +526,7 @@ complete -c plexus -n '__plexus_verb2 agg withdraw' -l quiet -s q -d 'No progres
 complete -c plexus -n '__plexus_verb2 agg withdraw' -l help -s h -d 'Show the help of the verb and exit.'
 complete -c plexus -n '__plexus_verb2 agg verify' -l packets -x -d 'Random packets.'
 complete -c plexus -n '__plexus_verb2 agg verify' -l seed -x -d 'Seed: the same one gives the same words, or the same digest. Random when not given.'
+complete -c plexus -n '__plexus_verb2 agg verify' -l sentry -x -a 'auto none clip1 welford' -d 'Rule that judges contributions before they are added; auto: clip1 for 4 workers or more, else none.'
 complete -c plexus -n '__plexus_verb2 agg verify' -l helper -r -F -d 'Socket of the helper that attaches when this process may not.'
 complete -c plexus -n '__plexus_verb2 agg verify' -l json -d 'Print one JSON document on standard output.'
 complete -c plexus -n '__plexus_verb2 agg verify' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'

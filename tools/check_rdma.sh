@@ -70,6 +70,7 @@ image() {
     mkdir -p "$root/bin" "$root/modules" "$root/proc" "$root/sys" "$root/dev" "$root/tmp" \
         "$root/etc/libibverbs.d"
     cp "$(command -v busybox)" "$root/bin/busybox"
+    add "$(command -v busybox)" # the libraries, if it is not static
     cp tests/rdma/init "$root/init"
     cp "$build/tests/verbs_guest" "$root/bin/verbs_guest"
     chmod +x "$root/init"

@@ -70,9 +70,10 @@ typedef struct px_agg_report {
 } px_agg_report;
 
 /* Give random packets to the kernel's program, attached nowhere, and to the aggregator in user
- * space, and compare every answer and the counters. helper: as in px_agg_options. */
-PX_API PX_NODISCARD px_err px_agg_verify(uint64_t packets, uint64_t seed, const char *helper,
-                                         px_agg_report *out, px_diag *diag);
+ * space, and compare every answer and the counters. sentry: the rule of both,
+ * "none" (or NULL), "clip1" or "welford"; helper: as in px_agg_options. */
+PX_API PX_NODISCARD px_err px_agg_verify(uint64_t packets, uint64_t seed, const char *sentry,
+                                         const char *helper, px_agg_report *out, px_diag *diag);
 
 PX_END_DECLS
 

@@ -285,7 +285,7 @@ static px_err open_all(struct pxi_agg *a, const char *path, px_diag *diag)
     }
     /* The same program as a device gets, on some packets, before it sees any of others. */
     if (!err)
-        err = px_agg_verify(PROBE, 1, o->helper, &probe, diag);
+        err = px_agg_verify(PROBE, 1, o->sentry, o->helper, &probe, diag);
     if (!err) {
         a->mismatches = probe.mismatches;
         err = pxi_xdp_open(&x, &a->xdp, diag);

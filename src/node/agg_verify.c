@@ -15,6 +15,7 @@ enum { WORKERS = 4, SLOTS = 8, VALUES = 256, CHUNKS = 32, BEFORE = 42, PORT = 99
 struct pair {
     struct pxi_xdp *xdp;
     struct pxi_slots *slots;
+    struct pxi_sentry *sentry; /* NULL: none */
     uint8_t *frames;
     struct pxi_kernels kernels;
     struct pxi_rng rng;
@@ -25,7 +26,19 @@ struct pair {
     uint64_t now_ns, run_ns;
 };
 
-static px_err open_pair(struct pair *p, uint64_t seed, const char *helper, px_diag *diag)
+/* The rule in user space; the kernel has the same. */
+static px_err open_sentry(struct pair *p, enum px_sentry_rule rule)
+{
+    struct pxi_sentry_options s = {
+        .rule = rule, .fan_in = WORKERS, .values = VALUES, .slots = SLOTS, .chunks = CHUNKS};
+    if (rule == PX_SENTRY_NONE)
+        return PX_ERR_OK;
+    p->sentry = pxi_sentry_new(&s);
+    return p->sentry ? PX_ERR_OK : PX_ERR_NOMEM;
+}
+
+static px_err open_pair(struct pair *p, uint64_t seed, enum px_sentry_rule rule, const char *helper,
+                        px_diag *diag)
 {
     p->rng.state = seed;
     p->now_ns = 1000000000;
@@ -37,9 +50,14 @@ static px_err open_pair(struct pair *p, uint64_t seed, const char *helper, px_di
     for (unsigned i = 0; i < WORKERS * SLOTS; i++)
         p->next[i / SLOTS][i % SLOTS] = i % SLOTS;
     pxi_kernels_init(&p->kernels, pxi_cpu_detect());
+    px_err err = open_sentry(p, rule);
     p->frames = pxi_calloc_aligned(2 * SLOTS * pxi_slots_stride(VALUES), 64);
-    struct pxi_xdp_options o = {
-        .port = PORT, .values = VALUES, .slots = SLOTS, .chunks = CHUNKS, .helper = helper};
+    struct pxi_xdp_options o = {.port = PORT,
+                                .values = VALUES,
+                                .slots = SLOTS,
+                                .chunks = CHUNKS,
+                                .helper = helper,
+                                .sentry = rule};
     struct pxi_xdp_job j = {.job = 1,
                             .slots = SLOTS,
                             .values = VALUES,
@@ -58,8 +76,10 @@ static px_err open_pair(struct pair *p, uint64_t seed, const char *helper, px_di
                                   .deadline_ns = UINT64_MAX,
                                   .chunks = CHUNKS,
                                   .frames = p->frames,
+                                  .sentry = p->sentry,
                                   .kernels = &p->kernels};
-    px_err err = p->frames ? pxi_xdp_open(&o, &p->xdp, diag) : PX_ERR_NOMEM;
+    if (!err)
+        err = p->frames ? pxi_xdp_open(&o, &p->xdp, diag) : PX_ERR_NOMEM;
     if (!err)
         err = pxi_xdp_begin(p->xdp, &j, diag);
     if (!err && !(p->slots = pxi_slots_new(&s)))
@@ -163,14 +183,30 @@ static bool same(struct pair *p)
                          out_n - BEFORE);
 }
 
-px_err px_agg_verify(uint64_t packets, uint64_t seed, const char *helper, px_agg_report *out,
-                     px_diag *diag)
+static px_err rule_of(const char *name, enum px_sentry_rule *out, px_diag *diag)
 {
+    static const char *const rules[] = {
+        [PX_SENTRY_NONE] = "none", [PX_SENTRY_CLIP1] = "clip1", [PX_SENTRY_WELFORD] = "welford"};
+    pxi_diag_field(diag, "sentry");
+    for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i] && strcmp(name, rules[i]) == 0) {
+            *out = (enum px_sentry_rule)i;
+            return PX_ERR_OK;
+        }
+    return pxi_diag_set(diag, PX_ERR_INVALID, 0, "none, clip1, welford", "%s", name);
+}
+
+px_err px_agg_verify(uint64_t packets, uint64_t seed, const char *sentry, const char *helper,
+                     px_agg_report *out, px_diag *diag)
+{
+    enum px_sentry_rule rule = PX_SENTRY_NONE;
     static const char *const names[] = PX_GRADIENT_DROP_NAMES;
     struct pair *p = pxi_calloc(1, sizeof *p);
     struct px_agg_report r = {.size = sizeof r};
     struct pxi_bpf_counts c;
-    px_err err = p ? open_pair(p, seed, helper, diag) : PX_ERR_NOMEM;
+    px_err err = p ? rule_of(sentry ? sentry : "none", &rule, diag) : PX_ERR_NOMEM;
+    if (!err)
+        err = open_pair(p, seed, rule, helper, diag);
     for (uint64_t i = 0; i < packets && !err; i++)
         r.mismatches += !same(p);
     if (!err) {
@@ -186,12 +222,14 @@ px_err px_agg_verify(uint64_t packets, uint64_t seed, const char *helper, px_agg
             r.drops[i] = names[i];
             r.dropped[i] = c.drops[i];
         }
-        r.mismatches += s->added != c.added || s->finished != c.finished || s->closed != c.closed;
+        r.mismatches += s->added != c.added || s->finished != c.finished || s->closed != c.closed ||
+                        s->clipped != c.clipped;
         *out = r;
     }
     if (p) {
         pxi_xdp_close(p->xdp);
         pxi_slots_free(p->slots);
+        pxi_sentry_free(p->sentry);
         pxi_free_aligned(p->frames);
     }
     pxi_free(p);

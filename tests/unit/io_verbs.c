@@ -109,7 +109,6 @@ static void meet(struct end *a, struct end *b)
         offer_to(a, 0, b);
         offer_to(b, 1, a);
     }
-    CHECK_EQ(a->path->peers | b->path->peers, 0);
     CHECK_EQ(take_all(a) + take_all(b) + take_all(a), 0); /* they knock */
     CHECK_EQ(a->path->peers, 2);
     CHECK_EQ(b->path->peers, 1);
@@ -186,6 +185,9 @@ TEST(frames_go_from_the_arena_and_come_into_it)
     end_open(&a, 0);
     end_open(&b, 1);
     CHECK_STR(a.path->said, "stub0, RoCE v2, RC, MTU 1024");
+    offer_to(&a, 0, &b);
+    offer_to(&b, 1, &a);
+    CHECK_EQ(a.path->peers | b.path->peers, 0); /* agreed, and nothing was heard yet */
     meet(&a, &b);
     memcpy(a.frames.p + 2048, "a frame", 8);
     CHECK_EQ(send_one(&a, 1, a.frames.p + 2048, FRAME), 1);
