@@ -64,12 +64,16 @@ int verb_agg_jobs(struct cli *c)
         return rc;
     if (opt_on(c, OPT_JSON))
         return node_print(c, reply, fields);
-    json_array_foreach(json_object_get(reply, "jobs"), i, row) printf(
-        "%-20s %lld wait, %lld have a key, of %lld; key %lld, job %lld, %s; aggregators: %lld\n",
-        json_string_value(json_object_get(row, "name")), number(row, "waiting"),
-        number(row, "granted"), number(row, "world"), number(row, "epoch"), number(row, "job"),
-        json_is_true(json_object_get(row, "central")) ? "one adds" : "all add",
-        number(row, "aggregators"));
+    json_array_foreach(json_object_get(reply, "jobs"), i, row)
+    {
+        const char *why = json_string_value(json_object_get(row, "why"));
+        printf("%-20s %lld wait, %lld have a key, of %lld; key %lld, job %lld; aggregators: %lld\n",
+               json_string_value(json_object_get(row, "name")), number(row, "waiting"),
+               number(row, "granted"), number(row, "world"), number(row, "epoch"),
+               number(row, "job"), number(row, "aggregators"));
+        if (why && why[0])
+            printf("%-20s %s\n", "", why);
+    }
     json_decref(reply);
     return 0;
 }

@@ -465,7 +465,7 @@ complete -c plexus -n '__plexus_verb ping' -l help -s h -d 'Show the help of the
 complete -c plexus -n '__plexus_verb2 agg attach' -l generic -d 'Attach in the stack, not in the driver.'
 complete -c plexus -n '__plexus_verb2 agg attach' -l address -x -d 'Only packets to this address are ours; without it, all to the port.'
 complete -c plexus -n '__plexus_verb2 agg attach' -l port -x -d 'UDP port of contributions.'
-complete -c plexus -n '__plexus_verb2 agg attach' -l name -x -d 'Add for this job, offered with --central; may be repeated. Instead of --worker and --secret.'
+complete -c plexus -n '__plexus_verb2 agg attach' -l name -x -d 'Add for this job (plexus agg offer); may be repeated. Instead of --worker and --secret.'
 complete -c plexus -n '__plexus_verb2 agg attach' -l host -x -d 'Peer id or multiaddr of the node that offers the jobs; without it the one that runs here.'
 complete -c plexus -n '__plexus_verb2 agg attach' -l jobs -x -d 'Companies of workers at once, each with --slots; 0: 4 with --name, else 1.'
 complete -c plexus -n '__plexus_verb2 agg attach' -l job -x -d 'Number of the job.'

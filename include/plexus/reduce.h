@@ -84,8 +84,11 @@ typedef struct px_reduce_report {
     px_reduce_path paths[PX_REDUCE_PATHS];
     uint64_t kept; /* bytes of sums put aside, for who may have to add a shard in another's place:
                     * those of the last window of each array; of bf16 all */
-    const char *rule; /* by which an aggregator of a job by name judges what it adds, or "none";
-                       * belongs to the handle */
+    const char *rule;     /* by which an aggregator of a job by name judges what it adds, or "none";
+                           * belongs to the handle */
+    uint64_t missing;     /* bit set of members that a sum of this call went on without */
+    const char *topology; /* sharded or central; this and the next belong to the handle */
+    const char *topology_why; /* in one line */
 } px_reduce_report;
 
 typedef struct px_reduce px_reduce;

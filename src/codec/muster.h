@@ -31,6 +31,9 @@ struct pxi_muster_join {
     px_view address; /* multiaddr at which the worker takes gradients */
     uint64_t adds;   /* enum pxi_muster_adds: no worker, it adds for all, */
     px_view rule;    /* and by this rule where there are 4 workers or more; empty: as they come */
+    uint64_t rate;   /* bytes a second of its line; 0: not known */
+    uint64_t late;   /* said again by a worker with a grant: bit set of ranks that sums went on
+                      * without */
 };
 
 /* OVER: of a grant; who added is gone, or somebody came back; to who adds: its workers are gone. */
@@ -43,9 +46,9 @@ struct pxi_muster_order {
     uint64_t slots, values, format, deadline_ms; /* slots: the lease, of each shard */
     struct pxi_pb_list addresses;                /* px_view, multiaddrs in the order of ranks */
     px_view aggregator;                          /* of all shards; empty: every worker has one */
-    px_view group;  /* ip4 or ip6 multiaddr to which it sends sums; empty: to each */
-    px_view secret; /* PXI_MUSTER_SECRET bytes: never given out twice */
-    px_view reason;
+    px_view group;   /* ip4 or ip6 multiaddr to which it sends sums; empty: to each */
+    px_view secret;  /* PXI_MUSTER_SECRET bytes: never given out twice */
+    px_view reason;  /* of a refusal; of a grant: why its sums are made where they are */
     px_view rule;    /* by which the aggregator judges; empty: none, or it is not known */
     uint64_t singly; /* 1: it takes no trains of datagrams */
 };

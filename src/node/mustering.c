@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "net/fault.h"
 #include "net/message.h"
+#include "swarm/heartbeat.h"
 
 static const char protocol[] = PXI_MUSTER_PROTOCOL;
 
@@ -109,14 +110,16 @@ static void refuse(struct pxi_seat *s, px_err why)
     seat_free(s);
 }
 
-/* A peer says whom it brings. False: the seat is gone. */
+/* A peer says whom it brings, or who of their company was late. False: the seat is gone. */
 static bool on_join(struct pxi_seat *s, px_view message)
 {
     struct pxi_muster_join join;
     struct pxi_arena arena;
     pxi_arena_init(&arena, 4 * PXI_MUSTER_JOIN_BYTES);
-    px_err err = s->member ? PX_ERR_PROTOCOL : pxi_muster_read_join(message, &arena, &join, NULL);
-    if (!err)
+    px_err err = pxi_muster_read_join(message, &arena, &join, NULL);
+    if (!err && s->member)
+        pxi_muster_late(s->of->muster, s->member, join.late);
+    else if (!err)
         s->member = pxi_muster_join(s->of->muster, &s->stream->conn->peer, &join, s, &err);
     pxi_arena_deinit(&arena);
     if (err) {
@@ -168,14 +171,34 @@ static void on_accept(void *ctx, struct pxi_stream *stream)
     pxi_timer_after(timers(s->of), &s->late, PXI_LIMIT_MUSTER_SILENT_MS * PXI_MS);
 }
 
+/* ------------------------------------------------- how fit for work they are */
+
+static bool is_slow(void *ctx, const struct pxi_peer *peer)
+{
+    const px_node *n = ctx;
+    enum pxi_peer_state s =
+        n->heartbeat ? pxi_heartbeat_state(n->heartbeat, peer, NULL) : PXI_PEER_NEW;
+    return s == PXI_PEER_SLOW || s == PXI_PEER_SILENT;
+}
+
+static void was_late(void *ctx, const struct pxi_peer *peer)
+{
+    px_node *n = ctx;
+    if (n->heartbeat)
+        pxi_heartbeat_late(n->heartbeat, peer);
+}
+
 struct pxi_mustering *pxi_mustering_new(px_node *n)
 {
+    const struct pxi_muster_ranking ranking = {is_slow, was_late, n};
     struct pxi_mustering *g = pxi_calloc(1, sizeof *g);
     if (!g)
         return NULL;
     g->node = n;
     pxi_list_init(&g->seats);
     g->muster = pxi_muster_new(timers(g), pxi_host_random(n->host), tell);
+    if (g->muster)
+        pxi_muster_rank(g->muster, &ranking);
     if (g->muster && pxi_host_handle(n->host, protocol, PXI_HANDLE_LIMITED, on_accept, g) == 0)
         return g;
     pxi_mustering_free(g);
@@ -277,12 +300,41 @@ px_err pxi_joining_start(struct pxi_joining *j, struct pxi_mustering *g, struct 
     if (!s)
         return err;
     s->joining = j;
+    j->name_n = (uint8_t)join->name.n;
+    memcpy(j->name, join->name.p, join->name.n);
+    j->address.n = join->address.n;
+    memcpy(j->address.b, join->address.p, join->address.n);
     if (at)
         err = join_at(s, at, join);
     else
         s->member = pxi_muster_join(g->muster, pxi_host_self(g->node->host), join, s, &err);
     if (err)
         seat_reset(s);
+    return err;
+}
+
+static bool is_of(const struct pxi_seat *s, const struct pxi_muster_join *who)
+{
+    const struct pxi_joining *j = s->joining;
+    return j && j->name_n == who->name.n && j->address.n == who->address.n &&
+           memcmp(j->name, who->name.p, who->name.n) == 0 &&
+           memcmp(j->address.b, who->address.p, who->address.n) == 0;
+}
+
+px_err pxi_mustering_late(struct pxi_mustering *g, const struct pxi_muster_join *who)
+{
+    px_err err = PX_ERR_NOT_FOUND;
+    for (struct pxi_list *l = g->seats.next; l != &g->seats; l = l->next) {
+        struct pxi_seat *s = PXI_OF(l, struct pxi_seat, link);
+        if (!is_of(s, who))
+            continue;
+        err = PX_ERR_OK;
+        if (s->member)
+            pxi_muster_late(g->muster, s->member, who->late);
+        else if (!s->stream ||
+                 !pxi_message_write(s->stream, &pxi_pb_muster_join, who, PXI_MUSTER_JOIN_BYTES))
+            err = PX_ERR_LIMIT;
+    }
     return err;
 }
 

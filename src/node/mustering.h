@@ -19,9 +19,14 @@ struct pxi_muster *pxi_mustering_muster(struct pxi_mustering *g);
 struct pxi_joining {
     void (*heard)(struct pxi_joining *j, const struct pxi_muster_order *o, px_err why);
     struct pxi_seat *seat;
+    uint8_t name[PXI_MUSTER_NAME], name_n;
+    struct pxi_maddr address;
 };
 px_err pxi_joining_start(struct pxi_joining *j, struct pxi_mustering *g, struct pxi_conn *at,
                          const struct pxi_muster_join *join);
+/* A worker of ours, known by its name and address, says which ranks were late (pxi_muster_late).
+ * PX_ERR_NOT_FOUND, PX_ERR_LIMIT: its stream is full. */
+px_err pxi_mustering_late(struct pxi_mustering *g, const struct pxi_muster_join *who);
 /* Leave; nothing is heard any more. Harmless when it is over. */
 void pxi_joining_end(struct pxi_joining *j);
 

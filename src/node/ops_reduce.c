@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "io/rate.h"
 #include "node/call.h"
 #include "node/mustering.h"
 
@@ -93,11 +94,12 @@ static void op_jobs(struct pxi_call *c)
     struct pxi_muster_state s;
     json_t *rows = json_array();
     for (unsigned i = 0; pxi_muster_at(pxi_mustering_muster(c->node->mustering), i, &s); i++)
-        json_array_append_new(
-            rows, json_pack("{s:o, s:i, s:i, s:i, s:I, s:i, s:i, s:b}", "name",
-                            pxi_json_text(s.name), "world", (int)s.world, "waiting", (int)s.waiting,
-                            "granted", (int)s.granted, "job", (json_int_t)s.job, "epoch",
-                            (int)s.epoch, "aggregators", (int)s.adders, "central", (int)s.central));
+        json_array_append_new(rows,
+                              json_pack("{s:o, s:i, s:i, s:i, s:I, s:i, s:i, s:b, s:s}", "name",
+                                        pxi_json_text(s.name), "world", (int)s.world, "waiting",
+                                        (int)s.waiting, "granted", (int)s.granted, "job",
+                                        (json_int_t)s.job, "epoch", (int)s.epoch, "aggregators",
+                                        (int)s.adders, "central", (int)s.central, "why", s.why));
     pxi_call_ok(c, json_pack("{s:o}", "jobs", rows));
 }
 
@@ -123,12 +125,12 @@ static json_t *grant_of(const struct pxi_muster_order *o)
     for (size_t i = 0; i < o->secret.n; i++)
         snprintf(hex + 2 * i, 3, "%02x", o->secret.p[i]);
     json_t *out = json_pack(
-        "{s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:s, s:i, s:o, s:o, s:o, s:s, s:o, s:b}", "status",
-        "grant", "job", (json_int_t)o->job, "epoch", (int)o->epoch, "rank", (int)o->rank, "world",
-        (int)o->world, "slots", (int)o->slots, "values", (int)o->values, "format",
+        "{s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:s, s:i, s:o, s:o, s:o, s:s, s:o, s:b, s:o}",
+        "status", "grant", "job", (json_int_t)o->job, "epoch", (int)o->epoch, "rank", (int)o->rank,
+        "world", (int)o->world, "slots", (int)o->slots, "values", (int)o->values, "format",
         formats[o->format % 3], "deadline_ms", (int)o->deadline_ms, "addresses", addresses,
         "aggregator", address_text(o->aggregator), "group", address_text(o->group), "secret", hex,
-        "rule", pxi_json_text(o->rule), "singly", (int)o->singly);
+        "rule", pxi_json_text(o->rule), "singly", (int)o->singly, "why", pxi_json_text(o->reason));
     OPENSSL_cleanse(hex, sizeof hex);
     return out;
 }
@@ -159,19 +161,36 @@ static void drop(struct pxi_call *c)
     pxi_free(w);
 }
 
+/* Of the device that has the address. */
+static uint64_t rate_of(px_view address)
+{
+    struct pxi_maddr_part ip;
+    size_t at = 0;
+    return pxi_maddr_next(address, &at, &ip) ? pxi_line_rate(ip.value) : 0;
+}
+
+/* Who speaks, of a job of which name; views into *address and the call. */
+static bool who_of(const struct pxi_call *c, struct pxi_maddr *address, struct pxi_muster_join *out)
+{
+    const char *name = pxi_call_text(c, "name"), *rule = pxi_call_text(c, "rule");
+    *out = (struct pxi_muster_join){.name = px_view_str(name ? name : ""),
+                                    .adds = pxi_call_uint(c, "adds", PXI_MUSTER_WORKS),
+                                    .rule = px_view_str(rule ? rule : "")};
+    if (!address_of(c, "address", address))
+        return false;
+    out->address = pxi_maddr_view(address);
+    return pxi_muster_name(out->name) && pxi_muster_address(out->address) &&
+           out->rule.n <= PXI_MUSTER_RULE && out->adds <= PXI_MUSTER_ADDS_SINGLY;
+}
+
 static void join_at(struct pxi_call *c, struct pxi_conn *at)
 {
     struct joiner *w = c->state;
     struct pxi_maddr address;
-    const char *name = pxi_call_text(c, "name"), *rule = pxi_call_text(c, "rule");
-    struct pxi_muster_join join = {.name = px_view_str(name ? name : ""),
-                                   .adds = pxi_call_uint(c, "adds", PXI_MUSTER_WORKS),
-                                   .rule = px_view_str(rule ? rule : "")};
-    px_err err = address_of(c, "address", &address) ? PX_ERR_OK : PX_ERR_INVALID;
-    join.address = pxi_maddr_view(&address);
-    if (!err && (!pxi_muster_name(join.name) || !pxi_muster_address(join.address) ||
-                 join.rule.n > PXI_MUSTER_RULE || join.adds > PXI_MUSTER_ADDS_SINGLY))
-        err = PX_ERR_INVALID;
+    struct pxi_muster_join join;
+    px_err err = who_of(c, &address, &join) ? PX_ERR_OK : PX_ERR_INVALID;
+    if (!err)
+        join.rate = rate_of(join.address);
     if (!err)
         err = pxi_joining_start(&w->joining, c->node->mustering, at, &join);
     if (err)
@@ -197,10 +216,23 @@ static void op_join(struct pxi_call *c)
         join_at(c, NULL);
 }
 
+/* A worker that has joined says which ranks sums went on without. */
+static void op_late(struct pxi_call *c)
+{
+    struct pxi_maddr address;
+    struct pxi_muster_join who;
+    px_err err = PX_ERR_INVALID;
+    if (who_of(c, &address, &who)) {
+        who.late = pxi_call_uint(c, "ranks", 0);
+        err = pxi_mustering_late(c->node->mustering, &who);
+    }
+    if (err)
+        pxi_call_fail(c, err, NULL);
+    else
+        pxi_call_ok(c, NULL);
+}
+
 const struct pxi_op pxi_ops_reduce[] = {
-    {"reduce-offer", op_offer},
-    {"reduce-withdraw", op_withdraw},
-    {"reduce-jobs", op_jobs},
-    {"reduce-join", op_join},
-    {NULL, NULL},
+    {"reduce-offer", op_offer}, {"reduce-withdraw", op_withdraw}, {"reduce-jobs", op_jobs},
+    {"reduce-join", op_join},   {"reduce-late", op_late},         {NULL, NULL},
 };

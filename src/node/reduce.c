@@ -1,6 +1,7 @@
 /* The public face of reduce/group: its arena, its paths, its thread. */
 #include "plexus/reduce.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "node/reduce_address.h"
 #include "node/reduce_join.h"
 #include "reduce/group.h"
+#include "reduce/plan.h"
 
 enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 3000, MS = 1000000 };
 enum { WORDS = 65, PAGE = 4096 };          /* whose secret the words of paths have */
@@ -45,6 +47,9 @@ struct px_reduce {
     uint64_t looked_ns;          /* at what it says */
     bool over;                   /* it said that the aggregator is gone */
     char rule[PXI_REDUCE_RULE];
+    uint64_t told;              /* ranks that the node was last told were late */
+    char name[65], address[65]; /* of the job, and ours */
+    char topology_why[128];
 };
 
 /* ------------------------------------------------------ what the thread asks */
@@ -306,6 +311,7 @@ static px_err open_with(const px_reduce_options *o, bool singly, px_reduce **out
     r->rank = o->rank;
     r->shards = o->aggregator ? 1 : o->world;
     r->values = o->values ? o->values : VALUES;
+    snprintf(r->topology_why, sizeof r->topology_why, "as it was opened");
     err = make_group(r, o);
     if (!err)
         err = make_exchange(r, o, singly, diag);
@@ -328,6 +334,9 @@ px_err px_reduce_open(const px_reduce_options *o, px_reduce **out, px_diag *diag
     if (!err) {
         (*out)->seat = g.seat;
         memcpy((*out)->rule, g.rule, sizeof g.rule);
+        snprintf((*out)->name, sizeof(*out)->name, "%s", o->name);
+        snprintf((*out)->address, sizeof(*out)->address, "%s", o->address);
+        snprintf((*out)->topology_why, sizeof(*out)->topology_why, "%s", g.why);
         g.seat = NULL;
     }
     pxi_reduce_grant_free(&g);
@@ -385,6 +394,9 @@ static void tell(px_reduce *r)
                                  .wakes = c.wakes,
                                  .copied = c.copied,
                                  .kept = r->past.kept,
+                                 .missing = pxi_group_missing(r->group),
+                                 .topology = pxi_topology_name(r->made.central),
+                                 .topology_why = r->topology_why,
                                  .cuda = r->frames.cuda,
                                  .path = r->paths.chosen,
                                  .why = r->paths.why,
@@ -413,6 +425,21 @@ static void tell(px_reduce *r)
         report->dropped += pxi_group_counts(r->group)->bad[i];
 }
 
+/* Sums went on without somebody, or with all again: the node that offers the job hears it, and
+ * ranks peers by it. What it answers is not waited for; the rest of what it says is still heard. */
+static void tell_late(px_reduce *r)
+{
+    char text[256];
+    if (!r->seat || r->report.missing == r->told)
+        return;
+    r->told = r->report.missing;
+    snprintf(text, sizeof text,
+             "{\"op\":\"reduce-late\",\"name\":\"%s\",\"address\":\"%s\",\"ranks\":%llu}", r->name,
+             r->address, (unsigned long long)r->told);
+    if (px_control_say(r->seat, text) == PX_ERR_OK)
+        r->over |= pxi_reduce_over(r->seat, r->made.job) && r->made.central;
+}
+
 static px_err sum(px_reduce *r, struct pxi_rank_op op, px_reduce_report *report)
 {
     px_err lost = r->over ? PX_ERR_RESET : PX_ERR_TIMEOUT;
@@ -420,6 +447,8 @@ static px_err sum(px_reduce *r, struct pxi_rank_op op, px_reduce_report *report)
     if (!err && r->report.gone >= 0)
         err = r->over ? PX_ERR_RESET : PX_ERR_TIMEOUT;
     r->sums += err == PX_ERR_OK;
+    if (!err)
+        tell_late(r);
     if (report && (!err || err == PX_ERR_TIMEOUT || err == PX_ERR_RESET)) {
         size_t size = report->size;
         *report = r->report;

@@ -106,6 +106,8 @@ bool pxi_reduce_take(struct pxi_reduce_grant *g)
     o->values = number(order, "values");
     o->window = number(order, "slots");
     o->deadline_ms = number(order, "deadline_ms");
+    g->why = json_string_value(json_object_get(order, "why"));
+    g->why = g->why ? g->why : "";
     const char *rule = json_string_value(json_object_get(order, "rule"));
     g->singly = json_is_true(json_object_get(order, "singly"));
     snprintf(g->rule, sizeof g->rule, "%s", rule ? rule : "");

@@ -16,6 +16,7 @@ struct pxi_reduce_grant {
     json_t *order;
     const char *addresses[64];
     uint8_t secret[32];
+    const char *why;            /* its sums are made where they are */
     char rule[PXI_REDUCE_RULE]; /* by which its aggregator judges; empty: it has none */
     bool singly;                /* it takes no trains of datagrams */
 };

@@ -243,6 +243,14 @@ unsigned pxi_group_least(const struct pxi_group *g)
     return least;
 }
 
+uint64_t pxi_group_missing(const struct pxi_group *g)
+{
+    uint64_t in = UINT64_MAX;
+    for (unsigned i = 0; i < g->n; i++)
+        in &= pxi_rank_everywhere(g->shards[i].rank);
+    return pxi_group_members(g) & ~in;
+}
+
 uint32_t pxi_group_lost(const struct pxi_group *g)
 {
     uint32_t lost = 0;

@@ -64,6 +64,8 @@ void pxi_group_free(struct pxi_group *g);
 px_err pxi_group_begin(struct pxi_group *g, const struct pxi_rank_op *op);
 bool pxi_group_done(const struct pxi_group *g);
 unsigned pxi_group_least(const struct pxi_group *g);
+/* Members that some sum of the last operation went on without. */
+uint64_t pxi_group_missing(const struct pxi_group *g);
 uint32_t pxi_group_lost(const struct pxi_group *g);
 void pxi_group_abort(struct pxi_group *g);
 

@@ -28,7 +28,9 @@ struct pxi_muster_member {
     struct pxi_muster_member *adder; /* of that, or NULL */
     uint32_t added[ADDED];           /* one that adds: grants that it has, 0 where there is none */
     uint8_t rule[PXI_MUSTER_RULE];
-    uint8_t rule_n;
+    uint8_t rule_n, rank;
+    uint64_t rate, late; /* of its line; ranks that it says are */
+    bool found_late;     /* by most of its company */
     void *ctx;
 };
 
@@ -39,7 +41,8 @@ struct job {
     uint8_t name[PXI_MUSTER_NAME], aggregator[PXI_MUSTER_ADDRESS], group[PXI_MUSTER_ADDRESS];
     struct pxi_list waiting, granted, adders;
     unsigned waiting_n, granted_n, adders_n;
-    bool added;            /* the last grant has an adder */
+    bool added;            /* the last grant has an adder, */
+    struct pxi_plan plan;  /* and why */
     struct pxi_timer turn; /* now, or when nobody has come for long enough */
     uint64_t came_ns;      /* the last of those who wait */
     uint32_t job;
@@ -51,6 +54,7 @@ struct pxi_muster {
     struct pxi_timers *timers;
     struct pxi_random *random;
     pxi_muster_tell *tell;
+    struct pxi_muster_ranking ranking;
     struct pxi_list jobs;
     unsigned count;
     uint32_t first, numbers; /* job numbers count up from a random one */
@@ -68,6 +72,11 @@ struct pxi_muster *pxi_muster_new(struct pxi_timers *timers, struct pxi_random *
     m->first = (uint32_t)pxi_random_u64(random);
     pxi_list_init(&m->jobs);
     return m;
+}
+
+void pxi_muster_rank(struct pxi_muster *m, const struct pxi_muster_ranking *r)
+{
+    m->ranking = *r;
 }
 
 static void member_free(struct pxi_muster_member *w, unsigned *count)
@@ -236,20 +245,60 @@ static int order_of(const struct pxi_muster_member *a, const struct pxi_muster_m
     return by_peer ? by_peer : by_address;
 }
 
-/* Those who wait, in the order of ranks. */
-static unsigned sorted(const struct job *j, struct pxi_muster_member *out[PXI_MUSTER_WORKERS])
+static bool is_slow(const struct job *j, const struct pxi_muster_member *w)
+{
+    const struct pxi_muster_ranking *r = &j->of->ranking;
+    return r->slow && r->slow(r->ctx, &w->peer);
+}
+
+/* How many wait that are not ranked low. */
+static unsigned fit(const struct job *j)
 {
     unsigned n = 0;
-    for (struct pxi_list *l = j->waiting.next; l != &j->waiting && n < j->o.world; l = l->next) {
-        unsigned at = n++;
-        out[at] = PXI_OF(l, struct pxi_muster_member, link);
-        for (; at && order_of(out[at - 1], out[at]) > 0; at--) {
+    for (struct pxi_list *l = j->waiting.next; l != &j->waiting; l = l->next)
+        n += !is_slow(j, PXI_OF(l, struct pxi_muster_member, link));
+    return n;
+}
+
+/* Those of the waiting who are let in, in the order of ranks: who is fit first. */
+static unsigned sorted(const struct job *j, bool with_slow,
+                       struct pxi_muster_member *out[PXI_MUSTER_WORKERS])
+{
+    unsigned n = 0;
+    for (unsigned slow = 0; slow <= with_slow; slow++)
+        for (struct pxi_list *l = j->waiting.next; l != &j->waiting && n < j->o.world;
+             l = l->next) {
+            struct pxi_muster_member *w = PXI_OF(l, struct pxi_muster_member, link);
+            if (is_slow(j, w) == slow)
+                out[n++] = w;
+        }
+    for (unsigned i = 1; i < n; i++)
+        for (unsigned at = i; at && order_of(out[at - 1], out[at]) > 0; at--) {
             struct pxi_muster_member *swap = out[at];
             out[at] = out[at - 1];
             out[at - 1] = swap;
         }
-    }
     return n;
+}
+
+/* Who adds for all, as the lines of all say; NULL: every worker a part, or one that is named. */
+static struct pxi_muster_member *plan(struct job *j, unsigned n, struct pxi_muster_member **who,
+                                      uint32_t **place)
+{
+    static const unsigned bits[] = {16, 8, 4};
+    struct pxi_muster_member *a = adder_of(j, place);
+    struct pxi_plan_job p = {.workers = n,
+                             .slowest = who[0]->rate,
+                             .aggregator = a || j->o.aggregator.n,
+                             .its_rate = a ? a->rate : 0,
+                             .copies = true,
+                             .bits = bits[j->o.format]};
+    for (unsigned i = 1; i < n; i++)
+        p.slowest = who[i]->rate < p.slowest ? who[i]->rate : p.slowest;
+    if (j->o.central || j->o.aggregator.n)
+        p.wish = PXI_TOPOLOGY_CENTRAL;
+    pxi_plan_topology(&p, &j->plan);
+    return j->plan.central ? a : NULL;
 }
 
 /* Not 0, and never given out before by this node. */
@@ -259,14 +308,14 @@ static uint32_t new_number(struct pxi_muster *m)
     return n ? n : m->first + ++m->numbers;
 }
 
-static void grant(struct job *j)
+static void grant(struct job *j, bool with_slow)
 {
     struct pxi_muster_member *who[PXI_MUSTER_WORKERS];
     px_view addresses[PXI_MUSTER_WORKERS];
     uint8_t secret[PXI_MUSTER_SECRET];
-    unsigned n = sorted(j, who);
+    unsigned n = sorted(j, with_slow, who);
     uint32_t *place = NULL;
-    struct pxi_muster_member *adder = adder_of(j, &place);
+    struct pxi_muster_member *adder = plan(j, n, who, &place);
     bool judged = adder && n >= PX_SENTRY_FAN_IN;
     pxi_random_fill(j->of->random, secret, sizeof secret);
     j->job = new_number(j->of);
@@ -284,6 +333,7 @@ static void grant(struct job *j)
                                  .addresses = {addresses, n},
                                  .aggregator = j->o.aggregator,
                                  .group = j->o.group,
+                                 .reason = px_view_str(j->plan.why),
                                  .secret = px_view_of(secret, sizeof secret)};
     if (adder) {
         o.aggregator = px_view_of(adder->address, adder->address_n);
@@ -298,8 +348,10 @@ static void grant(struct job *j)
         j->of->tell(j->of, adder, &o);
     }
     for (unsigned i = 0; i < n; i++) {
-        o.rank = i;
+        o.rank = who[i]->rank = (uint8_t)i;
         who[i]->grant = j->job;
+        who[i]->late = 0;
+        who[i]->found_late = false;
         who[i]->company = n;
         who[i]->adder = adder;
         pxi_list_remove(&who[i]->link);
@@ -311,6 +363,7 @@ static void grant(struct job *j)
     OPENSSL_cleanse(secret, sizeof secret);
 }
 
+/* Those who are slow are let in where they are needed: nobody may be left out, or few are fit. */
 static void on_turn(struct pxi_timer *t, uint64_t now_ns)
 {
     struct job *j = PXI_OF(t, struct job, turn);
@@ -318,9 +371,12 @@ static void on_turn(struct pxi_timer *t, uint64_t now_ns)
     regroup(j);
     say_over(j);
     bool waited = now_ns - j->came_ns >= j->o.wait_ns;
-    bool all = j->waiting_n >= j->o.world, few = j->o.least && j->waiting_n >= j->o.least;
+    unsigned n = fit(j);
+    bool with_slow = !j->o.least || n < j->o.least;
+    n = with_slow ? j->waiting_n : n;
+    bool all = n >= j->o.world, few = j->o.least && n >= j->o.least;
     if ((all || (few && waited)) && (!j->o.central || waited || adder_of(j, &place))) {
-        grant(j);
+        grant(j, with_slow);
         if (j->waiting_n)
             pxi_timer_after(j->of->timers, t, 0);
         return;
@@ -404,6 +460,7 @@ bool pxi_muster_at(const struct pxi_muster *m, unsigned i, struct pxi_muster_sta
                                          .granted = j->granted_n,
                                          .adders = j->adders_n,
                                          .central = j->added,
+                                         .why = j->plan.why,
                                          .job = j->job,
                                          .epoch = j->epoch};
         return true;
@@ -442,6 +499,7 @@ static void seat(struct pxi_muster_member *w, const struct pxi_muster_join *join
 {
     struct job *j = w->job;
     w->adds = (uint8_t)join->adds;
+    w->rate = join->rate;
     if (w->adds) {
         w->rule_n = (uint8_t)join->rule.n;
         copied(w->rule, join->rule);
@@ -460,7 +518,7 @@ struct pxi_muster_member *pxi_muster_join(struct pxi_muster *m, const struct pxi
 {
     struct job *j = find(m, join->name);
     *err = !j ? PX_ERR_NOT_FOUND : !may_join(j, peer) ? PX_ERR_REFUSED : PX_ERR_OK;
-    if (!*err && join->adds && !j->o.central)
+    if (!*err && join->adds && j->o.aggregator.n)
         *err = PX_ERR_REFUSED;
     if (!*err && !pxi_muster_address(join->address))
         *err = PX_ERR_INVALID;
@@ -494,4 +552,28 @@ void pxi_muster_leave(struct pxi_muster *m, struct pxi_muster_member *member)
     (void)m;
     forget(member);
     member_free(member, count_of(member));
+}
+
+/* ------------------------------------------------------------ who is late */
+
+void pxi_muster_late(struct pxi_muster *m, struct pxi_muster_member *member, uint64_t ranks)
+{
+    struct job *j = member->job;
+    unsigned said[PXI_MUSTER_WORKERS] = {0}, n = 0;
+    member->late = ranks;
+    for (struct pxi_list *l = j->granted.next; l != &j->granted; l = l->next) {
+        const struct pxi_muster_member *w = PXI_OF(l, struct pxi_muster_member, link);
+        n += w->grant == member->grant;
+        for (unsigned i = 0; i < PXI_MUSTER_WORKERS && w->grant == member->grant; i++)
+            said[i] += w->late >> i & 1;
+    }
+    for (struct pxi_list *l = j->granted.next; l != &j->granted; l = l->next) {
+        struct pxi_muster_member *w = PXI_OF(l, struct pxi_muster_member, link);
+        bool was = w->found_late, is = 2 * said[w->rank] > n;
+        if (w->grant != member->grant)
+            continue;
+        w->found_late = is;
+        if (is && !was && m->ranking.late)
+            m->ranking.late(m->ranking.ctx, &w->peer);
+    }
 }

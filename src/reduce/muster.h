@@ -12,6 +12,7 @@
 #include "codec/gradient.h"
 #include "codec/muster.h"
 #include "crypto/random.h"
+#include "reduce/plan.h"
 
 /* A job as it is offered; strings and lists are copied. */
 struct pxi_muster_job {
@@ -22,8 +23,10 @@ struct pxi_muster_job {
     uint64_t wait_ns; /* 0: 5 s */
     unsigned slots, values, format, deadline_ms;
     px_view aggregator, group; /* as in struct pxi_muster_order */
-    bool central; /* who joins to add adds for all; when wait_ns have passed and nobody has, each
-                   * worker adds a part. No aggregator is named */
+    /* Who joins to add adds for all; when wait_ns have passed and nobody has, each worker adds a
+     * part. Else nobody is waited for, and it adds where the plan of their lines says so. No
+     * aggregator is named. */
+    bool central;
     const struct pxi_peer *allow; /* whom to let in; none: everybody who could connect: the private
                                    * swarm's key, or the gate of the host, said yes */
     unsigned allow_count;
@@ -37,9 +40,19 @@ struct pxi_muster_member;
 typedef void pxi_muster_tell(struct pxi_muster *of, struct pxi_muster_member *m,
                              const struct pxi_muster_order *o);
 
+/* How fit for work peers are (swarm/heartbeat.h). */
+struct pxi_muster_ranking {
+    bool (*slow)(void *ctx, const struct pxi_peer *peer); /* it is ranked below the others */
+    void (*late)(void *ctx, const struct pxi_peer *peer); /* more than half say it was */
+    void *ctx;
+};
+
 /* Of a node; timers and random are borrowed. NULL: no memory. */
 struct pxi_muster *pxi_muster_new(struct pxi_timers *timers, struct pxi_random *random,
                                   pxi_muster_tell *tell);
+/* From now on. While enough others are there, a job with a `least` is granted without those who are
+ * slow; they wait, and are let in when they are not slow any more. */
+void pxi_muster_rank(struct pxi_muster *m, const struct pxi_muster_ranking *r);
 /* Members are gone with it, untold. NULL is allowed. */
 void pxi_muster_free(struct pxi_muster *m);
 
@@ -63,6 +76,9 @@ struct pxi_muster_member *pxi_muster_join(struct pxi_muster *m, const struct pxi
  * when it leaves, they hear that it is over, and join once more; so do they when one of them is
  * gone and somebody waits. Of several the last that came adds. */
 void *pxi_muster_ctx(const struct pxi_muster_member *member);
+/* It has a grant and says which ranks sums went on without. What more than half of the workers of
+ * its company say is told to the ranking, once for each time that it becomes true. */
+void pxi_muster_late(struct pxi_muster *m, struct pxi_muster_member *member, uint64_t ranks);
 /* It leaves; whoever has a grant with it notices by its silence. */
 void pxi_muster_leave(struct pxi_muster *m, struct pxi_muster_member *member);
 
@@ -70,8 +86,9 @@ void pxi_muster_leave(struct pxi_muster *m, struct pxi_muster_member *member);
 struct pxi_muster_state {
     px_view name; /* borrowed */
     unsigned world, waiting, granted, adders;
-    uint32_t job; /* of the last grant; 0: none */
-    bool central; /* somebody adds for all in it */
+    uint32_t job;    /* of the last grant; 0: none */
+    bool central;    /* somebody adds for all in it, */
+    const char *why; /* for this reason; borrowed. Empty: there was none */
     uint16_t epoch;
 };
 bool pxi_muster_at(const struct pxi_muster *m, unsigned i, struct pxi_muster_state *out);

@@ -71,7 +71,8 @@ struct pxi_rank {
     uint32_t open;     /* steps of the pass without an answer */
     uint32_t salt;     /* of the rounding */
     unsigned least;
-    uint32_t lost; /* chunks whose sum nobody keeps */
+    uint64_t everywhere; /* workers that are in every sum, but for those that a Sentry judged */
+    uint32_t lost;       /* chunks whose sum nobody keeps */
     uint32_t not_finite;
     bool runs;
     uint64_t heard_ns;
@@ -129,6 +130,11 @@ bool pxi_rank_done(const struct pxi_rank *w)
 unsigned pxi_rank_least(const struct pxi_rank *w)
 {
     return w->least;
+}
+
+uint64_t pxi_rank_everywhere(const struct pxi_rank *w)
+{
+    return w->everywhere;
 }
 
 uint32_t pxi_rank_lost(const struct pxi_rank *w)
@@ -320,6 +326,7 @@ px_err pxi_rank_begin(struct pxi_rank *w, const struct pxi_rank_op *op)
         return PX_ERR_NOMEM;
     w->saturated_n = 0;
     w->least = PX_GRADIENT_WORKERS;
+    w->everywhere = UINT64_MAX;
     w->lost = w->not_finite = 0;
     w->salt = (w->seq + w->o.worker * 0x632be5abu) * 0x9e3779b9u;
     w->runs = true;
@@ -607,6 +614,8 @@ static void unpack(struct pxi_rank *w, const struct px_gradient_head *h, struct 
 {
     unsigned n = (unsigned)__builtin_popcountll(h->where);
     w->least = n < w->least ? n : w->least;
+    if (!(h->flags & PX_GRADIENT_CLIPPED))
+        w->everywhere &= h->where;
     float *x = room_for(w, p);
     if (h->exponent == NOT_FINITE) {
         for (size_t i = 0; i < p.count; i++)

@@ -56,6 +56,8 @@ px_err pxi_rank_begin(struct pxi_rank *w, const struct pxi_rank_op *op);
 bool pxi_rank_done(const struct pxi_rank *w);
 /* Of the last operation: the smallest number of workers in a sum. */
 unsigned pxi_rank_least(const struct pxi_rank *w);
+/* Of the last operation: bit set of workers that are in every sum; what a Sentry refused counts. */
+uint64_t pxi_rank_everywhere(const struct pxi_rank *w);
 /* Of the last operation: chunks whose sum was no longer kept when we asked; they are as they were.
  */
 uint32_t pxi_rank_lost(const struct pxi_rank *w);

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "net/ping.h"
 
-enum { GOOD_IN_A_ROW = 2, SILENT_AFTER = 5 };
+enum { GOOD_IN_A_ROW = 2, AFTER_LATE_WORK = 10, SILENT_AFTER = 5 };
 
 struct beat {
     struct pxi_list link;
@@ -15,6 +15,7 @@ struct beat {
     struct pxi_timer next, late;
     uint64_t rtt_ns, sent_ns;
     unsigned good, missed;
+    unsigned due; /* good answers before it is good again, beyond the usual ones */
     enum pxi_peer_state state;
     bool waiting;
 };
@@ -73,8 +74,19 @@ static void pong(void *ctx, uint64_t rtt_ns, px_err err)
     t->rtt_ns = t->rtt_ns ? t->rtt_ns - t->rtt_ns / 8 + rtt_ns / 8 : rtt_ns;
     if (rtt_ns > b->o.slow_ns)
         answered_late(t);
+    else if (t->due)
+        t->due--;
     else if (++t->good >= GOOD_IN_A_ROW || t->state == PXI_PEER_NEW)
         set_state(t, PXI_PEER_GOOD);
+}
+
+void pxi_heartbeat_late(struct pxi_heartbeat *b, const struct pxi_peer *p)
+{
+    struct beat *t = find(b, p);
+    if (!t)
+        return;
+    t->due = AFTER_LATE_WORK;
+    answered_late(t);
 }
 
 /* The answer is beyond the deadline: down-ranked at once, whenever it comes. */

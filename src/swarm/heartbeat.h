@@ -34,6 +34,9 @@ void pxi_heartbeat_free(struct pxi_heartbeat *b);
 /* State of a peer, and its smoothed round trip in *rtt_ns (0: unknown; may be NULL). */
 enum pxi_peer_state pxi_heartbeat_state(const struct pxi_heartbeat *b, const struct pxi_peer *p,
                                         uint64_t *rtt_ns);
+/* Work of another kind was done without a peer that is connected, since it was late: it is slow, as
+ * after a late answer, until it has answered in time again for some beats. */
+void pxi_heartbeat_late(struct pxi_heartbeat *b, const struct pxi_peer *p);
 /* Name of a state: "good", "new", "slow", "silent", "gone". */
 const char *pxi_peer_state_name(enum pxi_peer_state s);
 

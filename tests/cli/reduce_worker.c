@@ -2,17 +2,18 @@
  * A worker for test_job.py and agg_names.py: joins a job by the node of a home and sums arrays in
  * it.
  *
- *     reduce_worker SOCKET JOB ADDRESS HOST VALUES ROUNDS JOIN_MS [REKEY [AGAIN]]
+ *     reduce_worker SOCKET JOB ADDRESS HOST VALUES ROUNDS JOIN_MS [REKEY [AGAIN [PAUSE_MS]]]
  *
  * HOST "-": the node itself offers the job. Prints "in RANK WORLD" and at the end
  * "ok DIGEST REKEYS", or "fail NAME WHAT". With AGAIN it opens the job anew whenever it is lost,
  * which it tells ("lost NAME"), goes on from the round that all have, tells every tenth round ("at
  * ROUND"), the rule and when a sum lacked somebody or came too late ("rule NAME", "short"); 2: sums
- * are not looked at.
+ * are not looked at. PAUSE_MS: before the fourth round.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "plexus/reduce.h"
 
@@ -21,7 +22,7 @@ struct work {
     px_reduce *r;
     float *x;
     size_t n;
-    unsigned round, rounds, again, rekeys;
+    unsigned round, rounds, again, pause_ms, rekeys;
     unsigned long long digest;
 };
 
@@ -69,6 +70,8 @@ static px_err round_of(struct work *w)
 {
     char text[32];
     px_reduce_report report = {.size = sizeof report};
+    if (w->round == 3)
+        usleep(w->pause_ms * 1000);
     for (size_t i = 0; i < w->n; i++)
         w->x[i] = value(px_reduce_rank(w->r), w->round, i);
     px_err err = px_reduce_sum(w->r, w->x, NULL, w->n, 0, &report);
@@ -120,6 +123,7 @@ int main(int argc, char **argv)
     struct work w = {.n = strtoul(argv[5], NULL, 10),
                      .rounds = (unsigned)strtoul(argv[6], NULL, 10),
                      .again = argc > 9 ? (unsigned)strtoul(argv[9], NULL, 10) : 0,
+                     .pause_ms = argc > 10 ? (unsigned)strtoul(argv[10], NULL, 10) : 0,
                      .digest = 0xcbf29ce484222325ULL};
     w.o = (px_reduce_options){.size = sizeof w.o,
                               .name = argv[2],

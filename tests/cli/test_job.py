@@ -18,10 +18,10 @@ def port():
         return s.getsockname()[1]
 
 
-def worker(place, home, job, host, rounds=3, join_ms=60000, rekey=0, values=50000):
+def worker(place, home, job, host, rounds=3, join_ms=60000, rekey=0, values=50000, pause_ms=None):
     return subprocess.Popen(
         [WORKER, os.path.join(home, "control.sock"), job, f"/ip4/127.0.0.1/udp/{port()}", host, str(values),
-         str(rounds), str(join_ms), str(rekey)], stdout=subprocess.PIPE, text=True, env=place.env())
+         str(rounds), str(join_ms), str(rekey), *([] if pause_ms is None else ["2", str(pause_ms)])], stdout=subprocess.PIPE, text=True, env=place.env())
 
 
 def said(workers):
@@ -102,6 +102,30 @@ def test_those_who_come_back_have_another_key(place):
     equal({o[0] for o in out}, {"in 0 2", "in 1 2"})
     equal(jobs(place, homes[0])[0]["epoch"], 2)
     assert jobs(place, homes[0])[0]["job"] != number, "the same number twice"
+
+
+def test_who_is_late_is_ranked_low(place):
+    """Sums go on without a worker that pauses; its peer is ranked low, and comes back."""
+    peers, homes, at = nodes(place)
+    offer(place, homes[0], "late", "--world", "3")
+    running = [worker(place, homes[0], "late", "-", rounds=1000000, pause_ms=0),
+               worker(place, homes[1], "late", at, rounds=1000000, pause_ms=0),
+               worker(place, homes[2], "late", at, rounds=1000000, pause_ms=5000)]
+    wait_for_state(place, homes[0], peers[2], "slow")
+    for w in running:
+        w.kill()
+        w.communicate()
+    wait_for_state(place, homes[0], peers[2], "good")
+
+
+def wait_for_state(place, home, peer, state):
+    end = time.monotonic() + 100
+    while time.monotonic() < end:
+        seen = place.json("peers", env={"PLEXUS_HOME": home})["peers"]
+        if any(p["peer"] == peer and p["state"] == state for p in seen):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{peer} never was {state}: {seen}")
 
 
 def test_a_private_swarm_has_no_strangers(place):

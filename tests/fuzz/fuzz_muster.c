@@ -95,7 +95,7 @@ static void join(struct pxi_muster *m, struct place *p, unsigned peer, unsigned 
     struct pxi_peer who = {.n = 3, .b = {0, 1, (uint8_t)(peer % PEERS)}};
     const uint8_t address[] = {4, 10, 0, 0, (uint8_t)(p - places), 0x91, 0x02, 1, (uint8_t)job};
     struct pxi_muster_join j = {px_view_str(names[job % JOBS]), px_view_of(address, sizeof address),
-                                .adds = job / JOBS % 3};
+                                .adds = job / JOBS % 3, .rate = peer};
     px_err err;
     if (p->member)
         return;
@@ -106,28 +106,46 @@ static void join(struct pxi_muster *m, struct place *p, unsigned peer, unsigned 
     MUST(!p->member == (err != PX_ERR_OK));
 }
 
+static bool slow(void *ctx, const struct pxi_peer *peer)
+{
+    return (round_now + peer->b[2]) % 3 == 0;
+}
+
+static void late(void *ctx, const struct pxi_peer *peer)
+{
+    MUST(peer->n == 3 && peer->b[2] < PEERS);
+}
+
 static void machine(px_view script)
 {
+    const struct pxi_muster_ranking ranking = {slow, late, NULL};
     struct pxi_timers timers = {0};
     struct pxi_random random = pxi_random_seeded(1);
     struct pxi_muster *m = pxi_muster_new(&timers, &random, tell);
+    if (m)
+        pxi_muster_rank(m, &ranking);
     memset(places, 0, sizeof places);
     last_job = 0;
+    round_now = 0;
     for (size_t i = 0; m && i + 1 < script.n; i += 2) {
         unsigned a = script.p[i + 1];
         struct place *p = &places[a % PLACES];
-        switch (script.p[i] % 6) {
+        switch (script.p[i] % 7) {
         case 0: offer(m, a % JOBS); break;
         case 1:
             if (pxi_muster_withdraw(m, px_view_str(names[a % JOBS])) == PX_ERR_OK)
                 break;
             break;
         case 2:
-        case 3: join(m, p, script.p[i] / 6u, a / PLACES); break;
+        case 3: join(m, p, script.p[i] / 7u, a / PLACES); break;
         case 4:
             if (p->member)
                 pxi_muster_leave(m, p->member);
             p->member = NULL;
+            break;
+        case 5:
+            if (p->member)
+                pxi_muster_late(m, p->member, script.p[i]);
             break;
         default: pxi_timers_run(&timers, timers.now_ns + a * 50 * PXI_MS);
         }

@@ -21,6 +21,7 @@ static struct {
     struct pxi_random random;
     struct pxi_muster *muster;
     struct worker w[MOST];
+    uint64_t rate; /* that those who join say */
 } world;
 
 /* What the other side of a stream would read. */
@@ -89,7 +90,8 @@ static struct pxi_muster_job job(const char *name, unsigned n)
 static px_err join(unsigned i, const char *name)
 {
     struct worker *w = &world.w[i];
-    struct pxi_muster_join j = {px_view_str(name), pxi_maddr_view(&w->address)};
+    struct pxi_muster_join j = {
+        .name = px_view_str(name), .address = pxi_maddr_view(&w->address), .rate = world.rate};
     px_err err;
     w->member = pxi_muster_join(world.muster, &w->peer, &j, w, &err);
     CHECK(!w->member == (err != PX_ERR_OK));
@@ -381,6 +383,7 @@ static px_err join_to_add(unsigned i, const char *name)
     struct pxi_muster_join j = {.name = px_view_str(name),
                                 .address = pxi_maddr_view(&w->address),
                                 .adds = PXI_MUSTER_ADDS,
+                                .rate = world.rate,
                                 .rule = px_view_str("clip1")};
     px_err err;
     w->adds = true;
@@ -460,15 +463,123 @@ TEST(who_comes_back_begins_with_all)
     end();
 }
 
-TEST(only_a_job_for_it_lets_one_add)
+TEST(where_one_is_named_nobody_else_adds)
 {
     struct pxi_muster_job j = job("digits", 2), both = job("both", 2);
     begin();
+    j.aggregator = pxi_maddr_view(&world.w[8].address);
     CHECK_EQ(pxi_muster_offer(world.muster, &j), PX_ERR_OK);
     CHECK_EQ(join_to_add(9, "digits"), PX_ERR_REFUSED);
     both.central = true;
     both.aggregator = pxi_maddr_view(&world.w[9].address);
     CHECK_EQ(pxi_muster_offer(world.muster, &both), PX_ERR_INVALID);
+    end();
+}
+
+/* Rates in Gbit/s. */
+static bool is_central(unsigned workers, double slowest, double its, bool copies)
+{
+    struct pxi_plan p;
+    struct pxi_plan_job j = {.workers = workers,
+                             .slowest = (uint64_t)(slowest * 125e6),
+                             .aggregator = true,
+                             .its_rate = (uint64_t)(its * 125e6),
+                             .copies = copies,
+                             .bits = 16};
+    pxi_plan_topology(&j, &p);
+    CHECK(strncmp(p.why, pxi_topology_name(p.central), 7) == 0);
+    return p.central;
+}
+
+TEST(lines_decide_who_adds)
+{
+    /* As fast as a worker's: never, for two it would be twice as slow. */
+    for (unsigned n = 2; n <= 64; n++)
+        CHECK(!is_central(n, 1, 1, true));
+    /* Of n it takes n times what one sends; sharded lines carry 2 (n - 1) / n. */
+    CHECK(is_central(8, 1, 10, true) && !is_central(8, 1, 4, true));
+    CHECK(!is_central(64, 1, 10, true) && is_central(64, 1, 100, true));
+    CHECK(!is_central(8, 0, 10, true) && !is_central(8, 1, 0, true));
+    struct pxi_plan p;
+    struct pxi_plan_job j = {
+        .workers = 8, .slowest = 125000000, .bits = 16, .wish = PXI_TOPOLOGY_CENTRAL};
+    pxi_plan_topology(&j, &p);
+    CHECK(!p.central);
+    CHECK(fabs(p.sharded_s - 2 * 7.0 / 8 * 0.5 / 0.125) < 1e-9);
+}
+
+/* Nobody is waited for, and who adds does where its line is that much faster. */
+TEST(lines_decide_in_a_job_for_both)
+{
+    struct pxi_muster_job j = job("digits", 4);
+    struct pxi_muster_state s;
+    begin();
+    CHECK_EQ(pxi_muster_offer(world.muster, &j), PX_ERR_OK);
+    for (unsigned round = 0; round < 3; round++) {
+        world.rate = round == 1 ? 1000000000 : 125000000;
+        if (round)
+            CHECK_EQ(join_to_add(9, "digits"), PX_ERR_OK);
+        world.rate = 125000000;
+        for (unsigned i = 0; i < 4; i++)
+            CHECK_EQ(join(i, "digits"), PX_ERR_OK);
+        wait_ms(10);
+        CHECK_EQ(world.w[0].grants, round + 1);
+        CHECK_EQ(world.w[0].last.aggregator.n > 0, round == 1);
+        CHECK(pxi_muster_at(world.muster, 0, &s) && s.central == (round == 1) && s.why[0]);
+        leave(9);
+        wait_ms(10);
+    }
+    end();
+}
+
+static unsigned slow_one;
+static unsigned told_late[MOST];
+
+static bool slow(void *ctx, const struct pxi_peer *peer)
+{
+    return peer->b[3] == slow_one;
+}
+
+static void late(void *ctx, const struct pxi_peer *peer)
+{
+    told_late[peer->b[3]]++;
+}
+
+/* Who is ranked low is not waited for where others suffice, and comes back when it is not. */
+TEST(the_slow_are_let_in_last)
+{
+    static const struct pxi_muster_ranking ranking = {slow, late, NULL};
+    struct pxi_muster_job j = job("digits", 3);
+    begin();
+    j.least = 2;
+    j.wait_ns = PXI_SECOND;
+    pxi_muster_rank(world.muster, &ranking);
+    slow_one = 1;
+    CHECK_EQ(pxi_muster_offer(world.muster, &j), PX_ERR_OK);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK_EQ(join(i, "digits"), PX_ERR_OK);
+    wait_ms(500);
+    CHECK_EQ(world.w[0].grants, 0);
+    wait_ms(600);
+    CHECK_EQ(world.w[0].grants, 1);
+    CHECK_EQ(world.w[1].grants, 0);
+    CHECK_EQ(world.w[2].last.world, 2);
+    slow_one = MOST; /* it recovers, and the others begin anew */
+    CHECK_EQ(join(0, "digits"), PX_ERR_OK);
+    CHECK_EQ(join(2, "digits"), PX_ERR_OK);
+    wait_ms(10);
+    CHECK_EQ(world.w[1].grants, 1);
+    CHECK_EQ(world.w[1].last.world, 3);
+    /* What most of them say of one is told to the ranking, once. */
+    pxi_muster_late(world.muster, world.w[0].member, 2);
+    CHECK_EQ(told_late[1], 0);
+    pxi_muster_late(world.muster, world.w[2].member, 2);
+    pxi_muster_late(world.muster, world.w[2].member, 2);
+    CHECK_EQ(told_late[1], 1);
+    pxi_muster_late(world.muster, world.w[2].member, 0);
+    pxi_muster_late(world.muster, world.w[2].member, UINT64_MAX);
+    CHECK_EQ(told_late[1], 2);
+    CHECK_EQ(told_late[0] + told_late[2], 0);
     end();
 }
 
