@@ -168,6 +168,7 @@ static px_err begin_job(struct pxi_agg *a, px_diag *diag)
     uint32_t addresses[PX_GRADIENT_WORKERS] = {0};
     uint8_t secrets[PXI_BPF_MEMBERS][PXI_TAG_SECRET];
     struct pxi_xdp_job j = {.job = o->job,
+                            .epoch = PXI_AGG_EPOCH,
                             .format = o->bits == 8   ? PX_GRADIENT_I8
                                       : o->bits == 4 ? PX_GRADIENT_I4
                                                      : PX_GRADIENT_I16,

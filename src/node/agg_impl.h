@@ -9,7 +9,7 @@
 #include "kernel/kernel.h"
 #include "plexus/agg.h"
 
-enum { PXI_AGG_CLIENTS = 8, PXI_AGG_NAMES = 16 };
+enum { PXI_AGG_CLIENTS = 8, PXI_AGG_NAMES = 16, PXI_AGG_EPOCH = 1 /* in which px_reduce begins */ };
 
 struct pxi_agg_client {
     struct pxi_lines *lines; /* NULL: a free place */

@@ -15,7 +15,7 @@
 #include "node/reduce_join.h"
 #include "reduce/group.h"
 
-enum { AGGREGATOR = 64, EPOCH = 1, AGAIN = 10, LATER = 300 /* looks */ };
+enum { AGGREGATOR = 64, AGAIN = 10, LATER = 300 /* looks */ };
 
 struct seat;
 
@@ -93,7 +93,7 @@ static px_err lease(struct pxi_agg *a, const struct pxi_reduce_grant *g, bool ju
     uint8_t secrets[PXI_BPF_MEMBERS][PXI_TAG_SECRET];
     unsigned n = g->o.world;
     struct pxi_xdp_job x = {.job = g->o.job,
-                            .epoch = EPOCH,
+                            .epoch = PXI_AGG_EPOCH,
                             .format = (uint8_t)(g->o.format == PX_REDUCE_I8   ? PX_GRADIENT_I8
                                                 : g->o.format == PX_REDUCE_I4 ? PX_GRADIENT_I4
                                                                               : PX_GRADIENT_I16),

@@ -142,6 +142,7 @@ static void make_machine(struct worker *w, const char *hex)
     pxi_tag_key_init(&w->sums, out);
     pxi_kernels_init(&kernels, pxi_cpu_detect());
     struct pxi_rank_options o = {.job = 1,
+                                 .epoch = 1,
                                  .slots = SLOTS,
                                  .values = VALUES,
                                  .fan_in = (uint8_t)w->world,
