@@ -31,13 +31,13 @@ ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:allocator_may_return_nul
 
 
 def programs(build, suites):
-    """The programs that the tests of these suites run, as targets of ninja."""
+    """The programs that the tests of these suites run, and what these load, as targets of ninja."""
     out = subprocess.run(["meson", "introspect", "--tests", build], stdout=subprocess.PIPE,
                          check=True).stdout
     full = os.path.abspath(build)
-    return sorted({os.path.relpath(t["cmd"][0], full) for t in json.loads(out)
+    return sorted({os.path.relpath(path, full) for t in json.loads(out)
                    if {s.split(":")[-1] for s in t["suite"]} & set(suites)
-                   and t["cmd"][0].startswith(full + os.sep)})
+                   for path in (t["cmd"][0], *t["env"].values()) if path.startswith(full + os.sep)})
 
 
 def configure(build, options, suites):
