@@ -38,7 +38,7 @@ typedef struct px_agg_options {
                          * "none"; NULL or "auto": clip1 for 4 workers or more, else none */
     double sentry_k;    /* its scales, or deviations, to 15.75; 0: 3 of clip1, 3.5 of welford */
     int sentry_clip;    /* welford: shrink what is too large instead of dropping it */
-    /* Jobs that a node offers (plexus agg offer --central), joined again whenever they are lost:
+    /* Jobs that a node offers (plexus agg offer), joined again whenever they are lost:
      * workers, key, format and deadline come from there, and user space sends their sums to each
      * worker. jobs is then how many companies at once, 0: 4; address is needed, and where workers
      * find us; values and slots are the most of a job; a rule judges those of 4 workers or more,

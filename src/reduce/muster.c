@@ -41,8 +41,7 @@ struct job {
     uint8_t name[PXI_MUSTER_NAME], aggregator[PXI_MUSTER_ADDRESS], group[PXI_MUSTER_ADDRESS];
     struct pxi_list waiting, granted, adders;
     unsigned waiting_n, granted_n, adders_n;
-    bool added;            /* the last grant has an adder, */
-    struct pxi_plan plan;  /* and why */
+    struct pxi_plan plan;  /* of the last grant */
     struct pxi_timer turn; /* now, or when nobody has come for long enough */
     uint64_t came_ns;      /* the last of those who wait */
     uint32_t job;
@@ -295,8 +294,7 @@ static struct pxi_muster_member *plan(struct job *j, unsigned n, struct pxi_must
                              .bits = bits[j->o.format]};
     for (unsigned i = 1; i < n; i++)
         p.slowest = who[i]->rate < p.slowest ? who[i]->rate : p.slowest;
-    if (j->o.central || j->o.aggregator.n)
-        p.wish = PXI_TOPOLOGY_CENTRAL;
+    p.asked = j->o.central || j->o.aggregator.n;
     pxi_plan_topology(&p, &j->plan);
     return j->plan.central ? a : NULL;
 }
@@ -320,7 +318,6 @@ static void grant(struct job *j, bool with_slow)
     pxi_random_fill(j->of->random, secret, sizeof secret);
     j->job = new_number(j->of);
     j->epoch++;
-    j->added = adder != NULL;
     struct pxi_muster_order o = {.status = PXI_MUSTER_GRANT,
                                  .job = j->job,
                                  .epoch = j->epoch,
@@ -363,7 +360,8 @@ static void grant(struct job *j, bool with_slow)
     OPENSSL_cleanse(secret, sizeof secret);
 }
 
-/* Those who are slow are let in where they are needed: nobody may be left out, or few are fit. */
+/* Those who are slow are let in where they are needed: nobody may be left out, or too few are fit.
+ * Beside a company that goes on they are not; they would be another. */
 static void on_turn(struct pxi_timer *t, uint64_t now_ns)
 {
     struct job *j = PXI_OF(t, struct job, turn);
@@ -372,7 +370,7 @@ static void on_turn(struct pxi_timer *t, uint64_t now_ns)
     say_over(j);
     bool waited = now_ns - j->came_ns >= j->o.wait_ns;
     unsigned n = fit(j);
-    bool with_slow = !j->o.least || n < j->o.least;
+    bool with_slow = !j->o.least || (n < j->o.least && !j->granted_n);
     n = with_slow ? j->waiting_n : n;
     bool all = n >= j->o.world, few = j->o.least && n >= j->o.least;
     if ((all || (few && waited)) && (!j->o.central || waited || adder_of(j, &place))) {
@@ -459,7 +457,7 @@ bool pxi_muster_at(const struct pxi_muster *m, unsigned i, struct pxi_muster_sta
                                          .waiting = j->waiting_n,
                                          .granted = j->granted_n,
                                          .adders = j->adders_n,
-                                         .central = j->added,
+                                         .central = j->plan.central,
                                          .why = j->plan.why,
                                          .job = j->job,
                                          .epoch = j->epoch};

@@ -1,7 +1,6 @@
 #include "reduce/plan.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* Bytes on the wire for 1 GB of f32. */
 static double bytes_of(const struct pxi_plan_job *j)
@@ -32,12 +31,10 @@ static double central(const struct pxi_plan_job *j)
 static void say(const struct pxi_plan_job *j, struct pxi_plan *p)
 {
     const char *name = pxi_topology_name(p->central);
-    if (j->wish == PXI_TOPOLOGY_CENTRAL && !j->aggregator)
+    if (!j->aggregator)
         snprintf(p->why, sizeof p->why, "%s: no aggregator is there", name);
-    else if (j->wish != PXI_TOPOLOGY_AUTO)
+    else if (j->asked)
         snprintf(p->why, sizeof p->why, "%s: asked for", name);
-    else if (!j->aggregator)
-        snprintf(p->why, sizeof p->why, "%s: no aggregator is there", name);
     else if (p->sharded_s <= 0 || p->central_s <= 0)
         snprintf(p->why, sizeof p->why, "%s: not all lines' rates are known", name);
     else
@@ -50,22 +47,11 @@ void pxi_plan_topology(const struct pxi_plan_job *j, struct pxi_plan *out)
 {
     *out = (struct pxi_plan){.sharded_s = sharded(j), .central_s = central(j)};
     bool better = out->central_s > 0 && out->central_s < out->sharded_s;
-    out->central = j->aggregator && j->wish != PXI_TOPOLOGY_SHARDED &&
-                   (j->wish == PXI_TOPOLOGY_CENTRAL || better);
+    out->central = j->aggregator && (j->asked || better);
     say(j, out);
-}
-
-static const char *const names[] = {"auto", "sharded", "central"};
-
-int pxi_topology_of(const char *name)
-{
-    for (int i = 0; i < 3; i++)
-        if (strcmp(name, names[i]) == 0)
-            return i;
-    return -1;
 }
 
 const char *pxi_topology_name(bool central)
 {
-    return names[central ? PXI_TOPOLOGY_CENTRAL : PXI_TOPOLOGY_SHARDED];
+    return central ? "central" : "sharded";
 }

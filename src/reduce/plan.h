@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum pxi_topology { PXI_TOPOLOGY_AUTO, PXI_TOPOLOGY_SHARDED, PXI_TOPOLOGY_CENTRAL };
-
 enum { PXI_PLAN_WHY = 120 };
 
 struct pxi_plan_job {
@@ -21,7 +19,7 @@ struct pxi_plan_job {
     uint64_t its_rate; /* and this is its line; 0: not known */
     bool copies;       /* it sends a sum to each worker; else once, to a group */
     unsigned bits;     /* of a value on the wire */
-    enum pxi_topology wish;
+    bool asked;        /* for central, whatever the lines are */
 };
 
 struct pxi_plan {
@@ -30,12 +28,10 @@ struct pxi_plan {
     char why[PXI_PLAN_WHY];      /* one line */
 };
 
-/* Choose: what takes less time, sharded when that is not known or the same. A wish for central
- * without an aggregator is not met: the plan is sharded, and says so. */
+/* Choose: what takes less time, sharded when that is not known or the same. Without an
+ * aggregator it is sharded, also when central was asked for, and says so. */
 void pxi_plan_topology(const struct pxi_plan_job *job, struct pxi_plan *out);
 
-/* auto, sharded, central; -1: none has that name. */
-int pxi_topology_of(const char *name);
 const char *pxi_topology_name(bool central);
 
 #endif

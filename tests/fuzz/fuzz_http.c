@@ -59,6 +59,8 @@ static void setup(void)
     ready = true;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static bool is_reply(const struct ex *e)
 {
     return e->out.n > 12 && memcmp(e->out.p, "HTTP/1.1 ", 9) == 0;

@@ -501,8 +501,7 @@ TEST(lines_decide_who_adds)
     CHECK(!is_central(64, 1, 10, true) && is_central(64, 1, 100, true));
     CHECK(!is_central(8, 0, 10, true) && !is_central(8, 1, 0, true));
     struct pxi_plan p;
-    struct pxi_plan_job j = {
-        .workers = 8, .slowest = 125000000, .bits = 16, .wish = PXI_TOPOLOGY_CENTRAL};
+    struct pxi_plan_job j = {.workers = 8, .slowest = 125000000, .bits = 16, .asked = true};
     pxi_plan_topology(&j, &p);
     CHECK(!p.central);
     CHECK(fabs(p.sharded_s - 2 * 7.0 / 8 * 0.5 / 0.125) < 1e-9);
@@ -580,6 +579,34 @@ TEST(the_slow_are_let_in_last)
     pxi_muster_late(world.muster, world.w[2].member, UINT64_MAX);
     CHECK_EQ(told_late[1], 2);
     CHECK_EQ(told_late[0] + told_late[2], 0);
+    end();
+}
+
+/* Beside a company that goes on, those who are slow do not begin another one. */
+static bool odd_are_slow(void *ctx, const struct pxi_peer *peer)
+{
+    return peer->b[3] % 2;
+}
+
+TEST(the_slow_make_no_company_of_their_own)
+{
+    static const struct pxi_muster_ranking ranking = {odd_are_slow, late, NULL};
+    struct pxi_muster_job j = job("digits", 4);
+    begin();
+    j.least = 2;
+    j.wait_ns = PXI_SECOND;
+    pxi_muster_rank(world.muster, &ranking);
+    CHECK_EQ(pxi_muster_offer(world.muster, &j), PX_ERR_OK);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK_EQ(join(i, "digits"), PX_ERR_OK);
+    wait_ms(5000);
+    CHECK_EQ(world.w[0].grants + world.w[2].grants, 2);
+    CHECK_EQ(world.w[1].grants + world.w[3].grants, 0);
+    leave(0);
+    leave(2);
+    CHECK_EQ(join(0, "digits"), PX_ERR_OK); /* nobody else is fit now */
+    wait_ms(2000);
+    CHECK_EQ(world.w[1].grants + world.w[3].grants, 2);
     end();
 }
 
