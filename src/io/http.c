@@ -505,8 +505,9 @@ px_err pxi_http_open(struct pxi_loop *l, const char *address, uint16_t port,
     h->ctx = ctx;
     h->lws = context_new(h, address, port);
     if (!h->lws || !h->port) {
+        bool raced = h->lws && port; /* it was free: somebody was faster */
         pxi_http_close(h);
-        return PX_ERR_IO;
+        return raced ? PX_ERR_REFUSED : PX_ERR_IO;
     }
     *out = h;
     return PX_ERR_OK;
