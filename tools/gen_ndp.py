@@ -161,7 +161,8 @@ def page(table):
             "...      directory               after the last segment of a commit", "```", "",
             "A commit writes its segments and a new directory behind what the file counts, brings them",
             "to the disk, and then writes the older head. Whoever is killed before that leaves a file",
-            "that counts as before. Where something is wrong, the reader says where.", ""]
+            "that counts as before. Bytes that belong to nothing are zero, so that `plexus data verify`",
+            "finds any byte that changed.", ""]
     for name in ("head", "directory", "segment"):
         out += shape(by_name[name])
     out += [*lists(table, ("dtype", "part"))]

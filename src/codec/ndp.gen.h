@@ -129,7 +129,9 @@ struct pxi_ndp_directory {
     int32_t pad;
     uint32_t zero1;
     uint8_t tokenizer[32];
-    uint8_t zero[48];
+    uint64_t previous_at;
+    uint64_t previous_bytes;
+    uint8_t previous[32];
 };
 
 static inline struct pxi_ndp_directory pxi_ndp_directory_read(const uint8_t *p)
@@ -149,7 +151,9 @@ static inline struct pxi_ndp_directory pxi_ndp_directory_read(const uint8_t *p)
     s.pad = (int32_t)pxi_ndp_le(p + 40, 4);
     s.zero1 = (uint32_t)pxi_ndp_le(p + 44, 4);
     memcpy(s.tokenizer, p + 48, 32);
-    memcpy(s.zero, p + 80, 48);
+    s.previous_at = (uint64_t)pxi_ndp_le(p + 80, 8);
+    s.previous_bytes = (uint64_t)pxi_ndp_le(p + 88, 8);
+    memcpy(s.previous, p + 96, 32);
     return s;
 }
 
@@ -169,7 +173,9 @@ static inline void pxi_ndp_directory_write(const struct pxi_ndp_directory *s, ui
     pxi_ndp_put_le(p + 40, 4, (uint64_t)s->pad);
     pxi_ndp_put_le(p + 44, 4, (uint64_t)s->zero1);
     memcpy(p + 48, s->tokenizer, 32);
-    memcpy(p + 80, s->zero, 48);
+    pxi_ndp_put_le(p + 80, 8, (uint64_t)s->previous_at);
+    pxi_ndp_put_le(p + 88, 8, (uint64_t)s->previous_bytes);
+    memcpy(p + 96, s->previous, 32);
 }
 
 enum { PXI_NDP_SEGMENT_BYTES = 128 };

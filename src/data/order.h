@@ -1,9 +1,9 @@
 /*
  * The order of an epoch: a bijection of [0, n) chosen by a key, computed for one place at a time.
  * No array is made, so that an order of 10^9 samples costs nothing to begin and nothing to resume.
- * A Feistel network of eight rounds over the least power of two (256 at least) that holds n, walked until it comes
- * out below n (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002): below two steps
- * on average.
+ * A Feistel network of eight rounds over the least power of two (256 at least) that holds n, walked
+ * until it comes out below n (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002):
+ * below two steps on average.
  */
 #ifndef PXI_DATA_ORDER_H
 #define PXI_DATA_ORDER_H

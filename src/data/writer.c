@@ -100,6 +100,8 @@ px_err pxi_writer_append(const struct pxi_writer_options *o, struct pxi_writer *
     if (!w)
         return PX_ERR_NOMEM;
     px_err err = read_store(w, d);
+    if (!err) /* what was never committed */
+        err = o->ops->resize(o->file, w->head.file_bytes);
     if (err) {
         pxi_writer_free(w);
         *out = NULL;
@@ -369,6 +371,9 @@ static px_err write_directory(struct pxi_writer *w, struct pxi_ndp_head *h)
     uint8_t *bytes = pxi_calloc(1, n);
     if (!bytes)
         return PX_ERR_NOMEM;
+    w->dir.previous_at = h->directory_at;
+    w->dir.previous_bytes = h->directory_bytes;
+    memcpy(w->dir.previous, h->hash, sizeof h->hash);
     pxi_ndp_directory_write(&w->dir, bytes);
     if (w->rows.n)
         memcpy(bytes + PXI_NDP_DIRECTORY_BYTES, w->rows.p, w->rows.n);
