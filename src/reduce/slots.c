@@ -45,8 +45,8 @@ struct pxi_slots {
     uint32_t places_told;
     unsigned spares;
     uint64_t met, absent; /* members that were seen once; that a slot was closed without, last */
-    uint64_t spread_ns,
-        spread_at_ns; /* longest time of late from the first to the last of a slot */
+    /* Longest time of late from the first of a slot to the one that makes a quorum. */
+    uint64_t spread_ns, spread_at_ns;
     size_t lane_bytes;
 };
 
@@ -216,18 +216,27 @@ static bool is_full(const struct pxi_slots *s, const struct version *v)
     return (v->seen & wanted) == wanted;
 }
 
-/* The deadline follows the slots: twice the longest that a full one took of late. Nobody is given
- * up who has not been there yet. */
+/* All members were there once. */
+static bool all_met(const struct pxi_slots *s)
+{
+    return (s->met & s->o.members) == s->o.members;
+}
+
+/* The deadline follows the slots: twice the longest that a quorum took of late, this one's
+ * included. Nobody is given up who has not been there yet. */
 static bool is_over(const struct pxi_slots *s, const struct version *v, uint64_t now_ns)
 {
     uint64_t deadline = 2 * s->spread_ns + (s->o.slack_ns ? s->o.slack_ns : SLACK_NS);
     deadline = deadline < s->o.deadline_ns ? deadline : s->o.deadline_ns;
-    return now_ns - v->first_ns >= deadline && (s->met & s->o.members) == s->o.members &&
+    return now_ns - v->first_ns >= deadline && all_met(s) &&
            (unsigned)__builtin_popcountll(v->seen) >= s->o.quorum;
 }
 
+/* A quorum is there. The last ones do not count: the deadline would follow who is slow. */
 static void learn_spread(struct pxi_slots *s, uint64_t spread_ns, uint64_t now_ns)
 {
+    if (!all_met(s))
+        return; /* processes begin when they begin */
     if (now_ns - s->spread_at_ns > FORGET_NS) {
         s->spread_ns /= 2;
         s->spread_at_ns = now_ns;
@@ -258,7 +267,7 @@ static void keep_sum(struct pxi_slots *s, const struct version *v)
 }
 
 /* The sum is there: bring it into the form in which it is sent, and keep it. */
-static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v, uint64_t now_ns,
+static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v,
                                 struct pxi_slots_answer *out)
 {
     uint64_t missing = s->o.members & ~v->seen;
@@ -270,10 +279,7 @@ static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v, uint64_t
     v->done = true;
     s->counts.finished++;
     s->counts.closed += missing != 0;
-    if (missing)
-        s->absent |= missing;
-    else
-        learn_spread(s, now_ns - v->first_ns, now_ns);
+    s->absent |= missing;
     struct px_gradient_head h = head_of(s, v);
     answer(&h, v->lanes, out);
     /* Who is not in this one may miss the one before, too. */
@@ -409,7 +415,9 @@ static enum pxi_slots_to add(struct pxi_slots *s, struct version *v,
     v->next = h->next > v->next ? h->next : v->next;
     s->counts.added += passes;
     s->counts.drops[PX_GRADIENT_DROP_SENTRY] += !passes;
-    return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, now_ns, out) : PXI_SLOTS_NOBODY;
+    if ((unsigned)__builtin_popcountll(v->seen) == s->o.quorum)
+        learn_spread(s, now_ns - v->first_ns, now_ns);
+    return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, out) : PXI_SLOTS_NOBODY;
 }
 
 /* A packet for the version that its sequence names. */
@@ -427,11 +435,10 @@ static enum pxi_slots_to take_current(struct pxi_slots *s, struct version *v,
     }
     if (v->open && (v->seen & bit)) {
         s->counts.drops[PX_GRADIENT_DROP_DUPLICATE]++;
-        return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, now_ns, out)
-                                                      : PXI_SLOTS_NOBODY;
+        return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, out) : PXI_SLOTS_NOBODY;
     }
     if (asks(h))
-        return v->open && is_over(s, v, now_ns) ? finish(s, v, now_ns, out) : PXI_SLOTS_NOBODY;
+        return v->open && is_over(s, v, now_ns) ? finish(s, v, out) : PXI_SLOTS_NOBODY;
     if (!exponent_fits(s, h))
         return dropped(s, PX_GRADIENT_DROP_EXPONENT);
     if (!v->open)
