@@ -43,15 +43,18 @@ static check_fn *const drivers[FAMILIES] = {
     [family_grad_fold] = check_grad_fold,
     [family_grad_dequant] = check_grad_dequant,
     [family_tag_nh] = check_tag_nh,
+    [family_crc] = check_crc,
+    [family_tokens] = check_tokens,
 };
 
 /* Sets in the order in which they build on each other; each mask is all before it and itself. */
 static const char *const isa_names[] = {
 #if defined(__x86_64__)
-    "scalar", "avx2", "avx512", "avx512vnni", "bf16",
+    "scalar", "avx2", "clmul", "vclmul", "avx512", "avx512vnni", "bf16",
 #elif defined(__aarch64__)
     "scalar",
     "neon",
+    "pmull",
     "dotprod",
 #else
     "scalar",
