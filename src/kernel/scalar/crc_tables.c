@@ -14,7 +14,7 @@
         T7(0, a, b, c, d, e, f, g), T7(h, a, b, c, d, e, f, g)                                     \
     }
 
-/* clang-format off: a row a table */
+/* clang-format off */
 const uint16_t pxi_crc16_slice[16][256] = {
     ROW(0x1021, 0x2042, 0x4084, 0x8108, 0x1231, 0x2462, 0x48c4, 0x9188),
     ROW(0x3331, 0x6662, 0xccc4, 0x89a9, 0x0373, 0x06e6, 0x0dcc, 0x1b98),
