@@ -502,9 +502,12 @@ INLINE void opened(struct pxi_bpf_job *j, int by)
         j->open += by;
 }
 
-/* How long a full slot took, for the deadline of others. */
-INLINE void learn_spread(struct pxi_bpf_job *j, __u64 spread_ns, __u64 now_ns)
+/* How long a quorum took, for the deadline; who comes after it does not count. */
+INLINE void learn_spread(struct pxi_bpf_job *j, const struct pxi_bpf_version *v, __u64 now_ns)
 {
+    __u64 spread_ns = now_ns - v->first_ns;
+    if ((j->met & j->members) != j->members)
+        return;
     if (now_ns - j->spread_at_ns > PXI_BPF_FORGET_NS) {
         j->spread_ns /= 2;
         j->spread_at_ns = now_ns;
@@ -528,9 +531,6 @@ INLINE int finish(struct work *w)
     if (missing) {
         w->counts->closed++;
         __sync_fetch_and_or(&j->absent, missing);
-    } else {
-        __u64 now_ns = clock_ns(w);
-        learn_spread(j, now_ns - v->first_ns, now_ns);
     }
     keep_sum(w);
     tell(w->ctx, PXI_BPF_FINISHED, missing != 0, v->added);
@@ -635,6 +635,8 @@ INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
     v->refused_n -= !!(v->refused & bit);
     v->refused &= ~bit;
     v->next = h->next > v->next ? h->next : v->next;
+    if (v->seen_n == w->job->quorum)
+        learn_spread(w->job, v, clock_ns(w));
     if (passes)
         w->counts->added++;
     else

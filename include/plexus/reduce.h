@@ -28,7 +28,8 @@ typedef struct px_reduce_options {
     unsigned values;      /* of a packet, a multiple of 16; 0: 688, for an MTU of 1500 */
     unsigned window;      /* packets in flight to a shard, a power of two; 0: 128 */
     unsigned deadline_ms; /* a sum goes on without those that are so late; 0: 2000. It is shorter
-                           * where sums take shorter: twice their time of late and slack_ms */
+                           * where more than half take shorter: twice their time of late, and
+                           * slack_ms */
     unsigned slack_ms;    /* 0: 500; as long as deadline_ms: that is kept, however fast sums are */
     unsigned silence_ms;  /* a member whose process says nothing for so long is given up; 0: 3000 */
     size_t longest;       /* values of the longest array, whose sums are kept for late workers; 0:

@@ -15,6 +15,7 @@ static const struct set sets[] = {
     {PXI_CPU_SCALAR, pxi_scalar_float_vector},
     {PXI_CPU_SCALAR, pxi_scalar_float_attention},
     {PXI_CPU_SCALAR, pxi_scalar_gradient},
+    {PXI_CPU_SCALAR, pxi_scalar_crc},
 #if defined(__x86_64__)
     {PXI_CPU_AVX2, pxi_avx2_quant},
     {PXI_CPU_AVX2, pxi_avx2_float_matmul},

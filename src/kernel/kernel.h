@@ -189,6 +189,36 @@ struct pxi_kernels {
     /* The sums of a tag (bpf/tag.h): s->a += NH, s->b += NH' of n words of 64 bits that begin at
      * any byte; their keys are key[0] to key[n]. */
     void (*tag_nh)(struct pxi_tag_sum *s, const uint64_t *key, const void *p, size_t n);
+
+    /*
+     * Checks of stored data: n bytes at any address, `crc` that of what lies before them, so that
+     * pieces give what the whole does.
+     * crc16: polynomial 0x1021, most significant bit first. The caller begins with 0xffff
+     * (CCITT-FALSE, which NDP writes), 0 (XMODEM) or 0x1d0f (AUG); nothing is done at the end.
+     * crc16_reflected: the same polynomial, least significant bit first, for files of others:
+     * KERMIT begins with 0; X-25 begins with 0xffff and inverts the result.
+     * crc32c: Castagnoli (RFC 3720, appendix B.4), begins with 0. Inverting is done inside.
+     */
+    uint16_t (*crc16)(uint16_t crc, const void *p, size_t n);
+    uint16_t (*crc16_reflected)(uint16_t crc, const void *p, size_t n);
+    uint32_t (*crc32c)(uint32_t crc, const void *p, size_t n);
+
+    /*
+     * Token numbers: n of them, from any address, to arrays aligned to their elements that do not
+     * overlap the source. be32 is a big-endian int32, u16 and i32 are little-endian; signs are
+     * kept.
+     * Those with a crc return, as crc16 does, that of the 4 n bytes read, in one pass over memory;
+     * i64x2 writes the same numbers to ids and labels.
+     */
+    uint16_t (*crc16_be32_i32)(uint16_t crc, int32_t *dst, const void *src, size_t n);
+    uint16_t (*crc16_be32_i64)(uint16_t crc, int64_t *dst, const void *src, size_t n);
+    uint16_t (*crc16_be32_i64x2)(uint16_t crc, int64_t *ids, int64_t *labels, const void *src,
+                                 size_t n);
+    void (*be32_i32)(int32_t *dst, const void *src, size_t n);
+    void (*be32_i64)(int64_t *dst, const void *src, size_t n);
+    void (*u16_i32)(int32_t *dst, const void *src, size_t n);
+    void (*u16_i64)(int64_t *dst, const void *src, size_t n);
+    void (*i32_i64)(int64_t *dst, const void *src, size_t n);
 };
 
 /* Fill the table for a mask (bits the processor lacks must not be in it). */

@@ -28,4 +28,7 @@ pxi_set_fn pxi_scalar_float_attention, pxi_avx2_float_attention, pxi_avx512_floa
 /* Gradients as fixed point. */
 pxi_set_fn pxi_scalar_gradient, pxi_avx2_gradient, pxi_avx512_gradient, pxi_neon_gradient;
 
+/* CRCs, and token numbers to arrays. */
+pxi_set_fn pxi_scalar_crc;
+
 #endif

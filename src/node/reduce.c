@@ -21,7 +21,7 @@
 enum { VALUES = 688, WINDOW = 128, DEADLINE_MS = 2000, SILENCE_MS = 3000, MS = 1000000 };
 enum { WORDS = 65, PAGE = 4096 };          /* whose secret the words of paths have */
 enum { REKEY = 1 << 30 };                  /* chunks of a shard */
-enum { LOOK_MS = 50 };                     /* at what the node says */
+enum { LOOK_MS = 50, TELL_MS = 1000 };     /* at what the node says; the same to it once more */
 enum { QUIET_MS = 200, LINGER_MS = 2000 }; /* of the end: others may still ask for a sum */
 
 struct px_reduce {
@@ -47,7 +47,7 @@ struct px_reduce {
     uint64_t looked_ns;          /* at what it says */
     bool over;                   /* it said that the aggregator is gone */
     char rule[PXI_REDUCE_RULE];
-    uint64_t told;              /* ranks that the node was last told were late */
+    uint64_t told, told_ns;     /* ranks that the node was last told were late, and when */
     char name[65], address[65]; /* of the job, and ours */
     char topology_why[128];
 };
@@ -426,14 +426,18 @@ static void tell(px_reduce *r)
         report->dropped += pxi_group_counts(r->group)->bad[i];
 }
 
-/* Sums went on without somebody, or with all again: the node that offers the job hears it, and
- * ranks peers by it. What it answers is not waited for; the rest of what it says is still heard. */
+/* Sums went on without somebody, still do, or with all again: the node that offers the job hears
+ * it, and ranks peers by it. What it answers is not waited for; the rest of what it says is still
+ * heard. */
 static void tell_late(px_reduce *r)
 {
     char text[256];
-    if (!r->seat || r->report.missing == r->told)
+    uint64_t now_ns = pxi_clock_ns();
+    bool still = r->told && now_ns - r->told_ns >= TELL_MS * (uint64_t)MS;
+    if (!r->seat || (r->report.missing == r->told && !still))
         return;
     r->told = r->report.missing;
+    r->told_ns = now_ns;
     snprintf(text, sizeof text,
              "{\"op\":\"reduce-late\",\"name\":\"%s\",\"address\":\"%s\",\"ranks\":%llu}", r->name,
              r->address, (unsigned long long)r->told);

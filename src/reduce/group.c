@@ -208,6 +208,7 @@ void pxi_group_return(struct pxi_group *g, uint64_t life)
     for (unsigned i = 0; i < g->n; i++)
         pxi_group_shard_free(&g->shards[i]);
     g->placed = g->failed = false;
+    g->live = 0;
     pxi_view_restart(&g->view, life);
 }
 

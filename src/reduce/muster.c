@@ -31,7 +31,6 @@ struct pxi_muster_member {
     uint8_t rule_n, rank;
     uint64_t rate, late; /* of its line; ranks that it says are */
     unsigned packet_ns;
-    bool found_late; /* by most of its company */
     void *ctx;
 };
 
@@ -357,7 +356,6 @@ static void grant(struct job *j, bool with_slow)
         o.rank = who[i]->rank = (uint8_t)i;
         who[i]->grant = j->job;
         who[i]->late = 0;
-        who[i]->found_late = false;
         who[i]->company = n;
         who[i]->adder = adder;
         pxi_list_remove(&who[i]->link);
@@ -577,11 +575,8 @@ void pxi_muster_late(struct pxi_muster *m, struct pxi_muster_member *member, uin
     }
     for (struct pxi_list *l = j->granted.next; l != &j->granted; l = l->next) {
         struct pxi_muster_member *w = PXI_OF(l, struct pxi_muster_member, link);
-        bool was = w->found_late, is = 2 * said[w->rank] > n;
-        if (w->grant != member->grant)
-            continue;
-        w->found_late = is;
-        if (is && !was && m->ranking.late)
+        bool is = 2 * said[w->rank] > n;
+        if (is && w->grant == member->grant && (ranks >> w->rank & 1) && m->ranking.late)
             m->ranking.late(m->ranking.ctx, &w->peer);
     }
 }

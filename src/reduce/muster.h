@@ -77,7 +77,7 @@ struct pxi_muster_member *pxi_muster_join(struct pxi_muster *m, const struct pxi
  * gone and somebody waits. Of several the last that came adds. */
 void *pxi_muster_ctx(const struct pxi_muster_member *member);
 /* It has a grant and says which ranks sums went on without. What more than half of the workers of
- * its company say is told to the ranking, once for each time that it becomes true. */
+ * its company say is told to the ranking, whenever one of them says it again. */
 void pxi_muster_late(struct pxi_muster *m, struct pxi_muster_member *member, uint64_t ranks);
 /* It leaves; whoever has a grant with it notices by its silence. */
 void pxi_muster_leave(struct pxi_muster *m, struct pxi_muster_member *member);

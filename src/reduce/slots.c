@@ -50,8 +50,8 @@ struct pxi_slots {
     uint32_t places_told;
     unsigned spares;
     uint64_t met, absent; /* members that were seen once; that a slot was closed without, last */
-    uint64_t spread_ns,
-        spread_at_ns; /* longest time of late from the first to the last of a slot */
+    /* Longest time of late from the first of a slot to the one that makes a quorum. */
+    uint64_t spread_ns, spread_at_ns;
     size_t lane_bytes;
     uint8_t firsts[PX_GRADIENT_WORKERS + 1]; /* ranks of the first workers of leaves */
     uint64_t who;                            /* workers that the packet which is taken stands for */
@@ -256,18 +256,39 @@ static bool is_full(const struct pxi_slots *s, const struct version *v)
     return (v->seen & wanted) == wanted;
 }
 
-/* The deadline follows the slots: twice the longest that a full one took of late. Nobody is given
- * up who has not been there yet. */
+/* All members were there once. */
+static bool all_met(const struct pxi_slots *s)
+{
+    return (s->met & s->o.members) == s->o.members;
+}
+
+/* Those who are in it, as the quorum counts them. */
+static unsigned there(const struct pxi_slots *s, const struct version *v)
+{
+    return (unsigned)__builtin_popcountll(s->o.leaves ? v->added : v->seen);
+}
+
+/* With so many, time counts. A leaf goes up with fewer, too, but only at the longest deadline. */
+static unsigned enough(const struct pxi_slots *s)
+{
+    return s->o.leaf ? (unsigned)__builtin_popcountll(s->o.members) / 2 + 1 : s->o.quorum;
+}
+
+/* The deadline follows the slots: twice the longest that a quorum took of late, this one's
+ * included. Nobody is given up who has not been there yet. */
 static bool is_over(const struct pxi_slots *s, const struct version *v, uint64_t now_ns)
 {
     uint64_t deadline = 2 * s->spread_ns + (s->o.slack_ns ? s->o.slack_ns : SLACK_NS);
-    deadline = deadline < s->o.deadline_ns ? deadline : s->o.deadline_ns;
-    return now_ns - v->first_ns >= deadline && (s->met & s->o.members) == s->o.members &&
-           (unsigned)__builtin_popcountll(s->o.leaves ? v->added : v->seen) >= s->o.quorum;
+    if (deadline > s->o.deadline_ns || there(s, v) < enough(s))
+        deadline = s->o.deadline_ns;
+    return now_ns - v->first_ns >= deadline && all_met(s) && there(s, v) >= s->o.quorum;
 }
 
+/* A quorum is there. The last ones do not count: the deadline would follow who is slow. */
 static void learn_spread(struct pxi_slots *s, uint64_t spread_ns, uint64_t now_ns)
 {
+    if (!all_met(s))
+        return; /* processes begin when they begin */
     if (now_ns - s->spread_at_ns > FORGET_NS) {
         s->spread_ns /= 2;
         s->spread_at_ns = now_ns;
@@ -349,10 +370,7 @@ static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v, uint64_t
         judged(s, v);
     s->counts.finished++;
     s->counts.closed += missing || (s->o.leaves && added < s->o.fan_in);
-    if (missing)
-        s->absent |= missing;
-    else
-        learn_spread(s, now_ns - v->first_ns, now_ns);
+    s->absent |= missing;
     if (s->o.leaf)
         return go_up(s, v, now_ns, out);
     if (v->format == PX_GRADIENT_I8 || v->format == PX_GRADIENT_I4)
@@ -497,6 +515,7 @@ static enum pxi_slots_to add(struct pxi_slots *s, struct version *v,
                              struct pxi_slots_answer *out)
 {
     uint64_t bit = UINT64_C(1) << h->worker;
+    unsigned before = there(s, v);
     bool passes = add_values(s, v, h, values);
     s->met |= bit;
     s->absent &= ~bit;
@@ -506,6 +525,8 @@ static enum pxi_slots_to add(struct pxi_slots *s, struct version *v,
     v->next = h->next > v->next ? h->next : v->next;
     s->counts.added += passes;
     s->counts.drops[PX_GRADIENT_DROP_SENTRY] += !passes;
+    if (before < enough(s) && there(s, v) >= enough(s))
+        learn_spread(s, now_ns - v->first_ns, now_ns);
     return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, now_ns, out) : PXI_SLOTS_NOBODY;
 }
 

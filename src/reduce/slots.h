@@ -36,7 +36,8 @@ struct pxi_slots_options {
     struct pxi_sentry *sentry; /* with the same format, fan-in, slots and chunks; outlives it; NULL:
                                   everything is added; always that in a tree */
     /* A leaf: its number above, below 64, and the rank of its first worker: its members are at most
-     * PXI_SLOTS_LEAF ranks from there on. fan_in is that of the whole job. */
+     * PXI_SLOTS_LEAF ranks from there on. fan_in is that of the whole job. With less than half of
+     * them a slot is closed only at the longest deadline, whatever the quorum. */
     bool leaf;
     uint8_t number, first;
     /* The one above: its members are leaves, and this is how many workers each has, in the order of

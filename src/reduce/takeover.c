@@ -141,9 +141,19 @@ static bool move(struct pxi_group *g, unsigned shard, uint64_t later)
     return true;
 }
 
+/* Members that begin to contribute later: nobody waits for them yet. One that is new itself knows
+ * of itself, and of those whom it has heard outside with it. */
+static uint64_t latecomers(const struct pxi_group *g)
+{
+    uint64_t later = g->view.live & ~g->live;
+    for (unsigned i = 0; i < g->n && !g->live; i++)
+        later &= i == g->own || !g->view.peers[i].epoch ? UINT64_MAX : ~bit(i);
+    return g->view.fresh ? 0 : later;
+}
+
 void pxi_group_moved(struct pxi_group *g)
 {
-    uint64_t later = g->view.fresh ? 0 : g->view.live & ~g->live;
+    uint64_t later = latecomers(g);
     g->counts.views++;
     g->live = g->view.live;
     for (unsigned i = 0; i < g->n; i++)

@@ -243,6 +243,8 @@ unsigned bench_kernel(const struct kernel *k, const struct pxi_kernels *t,
         return bench_matmul(&j, scalar, out);
     if (k->family == family_qk || k->family == family_pv)
         return bench_attention(&j, scalar, out);
+    if (k->family == family_crc || k->family == family_tokens)
+        return bench_crc(k, t, scalar, out);
     if (k->family >= family_grad_max)
         return bench_gradient(k, t, scalar, out);
     return bench_vector(&j, scalar, out);

@@ -35,6 +35,8 @@ enum family {
     family_grad_fold,
     family_grad_dequant,
     family_tag_nh,
+    family_crc,
+    family_tokens,
     FAMILIES
 };
 
@@ -121,7 +123,7 @@ typedef void check_fn(struct check *c);
 check_fn check_matmul, check_dequant, check_act_quant, check_rms_norm, check_add, check_silu_mul,
     check_rope, check_softmax, check_to_f16, check_of_f16, check_qk, check_pv, check_grad_max,
     check_grad_quant, check_grad_undo, check_grad_add, check_grad_fold, check_grad_dequant,
-    check_tag_nh;
+    check_tag_nh, check_crc, check_tokens;
 
 /* One measured figure. */
 struct figure {
@@ -133,7 +135,7 @@ struct figure {
     double copy;  /* bytes a ns that memcpy of such arrays reads and writes; 0 if not measured */
 };
 
-enum { FIGURES = 6 };
+enum { FIGURES = 8 };
 
 /* Measure kernel k of a table; returns how many of `out` were filled (at most FIGURES). */
 unsigned bench_kernel(const struct kernel *k, const struct pxi_kernels *t,
@@ -142,6 +144,10 @@ unsigned bench_kernel(const struct kernel *k, const struct pxi_kernels *t,
 /* The part of it for kernels on gradients. */
 unsigned bench_gradient(const struct kernel *k, const struct pxi_kernels *t,
                         const struct pxi_kernels *scalar, struct figure *out);
+
+/* The part of it for CRCs and token numbers. */
+unsigned bench_crc(const struct kernel *k, const struct pxi_kernels *t,
+                   const struct pxi_kernels *scalar, struct figure *out);
 
 /* Memory that benches lay their arrays over, aligned to a page. */
 extern uint8_t *bench_heap;

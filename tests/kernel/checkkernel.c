@@ -43,6 +43,8 @@ static check_fn *const drivers[FAMILIES] = {
     [family_grad_fold] = check_grad_fold,
     [family_grad_dequant] = check_grad_dequant,
     [family_tag_nh] = check_tag_nh,
+    [family_crc] = check_crc,
+    [family_tokens] = check_tokens,
 };
 
 /* Sets in the order in which they build on each other; each mask is all before it and itself. */

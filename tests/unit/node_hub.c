@@ -204,7 +204,7 @@ static px_hub *open_hub(px_hub_options o, const char *address)
     o.job = 3;
     o.values = 256;
     o.window = 16;
-    o.deadline_ms = 40000;
+    o.deadline_ms = o.slack_ms = 40000;
     o.longest = N;
     CHECK_EQ(px_hub_open(&o, &out, &d), PX_ERR_OK);
     return out;

@@ -179,6 +179,7 @@ static void check(struct world *w, unsigned i)
     if (pxi_group_lost(m->g) && w->may_lose)
         return; /* it was behind when a second one died, and knows it */
     CHECK_EQ(pxi_group_lost(m->g), 0);
+    CHECK(2 * pxi_group_least(m->g) >= (unsigned)__builtin_popcountll(pxi_group_members(m->g)));
     if (!w->logged[op]) {
         w->log[op] = pxi_calloc(w->size, sizeof(float));
         memcpy(w->log[op], m->x, w->size * sizeof(float));
