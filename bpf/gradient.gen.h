@@ -38,6 +38,7 @@ enum px_gradient_kind {
     PX_GRADIENT_LATE = 3,
     PX_GRADIENT_VIEW = 4,
     PX_GRADIENT_ECHO = 5,
+    PX_GRADIENT_PARTIAL = 6,
 };
 
 enum px_gradient_flag {
