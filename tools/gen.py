@@ -2,7 +2,7 @@
 
 The command line is described once in gen/options.toml. From it come the parsing tables and help
 texts (cli/options.gen.*, cli/completion.gen.c), the completions, the manual pages and docs/cli.md.
-gen/gradient.toml gives the gradient packet its header and its page.
+gen/gradient.toml gives the gradient packet its header and its page, gen/ndp.toml training data.
 With --check nothing is written; files that differ are named and the exit code is 1.
 """
 import os
@@ -12,6 +12,7 @@ import gen_c
 import gen_docs
 import gen_man
 import gen_model
+import gen_ndp
 import gen_packet
 import gen_shell
 
@@ -30,6 +31,7 @@ def generate(root):
         "docs/cli.md": gen_docs.cli_page(cli),
     }
     files.update(gen_packet.files(root))
+    files.update(gen_ndp.files(root))
     for name, text in gen_man.pages(cli).items():
         files[f"docs/man/{name}"] = text
     return files

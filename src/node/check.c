@@ -5,6 +5,7 @@
 #include "codec/check_net.h"
 #include "codec/json.h"
 #include "crypto/check.h"
+#include "data/check.h"
 #include "model/check.h"
 #include "plexus/gguf.h"
 #ifdef PXI_NET
@@ -29,6 +30,8 @@ static const struct {
     {"gguf-model", pxi_model_check},
     {"json", pxi_json_check},
     {"jsonl", pxi_jsonl_check},
+    {"ndp", pxi_check_ndp},
+    {"ndp3", pxi_check_ndp3},
 #ifdef PXI_NET
     {"cid", pxi_check_cid},
     {"invite", pxi_invite_check},
