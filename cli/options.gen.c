@@ -154,6 +154,9 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"host", "PLEXUS_AGG_HOST", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"jobs", "PLEXUS_AGG_JOBS", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 64u},
     {"steered", "PLEXUS_AGG_STEERED", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"topology", "PLEXUS_TOPOLOGY", 0, TYPE_CHOICE, "auto", NULL, "auto sharded central tree", .umin = 0u, .umax = 0u},
+    {"hubs", "PLEXUS_HUBS", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 8u},
+    {"hub-rate", "PLEXUS_HUB_RATE", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 100000u},
     {"rule", "PLEXUS_RULE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"sentry", "PLEXUS_AGG_SENTRY", 0, TYPE_CHOICE, "auto", NULL, "auto none clip1 welford", .umin = 0u, .umax = 0u},
     {"sentry-k", "PLEXUS_AGG_SENTRY_K", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 15.75},
@@ -460,6 +463,9 @@ static const struct cli_verb_opt opts_bench_allreduce[] = {
     {OPT_CORRUPT, "0"},
     {OPT_SEED, "1"},
     {OPT_RULE, NULL},
+    {OPT_TOPOLOGY, "auto"},
+    {OPT_HUBS, "0"},
+    {OPT_HUB_RATE, "0"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1894,9 +1900,15 @@ const struct cli_verb cli_verbs[] = {
     "bits. These, and --rate, stand for a network: then --path auto is udp. Else\n"
     "workers of one host find that they share its memory.\n"
     "\n"
-    "With --rule an aggregator on the first host adds for all and judges by this rule\n"
-    "(plexus bench byzantine says what each survives); mean is the plain sum. Results\n"
-    "are then compared between workers only.\n"
+    "With --hubs hosts are there that could add for all, on lines of their own\n"
+    "(--hub-rate). --topology auto then measures what the lines carry (TCP, a third\n"
+    "of a second each) and what a packet costs, and takes what needs less time by the\n"
+    "model of docs/internals/reduce.md: sharded, central, or a tree of three hubs or\n"
+    "more; the line \"topology\" says why.\n"
+    "\n"
+    "With --rule an aggregator (without --hubs on the first host) adds for all and\n"
+    "judges by this rule (plexus bench byzantine says what each survives); mean is\n"
+    "the plain sum. Results are then compared between workers only.\n"
     "\n"
     "With --peer PYTHON torch's gloo and OpenMPI (by mpi4py and mpirun) sum the same\n"
     "sizes on the same lines, one operation of each in turns, as far as this Python\n"
@@ -1928,6 +1940,14 @@ const struct cli_verb cli_verbs[] = {
     "      --rule NAME         Add by one aggregator and this rule: mean, clip1,\n"
     "                          welford, median, trim, krum, multi-krum, cclip,\n"
     "                          geomed, sign, nnm+trim.\n"
+    "      --topology auto|sharded|central|tree\n"
+    "                          Who adds: every worker a part, one aggregator, or\n"
+    "                          leaves and one above; auto: what the lines' measured\n"
+    "                          rates say. [auto]\n"
+    "      --hubs N            Hosts beside the workers' that could add; 0: none, and\n"
+    "                          aggregators that are asked for are on workers' hosts.\n"
+    "                          [0]\n"
+    "      --hub-rate MBIT     Shape the lines of --hubs to this; 0: as --rate. [0]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1941,6 +1961,9 @@ const struct cli_verb cli_verbs[] = {
     "  mbit          what the lines are shaped to; 0: nothing\n"
     "  repeat        rounds\n"
     "  mismatches    results that are wrong, or differ between workers\n"
+    "  topology      chosen, why, leaves (of a tree), workers_rate and hubs_rate\n"
+    "                (bytes/s, measured), sharded_s, central_s, tree_s (for a GB, by\n"
+    "                the model)\n"
     "  path          chosen, why, changes (times that one was replaced), figures of\n"
     "                worker 0: cpu_ns (of both ends) and ns a packet, by path\n"
     "  digest        of the results of the last round; the same on every path\n"
@@ -3498,6 +3521,8 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_AGG_HELPER          --helper PATH\n"
     "  PLEXUS_HIDDEN              --hidden auto|f32|f16|q8\n"
     "  PLEXUS_AGG_HOST            --host PEER\n"
+    "  PLEXUS_HUB_RATE            --hub-rate MBIT\n"
+    "  PLEXUS_HUBS                --hubs N\n"
     "  PLEXUS_IDLE                --idle N\n"
     "  PLEXUS_IGNORE_EOS          --ignore-eos\n"
     "  PLEXUS_AGG_INTERVAL        --interval SECONDS\n"
@@ -3596,6 +3621,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TOP                 --top K\n"
     "  PLEXUS_TOP_K               --top-k K\n"
     "  PLEXUS_TOP_P               --top-p P\n"
+    "  PLEXUS_TOPOLOGY            --topology auto|sharded|central|tree\n"
     "  PLEXUS_TRANSPORT           --transport tcp|quic-v1\n"
     "  PLEXUS_TYPES               --types LIST\n"
     "  PLEXUS_UPLOAD_BYTES        --upload-bytes N\n"

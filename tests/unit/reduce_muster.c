@@ -486,7 +486,7 @@ static bool is_central(unsigned workers, double slowest, double its, bool copies
                              .copies = copies,
                              .bits = 16};
     pxi_plan_topology(&j, &p);
-    CHECK(strncmp(p.why, pxi_topology_name(p.central), 7) == 0);
+    CHECK(strncmp(p.why, pxi_topology_name(p.topology), 7) == 0);
     return p.central;
 }
 
@@ -500,10 +500,59 @@ TEST(lines_decide_who_adds)
     CHECK(!is_central(64, 1, 10, true) && is_central(64, 1, 100, true));
     CHECK(!is_central(8, 0, 10, true) && !is_central(8, 1, 0, true));
     struct pxi_plan p;
-    struct pxi_plan_job j = {.workers = 8, .slowest = 125000000, .bits = 16, .asked = true};
+    struct pxi_plan_job j = {
+        .workers = 8, .slowest = 125000000, .bits = 16, .asked = PXI_TOPOLOGY_CENTRAL};
     pxi_plan_topology(&j, &p);
     CHECK(!p.central);
-    CHECK(fabs(p.sharded_s - 2 * 7.0 / 8 * 0.5 / 0.125) < 1e-9);
+    double wire = (688 * 2 + 106) / (688 * 2.0); /* heads, of packets of 688 values */
+    CHECK(fabs(p.sharded_s - 2 * 7.0 / 8 * 0.5 * wire / 0.125) < 1e-9);
+}
+
+TEST(a_tree_where_one_line_is_too_thin)
+{
+    struct pxi_plan p;
+    struct pxi_plan_job j = {.workers = 16,
+                             .slowest = 125000000,
+                             .aggregator = true,
+                             .its_rate = 500000000,
+                             .copies = true,
+                             .hubs = 5,
+                             .bits = 16};
+    /* Sharded 1.875 of a line, central 16 / 4, with four leaves 5 / 4. */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_TREE);
+    CHECK_EQ(p.leaves, 4);
+    CHECK(fabs(p.sharded_s / p.tree_s - 1.5) < 1e-9 && fabs(p.central_s / p.tree_s - 3.2) < 1e-9);
+    CHECK(strstr(p.why, "by a tree"));
+    j.its_rate = 125000000; /* as fast as the workers': never */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_SHARDED);
+    j.its_rate = 4000000000; /* one is enough */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_CENTRAL);
+    CHECK_EQ(p.leaves, 0);
+    j.packet_ns = j.its_packet_ns = 1000; /* but not its processor, */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_TREE);
+    j.packet_ns = j.its_packet_ns = 6000; /* nor any */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_SHARDED);
+    j.its_packet_ns = 0; /* not known of who adds: as if of nobody */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_CENTRAL);
+    j.asked = PXI_TOPOLOGY_TREE;
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_TREE);
+    j.hubs = 2;
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_SHARDED);
+    CHECK(strstr(p.why, "too few"));
+    j.hubs = 3; /* of 64 and two leaves, each has 32 */
+    j.workers = 64;
+    j.its_rate = 0;
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_TREE);
+    CHECK_EQ(p.leaves, 2);
 }
 
 /* Nobody is waited for, and who adds does where its line is that much faster. */
