@@ -13,20 +13,17 @@ extern const uint32_t pxi_crc32c_slice[16][256];
 
 /*
  * What the halves of a block (16 bytes, the first the most significant) are multiplied with: the
- * low one, the high one. far: with 63 - i blocks behind it. near: with i bytes, and 2 for the CRC.
+ * low one, the high one. far: with 127 - i blocks behind it. near: with i bytes, and 2 for the CRC.
  */
-extern const uint64_t pxi_crc16_far[64][2], pxi_crc16_near[17][2];
+extern const uint64_t pxi_crc16_far[128][2], pxi_crc16_near[128][2];
 
 /* x^80 / P without its first term: where quotients of 80 bits come from. */
 #define PXI_CRC16_QUOTIENT 0x11303471a041b343u
 
-/* The CRCs of kernel.h, sixteen bytes at a time from these tables. */
+/* The scalar CRCs. */
 uint16_t pxi_crc16(uint16_t crc, const void *p, size_t n);
 uint16_t pxi_crc16_reflected(uint16_t crc, const void *p, size_t n);
 uint32_t pxi_crc32c(uint32_t crc, const void *p, size_t n);
-
-/* Sixteen words with the CRC-16, from 0, of so many (at least one): see lanes/crc16.h. */
-void pxi_crc16_window(uint64_t out[16], const void *p, size_t words);
 
 static inline uint16_t pxi_crc16_block(uint16_t crc, const uint8_t *p)
 {

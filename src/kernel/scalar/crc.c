@@ -1,8 +1,9 @@
 /* Scalar CRCs and conversions of token numbers: the specification. */
 #define INLINE static inline __attribute__((always_inline))
 #include "kernel/crc.h"
+#include "kernel/tokens.h"
 
-uint16_t pxi_crc16(uint16_t crc, const void *p, size_t n)
+static uint16_t slices(uint16_t crc, const void *p, size_t n)
 {
     const uint8_t *in = p;
     for (; n >= 16; in += 16, n -= 16)
@@ -12,7 +13,7 @@ uint16_t pxi_crc16(uint16_t crc, const void *p, size_t n)
     return crc;
 }
 
-uint16_t pxi_crc16_reflected(uint16_t crc, const void *p, size_t n)
+static uint16_t slices_reflected(uint16_t crc, const void *p, size_t n)
 {
     const uint16_t(*t)[256] = pxi_crc16_reflected_slice;
     const uint8_t *in = p;
@@ -46,30 +47,56 @@ uint32_t pxi_crc32c(uint32_t crc, const void *p, size_t n)
 }
 
 typedef uint64_t wide;
-#define WIDE_KEEP(v)   (void)0
-#define CRC16_WINDOWED 384
-#define crc16_few      pxi_crc16
+#define WIDE_KEEP(v)        (void)0
+#define CRC16_WINDOWED      384
+#define crc16_few           slices
+#define crc16_reflected_few slices_reflected
 
-INLINE uint16_t crc16_end(const wide w[16], const uint8_t *tail, size_t n)
+/* Two tokens, each by itself: vectors that lack a shuffle of bytes would take longer. */
+INLINE wide wide_native(wide v)
 {
-    return pxi_crc16(pxi_crc16(0, w, 16 * sizeof *w), tail, n);
+    int32_t t[2];
+    memcpy(t, &v, sizeof v);
+    t[0] = pxi_be32((const uint8_t *)&t[0]);
+    t[1] = pxi_be32((const uint8_t *)&t[1]);
+    memcpy(&v, t, sizeof v);
+    return v;
 }
 
-INLINE uint16_t crc16_reflected_end(const wide w[16], const uint8_t *tail, size_t n)
+INLINE void wide_i32(int32_t *dst, wide v)
 {
-    return pxi_crc16_reflected(pxi_crc16_reflected(0, w, 16 * sizeof *w), tail, n);
+    memcpy(dst, &v, sizeof v);
+}
+
+INLINE void wide_i64(int64_t *dst, wide v)
+{
+    int32_t t[2];
+    memcpy(t, &v, sizeof v);
+    dst[0] = t[0];
+    dst[1] = t[1];
+}
+
+INLINE uint16_t crc16_end(const wide w[16], const uint8_t *rest, size_t n)
+{
+    return slices(slices(0, w, 16 * sizeof *w), rest, n);
+}
+
+INLINE uint16_t crc16_reflected_end(const wide w[16], const uint8_t *rest, size_t n)
+{
+    return slices_reflected(slices_reflected(0, w, 16 * sizeof *w), rest, n);
 }
 
 #include "kernel/lanes/crc16.h"
 #include "kernel/lanes/tokens.h"
 
-void pxi_crc16_window(uint64_t out[16], const void *p, size_t words)
+uint16_t pxi_crc16(uint16_t crc, const void *p, size_t n)
 {
-    const uint8_t *in = p;
-    wide w[16];
-    for (size_t i = crc16_begin(w, 0, in, words); i < words; i += 16)
-        crc16_next(w, in + WIDE * i);
-    memcpy(out, w, sizeof w);
+    return crc16(crc, p, n);
+}
+
+uint16_t pxi_crc16_reflected(uint16_t crc, const void *p, size_t n)
+{
+    return crc16_reflected(crc, p, n);
 }
 
 void pxi_scalar_crc(struct pxi_kernels *k)

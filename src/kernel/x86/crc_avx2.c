@@ -10,11 +10,9 @@
 #define crc16_few      pxi_crc16
 
 /* The window once more, by words. */
-INLINE uint16_t crc16_end(const wide w[16], const uint8_t *tail, size_t n)
+INLINE uint16_t crc16_end(const wide w[16], const uint8_t *rest, size_t n)
 {
-    uint64_t words[16];
-    pxi_crc16_window(words, w, 64);
-    return pxi_crc16(pxi_crc16(0, words, sizeof words), tail, n);
+    return pxi_crc16(pxi_crc16(0, w, 16 * sizeof *w), rest, n);
 }
 
 #include "kernel/lanes/crc16.h"

@@ -20,9 +20,14 @@ INLINE block block_load(const uint8_t *p)
     return block_reverse(_mm_loadu_si128((const __m128i *)p));
 }
 
-INLINE block block_set(uint8_t first, uint8_t second)
+INLINE block block_none(void)
 {
-    return _mm_slli_si128(_mm_cvtsi32_si128(first << 8 | second), 14);
+    return _mm_setzero_si128();
+}
+
+INLINE block block_set(uint16_t crc)
+{
+    return _mm_slli_si128(_mm_cvtsi32_si128(crc), 14);
 }
 
 INLINE block block_tail(const uint8_t *end, size_t n)

@@ -1,4 +1,4 @@
-/* CRC-16 for AVX2 with products of 128 bits. */
+/* CRCs for AVX2 with products of 128 bits. */
 #include "kernel/x86/crc_block.h"
 #include "kernel/x86/crc_window.h"
 
@@ -25,6 +25,16 @@ INLINE blocks blocks_mul(blocks v, const uint64_t k[2])
     return block_mul(v, k);
 }
 
+INLINE blocks blocks_of(block v)
+{
+    return v;
+}
+
+INLINE block block_mul_pair(block a, const uint64_t k[2], block b, const uint64_t l[2])
+{
+    return block_xor(block_mul(a, k), block_mul(b, l));
+}
+
 INLINE block blocks_sum(blocks v)
 {
     return v;
@@ -34,25 +44,43 @@ INLINE block blocks_sum(blocks v)
 
 #define CRC16_WINDOWED 640
 
-INLINE uint16_t crc16_end(const wide w[16], const uint8_t *tail, size_t n)
+INLINE uint16_t crc16_end(const wide w[16], const uint8_t *rest, size_t n)
 {
-    const uint64_t(*k)[2] = pxi_crc16_far + FAR - 32;
-    block sum = _mm_setzero_si128();
+    const size_t count = n / 16;
+    const uint64_t(*k)[2] = pxi_crc16_far + FAR - count;
+    block sum = crc16_sum(block_none(), rest, count, k);
+    k -= 32;
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++) {
         block low = block_reverse(_mm256_castsi256_si128(w[i]));
         block high = block_reverse(_mm256_extracti128_si256(w[i], 1));
-        sum = block_xor(sum, block_xor(block_mul(low, k[2 * i]), block_mul(high, k[2 * i + 1])));
+        sum = block_xor(sum, block_mul_pair(low, k[2 * i], high, k[2 * i + 1]));
     }
-    if (n <= 16)
-        return crc16_tail(sum, tail + n, n);
-    sum = block_xor(block_mul(sum, pxi_crc16_far[FAR - 2]), block_load(tail));
-    return crc16_tail(sum, tail + n, n - 16);
+    return crc16_tail(sum, rest + n, n % 16);
 }
 
 #include "kernel/lanes/crc16.h"
 
+INLINE uint32_t crc32c_word(uint32_t state, uint64_t word)
+{
+    return (uint32_t)_mm_crc32_u64(state, word);
+}
+
+INLINE uint32_t crc32c_byte(uint32_t state, uint8_t byte)
+{
+    return _mm_crc32_u8(state, byte);
+}
+
+INLINE uint64_t crc32c_product(uint32_t a, uint32_t b)
+{
+    const __m128i v = _mm_cvtsi32_si128((int)a), k = _mm_cvtsi32_si128((int)b);
+    return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(v, k, 0x00));
+}
+
+#include "kernel/lanes/crc32c.h"
+
 void pxi_clmul_crc(struct pxi_kernels *k)
 {
     fill_crc16(k);
+    k->crc32c = crc32c;
 }
