@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define PX_GRADIENT_MAGIC   0x7870
-#define PX_GRADIENT_LAYOUT  1
+#define PX_GRADIENT_LAYOUT  2
 #define PX_GRADIENT_HEAD    40
 #define PX_GRADIENT_WORKERS 64
 #define PX_GRADIENT_ZERO    (-128)

@@ -191,8 +191,8 @@ struct pxi_kernels {
     void (*grad_fold)(uint8_t *q, const uint16_t *sum, size_t n, unsigned shift);
     void (*grad_dequant[4])(float *y, const void *q, size_t n, const struct pxi_grad *g);
 
-    /* The sums of a tag (bpf/tag.h): s->a += NH, s->b += NH' of n words of 64 bits that begin at
-     * any byte; their keys are key[0] to key[n]. */
+    /* The sums of a tag (bpf/tag.h): adds those of n words of 64 bits that begin at any byte; keys
+     * are there for whole groups. */
     void (*tag_nh)(struct pxi_tag_sum *s, const uint64_t *key, const void *p, size_t n);
 
     /*

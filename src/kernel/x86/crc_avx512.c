@@ -1,4 +1,4 @@
-/* CRC-16 for AVX-512 with products of 512 bits. */
+/* CRCs for AVX-512 with products of 512 bits. */
 #include "kernel/x86/crc_block.h"
 
 typedef __m512i wide;
@@ -42,9 +42,14 @@ INLINE blocks blocks_reverse(__m512i v)
     return _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(order));
 }
 
+INLINE blocks blocks_raw(const uint8_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+
 INLINE blocks blocks_load(const uint8_t *p)
 {
-    return blocks_reverse(_mm512_loadu_si512(p));
+    return blocks_reverse(blocks_raw(p));
 }
 
 INLINE blocks blocks_xor(blocks a, blocks b)
@@ -117,8 +122,10 @@ INLINE uint16_t crc16_end(const wide w[16], const uint8_t *rest, size_t n)
 }
 
 #include "kernel/lanes/crc16.h"
+#include "kernel/lanes/crc32c_clmul.h"
 
 void pxi_avx512_crc(struct pxi_kernels *k)
 {
     fill_crc16(k);
+    k->crc32c = crc32c;
 }
