@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define PX_GRADIENT_MAGIC   0x7870
-#define PX_GRADIENT_LAYOUT  1
+#define PX_GRADIENT_LAYOUT  2
 #define PX_GRADIENT_HEAD    40
 #define PX_GRADIENT_WORKERS 64
 #define PX_GRADIENT_ZERO    (-128)
@@ -38,6 +38,7 @@ enum px_gradient_kind {
     PX_GRADIENT_LATE = 3,
     PX_GRADIENT_VIEW = 4,
     PX_GRADIENT_ECHO = 5,
+    PX_GRADIENT_PARTIAL = 6,
 };
 
 enum px_gradient_flag {

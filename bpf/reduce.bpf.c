@@ -235,17 +235,43 @@ struct hashed {
 /* The compiler keeps pointers that move, instead of reckoning every address anew. */
 #define HELD(x) asm volatile("" : "+r"(x))
 
-INLINE void hash_word(struct hashed *r, const __u32 *key, const __u8 *p, __u64 room, int even)
+/* Steps as they are written: the compiler would move numbers about between them. */
+#define ADD(x, y) asm volatile("%0 += %1" : "+r"(x) : "r"(y))
+#define OR(x, y)  asm volatile("%0 |= %1" : "+r"(x) : "r"(y))
+
+/* The two halves of t, multiplied. A 32-bit move of its own saves two shifts. */
+INLINE void add_term(uint64_t *sum, __u64 t)
 {
-    __u64 v = *(__u64 *)p, high = v >> 32;
-    r->outside |= even ? v : v | (v + room);
-    r->sum.a += (__u64)(key[0] + (__u32)v) * (key[1] + (__u32)high);
-    HELD(r->sum.a);
-    r->sum.b += (__u64)(key[2] + (__u32)v) * (key[3] + (__u32)high);
-    HELD(r->sum.b);
+    __u32 low = (__u32)t;
+    asm volatile("" : "+w"(low));
+    t >>= 32;
+    HELD(t);
+    t *= low;
+    ADD(*sum, t);
 }
 
-/* Words a step. */
+/* A word with its key. */
+INLINE __u64 keyed(struct hashed *r, __u64 key, __u64 v, __u64 room, int even)
+{
+    __u64 top = even ? v : v | (v + room);
+    OR(r->outside, top);
+    ADD(key, v);
+    return key;
+}
+
+/* A group, as pxi_tag_group. */
+INLINE void hash_group(struct hashed *r, const __u64 *key, const __u8 *p, __u64 room, int even)
+{
+    __u64 t = keyed(r, key[0], *(__u64 *)p, room, even), both = t;
+    HELD(both);
+    add_term(&r->sum.s[0], t);
+    t = keyed(r, key[1], *(__u64 *)(p + 8), room, even);
+    ADD(both, t);
+    add_term(&r->sum.s[1], t);
+    add_term(&r->sum.s[2], both);
+}
+
+/* Groups a step. */
 #define STEP 8
 
 /* 0: the frame is shorter than that. */
@@ -253,36 +279,43 @@ INLINE int hash(struct xdp_md *ctx, const struct pxi_bpf_worker *m, __u32 bytes,
                 int even, struct hashed *out)
 {
     const __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
-    struct hashed r = {{0, 0}, 0};
+    struct hashed r = {{{0}}, 0};
     __u64 i = 0, n = bytes / 8;
     if (!m || !out)
         return 0;
-    const __u32 *key = (const __u32 *)m->key.nh;
-    for (; i + STEP <= PXI_TAG_WORDS && i + STEP <= n; i += STEP) {
-        if (p + 8 * STEP > end)
+    const __u64 *key = (const __u64 *)m->key.nh;
+    for (; i + 2 * STEP <= PXI_TAG_WORDS && i + 2 * STEP <= n; i += 2 * STEP) {
+        if (p + 16 * STEP > end)
             return 0;
 #pragma unroll
         for (int j = 0; j < STEP; j++)
-            hash_word(&r, key + 2 * j, p + 8 * j, room, even);
-        p += 8 * STEP;
+            hash_group(&r, key + 2 * j, p + 16 * j, room, even);
+        p += 16 * STEP;
         key += 2 * STEP;
         HELD(p);
         HELD(key);
     }
-    for (; i < PXI_TAG_WORDS && i < n; i++) {
-        if (p + 8 > end)
+    for (; i + 2 <= PXI_TAG_WORDS && i + 2 <= n; i += 2) {
+        if (p + 16 > end)
             return 0;
-        hash_word(&r, key, p, room, even);
-        p += 8;
+        hash_group(&r, key, p, room, even);
+        p += 16;
         key += 2;
         HELD(p);
         HELD(key);
+    }
+    if (i + 2 <= PXI_TAG_WORDS && i < n) { /* of values of 4 bits the last group may lack one */
+        if (p + 8 > end)
+            return 0;
+        __u64 t = keyed(&r, key[0], *(__u64 *)p, room, even);
+        add_term(&r.sum.s[0], t);
+        add_term(&r.sum.s[2], t + key[1]);
     }
     *out = r;
     return 1;
 }
 
-/* Where the limit of a lane is a power of two, its top bits say it all: three instructions a word
+/* Where the limit of a lane is a power of two, its top bits say it all: two instructions a word
  * fewer. */
 ALONE int hash_even(struct xdp_md *ctx, const struct pxi_bpf_worker *m, __u32 bytes,
                     struct hashed *out)
@@ -307,11 +340,11 @@ INLINE int proven(struct work *w, const struct px_gradient_head *h)
     if (chosen.untagged)
         return 1;
     /* The pad first: its long chain of steps runs beside the hash. */
-    __u64 pad = pxi_tag_sip(m->key.pad, (const __u8 *)h, PXI_TAG_AT / 8) ^ h->tag;
+    __u64 pad = pxi_tag_pad(m->first, (const __u8 *)h) ^ h->tag;
     __u64 room = w->job->room[wide];
     if (!(room ? hash_odd(w->ctx, m, w->bytes, room, &r) : hash_even(w->ctx, m, w->bytes, &r)))
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
-    if (pxi_tag_mixed(&m->key, r.sum) != pad)
+    if (pxi_tag_mixed(&m->key, &r.sum) != pad)
         return dropped(w, PX_GRADIENT_DROP_TAG);
     if (r.outside & (wide ? w->job->tops[1] : h->format == PX_GRADIENT_I16 ? w->job->tops[0] : 0)) {
         if (!is_judged(w->job))
@@ -336,13 +369,9 @@ INLINE __u64 lanes_of_4(__u64 x)
     return (x | x << 12) & 0x000f000f000f000f;
 }
 
-/* One word of values. `each` lane words come of it, from lane word each x i on. */
+/* One word of values, of which `each` lane words come. */
 INLINE void add_word(uint64_t *lanes, __u64 v, __u32 each, __u64 keep)
 {
-    if (each == 1) {
-        lanes[0] = (lanes[0] & keep) + v;
-        return;
-    }
 #pragma unroll
     for (__u32 k = 0; k < 4; k++)
         if (k < each)
@@ -382,9 +411,48 @@ INLINE int add_values(struct xdp_md *ctx, __u32 version, __u32 bytes, __u64 keep
     return 1;
 }
 
-ALONE int add_i16(struct xdp_md *ctx, __u32 version, __u32 bytes, __u64 keep)
+/* Values that are lanes: added, or, first of a version, what it is then. */
+INLINE int add_lanes(struct xdp_md *ctx, __u32 version, __u32 bytes, int first)
 {
-    return add_values(ctx, version, bytes, keep, 1);
+    const __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
+    struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &version);
+    __u64 i = 0, n = bytes / 8;
+    if (!v)
+        return 0;
+    uint64_t *lanes = v->lanes;
+    for (; i + 16 <= chosen.lane_words && i + 16 <= n; i += 16) {
+        if (p + 128 > end)
+            return 0;
+#pragma unroll
+        for (int j = 0; j < 16; j++)
+            lanes[j] = (first ? 0 : lanes[j]) + *(__u64 *)(p + 8 * j);
+        p += 128;
+        lanes += 16;
+        HELD(p);
+        HELD(lanes);
+    }
+    for (; i + 4 <= chosen.lane_words && i < n; i += 4) {
+        if (p + 32 > end)
+            return 0;
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            lanes[j] = (first ? 0 : lanes[j]) + *(__u64 *)(p + 8 * j);
+        p += 32;
+        lanes += 4;
+        HELD(p);
+        HELD(lanes);
+    }
+    return 1;
+}
+
+ALONE int add_i16(struct xdp_md *ctx, __u32 version, __u32 bytes)
+{
+    return add_lanes(ctx, version, bytes, 0);
+}
+
+ALONE int take_i16(struct xdp_md *ctx, __u32 version, __u32 bytes)
+{
+    return add_lanes(ctx, version, bytes, 1);
 }
 
 ALONE int add_i8(struct xdp_md *ctx, __u32 version, __u32 bytes, __u64 keep)
@@ -403,7 +471,8 @@ INLINE int add_all(struct work *w, const struct px_gradient_head *h)
     case PX_GRADIENT_I8: return add_i8(w->ctx, w->version, w->bytes, w->keep);
     case PX_GRADIENT_I4: return add_i4(w->ctx, w->version, w->bytes, w->keep);
     default: /* two lanes of 32 bits add as four of 16 do: none overflows */
-        return add_i16(w->ctx, w->version, w->bytes, w->keep);
+        return w->keep ? add_i16(w->ctx, w->version, w->bytes)
+                       : take_i16(w->ctx, w->version, w->bytes);
     }
 }
 
@@ -431,9 +500,9 @@ ALONE int fold(__u32 version, __u32 count, __u32 shift)
     return 1;
 }
 
-INLINE void head_of(const struct work *w, struct px_gradient_head *h)
+INLINE void head_of(const struct work *w, const struct pxi_bpf_version *v,
+                    struct px_gradient_head *h)
 {
-    const struct pxi_bpf_version *v = w->v;
     __builtin_memset(h, 0, sizeof *h);
     h->magic = PX_GRADIENT_MAGIC;
     h->version = PX_GRADIENT_LAYOUT;
@@ -472,20 +541,31 @@ ALONE int copy_sum(__u32 version, __u32 at, __u32 bytes)
     return 1;
 }
 
-INLINE void keep_sum(struct work *w)
+/* Keep a sum for those who are late. */
+INLINE void keep_sum(struct work *w, const struct pxi_bpf_version *v, __u32 version)
 {
-    const struct pxi_bpf_version *v = w->v;
     __u32 at = w->job->first_kept + v->where;
     struct pxi_bpf_kept *k = NULL;
-    if (v->count && v->where < w->job->chunks)
+    if (v->done && v->count && v->where < w->job->chunks)
         k = bpf_map_lookup_elem(&kept, &at);
-    if (!k)
+    if (!k || (k->there && k->head.seq == v->seq))
         return;
     /* Who reads it meanwhile, on another CPU, sees that it changes. */
     *(volatile __u64 *)&k->there = 0;
-    head_of(w, &k->head);
-    copy_sum(w->version, at, result_bytes_of(v->format, v->count));
+    head_of(w, v, &k->head);
+    copy_sum(version, at, result_bytes_of(v->format, v->count));
     *(volatile __u64 *)&k->there = 1;
+}
+
+/* Of a slot that is finished without somebody, who may miss the sum before, too. */
+INLINE void keep_sums(struct work *w)
+{
+    __u32 before = w->version - w->job->first_version;
+    before = w->job->first_version + (before ^ w->job->slots);
+    const struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &before);
+    keep_sum(w, w->v, w->version);
+    if (v)
+        keep_sum(w, v, before);
 }
 
 INLINE __u64 clock_ns(const struct work *w)
@@ -531,8 +611,8 @@ INLINE int finish(struct work *w)
     if (missing) {
         w->counts->closed++;
         __sync_fetch_and_or(&j->absent, missing);
+        keep_sums(w);
     }
-    keep_sum(w);
     tell(w->ctx, PXI_BPF_FINISHED, missing != 0, v->added);
     return ALL;
 }
@@ -736,44 +816,53 @@ struct source {
     __u32 kept, at;
 };
 
-/* Values of the answer behind its head, and their hash. 0: the frame is too short. */
-INLINE int write_from(struct xdp_md *ctx, const struct pxi_bpf_worker *own, const uint64_t *lanes,
-                      __u32 bytes, struct hashed *out)
+/* Values of the answer behind its head. 0: the frame is too short. */
+INLINE int write_from(struct xdp_md *ctx, const uint64_t *lanes, __u32 bytes)
 {
     __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
-    struct hashed r = {{0, 0}, 0};
-    const __u32 *key = (const __u32 *)own->key.nh;
-    __u64 n = bytes / 8;
-    for (__u64 i = 0; i + 2 <= chosen.lane_words && i < n; i += 2) {
+    __u64 i = 0, n = bytes / 8;
+    for (; i + 16 <= chosen.lane_words && i + 16 <= n; i += 16) {
+        if (p + 128 > end)
+            return 0;
+#pragma unroll
+        for (int j = 0; j < 16; j++)
+            *(__u64 *)(p + 8 * j) = lanes[j];
+        p += 128;
+        lanes += 16;
+        HELD(p);
+        HELD(lanes);
+    }
+    for (; i + 2 <= chosen.lane_words && i < n; i += 2) {
         if (p + 16 > end)
             return 0;
         *(__u64 *)p = lanes[0];
         *(__u64 *)(p + 8) = lanes[1];
-        hash_word(&r, key, (const __u8 *)lanes, 0, 1);
-        hash_word(&r, key + 2, (const __u8 *)(lanes + 1), 0, 1);
         p += 16;
         lanes += 2;
-        key += 4;
         HELD(p);
         HELD(lanes);
-        HELD(key);
     }
-    *out = r;
     return 1;
 }
 
-ALONE int write_sum(struct xdp_md *ctx, const struct pxi_bpf_worker *own, __u32 version,
-                    __u32 bytes, struct hashed *out)
+ALONE int write_sum(struct xdp_md *ctx, __u32 version, __u32 bytes)
 {
     struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &version);
-    return v && own && out ? write_from(ctx, own, v->lanes, bytes, out) : 0;
+    return v ? write_from(ctx, v->lanes, bytes) : 0;
 }
 
-ALONE int write_kept(struct xdp_md *ctx, const struct pxi_bpf_worker *own, __u32 at, __u32 bytes,
-                     struct hashed *out)
+ALONE int write_kept(struct xdp_md *ctx, __u32 at, __u32 bytes)
 {
     struct pxi_bpf_kept *k = bpf_map_lookup_elem(&kept, &at);
-    return k && own && out ? write_from(ctx, own, k->lanes, bytes, out) : 0;
+    return k ? write_from(ctx, k->lanes, bytes) : 0;
+}
+
+/* Few answers are none of a sum. */
+INLINE __u64 pad_of(const struct pxi_bpf_worker *own, const struct px_gradient_head *h)
+{
+    return h->kind == PX_GRADIENT_RESULT
+               ? pxi_tag_pad(own->first, (const __u8 *)h)
+               : pxi_tag_sip(own->key.pad, (const __u8 *)h, PXI_TAG_AT / 8);
 }
 
 /* The frame becomes the answer. */
@@ -782,20 +871,23 @@ INLINE int reply(struct work *w, const struct px_gradient_head *h, struct source
     __u32 bytes = result_bytes_of(h->format, h->count);
     __u32 at = w->job->first_worker + PXI_BPF_MEMBERS - 1;
     struct pxi_bpf_worker *own = bpf_map_lookup_elem(&workers, &at);
-    struct hashed r;
+    struct hashed r = {{{0}}, 0};
     if (bytes != w->bytes && bpf_xdp_adjust_tail(w->ctx, (int)bytes - (int)w->bytes)) {
         w->counts->stuck++;
         return XDP_DROP;
     }
-    if (!own || !(from.kept ? write_kept(w->ctx, own, from.at, bytes, &r)
-                            : write_sum(w->ctx, own, from.at, bytes, &r)))
+    if (!own ||
+        !(from.kept ? write_kept(w->ctx, from.at, bytes) : write_sum(w->ctx, from.at, bytes)))
+        return XDP_DROP;
+    if (!chosen.untagged && !hash_even(w->ctx, own, bytes, &r))
         return XDP_DROP;
     struct px_gradient_head *out = start_of(w->ctx) + BEFORE;
     if ((void *)(out + 1) > end_of(w->ctx))
         return XDP_DROP;
     swap_ends(out, w->job, to, bytes);
     *out = *h;
-    out->tag = pxi_tag_finish(&own->key, (const __u8 *)out, r.sum);
+    if (!chosen.untagged)
+        out->tag = pxi_tag_mixed(&own->key, &r.sum) ^ pad_of(own, out);
     w->counts->answered[to == ALL]++;
     return XDP_TX;
 }
@@ -828,7 +920,7 @@ INLINE int reply_gone(struct work *w, __u64 where, __u32 seq)
         int verdict = reply(w, &h, (struct source){1, at}, SENDER);
         return *(volatile __u64 *)&k->there && k->head.seq == seq ? verdict : XDP_DROP;
     }
-    head_of(w, &h);
+    head_of(w, w->v, &h);
     h.kind = PX_GRADIENT_LATE;
     h.count = 0;
     h.where = h.seq;
@@ -845,7 +937,7 @@ INLINE int answer(struct work *w, const struct px_gradient_head *asked, int to)
         return reply_gone(w, asked->where, asked->seq);
     if (to == ALL && w->job->mode == PXI_BPF_SERVER)
         return hand_over(w);
-    head_of(w, &h);
+    head_of(w, w->v, &h);
     return reply(w, &h, (struct source){0, w->version}, to);
 }
 

@@ -65,6 +65,7 @@ struct pxi_bpf_job {
 struct pxi_bpf_worker {
     uint32_t address; /* network order; 0: any */
     uint32_t unused;
+    uint64_t first[4]; /* of its pads: the first word of its heads is the same in all */
     struct pxi_tag_key key;
 };
 

@@ -11,6 +11,7 @@
 #include "bench.h"
 #include "machine.h"
 #include "plexus/hub.h"
+#include "plexus/topology.h"
 
 enum { SIZES = 8, OURS = 0, GLOO = 1, OPENMPI = 2, SIDES = 3 };
 
@@ -32,6 +33,8 @@ struct allreduce {
     int faulty; /* they are asked for */
     int wrong;
     struct crew_cost last; /* of ours */
+    px_topology_job job;
+    px_topology_plan plan;
     struct progress progress;
     uint64_t done;
 };
@@ -225,6 +228,13 @@ static const char *path_of(const struct allreduce *a)
     return (a->mbit || a->faulty) && strcmp(path, "auto") == 0 ? "udp" : path;
 }
 
+/* A rule needs one that adds. */
+static const char *asked_of(const struct allreduce *a)
+{
+    const char *asked = opt_text(a->c, OPT_TOPOLOGY);
+    return opt_text(a->c, OPT_RULE) && strcmp(asked, "auto") == 0 ? "central" : asked;
+}
+
 /* The rule is one, and fits what is asked. Rules that remember give other bits when they have seen
  * other packets. */
 static int check_rule(const struct allreduce *a)
@@ -236,6 +246,9 @@ static int check_rule(const struct allreduce *a)
         at++;
     if (rule && !px_hub_rule(at))
         return usage("plexus help bench allreduce", "--rule %s: there is none of that name", rule);
+    if (rule && strcmp(rule, "mean") != 0 && strcmp(asked_of(a), "central") != 0)
+        return usage("--topology central, or --rule mean",
+                     "--rule %s: only one who adds for all sees all contributions", rule);
     if (rule && strcmp(rule, "mean") != 0 && opt_uint(a->c, OPT_LOCAL) < 4)
         return usage("write --local 4", "--rule %s needs 4 workers at least", rule);
     for (unsigned i = 0; rule && a->faulty && i < sizeof remember / sizeof *remember; i++)
@@ -245,18 +258,82 @@ static int check_rule(const struct allreduce *a)
     return 0;
 }
 
+/* ----------------------------------------------------------------- topology */
+
+/* What lines carry, measured: of each worker to the next, and into a hub from all at once. */
+static void measure_lines(struct allreduce *a)
+{
+    unsigned n = a->star.hosts;
+    note(a->c, "measuring the lines");
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t rate = (uint64_t)star_rate(&a->star, i, 1, (i + 1) % n);
+        a->job.slowest = i && a->job.slowest < rate ? a->job.slowest : rate;
+    }
+    for (unsigned i = 0; i < a->star.hubs; i++) {
+        uint64_t rate = (uint64_t)star_rate(&a->star, 0, n, n + i);
+        a->job.their_rate = i && a->job.their_rate < rate ? a->job.their_rate : rate;
+    }
+}
+
+/* Both ends of a packet are on this machine, whoever sends it. */
+static void measure_packets(struct allreduce *a)
+{
+    uint64_t line;
+    if (px_topology_look("/ip4/127.0.0.1/udp/0", &line, &a->job.packet_ns) == PX_ERR_OK)
+        a->job.their_packet_ns = a->job.packet_ns;
+}
+
+/* Hosts that could add: hubs; without them those of workers, for what is asked for. */
+static unsigned adders_of(const struct allreduce *a)
+{
+    unsigned n = a->star.hosts, leaves = n / 4 > 2 ? n / 4 : 2;
+    if (a->star.hubs || strcmp(asked_of(a), "auto") == 0)
+        return a->star.hubs;
+    return 1 + leaves;
+}
+
+static int choose(struct allreduce *a)
+{
+    static const unsigned bits[] = {16, 8, 4};
+    const char *asked = asked_of(a);
+    a->job = (px_topology_job){.size = sizeof a->job,
+                               .workers = a->star.hosts,
+                               .aggregators = adders_of(a),
+                               .bits = bits[format_of(opt_text(a->c, OPT_GRADIENT_FORMAT))],
+                               .values = (unsigned)opt_uint(a->c, OPT_PACKET_VALUES),
+                               .asked = asked};
+    a->plan = (px_topology_plan){.size = sizeof a->plan};
+    if (a->star.hubs && strcmp(asked, "auto") == 0) {
+        measure_lines(a);
+        measure_packets(a);
+    }
+    px_err err = px_topology_plan_job(&a->job, &a->plan);
+    if (err)
+        return fail(err, "bench allreduce", NULL);
+    if (strcmp(asked, "auto") != 0 && strcmp(a->plan.topology, asked) != 0)
+        return usage("more workers, or more --hubs", "--topology %s cannot be: %s", asked,
+                     a->plan.why);
+    return 0;
+}
+
 static int run(struct allreduce *a)
 {
-    unsigned hosts = (unsigned)opt_uint(a->c, OPT_LOCAL);
-    if (star_open(&a->star, hosts, a->mbit) != 0) {
+    unsigned hosts = (unsigned)opt_uint(a->c, OPT_LOCAL), hubs = (unsigned)opt_uint(a->c, OPT_HUBS);
+    unsigned hub_mbit = (unsigned)opt_uint(a->c, OPT_HUB_RATE);
+    if (star_open(&a->star, hosts, a->mbit, hubs, hub_mbit ? hub_mbit : a->mbit) != 0) {
         note(a->c, "no namespaces without root (CAP_NET_ADMIN, ip, tc): over loopback, unshaped");
-        star_none(&a->star, hosts);
+        star_none(&a->star, hosts, hubs);
     }
+    int chosen = choose(a);
+    if (chosen)
+        return chosen;
     struct crew_options o = {.star = &a->star,
                              .format = format_of(opt_text(a->c, OPT_GRADIENT_FORMAT)),
                              .values = (unsigned)opt_uint(a->c, OPT_PACKET_VALUES),
                              .path = path_of(a),
                              .rule = opt_text(a->c, OPT_RULE),
+                             .leaves = a->plan.leaves,
+                             .central = strcmp(a->plan.topology, "central") == 0,
                              .longest = a->longest,
                              .verify = 1};
     unsigned kinds = 1u + (a->python ? 2 : 0) + (a->faulty != 0);
@@ -269,6 +346,20 @@ static int run(struct allreduce *a)
     for (unsigned i = 0; i < SIDES; i++)
         crew_end(&a->crews[i]);
     return rc;
+}
+
+static json_t *topology_of(const struct allreduce *a)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "chosen", json_text(a->plan.topology));
+    json_object_set_new(o, "why", json_text(a->plan.why));
+    json_object_set_new(o, "leaves", json_integer(a->plan.leaves));
+    json_object_set_new(o, "workers_rate", json_u64(a->job.slowest));
+    json_object_set_new(o, "hubs_rate", json_u64(a->job.their_rate));
+    json_object_set_new(o, "sharded_s", json_number(a->plan.sharded_s));
+    json_object_set_new(o, "central_s", json_number(a->plan.central_s));
+    json_object_set_new(o, "tree_s", json_number(a->plan.tree_s));
+    return o;
 }
 
 static json_t *counts_of(const struct crew_cost *c)
@@ -286,6 +377,7 @@ static void show_path(const struct allreduce *a, json_t *path)
 {
     const struct crew_cost *c = &a->last;
     double thousands = c->packets > 0 ? c->packets / 1000 : 1;
+    printf("topology: %s\n", a->plan.why);
     printf("path: %s (%s)\n", json_string_value(json_object_get(path, "chosen")),
            json_string_value(json_object_get(path, "why")));
     printf("a thousand contributions: %.1f system calls, %.1f wake-ups, %.0f bytes copied\n",
@@ -310,6 +402,7 @@ static int show(struct allreduce *a)
     json_object_set_new(doc, "repeat", json_integer(a->rounds));
     json_object_set_new(doc, "mismatches", json_integer(a->wrong));
     json_object_set_new(doc, "path", path ? path : json_null());
+    json_object_set_new(doc, "topology", topology_of(a));
     json_object_set_new(doc, "digest", json_integer(a->last.digest));
     json_object_set_new(doc, "counts", counts_of(&a->last));
     json_object_set_new(doc, "rows", a->rows);

@@ -22,9 +22,9 @@ struct crew_cost {
 
 /* Workers of one kind, one on each host. They read "SIZE ROUND" lines and answer with one line. */
 struct crew {
-    unsigned n;     /* pipes: of MPI, one speaks for all */
-    char agent[64]; /* a file to remove */
-    pid_t pid[CREW_MOST];
+    unsigned n;                            /* pipes: of MPI, one speaks for all */
+    char agent[64];                        /* a file to remove */
+    pid_t pid[CREW_MOST], hubs[STAR_HUBS]; /* hubs: of hosts of their own, 0: none */
     FILE *to[CREW_MOST], *from[CREW_MOST];
 };
 
@@ -32,12 +32,16 @@ struct crew_options {
     const struct star *star;
     unsigned format, values;
     const char *path;
-    const char *rule; /* of px_hub: an aggregator on the first host adds for all; NULL: they do */
+    const char *rule; /* of px_hub, of an aggregator that adds for all; NULL: mean */
+    unsigned leaves;  /* an aggregator adds for so many, which add for the workers; 0: and */
+    int central;      /* one adds for all; else they do */
     size_t longest;
     int verify;
 };
 
-/* Our own; torch's gloo; OpenMPI by mpi4py: those of a python that has them. 0, or -1. */
+/* Our own, whose aggregators are on the hosts of hubs, or, where there are none, on those of
+ * workers, the first host's above; torch's gloo; OpenMPI by mpi4py: those of a python that has
+ * them. 0, or -1. */
 int crew_ours(struct crew *c, const struct crew_options *o);
 int crew_gloo(struct crew *c, const struct crew_options *o, const char *python);
 int crew_mpi(struct crew *c, const struct crew_options *o, const char *python);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -139,42 +140,123 @@ static int serve(px_reduce *r, const struct crew_options *o, unsigned rank)
 
 static const uint8_t secret[32] = "a benchmark has no secrets, ever";
 
-/* The aggregator of a rule, beside the first worker. */
-static int open_hub(const struct crew_options *o, const char *at, const char *const *addresses)
+/* -------------------------------------------------------- who adds for others */
+
+/* Where everybody is: workers, then aggregators: the one above, or alone, and the leaves. */
+struct places {
+    char text[2 * CREW_MOST + 1][64];
+    const char *at[2 * CREW_MOST + 1];
+};
+
+static unsigned aggregators(const struct crew_options *o)
 {
+    return o->leaves ? o->leaves + 1 : o->central != 0;
+}
+
+/* The first rank of a leaf. */
+static unsigned first_of(const struct crew_options *o, unsigned leaf)
+{
+    return o->star->hosts * leaf / o->leaves;
+}
+
+static unsigned leaf_of(const struct crew_options *o, unsigned rank)
+{
+    unsigned leaf = 0;
+    while (leaf + 1 < o->leaves && first_of(o, leaf + 1) <= rank)
+        leaf++;
+    return leaf;
+}
+
+/* The host of an aggregator. */
+static unsigned host_of(const struct crew_options *o, unsigned i)
+{
+    if (o->star->hubs)
+        return o->star->hosts + i % o->star->hubs;
+    return i ? first_of(o, i - 1) : 0;
+}
+
+static void find_places(const struct crew_options *o, struct places *p)
+{
+    unsigned n = o->star->hosts;
+    for (unsigned i = 0; i < n + aggregators(o); i++) {
+        char addr[STAR_ADDR];
+        star_addr(o->star, i < n ? i : host_of(o, i - n), addr);
+        snprintf(p->text[i], sizeof p->text[i], "/ip4/%s/udp/%u", addr, PORT + i);
+        p->at[i] = p->text[i];
+    }
+}
+
+static int open_hub(const struct crew_options *o, const struct places *p, unsigned i)
+{
+    unsigned n = o->star->hosts, each[CREW_MOST];
     px_diag d = {0};
     px_hub *hub; /* as long as the process */
     px_hub_options h = {.size = sizeof h,
-                        .address = at,
-                        .workers = addresses,
-                        .world = o->star->hosts,
+                        .address = p->at[n + i],
+                        .workers = p->at,
+                        .world = n,
                         .secret = secret,
                         .job = 1,
                         .format = (px_reduce_format)o->format,
                         .values = o->values,
+                        .deadline_ms = 2 * PATIENT_MS,
+                        .slack_ms = 2 * PATIENT_MS,
                         .longest = o->longest,
                         .rule = o->rule};
+    for (unsigned k = 0; k < o->leaves; k++)
+        each[k] = first_of(o, k + 1) - first_of(o, k);
+    if (o->leaves && i == 0) {
+        h.workers = p->at + n + 1;
+        h.world = o->leaves;
+        h.leaves = each;
+    } else if (o->leaves) {
+        h.leaf = i - 1;
+        h.first = first_of(o, i - 1);
+        h.workers = p->at + h.first;
+        h.world = each[i - 1];
+        h.total = n;
+        h.above = p->at[n];
+    }
     return px_hub_open(&h, &hub, &d) == PX_ERR_OK ? 0 : -1;
 }
 
+/* Those of a host, in its process. */
+static int open_hubs(const struct crew_options *o, const struct places *p, unsigned host)
+{
+    int bad = 0;
+    for (unsigned i = 0; i < aggregators(o) && !bad; i++)
+        bad = host_of(o, i) == host && open_hub(o, p, i) != 0;
+    return bad;
+}
+
+/* A host of hubs, until it is killed, or its parent is. */
+static int hold_hubs(const struct crew_options *o, unsigned host)
+{
+    static struct places p;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    find_places(o, &p);
+    if (star_enter(o->star, host) != 0 || open_hubs(o, &p, host) != 0)
+        return 1;
+    for (;;)
+        pause();
+}
+
+/* Until the parent is gone, or says no more. */
 static int work(const struct crew_options *o, unsigned rank)
 {
-    char text[CREW_MOST][64], at[64], addr[STAR_ADDR];
-    const char *addresses[CREW_MOST];
+    static struct places p;
+    unsigned n = o->star->hosts;
     px_diag d = {0};
     px_reduce *r;
-    for (unsigned i = 0; i < o->star->hosts; i++) {
-        star_addr(o->star, i, addr);
-        snprintf(text[i], sizeof text[i], "/ip4/%s/udp/%u", addr, PORT + i);
-        addresses[i] = text[i];
-    }
-    star_addr(o->star, 0, addr);
-    snprintf(at, sizeof at, "/ip4/%s/udp/%u", addr, PORT + CREW_MOST);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    find_places(o, &p);
     px_reduce_options ro = {.size = sizeof ro,
                             .rank = rank,
                             .world = o->star->hosts,
-                            .addresses = addresses,
-                            .aggregator = o->rule ? at : NULL,
+                            .addresses = p.at,
+                            .aggregator = o->leaves    ? p.at[n + 1 + leaf_of(o, rank)]
+                                          : o->central ? p.at[n]
+                                                       : NULL,
                             .secret = secret,
                             .job = 1,
                             .format = (px_reduce_format)o->format,
@@ -183,9 +265,9 @@ static int work(const struct crew_options *o, unsigned rank)
                             .deadline_ms =
                                 PATIENT_MS, /* its peers leave nobody out, neither does it */
                             .slack_ms = PATIENT_MS,
+                            .silence_ms = 4 * PATIENT_MS,
                             .longest = o->longest};
-    if (star_enter(o->star, rank) != 0 ||
-        (o->rule && rank == 0 && open_hub(o, at, addresses) != 0) ||
+    if (star_enter(o->star, rank) != 0 || open_hubs(o, &p, rank) != 0 ||
         px_reduce_open(&ro, &r, &d) != PX_ERR_OK)
         return 1;
     return serve(r, o, rank);
@@ -233,6 +315,11 @@ int crew_ours(struct crew *c, const struct crew_options *o)
             return -1;
         if (pid == 0)
             _exit(work(o, i));
+    }
+    for (unsigned i = 0; i < o->star->hubs && i < aggregators(o); i++) {
+        c->hubs[i] = fork();
+        if (c->hubs[i] == 0)
+            _exit(hold_hubs(o, o->star->hosts + i));
     }
     return 0;
 }
@@ -439,6 +526,11 @@ void crew_end(struct crew *c)
             waitpid(c->pid[i], NULL, 0);
         }
     }
+    for (unsigned i = 0; i < STAR_HUBS; i++)
+        if (c->hubs[i] > 0) {
+            kill(c->hubs[i], SIGKILL);
+            waitpid(c->hubs[i], NULL, 0);
+        }
     if (c->agent[0])
         unlink(c->agent);
     *c = (struct crew){0};

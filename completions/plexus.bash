@@ -179,6 +179,9 @@ _plexus()
     --name) return ;;
     --host) return ;;
     --jobs) return ;;
+    --topology) COMPREPLY=($(compgen -W "auto sharded central tree" -- "$cur")); return ;;
+    --hubs) return ;;
+    --hub-rate) return ;;
     --rule) return ;;
     --sentry) COMPREPLY=($(compgen -W "auto none clip1 welford" -- "$cur")); return ;;
     --sentry-k) return ;;
@@ -327,7 +330,7 @@ _plexus()
         fi ;;
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --rule --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --rule --topology --hubs --hub-rate --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

@@ -35,7 +35,7 @@ def header(table):
     out = ["/*", f" * {NOTE}", " * The layout of a gradient packet: docs/formats/gradient.md.", " */",
            "#ifndef PX_BPF_GRADIENT_GEN_H", "#define PX_BPF_GRADIENT_GEN_H", "",
            "#include <stdint.h>", "",
-           "#define PX_GRADIENT_MAGIC   0x7870", "#define PX_GRADIENT_LAYOUT  1",
+           "#define PX_GRADIENT_MAGIC   0x7870", f"#define PX_GRADIENT_LAYOUT  {table['layout']}",
            f"#define PX_GRADIENT_HEAD    {table['head']}",
            "#define PX_GRADIENT_WORKERS 64", "#define PX_GRADIENT_ZERO    (-128)", "",
            "struct px_gradient_head {"]

@@ -3,6 +3,11 @@
  * `aggregator` in px_reduce_options. It can judge what they send before it adds: by the rules that
  * the kernel has, and by those that need the vectors of all workers (docs/internals/reduce.md,
  * "Sentry", says what each survives, and what not).
+ *
+ * One can be a worker of another: leaves add some of the workers each, and one above them the
+ * leaves, which hand its sums down. They are the sums of one hub of all, bit by bit, and no hub
+ * needs a link for all workers. Between hubs a value has 16 bits in every format, which a packet of
+ * `values` is to have room for.
  */
 #ifndef PLEXUS_HUB_H
 #define PLEXUS_HUB_H
@@ -28,6 +33,16 @@ typedef struct px_hub_options {
     int clip;         /* welford: shrink what is too large instead of dropping it */
     int kernel;       /* have the kernel's program add, attached nowhere, where the kernel takes it
                        * and the rule is mean, clip1 or welford: to see it work, not to be fast */
+    /* A leaf: where the one above is, of which number we are there, below 64, and which of the
+     * `total` ranks of the job our workers have: world of them, 32 at most, from `first` on. NULL:
+     * no leaf. A leaf waits for a worker for half of deadline_ms, the one above for a leaf for all
+     * of it: its workers are then missing, and give up after their silence_ms. */
+    const char *above;
+    unsigned leaf, first, total;
+    unsigned slack_ms;      /* as in px_reduce_options */
+    const unsigned *leaves; /* the one above: `workers` are leaves, in the order of their ranks, and
+                             * have so many workers each; NULL: they are workers. In a tree the rule
+                             * is mean: nobody sees all contributions */
 } px_hub_options;
 
 /* What a rule has said of a worker's packets. */

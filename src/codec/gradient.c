@@ -18,6 +18,11 @@ size_t pxi_gradient_result_bytes(unsigned format, size_t count)
     return pxi_gradient_bytes(format == PX_GRADIENT_I4 ? PX_GRADIENT_I8 : format, count);
 }
 
+size_t pxi_gradient_lane_bytes(unsigned format, size_t count)
+{
+    return (format == PX_GRADIENT_I32 ? 4 : 2) * count;
+}
+
 size_t pxi_gradient_half(size_t values)
 {
     return (values / 2 + PXI_GRADIENT_STEP - 1) & ~(size_t)(PXI_GRADIENT_STEP - 1);
@@ -69,11 +74,36 @@ bool pxi_gradient_bounded(unsigned format, unsigned fan_in, px_view values)
     return !(beyond & (top * ones));
 }
 
+bool pxi_gradient_lanes_bounded(unsigned format, unsigned fan_in, unsigned workers, px_view lanes)
+{
+    uint64_t limit = 2 * (uint64_t)pxi_gradient_bias(format, fan_in) * workers;
+    bool beyond = false;
+    for (size_t i = 0; i < lanes.n && format == PX_GRADIENT_I32; i += 4) {
+        uint32_t lane;
+        memcpy(&lane, lanes.p + i, sizeof lane);
+        beyond |= lane >= limit;
+    }
+    for (size_t i = 0; i < lanes.n && format != PX_GRADIENT_I32; i += 2) {
+        uint16_t lane;
+        memcpy(&lane, lanes.p + i, sizeof lane);
+        beyond |= lane >= limit;
+    }
+    return !beyond;
+}
+
 static bool possible(const struct px_gradient_head *h)
 {
     return h->magic == PX_GRADIENT_MAGIC && h->version == PX_GRADIENT_LAYOUT &&
            h->format <= PX_GRADIENT_I32 && h->count % PXI_GRADIENT_STEP == 0 &&
            (h->kind != PX_GRADIENT_LATE || h->count == 0);
+}
+
+/* Bytes of the values of a packet. */
+static size_t bytes_of(const struct px_gradient_head *h)
+{
+    return h->kind == PX_GRADIENT_CONTRIBUTION ? pxi_gradient_bytes(h->format, h->count)
+           : h->kind == PX_GRADIENT_PARTIAL    ? pxi_gradient_lane_bytes(h->format, h->count)
+                                               : pxi_gradient_result_bytes(h->format, h->count);
 }
 
 /* A packet of the kinds from `first` to `last`. */
@@ -89,10 +119,7 @@ static bool read_kinds(px_view datagram, unsigned first, unsigned last,
     if (!possible(out) || out->kind < first || out->kind > last)
         return false;
     *drop = PX_GRADIENT_DROP_LENGTH;
-    return out->count <= PXI_GRADIENT_VALUES &&
-           values->n == (out->kind == PX_GRADIENT_CONTRIBUTION
-                             ? pxi_gradient_bytes(out->format, out->count)
-                             : pxi_gradient_result_bytes(out->format, out->count));
+    return out->count <= PXI_GRADIENT_VALUES && values->n == bytes_of(out);
 }
 
 bool pxi_gradient_read(px_view datagram, struct px_gradient_head *out, px_view *values,
@@ -105,6 +132,12 @@ bool pxi_gradient_read_member(px_view datagram, struct px_gradient_head *out, px
                               enum px_gradient_drop *drop)
 {
     return read_kinds(datagram, PX_GRADIENT_VIEW, PX_GRADIENT_ECHO, out, values, drop);
+}
+
+bool pxi_gradient_read_partial(px_view datagram, struct px_gradient_head *out, px_view *lanes,
+                               enum px_gradient_drop *drop)
+{
+    return read_kinds(datagram, PX_GRADIENT_PARTIAL, PX_GRADIENT_PARTIAL, out, lanes, drop);
 }
 
 void pxi_gradient_write(const struct px_gradient_head *h, uint8_t *out)

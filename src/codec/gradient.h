@@ -17,6 +17,9 @@ enum { PXI_GRADIENT_NOT_FINITE = 127 }; /* exponent of a chunk with such a value
 size_t pxi_gradient_bytes(unsigned format, size_t count);
 size_t pxi_gradient_result_bytes(unsigned format, size_t count);
 
+/* And in the lanes in which they are added. */
+size_t pxi_gradient_lane_bytes(unsigned format, size_t count);
+
 /* Values of a part of a chunk that goes once more with 32 bits: half of it, rounded up. */
 size_t pxi_gradient_half(size_t values);
 /* Bytes of the values of any packet of a job with so many values a chunk. */
@@ -39,9 +42,15 @@ bool pxi_gradient_read(px_view datagram, struct px_gradient_head *out, px_view *
 bool pxi_gradient_read_member(px_view datagram, struct px_gradient_head *out, px_view *values,
                               enum px_gradient_drop *drop);
 
+/* As pxi_gradient_read, for what a leaf says to the aggregator above it. */
+bool pxi_gradient_read_partial(px_view datagram, struct px_gradient_head *out, px_view *lanes,
+                               enum px_gradient_drop *drop);
+
 /* Whether all values of a contribution are below twice the bias, so that no sum of fan_in of them
  * overflows. */
 bool pxi_gradient_bounded(unsigned format, unsigned fan_in, px_view values);
+/* Whether lanes can be the sum of contributions of so many workers. */
+bool pxi_gradient_lanes_bounded(unsigned format, unsigned fan_in, unsigned workers, px_view lanes);
 
 /* Write the PX_GRADIENT_HEAD bytes of a head at `out`; magic and version are filled in. */
 void pxi_gradient_write(const struct px_gradient_head *h, uint8_t *out);

@@ -14,6 +14,7 @@ static const struct pxi_pb_field join_fields[] = {
     PXI_PB_FIELD(pxi_muster_join, rule, 4, STRING, .max = PXI_MUSTER_RULE),
     PXI_PB_FIELD(pxi_muster_join, rate, 5, UINT, .max = 0),
     PXI_PB_FIELD(pxi_muster_join, late, 6, UINT, .max = 0),
+    PXI_PB_FIELD(pxi_muster_join, packet_ns, 7, UINT, .max = 0),
 };
 const struct pxi_pb_message pxi_pb_muster_join = {
     "join", join_fields, sizeof join_fields / sizeof *join_fields, sizeof(struct pxi_muster_join)};

@@ -32,8 +32,9 @@ struct pxi_muster_join {
     uint64_t adds;   /* enum pxi_muster_adds: no worker, it adds for all, */
     px_view rule;    /* and by this rule where there are 4 workers or more; empty: as they come */
     uint64_t rate;   /* bytes a second of its line; 0: not known */
-    uint64_t late;   /* said again by a worker with a grant: bit set of ranks that sums went on
-                      * without */
+    uint64_t packet_ns; /* of its processors, for a packet's both ends; 0: not known */
+    uint64_t late;      /* said again by a worker with a grant: bit set of ranks that sums went on
+                         * without */
 };
 
 /* OVER: of a grant; who added is gone, or somebody came back; to who adds: its workers are gone. */

@@ -20,10 +20,10 @@ void pxi_tag_key_init(struct pxi_tag_key *k, const uint8_t secret[PXI_TAG_SECRET
 
 uint64_t pxi_tag(const struct pxi_tag_key *k, pxi_tag_nh *nh, const uint8_t *packet, size_t n)
 {
-    struct pxi_tag_sum s = {0, 0};
+    struct pxi_tag_sum s = {{0}};
     size_t words = (n - PX_GRADIENT_HEAD) / 8;
     nh(&s, k->nh, packet + PX_GRADIENT_HEAD, words < PXI_TAG_WORDS ? words : PXI_TAG_WORDS);
-    return pxi_tag_finish(k, packet, s);
+    return pxi_tag_finish(k, packet, &s);
 }
 
 void pxi_tag_put(const struct pxi_tag_key *k, pxi_tag_nh *nh, uint8_t *packet, size_t n)

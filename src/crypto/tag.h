@@ -13,7 +13,7 @@ enum { PXI_TAG_SECRET = 32 };
 /* Make a key from a secret of random bytes, which serves nothing else. Cleanse it when done. */
 void pxi_tag_key_init(struct pxi_tag_key *k, const uint8_t secret[PXI_TAG_SECRET]);
 
-/* NH and NH' of n words of 64 bits: tag_nh of kernel/kernel.h. */
+/* The sums over n words of 64 bits: tag_nh of kernel/kernel.h. */
 typedef void pxi_tag_nh(struct pxi_tag_sum *s, const uint64_t *key, const void *p, size_t n);
 
 /* The tag of a packet of n bytes: over its head, but for the tag, and its values. n is a length

@@ -256,14 +256,14 @@ static void on_done(void *ctx, const struct pxi_bpf_done *d, const struct pxi_bp
     if (b->n &&
         (b->place != p || b->bytes != bytes || b->n == BATCH || (b->n + 1) * bytes > BATCH_BYTES))
         flush(s);
-    struct pxi_tag_sum sum = {0, 0};
+    struct pxi_tag_sum sum = {{0}};
     s->nh(&sum, p->key.nh, v->lanes, values / 8);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (__atomic_load_n(&v->seq, __ATOMIC_RELAXED) != d->seq) {
         s->counts.stale++;
         return;
     }
-    h.tag = pxi_tag_finish(&p->key, (const uint8_t *)&h, sum);
+    h.tag = pxi_tag_finish(&p->key, (const uint8_t *)&h, &sum);
     b->place = p;
     b->bytes = bytes;
     b->heads[b->n] = h;

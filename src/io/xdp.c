@@ -274,7 +274,13 @@ static bool tell_workers(const struct pxi_xdp *x, const struct pxi_xdp_job *job,
         uint32_t at = first + i;
         struct pxi_bpf_worker w = {
             .address = job->addresses && i < PX_GRADIENT_WORKERS ? job->addresses[i] : 0};
+        struct px_gradient_head h = {.magic = PX_GRADIENT_MAGIC,
+                                     .version = PX_GRADIENT_LAYOUT,
+                                     .kind = i < PX_GRADIENT_WORKERS ? PX_GRADIENT_CONTRIBUTION
+                                                                     : PX_GRADIENT_RESULT,
+                                     .job = job->job};
         pxi_tag_key_init(&w.key, job->secrets[i]);
+        pxi_tag_pad_begin(w.first, w.key.pad, (const uint8_t *)&h);
         ok = !bpf_map_update_elem(fd_of(x, PXI_XDP_WORKERS), &at, &w, BPF_ANY);
         explicit_bzero(&w, sizeof w);
     }

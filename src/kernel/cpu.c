@@ -27,6 +27,10 @@ uint32_t pxi_cpu_detect(void)
     if (!__get_cpuid_count(7, 0, &a7, &b7, &c7, &d7) || !has(b7, bit_AVX2) || (xcr0() & 6) != 6)
         return mask;
     mask |= PXI_CPU_AVX2;
+    if (has(c, bit_PCLMUL | bit_SSE4_2))
+        mask |= PXI_CPU_CLMUL;
+    if ((mask & PXI_CPU_CLMUL) && has(c7, bit_VPCLMULQDQ))
+        mask |= PXI_CPU_VCLMUL;
     if (!has(b7, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL) ||
         (xcr0() & 0xe6) != 0xe6)
         return mask;
@@ -50,6 +54,8 @@ uint32_t pxi_cpu_detect(void)
         mask |= PXI_CPU_NEON;
     if ((caps & HWCAP_ASIMD) && (caps & HWCAP_ASIMDDP))
         mask |= PXI_CPU_DOTPROD;
+    if ((caps & HWCAP_ASIMD) && (caps & HWCAP_PMULL) && (caps & HWCAP_CRC32))
+        mask |= PXI_CPU_PMULL;
     return mask;
 }
 
@@ -66,21 +72,27 @@ uint32_t pxi_cpu_mask(const char *name)
 {
     enum {
         avx2 = PXI_CPU_SCALAR | PXI_CPU_AVX2,
+        clmul = avx2 | PXI_CPU_CLMUL,
         avx512 = avx2 | PXI_CPU_AVX512,
         vnni = avx512 | PXI_CPU_AVX512_VNNI,
         neon = PXI_CPU_SCALAR | PXI_CPU_NEON,
+        products = PXI_CPU_CLMUL | PXI_CPU_VCLMUL | PXI_CPU_PMULL,
     };
-    static const struct {
+    const uint32_t too = pxi_cpu_detect() & products;
+    const struct {
         const char *name;
         uint32_t mask;
     } names[] = {
         {"scalar", PXI_CPU_SCALAR},
         {"avx2", avx2},
-        {"avx512", avx512},
-        {"avx512vnni", vnni},
-        {"bf16", vnni | PXI_CPU_AVX512_BF16},
+        {"clmul", clmul},
+        {"vclmul", clmul | PXI_CPU_VCLMUL},
+        {"avx512", avx512 | too},
+        {"avx512vnni", vnni | too},
+        {"bf16", vnni | PXI_CPU_AVX512_BF16 | too},
         {"neon", neon},
-        {"dotprod", neon | PXI_CPU_DOTPROD},
+        {"pmull", neon | PXI_CPU_PMULL},
+        {"dotprod", neon | PXI_CPU_DOTPROD | too},
     };
     /* The bf16 set gives other bits: only its name chooses it. */
     if (!name || !*name || !strcmp(name, "auto"))

@@ -22,11 +22,16 @@ static const struct set sets[] = {
     {PXI_CPU_AVX2, pxi_avx2_float_vector},
     {PXI_CPU_AVX2, pxi_avx2_float_attention},
     {PXI_CPU_AVX2, pxi_avx2_gradient},
+    {PXI_CPU_AVX2, pxi_avx2_crc},
+    {PXI_CPU_CLMUL, pxi_clmul_crc},
+    {PXI_CPU_VCLMUL, pxi_vclmul_crc},
     {PXI_CPU_AVX512, pxi_avx512_quant},
     {PXI_CPU_AVX512, pxi_avx512_float_matmul},
     {PXI_CPU_AVX512, pxi_avx512_float_vector},
     {PXI_CPU_AVX512, pxi_avx512_float_attention},
     {PXI_CPU_AVX512, pxi_avx512_gradient},
+    {PXI_CPU_AVX512, pxi_avx512_tokens},
+    {PXI_CPU_AVX512 | PXI_CPU_VCLMUL, pxi_avx512_crc},
     {PXI_CPU_AVX512_VNNI, pxi_avx512vnni_quant},
     {PXI_CPU_AVX512_BF16, pxi_bf16_float_matmul}, /* other bits: a mask has it by name only */
 #elif defined(__aarch64__)
@@ -36,6 +41,8 @@ static const struct set sets[] = {
     {PXI_CPU_NEON, pxi_neon_float_vector},
     {PXI_CPU_NEON, pxi_neon_float_attention},
     {PXI_CPU_NEON, pxi_neon_gradient},
+    {PXI_CPU_NEON, pxi_neon_crc},
+    {PXI_CPU_PMULL, pxi_pmull_crc},
 #endif
 };
 
@@ -43,7 +50,7 @@ void pxi_kernels_init(struct pxi_kernels *k, uint32_t mask)
 {
     *k = (struct pxi_kernels){0};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        if (sets[i].cpu == PXI_CPU_SCALAR || (mask & sets[i].cpu))
+        if (sets[i].cpu == PXI_CPU_SCALAR || (mask & sets[i].cpu) == sets[i].cpu)
             sets[i].fill(k);
 }
 

@@ -38,14 +38,19 @@ enum pxi_cpu {
     PXI_CPU_AVX512_BF16 = 1u << 4, /* vdpbf16ps; used only by the opt-in bf16 set */
     PXI_CPU_NEON = 1u << 5,        /* AArch64 Advanced SIMD */
     PXI_CPU_DOTPROD = 1u << 6,     /* AArch64 sdot */
+    PXI_CPU_CLMUL = 1u << 7,       /* PCLMULQDQ and SSE4.2 */
+    PXI_CPU_VCLMUL = 1u << 8,      /* VPCLMULQDQ, on 512 bits too where there is AVX-512 */
+    PXI_CPU_PMULL = 1u << 9,       /* AArch64 pmull of 64 bits and crc32c */
 };
 
 /* What the running processor has (PXI_CPU_SCALAR always set). */
 uint32_t pxi_cpu_detect(void);
 
 /*
- * Mask for a name of PLEXUS_CPU: "scalar", "avx2", "avx512", "avx512vnni", "bf16", "neon",
- * "dotprod", "auto" or NULL. Each name includes what it builds on. 0 when the name is unknown.
+ * Mask for a name of PLEXUS_CPU: "scalar", "avx2", "clmul", "vclmul", "avx512", "avx512vnni",
+ * "bf16", "neon", "pmull", "dotprod", "auto" or NULL. Each name includes what it builds on; those
+ * from avx512 and dotprod on have the carry-less products that the processor has. 0 when the name
+ * is unknown.
  */
 uint32_t pxi_cpu_mask(const char *name);
 
@@ -186,8 +191,8 @@ struct pxi_kernels {
     void (*grad_fold)(uint8_t *q, const uint16_t *sum, size_t n, unsigned shift);
     void (*grad_dequant[4])(float *y, const void *q, size_t n, const struct pxi_grad *g);
 
-    /* The sums of a tag (bpf/tag.h): s->a += NH, s->b += NH' of n words of 64 bits that begin at
-     * any byte; their keys are key[0] to key[n]. */
+    /* The sums of a tag (bpf/tag.h): adds those of n words of 64 bits that begin at any byte; keys
+     * are there for whole groups. */
     void (*tag_nh)(struct pxi_tag_sum *s, const uint64_t *key, const void *p, size_t n);
 
     /*

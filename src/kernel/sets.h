@@ -29,6 +29,8 @@ pxi_set_fn pxi_scalar_float_attention, pxi_avx2_float_attention, pxi_avx512_floa
 pxi_set_fn pxi_scalar_gradient, pxi_avx2_gradient, pxi_avx512_gradient, pxi_neon_gradient;
 
 /* CRCs, and token numbers to arrays. */
-pxi_set_fn pxi_scalar_crc;
+pxi_set_fn pxi_scalar_crc, pxi_avx2_crc, pxi_clmul_crc, pxi_vclmul_crc, pxi_avx512_crc,
+    pxi_neon_crc, pxi_pmull_crc;
+pxi_set_fn pxi_avx512_tokens;
 
 #endif

@@ -37,31 +37,31 @@ static inline uint16_t pxi_le16(const uint8_t *p)
     return v;
 }
 
-static inline void pxi_be32_i32(int32_t *dst, const uint8_t *src, size_t n)
+static inline void pxi_be32_i32(int32_t *restrict dst, const uint8_t *restrict src, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         dst[i] = pxi_be32(src + 4 * i);
 }
 
-static inline void pxi_be32_i64(int64_t *dst, const uint8_t *src, size_t n)
+static inline void pxi_be32_i64(int64_t *restrict dst, const uint8_t *restrict src, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         dst[i] = pxi_be32(src + 4 * i);
 }
 
-static inline void pxi_u16_i32(int32_t *dst, const uint8_t *src, size_t n)
+static inline void pxi_u16_i32(int32_t *restrict dst, const uint8_t *restrict src, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         dst[i] = pxi_le16(src + 2 * i);
 }
 
-static inline void pxi_u16_i64(int64_t *dst, const uint8_t *src, size_t n)
+static inline void pxi_u16_i64(int64_t *restrict dst, const uint8_t *restrict src, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         dst[i] = pxi_le16(src + 2 * i);
 }
 
-static inline void pxi_i32_i64(int64_t *dst, const uint8_t *src, size_t n)
+static inline void pxi_i32_i64(int64_t *restrict dst, const uint8_t *restrict src, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         dst[i] = pxi_le32(src + 4 * i);

@@ -289,6 +289,7 @@ static px_err open_all(struct pxi_agg *a, const char *path, px_diag *diag)
         err = px_agg_verify(PROBE, 1, o->sentry, o->helper, &probe, diag);
     if (!err) {
         a->mismatches = probe.mismatches;
+        a->packet_ns = (unsigned)probe.ns;
         err = pxi_xdp_open(&x, &a->xdp, diag);
     }
     if (!err && (o->server || o->name_count))

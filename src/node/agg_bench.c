@@ -100,7 +100,7 @@ static void put_sum(uint8_t *f, const uint8_t *values, size_t n)
 }
 
 static void put_packet(struct px_agg_bench *b, unsigned at, unsigned worker, unsigned step,
-                       struct pxi_tag_sum nh)
+                       const struct pxi_tag_sum *nh)
 {
     struct pxi_wire_packet *p = pxi_wire_packets(b->wire) + at;
     struct px_gradient_head h = head_of(b, worker, SLOTS + step);
@@ -122,20 +122,20 @@ static unsigned order(struct px_agg_bench *b, const struct pxi_tag_sum *nh)
         for (unsigned i = 0; i < b->steps; i += PXI_WIRE_TRAIN)
             for (unsigned w = 0; w < n; w++)
                 for (unsigned s = i; s < i + PXI_WIRE_TRAIN && s < b->steps; s++)
-                    put_packet(b, at++, w, s, nh[w]);
+                    put_packet(b, at++, w, s, &nh[w]);
         return at;
     }
     unsigned late = b->way->in_step ? 0 : 1;
     for (unsigned i = 0; i < b->steps + (n - 1) * late; i++)
         for (unsigned w = 0; w < n; w++)
             if (i >= w * late && i - w * late < b->steps)
-                put_packet(b, at++, w, i - w * late, nh[w]);
+                put_packet(b, at++, w, i - w * late, &nh[w]);
     return at;
 }
 
 static void make_packets(struct px_agg_bench *b)
 {
-    struct pxi_tag_sum nh[PX_GRADIENT_WORKERS] = {{0}};
+    struct pxi_tag_sum nh[PX_GRADIENT_WORKERS] = {{{0}}};
     struct pxi_wire_run *run = pxi_wire_run(b->wire);
     unsigned n = b->way->fan_in;
     b->steps = b->way->packets / n;

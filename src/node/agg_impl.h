@@ -32,6 +32,7 @@ struct pxi_agg {
     uv_poll_t wakes;
     const volatile int *stop;
     uint64_t mismatches, since_ns;
+    unsigned packet_ns; /* in the program, as measured before it was attached; 0: not known */
     uint64_t trace_ns, told, untold, untold_before; /* of this second */
     bool tracing;
 };

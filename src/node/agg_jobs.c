@@ -241,9 +241,9 @@ static char *command_of(const struct seat *s)
     snprintf(at, sizeof at, "/ip4/%s/udp/%u", o->address, o->port);
     bool singly = pxi_xdp_rung(s->of->a->xdp) == PXI_XDP_GENERIC;
     json_t *doc =
-        json_pack("{s:s, s:s, s:s, s:i, s:s}", "op", "reduce-join", "name", s->name, "address", at,
-                  "adds", singly ? PXI_MUSTER_ADDS_SINGLY : PXI_MUSTER_ADDS, "rule",
-                  strcmp(o->sentry, "none") ? o->sentry : "");
+        json_pack("{s:s, s:s, s:s, s:i, s:s, s:i}", "op", "reduce-join", "name", s->name, "address",
+                  at, "adds", singly ? PXI_MUSTER_ADDS_SINGLY : PXI_MUSTER_ADDS, "rule",
+                  strcmp(o->sentry, "none") ? o->sentry : "", "in_ns", (int)s->of->a->packet_ns);
     if (doc && o->host)
         json_object_set_new(doc, o->host[0] == '/' ? "addr" : "peer", json_string(o->host));
     char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;

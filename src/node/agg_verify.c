@@ -75,6 +75,7 @@ static px_err open_pair(struct pair *p, uint64_t seed, enum px_sentry_rule rule,
                                   .quorum = j.quorum,
                                   .deadline_ns = UINT64_MAX,
                                   .chunks = CHUNKS,
+                                  .keep_missed = true,
                                   .frames = p->frames,
                                   .sentry = p->sentry,
                                   .kernels = &p->kernels};

@@ -24,6 +24,7 @@ struct px_hub {
     struct pxi_exchange *exchange;
     struct pxi_frames frames;
     unsigned world;
+    uint8_t leaves[PX_GRADIENT_WORKERS];
     struct pxi_agg_run *run; /* who adds; NULL: the hub itself */
     char why[160];
 };
@@ -128,6 +129,28 @@ static px_err check(const px_hub_options *o, px_diag *d)
     return PX_ERR_OK;
 }
 
+/* Ranks that are there once, and in a leaf's reach. */
+static px_err check_tree(const px_hub_options *o, px_diag *d)
+{
+    unsigned all = 0;
+    bool fit = !o->above || (!o->leaves && o->world <= PXI_SLOTS_LEAF && o->first < o->total &&
+                             o->world <= o->total - o->first && o->total <= PX_GRADIENT_WORKERS &&
+                             o->leaf < PX_GRADIENT_WORKERS);
+    for (unsigned i = 0; o->leaves && i < o->world; i++) {
+        fit &= o->leaves[i] >= 1 && o->leaves[i] <= PXI_SLOTS_LEAF;
+        all += o->leaves[i] <= PXI_SLOTS_LEAF ? o->leaves[i] : 0;
+    }
+    pxi_diag_field(d, "%s", o->above ? "above" : "leaves");
+    if (!fit || all > PX_GRADIENT_WORKERS)
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "1 to 32 workers a leaf, of 64 ranks", "%u of %u",
+                            o->world, o->above ? o->total : all);
+    bool tree = o->above || o->leaves, rule = o->rule && strcmp(o->rule, "mean") != 0;
+    if (tree && (rule || o->kernel))
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "a tree without a rule, in user space", "%s",
+                            rule ? o->rule : "kernel");
+    return PX_ERR_OK;
+}
+
 /* Who adds, and why. */
 static px_err choose_adder(px_hub *h, const px_hub_options *o, struct pxi_hub_options *g)
 {
@@ -176,6 +199,16 @@ static px_err make_hub(px_hub *h, const px_hub_options *o, px_diag *d)
                                 .secret = o->secret,
                                 .kernels = &h->kernels};
     g.deadline_ns = (uint64_t)(o->deadline_ms ? o->deadline_ms : DEADLINE_MS) * MS;
+    g.slack_ns = (uint64_t)o->slack_ms * MS;
+    if (o->above) {
+        g.leaf = true;
+        g.number = (uint8_t)o->leaf;
+        g.first = (uint8_t)o->first;
+        g.total = (uint8_t)o->total;
+    }
+    for (unsigned i = 0; o->leaves && i < o->world; i++)
+        h->leaves[i] = (uint8_t)o->leaves[i];
+    g.leaves = o->leaves ? h->leaves : NULL;
     px_err err = rule_of(o, &g, d);
     if (!err)
         err = choose_adder(h, o, &g);
@@ -190,13 +223,18 @@ static px_err make_hub(px_hub *h, const px_hub_options *o, px_diag *d)
 
 px_err px_hub_open(const px_hub_options *o, px_hub **out, px_diag *diag)
 {
-    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS] = {0};
+    struct pxi_udp_addr peers[PX_GRADIENT_WORKERS + 1] = {0};
     /* Without a secret for words UDP is the only path. */
-    struct pxi_paths_options p = {.path = {.rank = o->world, .n = o->world, .peers = peers}};
+    struct pxi_paths_options p = {.path = {.peers = peers}};
     *out = NULL;
     px_err err = check(o, diag);
     if (!err)
+        err = check_tree(o, diag);
+    if (!err)
         err = pxi_reduce_address(o->address, &p.path.local, diag);
+    if (!err && o->above)
+        err = pxi_reduce_address(o->above, &peers[o->world], diag);
+    p.path.n = p.path.rank = o->world + (o->above != NULL);
     for (unsigned i = 0; i < o->world && !err; i++)
         err = pxi_reduce_address(o->workers[i], &peers[i], diag);
     px_hub *h = err ? NULL : pxi_calloc(1, sizeof *h);

@@ -11,8 +11,9 @@ static const struct {
     uint32_t cpu;
     const char *name;
 } sets[] = {
-    {PXI_CPU_SCALAR, "scalar"},          {PXI_CPU_AVX2, "avx2"},        {PXI_CPU_AVX512, "avx512"},
-    {PXI_CPU_AVX512_VNNI, "avx512vnni"}, {PXI_CPU_AVX512_BF16, "bf16"}, {PXI_CPU_NEON, "neon"},
+    {PXI_CPU_SCALAR, "scalar"},    {PXI_CPU_AVX2, "avx2"},     {PXI_CPU_CLMUL, "clmul"},
+    {PXI_CPU_VCLMUL, "vclmul"},    {PXI_CPU_AVX512, "avx512"}, {PXI_CPU_AVX512_VNNI, "avx512vnni"},
+    {PXI_CPU_AVX512_BF16, "bf16"}, {PXI_CPU_NEON, "neon"},     {PXI_CPU_PMULL, "pmull"},
     {PXI_CPU_DOTPROD, "dotprod"},
 };
 enum { SETS = sizeof sets / sizeof *sets };

@@ -161,12 +161,20 @@ static void drop(struct pxi_call *c)
     pxi_free(w);
 }
 
-/* Of the device that has the address. */
-static uint64_t rate_of(px_view address)
+/* What the line of the address carries, and what a packet costs here; who adds in the kernel says
+ * what taking one costs there. */
+static void measure(const struct pxi_call *c, struct pxi_muster_join *join)
 {
+    enum { PACKET = 1400 };
+    uint64_t in_ns = pxi_call_uint(c, "in_ns", 0);
     struct pxi_maddr_part ip;
     size_t at = 0;
-    return pxi_maddr_next(address, &at, &ip) ? pxi_line_rate(ip.value) : 0;
+    if (!pxi_maddr_next(join->address, &at, &ip))
+        return;
+    join->rate = pxi_line_rate(ip.value);
+    join->packet_ns = pxi_packet_ns(ip.value, PACKET);
+    if (in_ns && join->packet_ns)
+        join->packet_ns = in_ns + join->packet_ns / 2;
 }
 
 /* Who speaks, of a job of which name; views into *address and the call. */
@@ -190,7 +198,7 @@ static void join_at(struct pxi_call *c, struct pxi_conn *at)
     struct pxi_muster_join join;
     px_err err = who_of(c, &address, &join) ? PX_ERR_OK : PX_ERR_INVALID;
     if (!err)
-        join.rate = rate_of(join.address);
+        measure(c, &join);
     if (!err)
         err = pxi_joining_start(&w->joining, c->node->mustering, at, &join);
     if (err)

@@ -395,7 +395,8 @@ static void tell(px_reduce *r)
                                  .copied = c.copied,
                                  .kept = r->past.kept,
                                  .missing = pxi_group_missing(r->group),
-                                 .topology = pxi_topology_name(r->made.central),
+                                 .topology = pxi_topology_name(
+                                     r->made.central ? PXI_TOPOLOGY_CENTRAL : PXI_TOPOLOGY_SHARDED),
                                  .topology_why = r->topology_why,
                                  .cuda = r->frames.cuda,
                                  .path = r->paths.chosen,

@@ -10,7 +10,7 @@
 #include "reduce/rank.h"
 #include "reduce/slots.h"
 
-enum { PXI_GROUP_SECRET = 32 };
+enum { PXI_GROUP_SECRET = 32, PXI_GROUP_LEAVES = 128 };
 
 struct pxi_group;
 
@@ -33,7 +33,8 @@ struct pxi_group_options {
 };
 
 /* The secret of one direction: of what member `from` contributes to the shard of `to`, or, when
- * both are one, of that shard's answers. An aggregator that is no member is number 64. */
+ * both are one, of that shard's answers. An aggregator that is no member is number 64, a leaf of it
+ * PXI_GROUP_LEAVES and its number there. */
 void pxi_group_secret(const uint8_t secret[PXI_GROUP_SECRET], unsigned from, unsigned to,
                       uint8_t out[PXI_GROUP_SECRET]);
 

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "bpf/sentry.h"
 
-enum { ADDED = 8 /* grants that one adder has at once */ };
+enum { ADDED = 8, /* grants that one adder has at once */ PACKET_NS = 1000000 /* the most */ };
 
 struct job;
 
@@ -30,6 +30,7 @@ struct pxi_muster_member {
     uint8_t rule[PXI_MUSTER_RULE];
     uint8_t rule_n, rank;
     uint64_t rate, late; /* of its line; ranks that it says are */
+    unsigned packet_ns;
     void *ctx;
 };
 
@@ -285,15 +286,23 @@ static struct pxi_muster_member *plan(struct job *j, unsigned n, struct pxi_must
 {
     static const unsigned bits[] = {16, 8, 4};
     struct pxi_muster_member *a = adder_of(j, place);
+    bool all = true; /* know what a packet costs */
     struct pxi_plan_job p = {.workers = n,
                              .slowest = who[0]->rate,
                              .aggregator = a || j->o.aggregator.n,
                              .its_rate = a ? a->rate : 0,
                              .copies = true,
-                             .bits = bits[j->o.format]};
-    for (unsigned i = 1; i < n; i++)
+                             .bits = bits[j->o.format],
+                             .values = j->o.values,
+                             .its_packet_ns = a ? a->packet_ns : 0};
+    for (unsigned i = 0; i < n; i++) {
         p.slowest = who[i]->rate < p.slowest ? who[i]->rate : p.slowest;
-    p.asked = j->o.central || j->o.aggregator.n;
+        p.packet_ns = who[i]->packet_ns > p.packet_ns ? who[i]->packet_ns : p.packet_ns;
+        all &= who[i]->packet_ns != 0;
+    }
+    p.packet_ns = all ? p.packet_ns : 0;
+    if (j->o.central || j->o.aggregator.n)
+        p.asked = PXI_TOPOLOGY_CENTRAL;
     pxi_plan_topology(&p, &j->plan);
     return j->plan.central ? a : NULL;
 }
@@ -496,6 +505,7 @@ static void seat(struct pxi_muster_member *w, const struct pxi_muster_join *join
     struct job *j = w->job;
     w->adds = (uint8_t)join->adds;
     w->rate = join->rate;
+    w->packet_ns = (unsigned)pxi_min(join->packet_ns, PACKET_NS);
     if (w->adds) {
         w->rule_n = (uint8_t)join->rule.n;
         copied(w->rule, join->rule);

@@ -8,22 +8,27 @@
 
 #define SLACK_NS  UINT64_C(500000000)   /* that a deadline gives at least, by default */
 #define FORGET_NS UINT64_C(10000000000) /* after which a long wait counts half */
+#define AGAIN_NS  UINT64_C(2000000)     /* before a leaf says the same again; doubled each time, */
 
 enum {
     LANES = 64,  /* where the values of a frame begin; the head lies before them */
     SPARES = 32, /* frames for answers that are in no version, used in turns */
+    SAYS = 6,    /* so often */
 };
 
 /* One of the two sums of a slot. */
 struct version {
     uint32_t seq;
     uint32_t where;
-    bool open, done; /* begun; finished, and then `lanes` holds the result as it is sent */
+    bool open, done;  /* begun; finished, and then `lanes` holds the result as it is sent */
+    bool above, gone; /* of a leaf: it waits for the one above; which has the result no more */
+    uint8_t says;     /* times that it told it, */
     uint8_t format, flags;
     uint16_t count;
     int8_t exponent, next;
     uint64_t seen, added, refused; /* refused: those that disagree with what the first one said */
     uint64_t first_ns;
+    uint64_t said_ns; /* and when last */
     uint8_t *lanes;
 };
 
@@ -48,7 +53,37 @@ struct pxi_slots {
     /* Longest time of late from the first of a slot to the one that makes a quorum. */
     uint64_t spread_ns, spread_at_ns;
     size_t lane_bytes;
+    uint8_t firsts[PX_GRADIENT_WORKERS + 1]; /* ranks of the first workers of leaves */
+    uint64_t who;                            /* workers that the packet which is taken stands for */
 };
+
+/* The workers of a leaf have ranks that fit the upper half of `where`. */
+static bool fits_leaf(const struct pxi_slots_options *o)
+{
+    uint64_t reach = UINT32_MAX;
+    return !o->leaves && o->number < PX_GRADIENT_WORKERS && o->first < PX_GRADIENT_WORKERS &&
+           !(o->members & ~(reach << o->first));
+}
+
+/* And the leaves have no more workers than the bias has room for. */
+static bool fits_leaves(const struct pxi_slots_options *o)
+{
+    unsigned all = 0;
+    bool fit = true;
+    for (unsigned i = 0; i < PX_GRADIENT_WORKERS; i++) {
+        unsigned n = o->members >> i & 1 ? o->leaves[i] : 0;
+        fit &= n <= PXI_SLOTS_LEAF && n >= (o->members >> i & 1);
+        all += n;
+    }
+    return fit && all <= o->fan_in;
+}
+
+static bool fits_tree(const struct pxi_slots_options *o)
+{
+    bool judged_or_taken = o->sentry || o->takes_over;
+    return (!o->leaf || (!judged_or_taken && fits_leaf(o))) &&
+           (!o->leaves || (!judged_or_taken && fits_leaves(o)));
+}
 
 static bool sane(const struct pxi_slots_options *o)
 {
@@ -57,7 +92,7 @@ static bool sane(const struct pxi_slots_options *o)
            o->slots <= PXI_LIMIT_REDUCE_SLOTS && (o->slots & (o->slots - 1)) == 0 &&
            o->base % (2 * o->slots) == 0 && o->values && o->values % PXI_GRADIENT_STEP == 0 &&
            o->values <= PXI_GRADIENT_VALUES && o->format < PX_GRADIENT_I32 &&
-           o->chunks <= PXI_LIMIT_REDUCE_CHUNKS && o->frames;
+           o->chunks <= PXI_LIMIT_REDUCE_CHUNKS && o->frames && fits_tree(o);
 }
 
 size_t pxi_slots_stride(uint16_t values)
@@ -83,6 +118,10 @@ struct pxi_slots *pxi_slots_new(const struct pxi_slots_options *o)
         return NULL;
     }
     s->met = o->takes_over;
+    for (unsigned i = 0; i < PX_GRADIENT_WORKERS; i++)
+        s->firsts[i + 1] =
+            (uint8_t)(s->firsts[i] + (o->leaves && (o->members >> i & 1) ? o->leaves[i] : 0));
+    s->o.leaves = o->leaves ? s->firsts : NULL; /* no more than that there are some */
     for (uint32_t i = 0; i < 2 * o->slots; i++) {
         s->versions[i].seq = o->base + i;
         s->versions[i].lanes = o->frames + i * pxi_slots_stride(o->values) + LANES;
@@ -171,7 +210,8 @@ static bool fits(const struct pxi_slots *s, const struct px_gradient_head *h,
                  enum px_gradient_drop *why)
 {
     const struct pxi_slots_options *o = &s->o;
-    *why = h->kind != PX_GRADIENT_CONTRIBUTION                      ? PX_GRADIENT_DROP_LAYOUT
+    unsigned kind = o->leaves ? PX_GRADIENT_PARTIAL : PX_GRADIENT_CONTRIBUTION;
+    *why = h->kind != kind                                          ? PX_GRADIENT_DROP_LAYOUT
            : h->job != o->job || h->shard != o->shard               ? PX_GRADIENT_DROP_JOB
            : h->epoch != o->epoch                                   ? PX_GRADIENT_DROP_EPOCH
            : h->worker >= PX_GRADIENT_WORKERS                       ? PX_GRADIENT_DROP_WORKER
@@ -222,14 +262,26 @@ static bool all_met(const struct pxi_slots *s)
     return (s->met & s->o.members) == s->o.members;
 }
 
+/* Those who are in it, as the quorum counts them. */
+static unsigned there(const struct pxi_slots *s, const struct version *v)
+{
+    return (unsigned)__builtin_popcountll(s->o.leaves ? v->added : v->seen);
+}
+
+/* With so many, time counts. A leaf goes up with fewer, too, but only at the longest deadline. */
+static unsigned enough(const struct pxi_slots *s)
+{
+    return s->o.leaf ? (unsigned)__builtin_popcountll(s->o.members) / 2 + 1 : s->o.quorum;
+}
+
 /* The deadline follows the slots: twice the longest that a quorum took of late, this one's
  * included. Nobody is given up who has not been there yet. */
 static bool is_over(const struct pxi_slots *s, const struct version *v, uint64_t now_ns)
 {
     uint64_t deadline = 2 * s->spread_ns + (s->o.slack_ns ? s->o.slack_ns : SLACK_NS);
-    deadline = deadline < s->o.deadline_ns ? deadline : s->o.deadline_ns;
-    return now_ns - v->first_ns >= deadline && all_met(s) &&
-           (unsigned)__builtin_popcountll(v->seen) >= s->o.quorum;
+    if (deadline > s->o.deadline_ns || there(s, v) < enough(s))
+        deadline = s->o.deadline_ns;
+    return now_ns - v->first_ns >= deadline && all_met(s) && there(s, v) >= s->o.quorum;
 }
 
 /* A quorum is there. The last ones do not count: the deadline would follow who is slow. */
@@ -256,7 +308,7 @@ static void judged(struct pxi_slots *s, struct version *v)
 /* Keep a sum for those who are late. */
 static void keep_sum(struct pxi_slots *s, const struct version *v)
 {
-    if (!v->done || !v->count || v->where >= s->o.chunks)
+    if (!v->done || v->gone || !v->count || v->where >= s->o.chunks)
         return;
     struct kept *k = &s->kept[v->where];
     if (k->there && k->head.seq == v->seq)
@@ -266,21 +318,13 @@ static void keep_sum(struct pxi_slots *s, const struct version *v)
            pxi_gradient_result_bytes(v->format, v->count));
 }
 
-/* The sum is there: bring it into the form in which it is sent, and keep it. */
-static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v,
-                                struct pxi_slots_answer *out)
+/* A result, in the form in which it is sent, goes to all and is kept. */
+static enum pxi_slots_to publish(struct pxi_slots *s, struct version *v,
+                                 struct pxi_slots_answer *out)
 {
     uint64_t missing = s->o.members & ~v->seen;
-    if (s->o.sentry)
-        judged(s, v);
-    if (v->format == PX_GRADIENT_I8 || v->format == PX_GRADIENT_I4)
-        s->o.kernels->grad_fold(v->lanes, (uint16_t *)(void *)v->lanes, v->count,
-                                pxi_gradient_shift(v->format, s->o.fan_in));
-    v->done = true;
-    s->counts.finished++;
-    s->counts.closed += missing != 0;
-    s->absent |= missing;
     struct px_gradient_head h = head_of(s, v);
+    v->done = true;
     answer(&h, v->lanes, out);
     /* Who is not in this one may miss the one before, too. */
     if (missing || !s->o.keep_missed)
@@ -288,6 +332,61 @@ static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v,
     if (missing && s->o.keep_missed)
         keep_sum(s, version_of(s, v->seq - s->o.slots));
     return PXI_SLOTS_ALL;
+}
+
+/* Of a leaf: what its workers sum to goes up as it is, or, when nobody of it knows the exponent,
+ * that it asks for the result. */
+static enum pxi_slots_to go_up(struct pxi_slots *s, struct version *v, uint64_t now_ns,
+                               struct pxi_slots_answer *out)
+{
+    struct px_gradient_head h = head_of(s, v);
+    h.kind = PX_GRADIENT_PARTIAL;
+    h.worker = s->o.number;
+    h.where = v->where | v->added >> s->o.first << 32;
+    v->above = true;
+    v->said_ns = now_ns;
+    v->says += v->says < SAYS;
+    out->bytes = v->lanes - PX_GRADIENT_HEAD;
+    out->n = PX_GRADIENT_HEAD + pxi_gradient_lane_bytes(v->format, v->count);
+    pxi_gradient_write(&h, out->bytes);
+    return PXI_SLOTS_ABOVE;
+}
+
+/* A worker of a leaf waits for what the leaf waits for. */
+static enum pxi_slots_to ask_above(struct pxi_slots *s, struct version *v, uint64_t now_ns,
+                                   struct pxi_slots_answer *out)
+{
+    bool due = now_ns - v->said_ns >= AGAIN_NS << (v->says - 1);
+    return due ? go_up(s, v, now_ns, out) : PXI_SLOTS_NOBODY;
+}
+
+/* The sum is there: bring it into the form in which it is sent. */
+static enum pxi_slots_to finish(struct pxi_slots *s, struct version *v, uint64_t now_ns,
+                                struct pxi_slots_answer *out)
+{
+    uint64_t missing = s->o.members & ~v->seen;
+    unsigned added = (unsigned)__builtin_popcountll(v->added);
+    if (s->o.sentry)
+        judged(s, v);
+    s->counts.finished++;
+    s->counts.closed += missing || (s->o.leaves && added < s->o.fan_in);
+    s->absent |= missing;
+    if (s->o.leaf)
+        return go_up(s, v, now_ns, out);
+    if (v->format == PX_GRADIENT_I8 || v->format == PX_GRADIENT_I4)
+        s->o.kernels->grad_fold(v->lanes, (uint16_t *)(void *)v->lanes, v->count,
+                                pxi_gradient_shift(v->format, s->o.fan_in));
+    return publish(s, v, out);
+}
+
+/* A result that the one above has no more. */
+static void answer_gone(const struct pxi_slots *s, struct version *v, struct pxi_slots_answer *out)
+{
+    struct px_gradient_head h = head_of(s, v);
+    h.kind = PX_GRADIENT_LATE;
+    h.count = 0;
+    h.where = v->seq;
+    answer(&h, v->lanes, out);
 }
 
 /* Of a slot that has gone on: its sum from what is kept of the chunk, or that it is late. */
@@ -372,7 +471,15 @@ static bool exponent_fits(struct pxi_slots *s, const struct px_gradient_head *h)
     const struct version *before = version_of(s, h->seq - s->o.slots);
     if (h->count == 0)
         return true;
-    return before->done && before->seq == h->seq - s->o.slots && before->next == h->exponent;
+    return before->done && !before->gone && before->seq == h->seq - s->o.slots &&
+           before->next == h->exponent;
+}
+
+/* Nobody of a leaf can know it. */
+static bool exponent_lost(const struct pxi_slots *s, const struct px_gradient_head *h)
+{
+    const struct version *before = version_of(s, h->seq - s->o.slots);
+    return before->gone && before->seq == h->seq - s->o.slots;
 }
 
 /* Add values as they are, or as the Sentry lets them pass; false: it does not. Under a Sentry no
@@ -383,10 +490,12 @@ static bool add_values(struct pxi_slots *s, struct version *v, const struct px_g
     const void *lanes;
     if (!s->o.sentry) {
         v->flags |= h->flags & PX_GRADIENT_SATURATED;
-        if (h->count && !v->seen && (h->format == PX_GRADIENT_I16 || h->format == PX_GRADIENT_I32))
+        bool small = h->format == PX_GRADIENT_I8 || h->format == PX_GRADIENT_I4;
+        unsigned format = small && s->o.leaves ? PX_GRADIENT_I16 : h->format;
+        if (h->count && !v->seen && (format == PX_GRADIENT_I16 || format == PX_GRADIENT_I32))
             memcpy(v->lanes, values.p, values.n); /* the first: there is nothing yet */
         else if (h->count)
-            s->o.kernels->grad_add[h->format](v->lanes, values.p, h->count);
+            s->o.kernels->grad_add[format](v->lanes, values.p, h->count);
         return true;
     }
     pxi_sentry_said(s->o.sentry, h);
@@ -406,18 +515,19 @@ static enum pxi_slots_to add(struct pxi_slots *s, struct version *v,
                              struct pxi_slots_answer *out)
 {
     uint64_t bit = UINT64_C(1) << h->worker;
+    unsigned before = there(s, v);
     bool passes = add_values(s, v, h, values);
     s->met |= bit;
     s->absent &= ~bit;
     v->seen |= bit;
-    v->added |= passes ? bit : 0;
+    v->added |= passes ? s->who : 0;
     v->refused &= ~bit;
     v->next = h->next > v->next ? h->next : v->next;
     s->counts.added += passes;
     s->counts.drops[PX_GRADIENT_DROP_SENTRY] += !passes;
-    if ((unsigned)__builtin_popcountll(v->seen) == s->o.quorum)
+    if (before < enough(s) && there(s, v) >= enough(s))
         learn_spread(s, now_ns - v->first_ns, now_ns);
-    return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, out) : PXI_SLOTS_NOBODY;
+    return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, now_ns, out) : PXI_SLOTS_NOBODY;
 }
 
 /* A packet for the version that its sequence names. */
@@ -430,15 +540,27 @@ static enum pxi_slots_to take_current(struct pxi_slots *s, struct version *v,
         s->counts.again++;
         s->counts.drops[v->seen & bit ? PX_GRADIENT_DROP_DUPLICATE : PX_GRADIENT_DROP_LATE]++;
         struct px_gradient_head now = head_of(s, v);
-        answer(&now, v->lanes, out);
+        if (v->gone)
+            answer_gone(s, v, out);
+        else
+            answer(&now, v->lanes, out);
         return PXI_SLOTS_SENDER;
+    }
+    if (v->above) {
+        s->counts.drops[v->seen & bit ? PX_GRADIENT_DROP_DUPLICATE : PX_GRADIENT_DROP_LATE]++;
+        return ask_above(s, v, now_ns, out);
     }
     if (v->open && (v->seen & bit)) {
         s->counts.drops[PX_GRADIENT_DROP_DUPLICATE]++;
-        return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, out) : PXI_SLOTS_NOBODY;
+        return is_full(s, v) || is_over(s, v, now_ns) ? finish(s, v, now_ns, out)
+                                                      : PXI_SLOTS_NOBODY;
+    }
+    if (asks(h) && exponent_lost(s, h)) {
+        begin(s, v, h, now_ns);
+        return go_up(s, v, now_ns, out);
     }
     if (asks(h))
-        return v->open && is_over(s, v, now_ns) ? finish(s, v, out) : PXI_SLOTS_NOBODY;
+        return v->open && is_over(s, v, now_ns) ? finish(s, v, now_ns, out) : PXI_SLOTS_NOBODY;
     if (!exponent_fits(s, h))
         return dropped(s, PX_GRADIENT_DROP_EXPONENT);
     if (!v->open)
@@ -502,18 +624,43 @@ void pxi_slots_echo(struct pxi_slots *s, const struct px_gradient_head *h, px_vi
     s->told = NULL;
 }
 
-enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_head *h,
+/* Of a leaf's packet: its workers, apart from the chunk. False: it cannot be. */
+static bool split(struct pxi_slots *s, struct px_gradient_head *h, px_view lanes,
+                  enum px_gradient_drop *why)
+{
+    unsigned first = s->firsts[h->worker], n = s->firsts[h->worker + 1] - first;
+    uint64_t who = h->where >> 32;
+    h->where &= UINT32_MAX;
+    *why = PX_GRADIENT_DROP_WORKER;
+    if (who >> n || (!who && !asks(h)))
+        return false;
+    s->who = who << first;
+    *why = PX_GRADIENT_DROP_VALUE;
+    return pxi_gradient_lanes_bounded(h->format, s->o.fan_in, (unsigned)__builtin_popcountll(who),
+                                      lanes);
+}
+
+enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_head *said,
                                  px_view values, uint64_t now_ns, struct pxi_slots_answer *out)
 {
+    const struct px_gradient_head *h = said;
+    struct px_gradient_head own;
     enum px_gradient_drop why;
     s->counts.packets++;
     if (!fits(s, h, &why))
         return dropped(s, why);
     if (s->o.takes_over)
         return dropped(s, PX_GRADIENT_DROP_SLOT);
+    s->who = UINT64_C(1) << h->worker;
     /* A Sentry counts such a worker as one that arrived. */
-    if (!s->o.sentry && !pxi_gradient_bounded(h->format, s->o.fan_in, values))
+    if (!s->o.sentry && !s->o.leaves && !pxi_gradient_bounded(h->format, s->o.fan_in, values))
         return dropped(s, PX_GRADIENT_DROP_VALUE);
+    if (s->o.leaves) {
+        own = *said;
+        h = &own;
+        if (!split(s, &own, values, &why))
+            return dropped(s, why);
+    }
     struct version *v = version_of(s, h->seq);
     int32_t ahead = (int32_t)(h->seq - v->seq);
     if (ahead < 0) {
@@ -526,11 +673,53 @@ enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_h
     if (ahead > 0 && (!v->done || (uint32_t)ahead != 2 * s->o.slots))
         return dropped(s, PX_GRADIENT_DROP_SLOT);
     if (ahead > 0) {
-        if (asks(h))
+        if (asks(h) && !exponent_lost(s, h))
             return PXI_SLOTS_NOBODY;
         if (!exponent_fits(s, h))
             return dropped(s, PX_GRADIENT_DROP_EXPONENT);
         begin(s, v, h, now_ns);
     }
     return take_current(s, v, h, values, now_ns, out);
+}
+
+/* ----------------------------------------------------------- the one above */
+
+/* What it answers is of what we said, or of a sum that none of ours is in. */
+static bool is_answer(const struct pxi_slots *s, const struct version *v,
+                      const struct px_gradient_head *h)
+{
+    const struct pxi_slots_options *o = &s->o;
+    if (!o->leaf || !v->above || v->done || v->seq != h->seq || h->job != o->job ||
+        h->shard != o->shard || h->epoch != o->epoch || h->slot != (h->seq & (o->slots - 1)))
+        return false;
+    if (h->kind == PX_GRADIENT_LATE)
+        return true;
+    bool same = h->format == v->format && h->count == v->count && h->exponent == v->exponent;
+    return h->kind == PX_GRADIENT_RESULT &&
+           h->count <= (h->format == PX_GRADIENT_I32 ? pxi_gradient_half(o->values) : o->values) &&
+           (h->format == o->format || h->format == PX_GRADIENT_I32) &&
+           (same || !(h->where & o->members));
+}
+
+enum pxi_slots_to pxi_slots_above(struct pxi_slots *s, const struct px_gradient_head *h,
+                                  px_view values, struct pxi_slots_answer *out)
+{
+    struct version *v = version_of(s, h->seq);
+    if (!is_answer(s, v, h))
+        return PXI_SLOTS_NOBODY;
+    invalidate(v->lanes);
+    if (h->kind == PX_GRADIENT_LATE) {
+        v->done = v->gone = true;
+        answer_gone(s, v, out);
+        return PXI_SLOTS_ALL;
+    }
+    v->format = h->format;
+    v->flags = h->flags;
+    v->count = h->count;
+    v->exponent = h->exponent;
+    v->next = h->next;
+    v->added = h->where;
+    if (values.n)
+        memcpy(v->lanes, values.p, values.n);
+    return publish(s, v, out);
 }

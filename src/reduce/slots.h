@@ -4,6 +4,10 @@
  * docs/internals/reduce.md has the state machine.
  *
  * Whose packet it is has been proven before (address, tag): this judges only what it says.
+ *
+ * An aggregator can be a worker of another: a leaf adds its own workers and says their sum, in
+ * lanes as they are, to the one above it, whose results it hands down (PXI_SLOTS_ABOVE,
+ * pxi_slots_above). It sends again when its workers do, and needs no clock either.
  */
 #ifndef PXI_REDUCE_SLOTS_H
 #define PXI_REDUCE_SLOTS_H
@@ -30,8 +34,18 @@ struct pxi_slots_options {
     uint8_t *frames; /* 2 x slots frames of pxi_slots_stride bytes, aligned to 64; outlive it */
     const struct pxi_kernels *kernels; /* outlives it */
     struct pxi_sentry *sentry; /* with the same format, fan-in, slots and chunks; outlives it; NULL:
-                                  everything is added */
+                                  everything is added; always that in a tree */
+    /* A leaf: its number above, below 64, and the rank of its first worker: its members are at most
+     * PXI_SLOTS_LEAF ranks from there on. fan_in is that of the whole job. With less than half of
+     * them a slot is closed only at the longest deadline, whatever the quorum. */
+    bool leaf;
+    uint8_t number, first;
+    /* The one above: its members are leaves, and this is how many workers each has, in the order of
+     * ranks; copied. The quorum counts workers. NULL: its members are workers. */
+    const uint8_t *leaves;
 };
+
+enum { PXI_SLOTS_LEAF = 32 };
 
 /* Bytes of the frame of a version: room for the head before the values, which are aligned. */
 size_t pxi_slots_stride(uint16_t values);
@@ -57,8 +71,8 @@ struct pxi_bpf_version;
 bool pxi_slots_resume(struct pxi_slots *s, const struct pxi_bpf_job *j,
                       const struct pxi_bpf_version *v);
 
-/* Whom an answer is for. */
-enum pxi_slots_to { PXI_SLOTS_NOBODY, PXI_SLOTS_SENDER, PXI_SLOTS_ALL };
+/* Whom an answer is for. ABOVE: the aggregator above this leaf. */
+enum pxi_slots_to { PXI_SLOTS_NOBODY, PXI_SLOTS_SENDER, PXI_SLOTS_ALL, PXI_SLOTS_ABOVE };
 
 /* An answer, whole but for its tag, where the sum was made. It stays until the slot's version goes
  * on, or, when that has happened, until 32 more such answers were made. */
@@ -74,6 +88,10 @@ struct pxi_slots_answer {
  */
 enum pxi_slots_to pxi_slots_take(struct pxi_slots *s, const struct px_gradient_head *h,
                                  px_view values, uint64_t now_ns, struct pxi_slots_answer *out);
+
+/* A leaf takes what the one above it answers, as pxi_gradient_read gave it. */
+enum pxi_slots_to pxi_slots_above(struct pxi_slots *s, const struct px_gradient_head *h,
+                                  px_view values, struct pxi_slots_answer *out);
 
 /*
  * Take an echo of pxi_gradient_read_member: what a worker knows of the last result of a place. When

@@ -121,6 +121,22 @@ def test_without_a_node_its_verbs_say_so(place):
             assert "plexus up" in r.err, r.err
 
 
+def test_allreduce_says_who_adds_and_why(place):
+    small = ["bench", "allreduce", "--size", "1000", "--repeat", "1", "--local", "4"]
+    fields = {"chosen", "why", "leaves", "workers_rate", "hubs_rate", "sharded_s", "central_s", "tree_s"}
+    for more, chosen, leaves in ([], "sharded", 0), (["--topology", "central"], "central", 0), \
+                                (["--topology", "tree"], "tree", 2), (["--rule", "mean"], "central", 0):
+        doc = place.json(*small, *more)
+        topology = doc["topology"]
+        equal((set(topology), topology["chosen"], topology["leaves"]), (fields, chosen, leaves))
+        assert topology["why"].startswith(chosen + ": "), topology
+        equal(doc["mismatches"], 0)
+    for more in ["--topology", "tree", "--rule", "median"], ["--topology", "sharded", "--rule", "median"], \
+                ["--topology", "tree", "--hubs", "2"], ["--topology", "ring"], ["--hubs", "9"]:
+        r = place.run(*small, *more, "--json")
+        equal((r.code, r.out), (2, ""), more)
+
+
 def test_an_error_leaves_stdout_empty(place):
     r = place.run("inspect", "nothing.gguf", "--json")
     equal((r.code, r.out), (3, ""))

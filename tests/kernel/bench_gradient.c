@@ -33,7 +33,7 @@ static void call(const void *arg)
     case family_grad_fold: t->grad_fold(j->q, (uint16_t *)(void *)j->x, j->n, 2); break;
     case family_grad_dequant: t->grad_dequant[INDEX(grad_dequant)](j->x, j->q, j->n, &j->g); break;
     case family_tag_nh:
-        t->tag_nh(&(struct pxi_tag_sum){0}, (const uint64_t *)j->x, j->q, j->n / 4);
+        t->tag_nh(&(struct pxi_tag_sum){{0}}, (const uint64_t *)j->x, j->q, j->n / 4);
         break;
     default: break;
     }

@@ -209,8 +209,9 @@ static void one_nh(struct check *c, size_t n, struct place at, enum values kind)
     check_case(c, "words %zu, side %d, shift %zu", words, at.side, at.shift);
     (void)kind;
     const uint8_t *p = packed_at(c, 8 * words, at);
-    uint64_t *key = input_at(1, 8 * (words + 1), aligned(at, 8));
-    fill_bytes(&c->rng, key, 8 * (words + 1));
+    size_t keys = (words + PXI_TAG_GROUP - 1) / PXI_TAG_GROUP * PXI_TAG_GROUP;
+    uint64_t *key = input_at(1, 8 * keys, aligned(at, 8));
+    fill_bytes(&c->rng, key, 8 * keys);
     struct output out = output_at(c, 0, sizeof(struct pxi_tag_sum), (struct place){SIDE_MIDDLE, 0});
     c->ref->tag_nh((struct pxi_tag_sum *)(void *)out.ref, key, p, words);
     c->cand->tag_nh((struct pxi_tag_sum *)(void *)out.cand, key, p, words);

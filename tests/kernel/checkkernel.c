@@ -50,10 +50,11 @@ static check_fn *const drivers[FAMILIES] = {
 /* Sets in the order in which they build on each other; each mask is all before it and itself. */
 static const char *const isa_names[] = {
 #if defined(__x86_64__)
-    "scalar", "avx2", "avx512", "avx512vnni", "bf16",
+    "scalar", "avx2", "clmul", "vclmul", "avx512", "avx512vnni", "bf16",
 #elif defined(__aarch64__)
     "scalar",
     "neon",
+    "pmull",
     "dotprod",
 #else
     "scalar",

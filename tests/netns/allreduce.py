@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 FAULTS = ("--loss", "10", "--dup", "5", "--corrupt", "2")
+SIXTEEN = ("--local", "16", "--size", "100000", "--repeat", "1")
 
 
 def bench(plexus, *args):
@@ -17,13 +18,19 @@ def bench(plexus, *args):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def case(plexus, n, name, *args):
-    """One line of TAP."""
+digests = {}
+
+
+def case(plexus, n, name, *args, bits=None):
+    """One line of TAP. bits: those that had results of the same name, too."""
     r = bench(plexus, *args)
     if r.returncode == 10 or "a build with libbpf" in r.stderr or "no faults:" in r.stderr:
         print(f"ok {n} {name} # SKIP {r.stderr.strip()}")
         return True
     good = r.returncode == 0 and json.loads(r.stdout)["mismatches"] == 0
+    if good and bits:
+        digest = json.loads(r.stdout)["digest"]
+        good = digests.setdefault(bits, digest) == digest
     print(f"{'ok' if good else 'not ok'} {n} {name}")
     if not good:
         print(f"# exit {r.returncode}: {r.stderr.strip()} {r.stdout.strip()[:400]}")
@@ -35,7 +42,7 @@ def main():
     if os.geteuid() != 0:
         print("1..0 # SKIP needs CAP_NET_ADMIN")
         return 0
-    print("1..7")
+    print("1..11")
     good = [
         case(plexus, 1, "two workers without faults", "--local", "2", "--size", "2000000", "--repeat", "2"),
         case(plexus, 2, "two workers by UDP", "--local", "2", "--size", "2000000", "--repeat", "2",
@@ -50,6 +57,13 @@ def main():
              "--repeat", "2", "--rule", "median", *FAULTS),
         case(plexus, 7, "clip1 over four", "--local", "4", "--size", "400000", "--repeat", "2",
              "--rule", "clip1"),
+        case(plexus, 8, "one aggregator on a host of its own", *SIXTEEN, "--topology", "central", "--hubs", "1",
+             bits="sixteen"),
+        case(plexus, 9, "a tree of four leaves and one above has its bits", *SIXTEEN, "--topology", "tree",
+             "--hubs", "5", bits="sixteen"),
+        case(plexus, 10, "and with faults", *SIXTEEN, "--topology", "tree", "--hubs", "5", *FAULTS, bits="sixteen"),
+        case(plexus, 11, "a tree on the hosts of workers, with 8 bits", "--local", "4", "--size", "100000",
+             "--repeat", "1", "--topology", "tree", "--format", "i8", *FAULTS),
     ]
     return 0 if all(good) else 1
 

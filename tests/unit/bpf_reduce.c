@@ -72,6 +72,7 @@ static void start_judged(struct world *w, unsigned n, uint8_t format, enum pxi_b
                                       .quorum = n / 2 + n % 2, /* two halves that disagree end */
                                       .deadline_ns = UINT64_MAX,
                                       .chunks = 12,
+                                      .keep_missed = true,
                                       .kernels = &w->kernels};
     w->o.frames = pxi_calloc_aligned(2 * w->o.slots * pxi_slots_stride(w->o.values), 64);
     w->now = 1000000000;

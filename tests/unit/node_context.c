@@ -144,8 +144,8 @@ TEST(digest_is_one_number)
         CHECK_EQ(px_model_digest(m, &ways[i], b, NULL), PX_ERR_OK);
         CHECK_STR(b, a);
     }
-    static const char *const masks[] = {"scalar",     "avx2", "avx512",
-                                        "avx512vnni", "neon", "dotprod"};
+    static const char *const masks[] = {"scalar",  "avx2",  "avx512", "avx512vnni", "neon",
+                                        "dotprod", "clmul", "vclmul", "pmull"};
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
         px_err e = px_model_digest(m, &(px_digest_options){.cpu = masks[i]}, b, NULL);
         if (e == PX_ERR_INVALID) /* not this processor's */

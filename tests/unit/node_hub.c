@@ -189,6 +189,131 @@ TEST(the_kernel_adds_the_same)
     in_kernel = 0;
 }
 
+/* ---------------------------------------------------------------- trees */
+
+enum { TREE = 5, LEAF = 3 }; /* workers; of the first leaf, the others are of the second */
+
+/* What all hubs of a job are given alike. */
+static px_hub *open_hub(px_hub_options o, const char *address)
+{
+    px_hub *out;
+    px_diag d = {0};
+    o.size = sizeof o;
+    o.address = address;
+    o.secret = secret;
+    o.job = 3;
+    o.values = 256;
+    o.window = 16;
+    o.deadline_ms = o.slack_ms = 40000;
+    o.longest = N;
+    CHECK_EQ(px_hub_open(&o, &out, &d), PX_ERR_OK);
+    return out;
+}
+
+/* The results of the workers, through two leaves or one hub. */
+static uint64_t sum_once(int tree, float out[N])
+{
+    uint64_t closed = 0;
+    static const unsigned each[2] = {LEAF, TREE - LEAF};
+    px_hub *hubs[3] = {NULL};
+    pthread_t threads[TREE];
+    px_diag d = {0};
+    static unsigned port = 21000;
+    char leaf[2][64];
+    choose_addresses(); /* of workers, and the hub */
+    for (unsigned i = 0; i < 2; i++)
+        px_own_address(leaf[i], sizeof leaf[i], port++);
+    const char *leaves[2] = {leaf[0], leaf[1]};
+    hubs[2] = open_hub((px_hub_options){.workers = tree ? leaves : addresses,
+                                        .world = tree ? 2 : TREE,
+                                        .leaves = tree ? each : NULL},
+                       text[WORLD]);
+    for (unsigned i = 0; i < 2 && tree; i++)
+        hubs[i] = open_hub((px_hub_options){.workers = addresses + i * LEAF,
+                                            .world = each[i],
+                                            .above = text[WORLD],
+                                            .leaf = i,
+                                            .first = i * LEAF,
+                                            .total = TREE},
+                           leaves[i]);
+    memset(workers, 0, sizeof workers);
+    for (unsigned i = 0; i < TREE; i++) {
+        px_reduce_options o = {.size = sizeof o,
+                               .rank = i,
+                               .world = TREE,
+                               .addresses = addresses,
+                               .aggregator = tree ? leaves[i >= LEAF] : text[WORLD],
+                               .secret = secret,
+                               .job = 3,
+                               .values = 256,
+                               .window = 16,
+                               .silence_ms = 100000,
+                               .longest = N};
+        workers[i].rank = i;
+        CHECK_EQ(px_reduce_open(&o, &workers[i].r, &d), PX_ERR_OK);
+    }
+    for (unsigned i = 0; i < TREE; i++)
+        CHECK(pthread_create(&threads[i], NULL, work, &workers[i]) == 0);
+    for (unsigned i = 0; i < TREE; i++)
+        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < TREE; i++) {
+        CHECK_EQ(workers[i].err, PX_ERR_OK);
+        CHECK(memcmp(workers[i].x, workers[0].x, sizeof workers[0].x) == 0);
+        px_reduce_close(workers[i].r);
+    }
+    memcpy(out, workers[0].x, N * sizeof *out);
+    for (unsigned i = 0; i < 3; i++) {
+        px_hub_report r = {.size = sizeof r};
+        if (hubs[i])
+            px_hub_look(hubs[i], &r);
+        CHECK(!hubs[i] || r.finished >= ROUNDS * 12);
+        closed += r.closed;
+        px_hub_close(hubs[i]);
+    }
+    return closed;
+}
+
+/* As train: once more when the machine stalled. */
+static void sum_by(int tree, float out[N])
+{
+    for (unsigned i = 0; i < 10 && sum_once(tree, out); i++)
+        printf("# a deadline passed: once more\n");
+}
+
+TEST(leaves_and_the_one_above_have_the_bits_of_one)
+{
+    static float flat[N], tree[N];
+    sum_by(0, flat);
+    sum_by(1, tree);
+    CHECK(memcmp(flat, tree, sizeof flat) == 0);
+}
+
+TEST(what_a_tree_cannot_be)
+{
+    static const unsigned each[2] = {2, 33};
+    const char *some[] = {"/ip4/127.0.0.1/udp/1", "/ip4/127.0.0.1/udp/2"};
+    px_diag d = {0};
+    px_hub_options o = {.size = sizeof o,
+                        .address = "/ip4/127.0.0.1/udp/0",
+                        .workers = some,
+                        .world = 2,
+                        .secret = secret,
+                        .longest = 100,
+                        .leaves = each};
+    CHECK_EQ(px_hub_open(&o, &hub, &d), PX_ERR_INVALID);
+    o.leaves = NULL;
+    o.above = "/ip4/127.0.0.1/udp/3";
+    o.first = 3;
+    o.total = 4;
+    CHECK_EQ(px_hub_open(&o, &hub, &d), PX_ERR_INVALID);
+    o.total = 5;
+    o.rule = "median";
+    CHECK_EQ(px_hub_open(&o, &hub, &d), PX_ERR_INVALID);
+    o.rule = NULL;
+    CHECK_EQ(px_hub_open(&o, &hub, &d), PX_ERR_OK);
+    px_hub_close(hub);
+}
+
 TEST(what_cannot_be)
 {
     const char *some[] = {"/ip4/127.0.0.1/udp/1", "/ip4/127.0.0.1/udp/2"};

@@ -21,7 +21,7 @@ static struct {
     struct pxi_random random;
     struct pxi_muster *muster;
     struct worker w[MOST];
-    uint64_t rate; /* that those who join say */
+    uint64_t rate, packet_ns; /* that those who join say */
 } world;
 
 /* What the other side of a stream would read. */
@@ -90,8 +90,10 @@ static struct pxi_muster_job job(const char *name, unsigned n)
 static px_err join(unsigned i, const char *name)
 {
     struct worker *w = &world.w[i];
-    struct pxi_muster_join j = {
-        .name = px_view_str(name), .address = pxi_maddr_view(&w->address), .rate = world.rate};
+    struct pxi_muster_join j = {.name = px_view_str(name),
+                                .address = pxi_maddr_view(&w->address),
+                                .rate = world.rate,
+                                .packet_ns = world.packet_ns};
     px_err err;
     w->member = pxi_muster_join(world.muster, &w->peer, &j, w, &err);
     CHECK(!w->member == (err != PX_ERR_OK));
@@ -384,6 +386,7 @@ static px_err join_to_add(unsigned i, const char *name)
                                 .address = pxi_maddr_view(&w->address),
                                 .adds = PXI_MUSTER_ADDS,
                                 .rate = world.rate,
+                                .packet_ns = world.packet_ns,
                                 .rule = px_view_str("clip1")};
     px_err err;
     w->adds = true;
@@ -487,7 +490,7 @@ static bool is_central(unsigned workers, double slowest, double its, bool copies
                              .copies = copies,
                              .bits = 16};
     pxi_plan_topology(&j, &p);
-    CHECK(strncmp(p.why, pxi_topology_name(p.central), 7) == 0);
+    CHECK(strncmp(p.why, pxi_topology_name(p.topology), 7) == 0);
     return p.central;
 }
 
@@ -501,30 +504,85 @@ TEST(lines_decide_who_adds)
     CHECK(!is_central(64, 1, 10, true) && is_central(64, 1, 100, true));
     CHECK(!is_central(8, 0, 10, true) && !is_central(8, 1, 0, true));
     struct pxi_plan p;
-    struct pxi_plan_job j = {.workers = 8, .slowest = 125000000, .bits = 16, .asked = true};
+    struct pxi_plan_job j = {
+        .workers = 8, .slowest = 125000000, .bits = 16, .asked = PXI_TOPOLOGY_CENTRAL};
     pxi_plan_topology(&j, &p);
     CHECK(!p.central);
-    CHECK(fabs(p.sharded_s - 2 * 7.0 / 8 * 0.5 / 0.125) < 1e-9);
+    double wire = (688 * 2 + 106) / (688 * 2.0); /* heads, of packets of 688 values */
+    CHECK(fabs(p.sharded_s - 2 * 7.0 / 8 * 0.5 * wire / 0.125) < 1e-9);
 }
 
-/* Nobody is waited for, and who adds does where its line is that much faster. */
+TEST(a_tree_where_one_line_is_too_thin)
+{
+    struct pxi_plan p;
+    struct pxi_plan_job j = {.workers = 16,
+                             .slowest = 125000000,
+                             .aggregator = true,
+                             .its_rate = 500000000,
+                             .copies = true,
+                             .hubs = 5,
+                             .bits = 16};
+    /* Sharded 1.875 of a line, central 16 / 4, with four leaves 5 / 4. */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_TREE);
+    CHECK_EQ(p.leaves, 4);
+    CHECK(fabs(p.sharded_s / p.tree_s - 1.5) < 1e-9 && fabs(p.central_s / p.tree_s - 3.2) < 1e-9);
+    CHECK(strstr(p.why, "by a tree"));
+    j.its_rate = 125000000; /* as fast as the workers': never */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_SHARDED);
+    j.its_rate = 4000000000; /* one is enough */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_CENTRAL);
+    CHECK_EQ(p.leaves, 0);
+    j.packet_ns = j.its_packet_ns = 1000; /* but not its processor, */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_TREE);
+    j.packet_ns = j.its_packet_ns = 6000; /* nor any */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_SHARDED);
+    j.its_packet_ns = 0; /* not known of who adds: as if of nobody */
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_CENTRAL);
+    j.asked = PXI_TOPOLOGY_TREE;
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_TREE);
+    j.hubs = 2;
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_SHARDED);
+    CHECK(strstr(p.why, "too few"));
+    j.hubs = 3; /* of 64 and two leaves, each has 32 */
+    j.workers = 64;
+    j.its_rate = 0;
+    pxi_plan_topology(&j, &p);
+    CHECK_EQ(p.topology, PXI_TOPOLOGY_TREE);
+    CHECK_EQ(p.leaves, 2);
+}
+
+/* Nobody is waited for, and who adds does where its line is that much faster, and its processor,
+ * when all say what a packet costs there. */
 TEST(lines_decide_in_a_job_for_both)
 {
     struct pxi_muster_job j = job("digits", 4);
     struct pxi_muster_state s;
     begin();
     CHECK_EQ(pxi_muster_offer(world.muster, &j), PX_ERR_OK);
-    for (unsigned round = 0; round < 3; round++) {
-        world.rate = round == 1 ? 1000000000 : 125000000;
+    for (unsigned round = 0; round < 5; round++) {
+        bool central = round == 1 || round == 4;
+        world.rate = round == 2 ? 125000000 : 1000000000;
+        world.packet_ns = round >= 3 ? UINT64_MAX : 0; /* a millisecond is believed */
         if (round)
             CHECK_EQ(join_to_add(9, "digits"), PX_ERR_OK);
         world.rate = 125000000;
-        for (unsigned i = 0; i < 4; i++)
+        for (unsigned i = 0; i < 4; i++) {
+            world.packet_ns = round == 3 || i < 3 ? 1000 : 0;
             CHECK_EQ(join(i, "digits"), PX_ERR_OK);
+        }
         wait_ms(10);
         CHECK_EQ(world.w[0].grants, round + 1);
-        CHECK_EQ(world.w[0].last.aggregator.n > 0, round == 1);
-        CHECK(pxi_muster_at(world.muster, 0, &s) && s.central == (round == 1) && s.why[0]);
+        CHECK_EQ(world.w[0].last.aggregator.n > 0, central);
+        CHECK(pxi_muster_at(world.muster, 0, &s) && s.central == central && s.why[0]);
+        CHECK_EQ(strstr(s.why, "1000000 ns") != NULL, round == 3);
         leave(9);
         wait_ms(10);
     }

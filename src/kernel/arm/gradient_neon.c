@@ -5,33 +5,34 @@
 #include "kernel/lanes/gradient.h"
 #include "kernel/lanes/gradient_add.h"
 
-/* Four words, in two registers. */
-INLINE uint64x2_t nh_terms(uint64x2_t sum, const ints *w, int half, const uint64_t *key)
+/* Low half times high half of each. */
+INLINE uint64x2_t tag_terms(uint64x2_t sum, uint64x2_t t)
 {
-    const uint8_t *k = (const uint8_t *)key;
-    uint32x4_t x = vaddq_u32(w->v[2 * half], vreinterpretq_u32_u8(vld1q_u8(k)));
-    uint32x4_t y = vaddq_u32(w->v[2 * half + 1], vreinterpretq_u32_u8(vld1q_u8(k + 16)));
-    uint32x4_t low = vuzp1q_u32(x, y), high = vuzp2q_u32(x, y);
-    sum = vmlal_u32(sum, vget_low_u32(low), vget_low_u32(high));
-    return vmlal_high_u32(sum, low, high);
+    return vmlal_u32(sum, vmovn_u64(t), vshrn_n_u64(t, 32));
+}
+
+INLINE uint64x2_t tag_keyed(const uint8_t *p, const uint64_t *key)
+{
+    return vaddq_u64(vreinterpretq_u64_u8(vld1q_u8(p)), vld1q_u64(key));
 }
 
 static void tag_nh(struct pxi_tag_sum *s, const uint64_t *key, const void *p, size_t n)
 {
     const uint8_t *in = p;
-    uint64x2_t a = vdupq_n_u64(0), b = a, c = a, d = a;
+    uint64x2_t own = vdupq_n_u64(0), own2 = own, both = own;
     size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        ints w = ints_load_u32(in + 8 * i);
-        a = nh_terms(a, &w, 0, key + i);
-        b = nh_terms(b, &w, 0, key + i + 1);
-        c = nh_terms(c, &w, 1, key + i + 4);
-        d = nh_terms(d, &w, 1, key + i + 5);
+    for (; i + 4 <= n; i += 4) {
+        uint64x2_t t = tag_keyed(in + 8 * i, key + i), u = tag_keyed(in + 8 * i + 16, key + i + 2);
+        own = tag_terms(own, t);
+        own2 = tag_terms(own2, u);
+        both = tag_terms(both, vpaddq_u64(t, u));
     }
-    s->a += vaddvq_u64(vaddq_u64(a, c));
-    s->b += vaddvq_u64(vaddq_u64(b, d));
-    for (; i < n; i++)
-        pxi_tag_word(s, key + i, in + 8 * i);
+    own = vaddq_u64(own, own2);
+    s->s[0] += vgetq_lane_u64(own, 0);
+    s->s[1] += vgetq_lane_u64(own, 1);
+    s->s[2] += vaddvq_u64(both);
+    for (; i < n; i += PXI_TAG_GROUP)
+        pxi_tag_group(s, key + i, in + 8 * i, i + 1 == n);
 }
 
 void pxi_neon_gradient(struct pxi_kernels *k)

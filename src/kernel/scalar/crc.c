@@ -1,18 +1,19 @@
 /* Scalar CRCs and conversions of token numbers: the specification. */
+#define INLINE static inline __attribute__((always_inline))
 #include "kernel/crc.h"
-
-#include "kernel/sets.h"
 #include "kernel/tokens.h"
 
-static uint16_t crc16(uint16_t crc, const void *p, size_t n)
+static uint16_t slices(uint16_t crc, const void *p, size_t n)
 {
     const uint8_t *in = p;
     for (; n >= 16; in += 16, n -= 16)
         crc = pxi_crc16_block(crc, in);
-    return pxi_crc16_bytes(crc, in, n);
+    for (size_t i = 0; i < n; i++)
+        crc = (uint16_t)(crc << 8 ^ pxi_crc16_slice[0][crc >> 8 ^ in[i]]);
+    return crc;
 }
 
-static uint16_t crc16_reflected(uint16_t crc, const void *p, size_t n)
+static uint16_t slices_reflected(uint16_t crc, const void *p, size_t n)
 {
     const uint16_t(*t)[256] = pxi_crc16_reflected_slice;
     const uint8_t *in = p;
@@ -27,7 +28,7 @@ static uint16_t crc16_reflected(uint16_t crc, const void *p, size_t n)
     return crc;
 }
 
-static uint32_t crc32c(uint32_t crc, const void *p, size_t n)
+uint32_t pxi_crc32c(uint32_t crc, const void *p, size_t n)
 {
     const uint32_t(*t)[256] = pxi_crc32c_slice;
     const uint8_t *in = p;
@@ -40,82 +41,67 @@ static uint32_t crc32c(uint32_t crc, const void *p, size_t n)
             tail ^= t[15 - i][in[i] ^ (s >> 8 * i & 0xff)];
         s = tail;
     }
-    return ~pxi_crc32c_bytes(s, in, n);
+    for (size_t i = 0; i < n; i++)
+        s = s >> 8 ^ t[0][(s ^ in[i]) & 0xff];
+    return ~s;
 }
 
-static void be32_i32(int32_t *dst, const void *src, size_t n)
+typedef uint64_t wide;
+#define WIDE_KEEP(v)        (void)0
+#define CRC16_WINDOWED      384
+#define crc16_few           slices
+#define crc16_reflected_few slices_reflected
+
+/* Two tokens, each by itself: vectors that lack a shuffle of bytes would take longer. */
+INLINE wide wide_native(wide v)
 {
-    pxi_be32_i32(dst, src, n);
+    int32_t t[2];
+    memcpy(t, &v, sizeof v);
+    t[0] = pxi_be32((const uint8_t *)&t[0]);
+    t[1] = pxi_be32((const uint8_t *)&t[1]);
+    memcpy(&v, t, sizeof v);
+    return v;
 }
 
-static void be32_i64(int64_t *dst, const void *src, size_t n)
+INLINE void wide_i32(int32_t *dst, wide v)
 {
-    pxi_be32_i64(dst, src, n);
+    memcpy(dst, &v, sizeof v);
 }
 
-static void u16_i32(int32_t *dst, const void *src, size_t n)
+INLINE void wide_i64(int64_t *dst, wide v)
 {
-    pxi_u16_i32(dst, src, n);
+    int32_t t[2];
+    memcpy(t, &v, sizeof v);
+    dst[0] = t[0];
+    dst[1] = t[1];
 }
 
-static void u16_i64(int64_t *dst, const void *src, size_t n)
+INLINE uint16_t crc16_end(const wide w[16], const uint8_t *rest, size_t n)
 {
-    pxi_u16_i64(dst, src, n);
+    return slices(slices(0, w, 16 * sizeof *w), rest, n);
 }
 
-static void i32_i64(int64_t *dst, const void *src, size_t n)
+INLINE uint16_t crc16_reflected_end(const wide w[16], const uint8_t *rest, size_t n)
 {
-    pxi_i32_i64(dst, src, n);
+    return slices_reflected(slices_reflected(0, w, 16 * sizeof *w), rest, n);
 }
 
-/* Four tokens are a block. */
-static uint16_t crc16_be32_i32(uint16_t crc, int32_t *dst, const void *src, size_t n)
+#include "kernel/lanes/crc16.h"
+#include "kernel/lanes/tokens.h"
+
+uint16_t pxi_crc16(uint16_t crc, const void *p, size_t n)
 {
-    const uint8_t *in = src;
-    for (; n >= 4; in += 16, dst += 4, n -= 4) {
-        crc = pxi_crc16_block(crc, in);
-        pxi_be32_i32(dst, in, 4);
-    }
-    pxi_be32_i32(dst, in, n);
-    return pxi_crc16_bytes(crc, in, 4 * n);
+    return crc16(crc, p, n);
 }
 
-static uint16_t crc16_be32_i64(uint16_t crc, int64_t *dst, const void *src, size_t n)
+uint16_t pxi_crc16_reflected(uint16_t crc, const void *p, size_t n)
 {
-    const uint8_t *in = src;
-    for (; n >= 4; in += 16, dst += 4, n -= 4) {
-        crc = pxi_crc16_block(crc, in);
-        pxi_be32_i64(dst, in, 4);
-    }
-    pxi_be32_i64(dst, in, n);
-    return pxi_crc16_bytes(crc, in, 4 * n);
-}
-
-static uint16_t crc16_be32_i64x2(uint16_t crc, int64_t *ids, int64_t *labels, const void *src,
-                                 size_t n)
-{
-    const uint8_t *in = src;
-    for (; n >= 4; in += 16, ids += 4, labels += 4, n -= 4) {
-        crc = pxi_crc16_block(crc, in);
-        pxi_be32_i64(ids, in, 4);
-        pxi_be32_i64(labels, in, 4);
-    }
-    pxi_be32_i64(ids, in, n);
-    pxi_be32_i64(labels, in, n);
-    return pxi_crc16_bytes(crc, in, 4 * n);
+    return crc16_reflected(crc, p, n);
 }
 
 void pxi_scalar_crc(struct pxi_kernels *k)
 {
-    k->crc16 = crc16;
-    k->crc16_reflected = crc16_reflected;
-    k->crc32c = crc32c;
-    k->crc16_be32_i32 = crc16_be32_i32;
-    k->crc16_be32_i64 = crc16_be32_i64;
-    k->crc16_be32_i64x2 = crc16_be32_i64x2;
-    k->be32_i32 = be32_i32;
-    k->be32_i64 = be32_i64;
-    k->u16_i32 = u16_i32;
-    k->u16_i64 = u16_i64;
-    k->i32_i64 = i32_i64;
+    fill_crc16(k);
+    fill_tokens(k);
+    k->crc32c = pxi_crc32c;
 }

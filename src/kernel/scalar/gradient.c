@@ -197,10 +197,10 @@ static void tag_nh(struct pxi_tag_sum *s, const uint64_t *key, const void *p, si
 {
     const uint8_t *in = p;
     size_t i = 0;
-    for (; i + PXI_TAG_BLOCK <= n; i += PXI_TAG_BLOCK)
-        pxi_tag_block(s, key + i, in + 8 * i);
-    for (; i < n; i++)
-        pxi_tag_word(s, key + i, in + 8 * i);
+    for (; i + PXI_TAG_GROUP <= n; i += PXI_TAG_GROUP)
+        pxi_tag_group(s, key + i, in + 8 * i, 0);
+    if (i < n)
+        pxi_tag_group(s, key + i, in + 8 * i, 1);
 }
 
 void pxi_scalar_gradient(struct pxi_kernels *k)
