@@ -12,8 +12,9 @@ INLINE blocks blocks_none(void)
 
 INLINE blocks blocks_reverse(__m256i v)
 {
-    const __m128i order = _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f);
-    return _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(order));
+    static const uint64_t order[4] __attribute__((aligned(32))) = {
+        0x08090a0b0c0d0e0f, 0x0001020304050607, 0x08090a0b0c0d0e0f, 0x0001020304050607};
+    return _mm256_shuffle_epi8(v, _mm256_load_si256((const __m256i *)order));
 }
 
 INLINE blocks blocks_raw(const uint8_t *p)
