@@ -892,15 +892,16 @@ INLINE int reply(struct work *w, const struct px_gradient_head *h, struct source
     return XDP_TX;
 }
 
-/* A finished slot, to user space: it is woken for a batch, or when no slot waits for anybody. */
+/* A finished slot, to user space: it is woken for a batch, or when no slot waits for anybody and a
+ * worker waits for sums. */
 INLINE int hand_over(struct work *w)
 {
     struct pxi_bpf_job *j = w->job;
     struct pxi_bpf_done d = {j->job, w->version, w->v->seq, j->shard};
     __u64 wake = BPF_RB_NO_WAKEUP;
-    if (++j->pending >= PXI_BPF_BATCH || !j->open) {
+    if (++j->pending >= PXI_BPF_BATCH || (!j->open && j->waits)) {
         wake = BPF_RB_FORCE_WAKEUP;
-        j->pending = 0;
+        j->pending = j->waits = 0;
         w->counts->wakeups++;
     }
     if (bpf_ringbuf_output(&done, &d, sizeof d, wake))
@@ -959,6 +960,8 @@ INLINE int aggregate(struct work *w, const struct px_gradient_head *h)
         w->counts->busy++;
         return XDP_DROP;
     }
+    if (h->flags & (PX_GRADIENT_WAITS | PX_GRADIENT_AGAIN))
+        w->job->waits = 1;
     w->version = w->job->first_version + (h->seq & (2 * w->job->slots - 1));
     w->v = bpf_map_lookup_elem(&slots, &w->version);
     int verdict = w->v ? answer(w, h, take(w, h)) : XDP_DROP;
