@@ -686,9 +686,10 @@ INLINE void keep_sums(struct work *w)
         keep_sum(w, v, before);
 }
 
+/* To a tick, which is little beside a deadline. */
 INLINE __u64 clock_ns(const struct work *w)
 {
-    return w->job->now_ns ? w->job->now_ns : bpf_ktime_get_ns();
+    return w->job->now_ns ? w->job->now_ns : bpf_ktime_get_coarse_ns();
 }
 
 /* Slots that wait for somebody. */
@@ -830,11 +831,16 @@ INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
     return finish_if_ready(w);
 }
 
+INLINE __u64 bit_of(const struct px_gradient_head *h)
+{
+    return chosen.endless ? 0 : 1ull << (h->worker & 63);
+}
+
 /* A packet for the version that its sequence names. */
 INLINE int take_current(struct work *w, const struct px_gradient_head *h)
 {
     struct pxi_bpf_version *v = w->v;
-    __u64 bit = chosen.endless ? 0 : 1ull << (h->worker & 63);
+    __u64 bit = bit_of(h);
     if (v->done) {
         w->counts->again++;
         dropped(w, v->seen & bit ? PX_GRADIENT_DROP_DUPLICATE : PX_GRADIENT_DROP_LATE);
@@ -862,6 +868,8 @@ INLINE int take(struct work *w, const struct px_gradient_head *h)
 {
     struct pxi_bpf_version *v = w->v;
     __s32 ahead = (__s32)(h->seq - v->seq);
+    if (w->summed)
+        return add(w, h, bit_of(h));
     if (ahead < 0) {
         if ((__s32)(h->seq - w->job->base) < 0)
             return dropped(w, PX_GRADIENT_DROP_SLOT);
