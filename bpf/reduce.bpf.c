@@ -768,7 +768,7 @@ INLINE int is_over(const struct work *w)
 {
     const struct pxi_bpf_version *v = w->v;
     const struct pxi_bpf_job *j = w->job;
-    __u64 deadline = 2 * j->spread_ns + PXI_BPF_SLACK_NS;
+    __u64 deadline = 2 * j->spread_ns + j->slack_ns;
     if (v->seen_n < j->quorum || (j->met & j->members) != j->members)
         return 0;
     deadline = deadline < j->deadline_ns ? deadline : j->deadline_ns;

@@ -17,6 +17,10 @@ extern const uint32_t pxi_crc32c_slice[16][256];
  */
 extern const uint64_t pxi_crc16_far[128][2], pxi_crc16_near[128][2];
 
+/* The same of CRC-32C for vectors as they lie, the first byte and bit the most significant: with
+ * 15 - i blocks behind. */
+extern const uint64_t pxi_crc32c_far[16][2];
+
 /* x^80 / P without its first term: where quotients of 80 bits come from. */
 #define PXI_CRC16_QUOTIENT 0x11303471a041b343u
 

@@ -702,6 +702,19 @@ static void heard(struct world *w, struct walk *k, unsigned sender, enum pxi_slo
             k->next[i][slot] = h.seq + 4;
 }
 
+/* The program goes and comes back: its state through user space, both ways. */
+static void change_hands(struct world *w)
+{
+    struct pxi_bpf_job *j = pxi_xdp_job(w->xdp, JOB, 0);
+    struct pxi_bpf_version *v[8];
+    CHECK(j && j->slots == 4);
+    for (uint32_t i = 0; i < 8; i++)
+        v[i] = pxi_xdp_version(w->xdp, j->first_version + i);
+    pxi_slots_save(w->slots, j, v, w->now);
+    for (uint32_t i = 0; i < 8; i++)
+        CHECK(pxi_slots_resume(w->slots, j, v[i]));
+}
+
 /* Deadlines come and go, and so do members. */
 static void turn(struct world *w)
 {
@@ -720,6 +733,8 @@ static void turn(struct world *w)
         pxi_slots_members(w->slots, w->o.epoch, members, 0, w->o.quorum, 0);
         CHECK_EQ(pxi_xdp_members(w->xdp, JOB, 0, w->o.epoch, members), PX_ERR_OK);
     }
+    if (pxi_rng_below(r, 2000) == 0)
+        change_hands(w);
 }
 
 /* Both Sentries know the same of everybody. */

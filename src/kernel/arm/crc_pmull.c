@@ -133,5 +133,5 @@ INLINE uint64_t crc32c_product(uint32_t a, uint32_t b)
 void pxi_pmull_crc(struct pxi_kernels *k)
 {
     fill_crc16(k);
-    k->crc32c = crc32c;
+    k->crc32c = crc32c_words;
 }

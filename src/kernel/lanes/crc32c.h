@@ -37,7 +37,7 @@ INLINE uint32_t crc32c_three(uint32_t a, const uint8_t *p, size_t bytes, uint32_
     return crc32c_word(c, crc32c_load(p + 2 * bytes + i) ^ moved);
 }
 
-static uint32_t crc32c(uint32_t crc, const void *p, size_t n)
+static uint32_t crc32c_words(uint32_t crc, const void *p, size_t n)
 {
     enum { FEW = 128, MANY = 1024 };
     const uint32_t once_few = 0x0d3b6092, twice_few = 0xb9e02b86;

@@ -1,4 +1,5 @@
-/* Blocks of 16 bytes as polynomials, by PCLMULQDQ, for src/kernel/lanes/crc16_clmul.h. */
+/* Blocks of 16 bytes as polynomials, by PCLMULQDQ, for src/kernel/lanes/crc16_clmul.h, and words
+ * for src/kernel/lanes/crc32c.h. */
 #ifndef PXI_KERNEL_X86_CRC_BLOCK_H
 #define PXI_KERNEL_X86_CRC_BLOCK_H
 
@@ -55,6 +56,22 @@ INLINE uint16_t block_end(block t)
     uint32_t low = (uint32_t)_mm_cvtsi128_si32(t);
     uint32_t q = low >> 16 ^ (uint32_t)_mm_extract_epi16(high, 4);
     return (uint16_t)(low ^ q ^ q << 5 ^ q << 12);
+}
+
+INLINE uint32_t crc32c_word(uint32_t state, uint64_t word)
+{
+    return (uint32_t)_mm_crc32_u64(state, word);
+}
+
+INLINE uint32_t crc32c_byte(uint32_t state, uint8_t byte)
+{
+    return _mm_crc32_u8(state, byte);
+}
+
+INLINE uint64_t crc32c_product(uint32_t a, uint32_t b)
+{
+    const __m128i v = _mm_cvtsi32_si128((int)a), k = _mm_cvtsi32_si128((int)b);
+    return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(v, k, 0x00));
 }
 
 #endif

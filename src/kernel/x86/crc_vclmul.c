@@ -1,4 +1,4 @@
-/* CRC-16 for AVX2 with products of 256 bits. */
+/* CRCs for AVX2 with products of 256 bits. */
 #include "kernel/x86/crc_block.h"
 #include "kernel/x86/crc_window.h"
 
@@ -16,9 +16,14 @@ INLINE blocks blocks_reverse(__m256i v)
     return _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(order));
 }
 
+INLINE blocks blocks_raw(const uint8_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
 INLINE blocks blocks_load(const uint8_t *p)
 {
-    return blocks_reverse(_mm256_loadu_si256((const __m256i *)p));
+    return blocks_reverse(blocks_raw(p));
 }
 
 INLINE blocks blocks_xor(blocks a, blocks b)
@@ -87,24 +92,27 @@ INLINE block crc16_short(block head, const uint8_t *p, size_t n)
 
 #include "kernel/lanes/crc16_clmul.h"
 
-#define CRC16_WINDOWED 640
+#define CRC16_WINDOWED 512
 
-INLINE uint16_t crc16_end(const wide w[16], const uint8_t *rest, size_t n)
+INLINE uint16_t crc16_end(wide w[16], const uint8_t *rest, size_t n)
 {
     const size_t count = n / 16;
     const uint64_t(*k)[2] = pxi_crc16_far + FAR - count;
     block one = crc16_sum(block_none(), rest, count, k);
     blocks sum = blocks_of(one);
     k -= 32;
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++)
+    crc16_halve(w);
+#pragma GCC unroll 8
+    for (int i = 8; i < 16; i++)
         sum = blocks_xor(sum, blocks_mul(blocks_reverse(w[i]), k[2 * i]));
     return crc16_tail(blocks_sum(sum), rest + n, n % 16);
 }
 
 #include "kernel/lanes/crc16.h"
+#include "kernel/lanes/crc32c_clmul.h"
 
 void pxi_vclmul_crc(struct pxi_kernels *k)
 {
     fill_crc16(k);
+    k->crc32c = crc32c;
 }
