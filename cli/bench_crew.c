@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -228,10 +229,11 @@ static int open_hubs(const struct crew_options *o, const struct places *p, unsig
     return bad;
 }
 
-/* A host of hubs, until it is killed. */
+/* A host of hubs, until it is killed, or its parent is. */
 static int hold_hubs(const struct crew_options *o, unsigned host)
 {
     static struct places p;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     find_places(o, &p);
     if (star_enter(o->star, host) != 0 || open_hubs(o, &p, host) != 0)
         return 1;
@@ -239,12 +241,14 @@ static int hold_hubs(const struct crew_options *o, unsigned host)
         pause();
 }
 
+/* Until the parent is gone, or says no more. */
 static int work(const struct crew_options *o, unsigned rank)
 {
     static struct places p;
     unsigned n = o->star->hosts;
     px_diag d = {0};
     px_reduce *r;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     find_places(o, &p);
     px_reduce_options ro = {.size = sizeof ro,
                             .rank = rank,

@@ -365,14 +365,13 @@ enum pxi_ndp_dtype {
 
 enum pxi_ndp_flag {
     PXI_NDP_FLAG_RAW = 1,
-    PXI_NDP_FLAG_FIRST = 2,
-    PXI_NDP_FLAG_LAST = 4,
-    PXI_NDP_FLAGS = 3,
+    PXI_NDP_FLAG_CONTINUES = 2,
+    PXI_NDP_FLAGS = 2,
 };
 
 /* Names by value; flags without one are NULL. */
 #define PXI_NDP_FLAG_NAMES \
-    { [1] = "raw", [2] = "first", [4] = "last" }
+    { [1] = "raw", [2] = "continues" }
 
 enum pxi_ndp_drop {
     PXI_NDP_DROP_CRC = 0,

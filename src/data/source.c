@@ -231,3 +231,32 @@ bool pxi_source_right(const struct pxi_source *s, const struct pxi_item *item)
     return pxi_ndp_packet_crc(s->sums, s->info.variant, covered) ==
            pxi_ndp_be(item->bytes.p + item->bytes.n, PXI_NDP_TAIL);
 }
+
+void pxi_source_prefetch(const struct pxi_source *s, uint64_t i)
+{
+    if (i >= s->info.samples)
+        return;
+    if (!s->info.store) {
+        __builtin_prefetch(s->file.p + s->at[i]);
+        return;
+    }
+    const struct pxi_source_segment *g = &s->segments[segment_of(s, i)];
+    __builtin_prefetch(g->bytes.p + g->layout.at[PXI_NDP_PART_INDEX] +
+                       (i - g->first) * PXI_NDP_ENTRY_BYTES);
+}
+
+bool pxi_source_fused(const struct pxi_source *s, const struct pxi_item *item, uint16_t *crc)
+{
+    struct pxi_ndp_variant v = s->info.variant;
+    if (s->info.store || v.crc == PXI_NDP_CRC_KERMIT || v.crc == PXI_NDP_CRC_X25)
+        return false;
+    /* The CRC of a head without payload, under this variant, is that up to the payload. */
+    *crc = pxi_ndp_packet_crc(
+        s->sums, v, px_view_of(item->bytes.p - PXI_NDP_PACKET_BYTES, PXI_NDP_PACKET_BYTES));
+    return true;
+}
+
+uint16_t pxi_source_crc(const struct pxi_item *item)
+{
+    return (uint16_t)pxi_ndp_be(item->bytes.p + item->bytes.n, PXI_NDP_TAIL);
+}

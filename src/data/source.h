@@ -60,6 +60,8 @@ const struct pxi_source_info *pxi_source_info(const struct pxi_source *s);
 /* Sample i. False when its entry cannot be; an i of none is false, too. Does not touch its bytes.
  */
 bool pxi_source_item(const struct pxi_source *s, uint64_t i, struct pxi_item *out);
+/* Sample i will be asked for soon: have what tells where it is in the cache. */
+void pxi_source_prefetch(const struct pxi_source *s, uint64_t i);
 /* Whether the bytes of an item have their checksum. */
 bool pxi_source_right(const struct pxi_source *s, const struct pxi_item *item);
 
@@ -71,5 +73,11 @@ struct pxi_source_segment {
     uint64_t first;
 };
 const struct pxi_source_segment *pxi_source_segment(const struct pxi_source *s, uint32_t k);
+
+/* Of packets whose CRC begins with the head and has no reflection: the CRC up to the payload, so
+ * that reading and checking the payload may be one pass. False: pxi_source_right must be asked. */
+bool pxi_source_fused(const struct pxi_source *s, const struct pxi_item *item, uint16_t *crc);
+/* The CRC that the packet of an item holds. */
+uint16_t pxi_source_crc(const struct pxi_item *item);
 
 #endif

@@ -34,7 +34,7 @@ void pxi_writer_free(struct pxi_writer *w);
 
 struct pxi_writer_sample {
     uint8_t src, dst, typ;
-    uint8_t flags;         /* PXI_NDP_FLAG_FIRST, _LAST */
+    uint8_t flags;         /* PXI_NDP_FLAG_CONTINUES */
     const int32_t *tokens; /* NULL: `raw` */
     size_t count;
     px_view raw;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "io/disk.h"
 
 struct folder {
     struct pxi_files f;
@@ -20,10 +21,6 @@ struct folder {
     char *root;
     int dir, lock;
     unsigned busy; /* works under way */
-};
-
-struct pxi_file {
-    int fd;
 };
 
 /* One work on its way. */
@@ -39,121 +36,13 @@ static struct folder *of(struct pxi_files *f)
     return (struct folder *)f;
 }
 
-static px_err of_errno(void)
-{
-    switch (errno) {
-    case ENOENT:
-    case ENOTDIR: return PX_ERR_NOT_FOUND;
-    case EACCES:
-    case EPERM:
-    case EROFS: return PX_ERR_PERMISSION;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG: return PX_ERR_LIMIT;
-    case ENOMEM: return PX_ERR_NOMEM;
-    default: return PX_ERR_IO;
-    }
-}
-
 /* ------------------------------------------------------------------ one file */
 
 static px_err file_open(struct pxi_files *f, const char *name, enum pxi_file_mode mode,
                         struct pxi_file **out)
 {
     int flags = mode == PXI_FILE_WRITE ? O_RDWR | O_CREAT : O_RDONLY;
-    struct pxi_file *file = *out = pxi_calloc(1, sizeof *file);
-    if (!file)
-        return PX_ERR_NOMEM;
-    file->fd = openat(of(f)->dir, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file->fd >= 0)
-        return PX_ERR_OK;
-    px_err err = of_errno();
-    pxi_free(file);
-    *out = NULL;
-    return err;
-}
-
-static void file_close(struct pxi_file *file)
-{
-    if (!file)
-        return;
-    close(file->fd);
-    pxi_free(file);
-}
-
-static uint64_t file_bytes(struct pxi_file *file)
-{
-    struct stat st;
-    return fstat(file->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
-static px_err file_read(struct pxi_file *file, uint64_t at, void *to, size_t n)
-{
-    uint8_t *p = to;
-    while (n) {
-        ssize_t got = pread(file->fd, p, n, (off_t)at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got ? PX_ERR_IO : PX_ERR_TRUNCATED;
-        p += got;
-        at += (uint64_t)got;
-        n -= (size_t)got;
-    }
-    return PX_ERR_OK;
-}
-
-static px_err file_write(struct pxi_file *file, uint64_t at, px_view v)
-{
-    while (v.n) {
-        ssize_t put = pwrite(file->fd, v.p, v.n, (off_t)at);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return put ? of_errno() : PX_ERR_IO;
-        v.p += put;
-        at += (uint64_t)put;
-        v.n -= (size_t)put;
-    }
-    return PX_ERR_OK;
-}
-
-static px_err file_gather(struct pxi_file *file, uint64_t at, const px_view *pieces, unsigned n)
-{
-    struct iovec v[PXI_FILE_PIECES];
-    size_t all = 0;
-    for (unsigned i = 0; i < n; all += pieces[i++].n)
-        v[i] = (struct iovec){(void *)pieces[i].p, pieces[i].n};
-    ssize_t put = pwritev(file->fd, v, (int)n, (off_t)at);
-    if (put == (ssize_t)all)
-        return PX_ERR_OK;
-    /* Not all at once: an interrupt, or a disk that is nearly full. */
-    px_err err = PX_ERR_OK;
-    for (unsigned i = 0; i < n && err == PX_ERR_OK; at += pieces[i++].n)
-        err = file_write(file, at, pieces[i]);
-    return err;
-}
-
-static px_err file_reserve(struct pxi_file *file, uint64_t bytes)
-{
-    px_err err =
-        fallocate(file->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes) == 0 ? PX_ERR_OK : of_errno();
-    return err == PX_ERR_LIMIT ? err : PX_ERR_OK; /* not every file system can */
-}
-
-static px_err file_resize(struct pxi_file *file, uint64_t bytes)
-{
-    return ftruncate(file->fd, (off_t)bytes) == 0 ? PX_ERR_OK : of_errno();
-}
-
-static px_err file_sync(struct pxi_file *file)
-{
-    return fsync(file->fd) == 0 ? PX_ERR_OK : PX_ERR_IO;
-}
-
-static void file_ahead(struct pxi_file *file, uint64_t at, uint64_t n)
-{
-    posix_fadvise(file->fd, (off_t)at, (off_t)n, POSIX_FADV_WILLNEED);
+    return pxi_disk_open(of(f)->dir, name, flags | O_NOFOLLOW, 0600, out);
 }
 
 /* ------------------------------------------------------------------ the folder */
@@ -169,7 +58,7 @@ static px_err sync_above(struct folder *d, const char *name)
         return PX_ERR_INVALID;
     int fd = openat(d->dir, above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return of_errno();
+        return pxi_disk_error();
     px_err err = fsync(fd) == 0 ? PX_ERR_OK : PX_ERR_IO;
     close(fd);
     return err;
@@ -179,14 +68,14 @@ static px_err folder_rename(struct pxi_files *f, const char *from, const char *t
 {
     struct folder *d = of(f);
     if (renameat(d->dir, from, d->dir, to) != 0)
-        return of_errno();
+        return pxi_disk_error();
     px_err err = sync_above(d, to);
     return err == PX_ERR_OK ? sync_above(d, from) : err;
 }
 
 static px_err folder_remove(struct pxi_files *f, const char *name)
 {
-    return unlinkat(of(f)->dir, name, 0) == 0 || errno == ENOENT ? PX_ERR_OK : of_errno();
+    return unlinkat(of(f)->dir, name, 0) == 0 || errno == ENOENT ? PX_ERR_OK : pxi_disk_error();
 }
 
 static px_err folder_make(struct pxi_files *f, const char *name)
@@ -200,7 +89,7 @@ static px_err folder_make(struct pxi_files *f, const char *name)
         char end = *p;
         *p = 0;
         if (mkdirat(of(f)->dir, path, 0700) != 0 && errno != EEXIST)
-            return of_errno();
+            return pxi_disk_error();
         if (!end)
             return PX_ERR_OK;
         *p = end;
@@ -220,22 +109,23 @@ static px_err folder_remove_all(struct pxi_files *f, const char *name)
 {
     DIR *d = open_dir(f, name);
     if (!d)
-        return errno == ENOENT ? PX_ERR_OK : of_errno();
+        return errno == ENOENT ? PX_ERR_OK : pxi_disk_error();
     for (struct dirent *e; (e = readdir(d));)
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             unlinkat(dirfd(d), e->d_name, 0);
     closedir(d);
-    return unlinkat(of(f)->dir, name, AT_REMOVEDIR) == 0 ? PX_ERR_OK : of_errno();
+    return unlinkat(of(f)->dir, name, AT_REMOVEDIR) == 0 ? PX_ERR_OK : pxi_disk_error();
 }
 
 static px_err folder_symlink(struct pxi_files *f, const char *target, const char *name)
 {
-    return symlinkat(target, of(f)->dir, name) == 0 || errno == EEXIST ? PX_ERR_OK : of_errno();
+    return symlinkat(target, of(f)->dir, name) == 0 || errno == EEXIST ? PX_ERR_OK
+                                                                       : pxi_disk_error();
 }
 
 static px_err folder_touch(struct pxi_files *f, const char *name)
 {
-    return utimensat(of(f)->dir, name, NULL, 0) == 0 ? PX_ERR_OK : of_errno();
+    return utimensat(of(f)->dir, name, NULL, 0) == 0 ? PX_ERR_OK : pxi_disk_error();
 }
 
 static px_err folder_list(struct pxi_files *f, const char *folder,
@@ -244,7 +134,7 @@ static px_err folder_list(struct pxi_files *f, const char *folder,
     struct stat st;
     DIR *d = open_dir(f, folder);
     if (!d)
-        return of_errno();
+        return pxi_disk_error();
     for (struct dirent *e; (e = readdir(d));) {
         if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
             continue;
@@ -319,15 +209,15 @@ void pxi_files_wait(struct pxi_files *f)
 
 static const struct pxi_files_ops ops = {
     .open = file_open,
-    .close = file_close,
-    .bytes = file_bytes,
-    .read = file_read,
-    .write = file_write,
-    .gather = file_gather,
-    .reserve = file_reserve,
-    .resize = file_resize,
-    .sync = file_sync,
-    .ahead = file_ahead,
+    .close = pxi_disk_close,
+    .bytes = pxi_disk_bytes,
+    .read = pxi_disk_read,
+    .write = pxi_disk_write,
+    .gather = pxi_disk_gather,
+    .reserve = pxi_disk_reserve,
+    .resize = pxi_disk_resize,
+    .sync = pxi_disk_sync,
+    .ahead = pxi_disk_ahead,
     .rename = folder_rename,
     .remove = folder_remove,
     .folder = folder_make,
@@ -342,7 +232,7 @@ static px_err take_lock(struct folder *d)
 {
     d->lock = openat(d->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (d->lock < 0)
-        return of_errno();
+        return pxi_disk_error();
     return flock(d->lock, LOCK_EX | LOCK_NB) == 0 ? PX_ERR_OK
            : errno == EWOULDBLOCK                 ? PX_ERR_REFUSED
                                                   : PX_ERR_IO;
@@ -357,16 +247,16 @@ px_err pxi_files_open(const char *root, bool readonly, struct pxi_loop *loop,
         return PX_ERR_NOMEM;
     *d = (struct folder){.f.ops = &ops, .loop = loop, .timers = timers, .dir = -1, .lock = -1};
     if (!readonly && mkdir(root, 0700) != 0 && errno != EEXIST) {
-        px_err err = of_errno();
+        px_err err = pxi_disk_error();
         pxi_free(d);
         return err;
     }
     char real[4096];
-    px_err err = realpath(root, real) ? PX_ERR_OK : of_errno();
+    px_err err = realpath(root, real) ? PX_ERR_OK : pxi_disk_error();
     if (err == PX_ERR_OK && !(d->root = pxi_strdup_view(px_view_str(real))))
         err = PX_ERR_NOMEM;
     if (err == PX_ERR_OK && (d->dir = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-        err = of_errno();
+        err = pxi_disk_error();
     d->f.root = d->root;
     if (err == PX_ERR_OK && !readonly)
         err = take_lock(d);

@@ -28,9 +28,9 @@ static int memory(size_t bytes, unsigned flags)
     return -1;
 }
 
-static bool map_huge(struct pxi_frames *f)
+static bool map_huge(struct pxi_frames *f, bool shared)
 {
-    f->fd = memory(f->bytes, HUGE_MEMORY);
+    f->fd = shared ? memory(f->bytes, HUGE_MEMORY) : -1;
     f->p = f->fd < 0 ? NULL : map(NULL, f->bytes, MAP_SHARED, f->fd);
     if (f->p)
         return true;
@@ -53,7 +53,7 @@ static bool is_shared_huge(void)
 }
 
 /* Normal pages at a multiple of 2 MiB, for which transparent huge ones are asked. */
-static int map_normal(struct pxi_frames *f)
+static int map_normal(struct pxi_frames *f, bool shared)
 {
     int anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
     uint8_t *p = map(NULL, f->bytes + HUGE_BYTES, anonymous, -1);
@@ -64,7 +64,7 @@ static int map_normal(struct pxi_frames *f)
         munmap(p, skip);
     munmap(p + skip + f->bytes, HUGE_BYTES - skip);
     f->p = p + skip;
-    f->fd = memory(f->bytes, 0);
+    f->fd = shared ? memory(f->bytes, 0) : -1;
     if (f->fd >= 0 && !map(f->p, f->bytes, MAP_SHARED | MAP_FIXED, f->fd)) {
         close(f->fd);
         f->fd = -1;
@@ -76,13 +76,23 @@ static int map_normal(struct pxi_frames *f)
     return 0;
 }
 
-int pxi_frames_map(struct pxi_frames *f, size_t bytes)
+static int map_frames(struct pxi_frames *f, size_t bytes, bool shared)
 {
     *f = (struct pxi_frames){.fd = -1};
     if (!bytes || bytes > SIZE_MAX - 2 * (size_t)HUGE_BYTES)
         return -1;
     f->bytes = (bytes + HUGE_BYTES - 1) & ~(size_t)(HUGE_BYTES - 1);
-    return map_huge(f) ? 0 : map_normal(f);
+    return map_huge(f, shared) ? 0 : map_normal(f, shared);
+}
+
+int pxi_frames_map(struct pxi_frames *f, size_t bytes)
+{
+    return map_frames(f, bytes, true);
+}
+
+int pxi_frames_map_own(struct pxi_frames *f, size_t bytes)
+{
+    return map_frames(f, bytes, false);
 }
 
 /* A function of CUDA's driver, if the process has it: it is not loaded for this. */

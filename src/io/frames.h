@@ -22,6 +22,8 @@ struct pxi_frames {
 
 /* At least so many bytes, rounded up to pages; 0, or -1 without memory. */
 int pxi_frames_map(struct pxi_frames *f, size_t bytes);
+/* The same without a descriptor: a child has a copy of its own. */
+int pxi_frames_map_own(struct pxi_frames *f, size_t bytes);
 /* Page-lock it for the GPU, where this process uses CUDA: its driver is loaded and a context is
  * current (cuMemHostRegister, portable). False: it is ordinary memory. Undone by unmap. */
 bool pxi_frames_register(struct pxi_frames *f);

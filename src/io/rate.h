@@ -12,7 +12,7 @@
 uint64_t pxi_line_rate(px_view ip);
 
 /* Processor time to send and receive a UDP datagram of so many bytes, in trains where they are,
- * from the ip to itself: measured now, in less than a millisecond. 0: it cannot be. */
+ * from the ip to itself: measured now, in about a millisecond. 0: it cannot be. */
 unsigned pxi_packet_ns(px_view ip, size_t bytes);
 
 #endif

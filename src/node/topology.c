@@ -57,9 +57,8 @@ px_err px_topology_plan_job(const px_topology_job *job, px_topology_plan *out)
 px_err px_topology_look(const char *address, uint64_t *line, unsigned *packet_ns)
 {
     struct pxi_udp_addr a;
-    px_err err = pxi_reduce_address(address, &a, NULL);
-    if (err)
-        return err;
+    if (pxi_reduce_address(address, &a, NULL) != PX_ERR_OK)
+        return PX_ERR_INVALID;
     px_view ip = px_view_of(a.ip, a.family == 4 ? 4 : 16);
     *line = pxi_line_rate(ip);
     *packet_ns = pxi_packet_ns(ip, PACKET);

@@ -95,7 +95,8 @@ static void join(struct pxi_muster *m, struct place *p, unsigned peer, unsigned 
     struct pxi_peer who = {.n = 3, .b = {0, 1, (uint8_t)(peer % PEERS)}};
     const uint8_t address[] = {4, 10, 0, 0, (uint8_t)(p - places), 0x91, 0x02, 1, (uint8_t)job};
     struct pxi_muster_join j = {px_view_str(names[job % JOBS]), px_view_of(address, sizeof address),
-                                .adds = job / JOBS % 3, .rate = peer};
+                                .adds = job / JOBS % 3, .rate = peer,
+                                .packet_ns = UINT64_MAX >> peer % 64};
     px_err err;
     if (p->member)
         return;

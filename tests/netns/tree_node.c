@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "plexus/hub.h"
 #include "plexus/reduce.h"
@@ -28,7 +27,7 @@ static int fail(const px_diag *d)
     return 1;
 }
 
-/* Until it is killed. */
+/* Until it is killed, or nobody is there to do it. */
 static int add(int leaf)
 {
     static const unsigned each[LEAVES] = {EACH, EACH, EACH};
@@ -56,8 +55,10 @@ static int add(int leaf)
         return fail(&d);
     printf("ready\n");
     fflush(stdout);
-    for (;;)
-        pause();
+    while (getchar() != EOF)
+        ;
+    px_hub_close(h);
+    return 0;
 }
 
 static float value(unsigned rank, unsigned round, size_t i)

@@ -197,7 +197,7 @@ TEST(sides_are_kept)
     static const float weight = 2.5f;
     struct pxi_writer_sample plain = {.typ = 1, .tokens = tokens, .count = 3},
                              full = {.typ = 1,
-                                     .flags = PXI_NDP_FLAG_FIRST,
+                                     .flags = PXI_NDP_FLAG_CONTINUES,
                                      .tokens = tokens,
                                      .count = 4,
                                      .mask = mask,

@@ -385,51 +385,129 @@ TEST(a_sum_that_is_gone)
     close_hub();
 }
 
+static uint8_t frames[2 * SLOTS * 512] __attribute__((aligned(64)));
+
+/* A leaf alone, of the first workers of ten. */
+static struct pxi_slots_options leaf_of(uint64_t members)
+{
+    pxi_kernels_init(&t.kernels, pxi_cpu_detect());
+    CHECK(pxi_slots_stride(VALUES) <= sizeof frames / (2 * SLOTS));
+    return (struct pxi_slots_options){.job = 7,
+                                      .epoch = 1,
+                                      .slots = SLOTS,
+                                      .values = VALUES,
+                                      .fan_in = 2 * TOTAL,
+                                      .members = members,
+                                      .quorum = 1,
+                                      .deadline_ns = 4 * NOW,
+                                      .chunks = 8,
+                                      .frames = frames,
+                                      .leaf = true,
+                                      .kernels = &t.kernels};
+}
+
+static enum pxi_slots_to give(struct pxi_slots *s, uint8_t kind, unsigned worker, uint32_t seq,
+                              uint64_t now_ns, struct pxi_slots_answer *a)
+{
+    static const uint8_t values[2 * VALUES] = {1};
+    bool bare = seq < SLOTS || kind == PX_GRADIENT_LATE;
+    struct packet p = of(kind, worker, seq, bare ? NONE : 3);
+    px_view v = bare ? px_view_of(NULL, 0) : px_view_of(values, sizeof values);
+    return kind == PX_GRADIENT_CONTRIBUTION ? pxi_slots_take(s, &p.h, v, now_ns, a)
+                                            : pxi_slots_above(s, &p.h, v, a);
+}
+
+/* Workers that a partial names. */
+static uint64_t who_in(const struct pxi_slots_answer *a)
+{
+    struct px_gradient_head h;
+    memcpy(&h, a->bytes, sizeof h);
+    CHECK_EQ(h.kind, PX_GRADIENT_PARTIAL);
+    return h.where >> 32;
+}
+
+TEST(fewer_than_half_wait_for_the_longest_deadline)
+{
+    struct pxi_slots_options o = leaf_of(15);
+    struct pxi_slots *s = pxi_slots_new(&o);
+    struct pxi_slots_answer a;
+    uint64_t now = NOW, ms = 1000000;
+    for (unsigned i = 0; i < 4; i++)
+        CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, i, 0, now, &a),
+                 i < 3 ? PXI_SLOTS_NOBODY : PXI_SLOTS_ABOVE);
+    give(s, PX_GRADIENT_RESULT, 0, 0, now, &a);
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 2, SLOTS, now, &a), PXI_SLOTS_NOBODY);
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 2, SLOTS, now + 3999 * ms, &a), PXI_SLOTS_NOBODY);
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 2, SLOTS, now + 4000 * ms, &a), PXI_SLOTS_ABOVE);
+    CHECK_EQ(who_in(&a), 4);
+    now += 4000 * ms;
+    give(s, PX_GRADIENT_CONTRIBUTION, 2, SLOTS, now + ms, &a); /* again: not before 2 ms, */
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 2, SLOTS, now + ms, &a), PXI_SLOTS_NOBODY);
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 0, SLOTS, now + 2 * ms, &a), PXI_SLOTS_ABOVE);
+    CHECK_EQ(who_in(&a), 4); /* and nobody is added any more */
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 2, SLOTS, now + 5 * ms, &a), PXI_SLOTS_NOBODY);
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 2, SLOTS, now + 6 * ms, &a), PXI_SLOTS_ABOVE);
+    give(s, PX_GRADIENT_RESULT, 0, SLOTS, now, &a);
+    /* The others are there before it: waited for again. Then three of four: 0.5 s. */
+    now += 100 * ms;
+    for (unsigned i = 0; i < 4; i++)
+        give(s, PX_GRADIENT_CONTRIBUTION, (i + 3) % 4, 2 * SLOTS, now, &a);
+    CHECK_EQ(who_in(&a), 15);
+    give(s, PX_GRADIENT_RESULT, 0, 2 * SLOTS, now, &a);
+    for (unsigned i = 0; i < 3; i++)
+        give(s, PX_GRADIENT_CONTRIBUTION, i, 3 * SLOTS, now, &a);
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 0, 3 * SLOTS, now + 499 * ms, &a), PXI_SLOTS_NOBODY);
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 0, 3 * SLOTS, now + 500 * ms, &a), PXI_SLOTS_ABOVE);
+    CHECK_EQ(who_in(&a), 7);
+    pxi_slots_free(s);
+}
+
+/* Members change: what a leaf says then is of the new epoch, and older answers are none. */
+TEST(epochs)
+{
+    struct pxi_slots_options o = leaf_of(3);
+    struct pxi_slots *s = pxi_slots_new(&o);
+    struct pxi_slots_answer a;
+    struct px_gradient_head h;
+    for (unsigned i = 0; i < 2; i++)
+        give(s, PX_GRADIENT_CONTRIBUTION, i, 0, NOW, &a);
+    pxi_slots_members(s, 2, 3, 0, 1, 0);
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 0, 0, 2 * NOW, &a), PXI_SLOTS_NOBODY);
+    CHECK_EQ(give(s, PX_GRADIENT_RESULT, 0, 0, 2 * NOW, &a), PXI_SLOTS_NOBODY);
+    CHECK_EQ(give(s, PX_GRADIENT_LATE, 0, 0, 2 * NOW, &a), PXI_SLOTS_NOBODY);
+    CHECK_EQ(pxi_slots_counts(s)->drops[PX_GRADIENT_DROP_EPOCH], 1);
+    struct packet p = of(PX_GRADIENT_CONTRIBUTION, 0, 0, NONE);
+    p.h.epoch = 2;
+    CHECK_EQ(pxi_slots_take(s, &p.h, px_view_of(NULL, 0), 2 * NOW, &a), PXI_SLOTS_ABOVE);
+    memcpy(&h, a.bytes, sizeof h);
+    CHECK_EQ(h.epoch, 2);
+    pxi_slots_free(s);
+}
+
 /* What a leaf has summed is not what a chunk sums to: when the result is gone, it keeps nothing. */
 TEST(a_partial_is_never_kept)
 {
-    static uint8_t frames[2 * SLOTS * 512] __attribute__((aligned(64)));
-    struct pxi_slots_options o = {.job = 7,
-                                  .epoch = 1,
-                                  .slots = SLOTS,
-                                  .values = VALUES,
-                                  .fan_in = TOTAL,
-                                  .members = 3,
-                                  .quorum = 1,
-                                  .deadline_ns = NOW,
-                                  .slack_ns = NOW,
-                                  .chunks = 8,
-                                  .keep_missed = true,
-                                  .frames = frames,
-                                  .leaf = true,
-                                  .kernels = &t.kernels};
+    struct pxi_slots_options o = leaf_of(3);
     struct pxi_slots_answer a;
-    uint8_t values[2 * VALUES] = {1};
-    px_view v = px_view_of(values, sizeof values), none = px_view_of(NULL, 0);
-    CHECK(pxi_slots_stride(VALUES) <= 512);
-    pxi_kernels_init(&t.kernels, pxi_cpu_detect());
-    struct pxi_slots *s = pxi_slots_new(&o);
-    CHECK(s != NULL);
-    for (uint32_t seq = 0; seq <= SLOTS; seq += SLOTS) {
-        struct packet p[2] = {of(PX_GRADIENT_CONTRIBUTION, 0, seq, seq ? 3 : NONE),
-                              of(PX_GRADIENT_CONTRIBUTION, 1, seq, seq ? 3 : NONE)};
-        pxi_slots_take(s, &p[0].h, seq ? v : none, NOW, &a);
-        CHECK_EQ(pxi_slots_take(s, &p[1].h, seq ? v : none, NOW, &a), PXI_SLOTS_ABOVE);
-        struct packet r = of(seq ? PX_GRADIENT_LATE : PX_GRADIENT_RESULT, 0, seq, NONE);
-        CHECK_EQ(pxi_slots_above(s, &r.h, none, &a), PXI_SLOTS_ALL);
-    }
-    struct packet ask = of(PX_GRADIENT_CONTRIBUTION, 0, 2 * SLOTS, 3), back;
-    ask.h.count = 0;
-    CHECK_EQ(pxi_slots_take(s, &ask.h, none, NOW, &a), PXI_SLOTS_ABOVE);
-    back = of(PX_GRADIENT_RESULT, 0, 2 * SLOTS, 3);
-    back.h.where = 0x1c;
-    CHECK_EQ(pxi_slots_above(s, &back.h, v, &a), PXI_SLOTS_ALL);
-    /* The slot goes on; who asks for the sum that is gone is told so. */
-    back = of(PX_GRADIENT_CONTRIBUTION, 0, 3 * SLOTS, 3);
-    pxi_slots_take(s, &back.h, v, NOW, &a);
-    back = of(PX_GRADIENT_CONTRIBUTION, 1, SLOTS, 3);
-    CHECK_EQ(pxi_slots_take(s, &back.h, v, NOW, &a), PXI_SLOTS_SENDER);
     struct px_gradient_head h;
+    o.keep_missed = true;
+    struct pxi_slots *s = pxi_slots_new(&o);
+    for (uint32_t seq = 0; seq <= SLOTS; seq += SLOTS) {
+        give(s, PX_GRADIENT_CONTRIBUTION, 0, seq, NOW, &a);
+        CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 1, seq, NOW, &a), PXI_SLOTS_ABOVE);
+        CHECK_EQ(give(s, seq ? PX_GRADIENT_LATE : PX_GRADIENT_RESULT, 0, seq, NOW, &a),
+                 PXI_SLOTS_ALL);
+    }
+    struct packet ask = of(PX_GRADIENT_CONTRIBUTION, 0, 2 * SLOTS, 3);
+    ask.h.count = 0;
+    CHECK_EQ(pxi_slots_take(s, &ask.h, px_view_of(NULL, 0), NOW, &a), PXI_SLOTS_ABOVE);
+    struct packet back = of(PX_GRADIENT_RESULT, 0, 2 * SLOTS, 3);
+    uint8_t values[2 * VALUES] = {9};
+    back.h.where = 0x1c; /* of others, and so the one before is looked for, too */
+    CHECK_EQ(pxi_slots_above(s, &back.h, px_view_of(values, sizeof values), &a), PXI_SLOTS_ALL);
+    /* The slot goes on; who asks for the sum that is gone is told so. */
+    give(s, PX_GRADIENT_CONTRIBUTION, 0, 3 * SLOTS, NOW, &a);
+    CHECK_EQ(give(s, PX_GRADIENT_CONTRIBUTION, 1, SLOTS, NOW, &a), PXI_SLOTS_SENDER);
     memcpy(&h, a.bytes, sizeof h);
     CHECK_EQ(h.kind, PX_GRADIENT_LATE);
     pxi_slots_free(s);

@@ -21,7 +21,7 @@ static struct {
     struct pxi_random random;
     struct pxi_muster *muster;
     struct worker w[MOST];
-    uint64_t rate; /* that those who join say */
+    uint64_t rate, packet_ns; /* that those who join say */
 } world;
 
 /* What the other side of a stream would read. */
@@ -90,8 +90,10 @@ static struct pxi_muster_job job(const char *name, unsigned n)
 static px_err join(unsigned i, const char *name)
 {
     struct worker *w = &world.w[i];
-    struct pxi_muster_join j = {
-        .name = px_view_str(name), .address = pxi_maddr_view(&w->address), .rate = world.rate};
+    struct pxi_muster_join j = {.name = px_view_str(name),
+                                .address = pxi_maddr_view(&w->address),
+                                .rate = world.rate,
+                                .packet_ns = world.packet_ns};
     px_err err;
     w->member = pxi_muster_join(world.muster, &w->peer, &j, w, &err);
     CHECK(!w->member == (err != PX_ERR_OK));
@@ -384,6 +386,7 @@ static px_err join_to_add(unsigned i, const char *name)
                                 .address = pxi_maddr_view(&w->address),
                                 .adds = PXI_MUSTER_ADDS,
                                 .rate = world.rate,
+                                .packet_ns = world.packet_ns,
                                 .rule = px_view_str("clip1")};
     px_err err;
     w->adds = true;
@@ -555,24 +558,30 @@ TEST(a_tree_where_one_line_is_too_thin)
     CHECK_EQ(p.leaves, 2);
 }
 
-/* Nobody is waited for, and who adds does where its line is that much faster. */
+/* Nobody is waited for, and who adds does where its line is that much faster, and its processor,
+ * when all say what a packet costs there. */
 TEST(lines_decide_in_a_job_for_both)
 {
     struct pxi_muster_job j = job("digits", 4);
     struct pxi_muster_state s;
     begin();
     CHECK_EQ(pxi_muster_offer(world.muster, &j), PX_ERR_OK);
-    for (unsigned round = 0; round < 3; round++) {
-        world.rate = round == 1 ? 1000000000 : 125000000;
+    for (unsigned round = 0; round < 5; round++) {
+        bool central = round == 1 || round == 4;
+        world.rate = round == 2 ? 125000000 : 1000000000;
+        world.packet_ns = round >= 3 ? UINT64_MAX : 0; /* a millisecond is believed */
         if (round)
             CHECK_EQ(join_to_add(9, "digits"), PX_ERR_OK);
         world.rate = 125000000;
-        for (unsigned i = 0; i < 4; i++)
+        for (unsigned i = 0; i < 4; i++) {
+            world.packet_ns = round == 3 || i < 3 ? 1000 : 0;
             CHECK_EQ(join(i, "digits"), PX_ERR_OK);
+        }
         wait_ms(10);
         CHECK_EQ(world.w[0].grants, round + 1);
-        CHECK_EQ(world.w[0].last.aggregator.n > 0, round == 1);
-        CHECK(pxi_muster_at(world.muster, 0, &s) && s.central == (round == 1) && s.why[0]);
+        CHECK_EQ(world.w[0].last.aggregator.n > 0, central);
+        CHECK(pxi_muster_at(world.muster, 0, &s) && s.central == central && s.why[0]);
+        CHECK_EQ(strstr(s.why, "1000000 ns") != NULL, round == 3);
         leave(9);
         wait_ms(10);
     }

@@ -1,0 +1,226 @@
+/*
+ * Training data: files of packets (.qubgpu, version 2.1) and stores (.ndp3), and a loader that
+ * turns them into batches. docs/formats/ndp.md has the bytes, docs/internals/data.md the rules.
+ *
+ * A px_data may be read by any number of threads. A px_loader belongs to one thread; it has threads
+ * of its own, which fill batches ahead. Nothing here uses locks in shared memory or files beside
+ * the data: a process that is killed leaves nothing behind.
+ */
+#ifndef PLEXUS_DATA_H
+#define PLEXUS_DATA_H
+
+#include "plexus/err.h"
+#include "plexus/view.h"
+
+PX_BEGIN_DECLS
+
+typedef struct px_data px_data;
+
+/* Long work reports how much of how much is done; not 0 ends it with PX_ERR_INTERRUPTED. */
+typedef int px_data_progress(void *ctx, uint64_t done, uint64_t all);
+
+typedef struct px_data_options {
+    size_t size; /* sizeof(px_data_options) */
+    const char
+        *crc; /* of packets: "ccitt_false", "xmodem", "aug", "kermit", "x25"; NULL: found out */
+    const char
+        *cover; /* what it covers: "all", "payload", "body"; NULL: found out, "all" with crc */
+    px_data_progress *progress;
+    void *ctx;
+} px_data_options;
+
+/*
+ * Map a file of packets or a store. Packets are all read once, to find where they begin; a store
+ * opens in the time of its directory. options may be NULL. Damaged packets are counted, not an
+ * error. PX_ERR_NOT_FOUND, _PERMISSION, _NOT_A_FILE, _TRUNCATED, _CORRUPT, _VERSION, _LIMIT,
+ * _NOMEM, _INTERRUPTED.
+ */
+PX_API PX_NODISCARD px_err px_data_open(const char *path, const px_data_options *options,
+                                        px_data **out, px_diag *diag);
+/* Not while a loader or a view of it lives. NULL is allowed. */
+PX_API void px_data_close(px_data *d);
+
+typedef struct px_data_info {
+    int store; /* 1: NDP3; 0: packets */
+    uint64_t bytes, samples, tokens;
+    uint32_t longest;  /* tokens of the longest sample */
+    uint32_t segments; /* of a store */
+    uint32_t vocab;    /* tokens are below it; 0: not known */
+    int32_t bos, eos, pad;
+    unsigned token_bytes; /* of a token as it is stored: 2 or 4 */
+    const char *crc, *cover;
+    unsigned agreed, checked; /* packets at the beginning that agreed with crc and cover */
+    uint64_t dropped[3];      /* damaged, out of step, cut: spans that are no packets */
+    uint64_t dropped_bytes;
+    uint64_t generation;   /* commits of a store */
+    uint8_t hash[32];      /* of a store: BLAKE3 of its directory, the digest of its CID */
+    uint8_t tokenizer[32]; /* BLAKE3 of the tokenizer's file; 0: not known */
+} px_data_info;
+
+/* What is known of it. */
+PX_API void px_data_get_info(const px_data *d, px_data_info *out);
+
+/* Why spans were dropped: name of dropped[i], NULL for others. */
+PX_API const char *px_data_drop_name(unsigned i);
+/* Names of the codes of sources, destinations and types; NULL: it has none. */
+PX_API const char *px_data_src_name(unsigned code);
+PX_API const char *px_data_dst_name(unsigned code);
+PX_API const char *px_data_typ_name(unsigned code);
+
+typedef struct px_sample {
+    px_view bytes;   /* as they are stored; in the mapping */
+    uint32_t tokens; /* 0: not a sample of tokens */
+    unsigned token_bytes;
+    int big_endian; /* packets: int32, at any address; else little-endian, aligned */
+    uint8_t src, dst, typ;
+    int continues; /* the document of the sample before goes on */
+} px_sample;
+
+/* Sample i. PX_ERR_NOT_FOUND: there are fewer; PX_ERR_CORRUPT: its checksum is wrong. */
+PX_API PX_NODISCARD px_err px_data_sample(const px_data *d, uint64_t i, px_sample *out);
+/* Its tokens from `from` on as native integers, at most cap of them; how many is returned. */
+PX_API size_t px_sample_tokens(const px_sample *s, uint32_t from, int32_t *out, size_t cap);
+
+/* Every byte of the file. PX_ERR_CORRUPT with the first that is wrong (packets: the first span that
+ * was dropped); PX_ERR_INTERRUPTED. */
+PX_API PX_NODISCARD px_err px_data_verify(const px_data *d, px_data_progress *progress, void *ctx,
+                                          px_diag *diag);
+
+/* ------------------------------------------------------------------ writing */
+
+typedef struct px_data_writer px_data_writer;
+
+typedef struct px_data_writer_options {
+    size_t size;           /* sizeof(px_data_writer_options) */
+    int append;            /* to the store at `path`, which is made when missing; 0: a new one */
+    unsigned token_bytes;  /* 2 or 4; 0: 2 when vocab is known and at most 65536 */
+    uint32_t vocab;        /* 0: not known */
+    int32_t bos, eos, pad; /* -1: none */
+    uint8_t tokenizer[32];
+} px_data_writer_options;
+
+/* A new store is written beside `path` and takes its place with the first commit. PX_ERR_IO,
+ * _PERMISSION, _NOMEM; appending: what px_data_open says of a store. */
+PX_API PX_NODISCARD px_err px_data_writer_new(const char *path,
+                                              const px_data_writer_options *options,
+                                              px_data_writer **out, px_diag *diag);
+/* A sample of tokens. PX_ERR_LIMIT: 2^24 bytes or more, or a token that does not fit. */
+PX_API PX_NODISCARD px_err px_data_write(px_data_writer *w, uint8_t src, uint8_t dst,
+                                         const int32_t *tokens, size_t count, int continues);
+/* All that was written counts from now on, also after a crash. */
+PX_API PX_NODISCARD px_err px_data_commit(px_data_writer *w);
+/* What was not committed is lost. */
+PX_API void px_data_writer_free(px_data_writer *w);
+
+/* ------------------------------------------------------------------- loader */
+
+typedef struct px_loader px_loader;
+
+typedef enum px_packing {
+    PX_PACK_PAD,       /* a row is a sample, cut or filled up */
+    PX_PACK_CHUNK,     /* samples one behind the other, cut into full rows */
+    PX_PACK_FIRST_FIT, /* whole samples, each in the first row that has room */
+    PX_PACK_BEST_FIT,  /* whole samples, longest first, each in the row that it fills best */
+} px_packing;
+
+typedef enum px_labels {
+    PX_LABELS_NONE,
+    PX_LABELS_SAME, /* those of the row itself, as models that shift them expect */
+    PX_LABELS_NEXT, /* label i is token i + 1 */
+} px_labels;
+
+/* What becomes of samples whose checksum is wrong. */
+typedef enum px_damage {
+    PX_DAMAGE_REFILL,     /* another sample of the source, drawn by the seed, takes the place */
+    PX_DAMAGE_DROP,       /* the row is left out; in packed rows the sample is masked */
+    PX_DAMAGE_ERROR,      /* px_loader_next fails with PX_ERR_CORRUPT */
+    PX_DAMAGE_QUARANTINE, /* as refill, and px_loader_quarantined names it */
+} px_damage;
+
+enum { PX_LABEL_IGNORED = -100, PX_LOADER_STATE = 64 };
+
+typedef struct px_loader_source {
+    px_data *data;
+    uint64_t weight; /* of its rows among all, with other sources; 0: as many as it has */
+    int once;        /* 1: it is through after one epoch; 0: it begins again */
+} px_loader_source;
+
+typedef struct px_loader_options {
+    size_t size; /* sizeof(px_loader_options) */
+    const px_loader_source *sources;
+    unsigned source_count;
+    uint32_t batch;      /* rows of a batch of this rank */
+    uint32_t row_tokens; /* of a row */
+    px_packing packing;
+    px_labels labels;
+    int ids64, labels64;      /* 1: int64; 0: int32 */
+    int documents, positions; /* 1: wanted in batches */
+    int cross;                /* 1: labels may cross from a document to the next */
+    int32_t pad;              /* fills rows up */
+    uint64_t seed;
+    int sequential;       /* 1: in the order of the files; 0: shuffled anew for each epoch */
+    uint64_t epochs;      /* rows of so many times all samples; 0: without end */
+    uint32_t rank, world; /* this one of so many that share the rows; world 0: alone */
+    unsigned threads;     /* that fill batches; 0: the caller does */
+    unsigned ahead;       /* batches filled ahead; 0: 4 */
+    px_damage damage;
+    int unchecked;    /* 1: checksums are not looked at */
+    double drop_rate; /* of samples that are dropped at random, by the seed */
+    /* Bit sets of 256 codes that are let in; NULL: all. Samples without tokens never are. */
+    const uint8_t *src, *dst, *typ;
+} px_loader_options;
+
+/* PX_ERR_INVALID (the diagnosis names the option), _NOT_FOUND (no sample is left), _NOMEM. */
+PX_API PX_NODISCARD px_err px_loader_new(const px_loader_options *options, px_loader **out,
+                                         px_diag *diag);
+/* No batch of it may be in use. NULL is allowed. */
+PX_API void px_loader_free(px_loader *l);
+
+typedef struct px_batch {
+    uint32_t rows, row_tokens;
+    const void *ids;          /* rows x row_tokens, int32 or int64, aligned to 64 bytes */
+    const void *labels;       /* or NULL; PX_LABEL_IGNORED where nothing is to be learned */
+    const int32_t *documents; /* or NULL; number of the document in its row, -1: filled up */
+    const int32_t *positions; /* or NULL; in the document's part in this row */
+    const uint32_t *lengths;  /* rows; tokens that are not filled up */
+    const uint64_t *numbers;  /* rows; the row's first sample, in the top 8 bits its source */
+    uint64_t position;        /* of the first row among the rows of all ranks */
+    uint64_t tokens;          /* sum of lengths */
+} px_batch;
+
+/*
+ * The next batch; *out is NULL at the end. It stays as it is until it is given back, in any order.
+ * The last batch may have fewer rows. PX_ERR_CORRUPT (PX_DAMAGE_ERROR), PX_ERR_NOMEM.
+ */
+PX_API PX_NODISCARD px_err px_loader_next(px_loader *l, const px_batch **out, px_diag *diag);
+/* The batch, and all that points into it, is the loader's again. */
+PX_API void px_loader_give_back(px_loader *l, const px_batch *batch);
+
+/*
+ * Where the loader is: after the batches that px_loader_next has given. The state is of all ranks
+ * (they move together), and of any number of them, of threads, and of rows in a batch.
+ */
+PX_API void px_loader_state(const px_loader *l, uint8_t out[PX_LOADER_STATE]);
+/* Go on from there, before the first batch. PX_ERR_CORRUPT: not a state; PX_ERR_INVALID: of other
+ * data, seed, packing or weights. */
+PX_API PX_NODISCARD px_err px_loader_resume(px_loader *l, const uint8_t state[PX_LOADER_STATE],
+                                            px_diag *diag);
+/* Leave out so many rows of all ranks. */
+PX_API PX_NODISCARD px_err px_loader_skip(px_loader *l, uint64_t rows);
+
+typedef struct px_loader_counts {
+    uint64_t batches, rows, tokens; /* given; tokens without what was filled up */
+    uint64_t damaged, dropped;      /* samples whose checksum was wrong; dropped at random */
+    uint64_t refilled, masked;      /* rows, and parts of rows, that were therefore */
+    uint64_t waits;                 /* batches that were not ready when they were asked for */
+} px_loader_counts;
+
+/* What it did so far. */
+PX_API void px_loader_get_counts(const px_loader *l, px_loader_counts *out);
+/* The i-th sample that was quarantined, as in px_batch.numbers; UINT64_MAX: there are fewer, or
+ * more than are kept (1,024). */
+PX_API uint64_t px_loader_quarantined(const px_loader *l, uint64_t i);
+
+PX_END_DECLS
+
+#endif

@@ -1,0 +1,250 @@
+/* Slots, and the threads that fill them. */
+#include "io/ring.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+enum state { FREE, FILLING, FULL, TAKEN };
+
+struct cell {
+    void *slot;
+    enum state state;
+    uint64_t ticket;
+};
+
+struct pxi_ring {
+    const struct pxi_ring_ops *ops;
+    void *ctx;
+    struct cell *cells;
+    unsigned count, cap;
+    unsigned threads, started;
+    pthread_t *thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work, done; /* a slot is free; a slot is full */
+    uint64_t next, taken;      /* tickets */
+    bool over, stop;           /* no more work; threads are to end */
+    pid_t pid;                 /* whose threads they are */
+};
+
+static struct cell *find(struct pxi_ring *r, enum state state, uint64_t ticket)
+{
+    for (unsigned i = 0; i < r->count; i++)
+        if (r->cells[i].state == state && (state == FREE || r->cells[i].ticket == ticket))
+            return &r->cells[i];
+    return NULL;
+}
+
+/* A free cell with work, which is FILLING then; NULL: none is free, or there is no work. */
+static struct cell *begin(struct pxi_ring *r)
+{
+    struct cell *c = r->over ? NULL : find(r, FREE, 0);
+    if (!c)
+        return NULL;
+    if (!r->ops->plan(r->ctx, c->slot)) {
+        r->over = true;
+        pthread_cond_broadcast(&r->work);
+        pthread_cond_broadcast(&r->done);
+        return NULL;
+    }
+    c->state = FILLING;
+    c->ticket = r->next++;
+    return c;
+}
+
+static void *filler(void *arg)
+{
+    struct pxi_ring *r = arg;
+    pthread_mutex_lock(&r->lock);
+    while (!r->stop && !r->over) {
+        struct cell *c = begin(r);
+        if (!c) {
+            if (!r->over)
+                pthread_cond_wait(&r->work, &r->lock);
+            continue;
+        }
+        void *slot = c->slot;
+        uint64_t ticket = c->ticket;
+        pthread_mutex_unlock(&r->lock);
+        r->ops->fill(r->ctx, slot);
+        pthread_mutex_lock(&r->lock);
+        find(r, FILLING, ticket)->state = FULL; /* cells may have moved */
+        pthread_cond_broadcast(&r->done);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+/* Threads without signals: those are the program's. */
+static px_err start(struct pxi_ring *r)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    while (r->started < r->threads && pthread_create(&r->thread[r->started], NULL, filler, r) == 0)
+        r->started++;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return r->started || !r->threads ? PX_ERR_OK : PX_ERR_IO;
+}
+
+static void reset_locks(struct pxi_ring *r)
+{
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->work, NULL);
+    pthread_cond_init(&r->done, NULL);
+}
+
+/* In a child: what the parent's threads were doing is done here, by the parent's tickets. */
+static void adopt(struct pxi_ring *r)
+{
+    reset_locks(r);
+    r->started = 0;
+    r->pid = getpid();
+    r->ops->forked(r->ctx);
+    for (unsigned i = 0; i < r->count; i++)
+        if (r->cells[i].state == FILLING) {
+            r->ops->fill(r->ctx, r->cells[i].slot);
+            r->cells[i].state = FULL;
+        }
+}
+
+px_err pxi_ring_open(unsigned threads, void *const *slots, unsigned count,
+                     const struct pxi_ring_ops *ops, void *ctx, struct pxi_ring **out)
+{
+    struct pxi_ring *r = *out = pxi_calloc(1, sizeof *r);
+    if (!r)
+        return PX_ERR_NOMEM;
+    r->cells = pxi_calloc(count, sizeof *r->cells);
+    r->thread = pxi_calloc(threads ? threads : 1, sizeof *r->thread);
+    if (!r->cells || !r->thread) {
+        pxi_free(r->cells);
+        pxi_free(r->thread);
+        pxi_free(r);
+        *out = NULL;
+        return PX_ERR_NOMEM;
+    }
+    for (unsigned i = 0; i < count; i++)
+        r->cells[i].slot = slots[i];
+    r->count = r->cap = count;
+    r->ops = ops;
+    r->ctx = ctx;
+    r->threads = threads;
+    r->pid = getpid();
+    reset_locks(r);
+    return PX_ERR_OK;
+}
+
+/* Waits until no thread works. */
+static void halt(struct pxi_ring *r)
+{
+    if (r->pid != getpid())
+        adopt(r);
+    pthread_mutex_lock(&r->lock);
+    r->stop = true;
+    pthread_cond_broadcast(&r->work);
+    pthread_mutex_unlock(&r->lock);
+    while (r->started)
+        pthread_join(r->thread[--r->started], NULL);
+    r->stop = false;
+}
+
+void pxi_ring_close(struct pxi_ring *r)
+{
+    if (!r)
+        return;
+    halt(r);
+    pxi_free(r->cells);
+    pxi_free(r->thread);
+    pxi_free(r);
+}
+
+void pxi_ring_restart(struct pxi_ring *r)
+{
+    halt(r);
+    for (unsigned i = 0; i < r->count; i++)
+        if (r->cells[i].state != TAKEN)
+            r->cells[i].state = FREE;
+    r->next = r->taken = 0;
+    r->over = false;
+}
+
+/* Whoever takes slots keeps them all: one more. */
+static px_err grow(struct pxi_ring *r)
+{
+    if (r->count == PXI_LIMIT_DATA_SLOTS)
+        return PX_ERR_LIMIT;
+    if (r->count == r->cap) {
+        struct cell *more = pxi_realloc(r->cells, (size_t)r->cap * 2, sizeof *more);
+        if (!more)
+            return PX_ERR_NOMEM;
+        r->cells = more;
+        r->cap *= 2;
+    }
+    void *slot = r->ops->more(r->ctx);
+    if (!slot)
+        return PX_ERR_NOMEM;
+    r->cells[r->count++] = (struct cell){.slot = slot};
+    pthread_cond_signal(&r->work);
+    return PX_ERR_OK;
+}
+
+/* The slot of the next ticket, which this thread fills if no other does. Locked. */
+static px_err next_cell(struct pxi_ring *r, struct cell **out, bool *waited)
+{
+    while (!(*out = find(r, FULL, r->taken))) {
+        if (r->over && r->taken == r->next)
+            return PX_ERR_OK;
+        *waited = true;
+        if (r->taken == r->next && !find(r, FREE, 0)) {
+            px_err err = grow(r);
+            if (err)
+                return err;
+        }
+        struct cell *c = r->threads ? NULL : begin(r);
+        if (c) {
+            r->ops->fill(r->ctx, c->slot);
+            c->state = FULL;
+        } else if (r->threads) {
+            pthread_cond_wait(&r->done, &r->lock);
+        }
+    }
+    return PX_ERR_OK;
+}
+
+px_err pxi_ring_take(struct pxi_ring *r, void **slot, bool *waited)
+{
+    struct cell *c = NULL;
+    px_err err = PX_ERR_OK;
+    *slot = NULL;
+    *waited = false;
+    if (r->pid != getpid())
+        adopt(r);
+    pthread_mutex_lock(&r->lock);
+    if (!r->started)
+        err = start(r);
+    if (!err)
+        err = next_cell(r, &c, waited);
+    if (c) {
+        c->state = TAKEN;
+        r->taken++;
+        *slot = c->slot;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return err;
+}
+
+void pxi_ring_give(struct pxi_ring *r, void *slot)
+{
+    if (r->pid != getpid())
+        adopt(r);
+    pthread_mutex_lock(&r->lock);
+    for (unsigned i = 0; i < r->count; i++)
+        if (r->cells[i].slot == slot && r->cells[i].state == TAKEN)
+            r->cells[i].state = FREE;
+    pthread_cond_signal(&r->work);
+    pthread_mutex_unlock(&r->lock);
+}

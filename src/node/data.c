@@ -1,0 +1,204 @@
+/* Files of training data, opened and read. */
+#include "node/data.h"
+
+#include <stdlib.h>
+
+#include "base/diag.h"
+#include "base/math.h"
+#include "base/mem.h"
+
+static const char *const crc_names[] = PXI_NDP_CRC_NAMES;
+static const char *const cover_names[] = PXI_NDP_COVER_NAMES;
+
+void pxi_data_options(void *full, size_t full_size, const void *given)
+{
+    size_t size;
+    memset(full, 0, full_size);
+    if (!given)
+        return;
+    memcpy(&size, given, sizeof size);
+    memcpy(full, given, size && size < full_size ? size : full_size);
+}
+
+static int index_of(const char *const *names, unsigned n, const char *name)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static px_err choose_variant(const px_data_options *o, struct pxi_source_options *s, px_diag *d)
+{
+    int crc = o->crc ? index_of(crc_names, PXI_NDP_CRCS, o->crc) : 0;
+    int cover = o->cover ? index_of(cover_names, PXI_NDP_COVERS, o->cover) : 0;
+    pxi_diag_field(d, crc < 0 ? "crc" : "cover");
+    if (crc < 0)
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "ccitt_false, xmodem, aug, kermit or x25", "%s",
+                            o->crc);
+    if (cover < 0)
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "all, payload or body", "%s", o->cover);
+    s->forced = o->crc || o->cover;
+    s->variant = (struct pxi_ndp_variant){(uint8_t)crc, (uint8_t)cover};
+    return PX_ERR_OK;
+}
+
+struct report {
+    px_data_progress *progress;
+    void *ctx;
+};
+
+static bool reported(void *ctx, uint64_t done, uint64_t all)
+{
+    const struct report *r = ctx;
+    return r->progress && r->progress(r->ctx, done, all);
+}
+
+/* Kernels that PLEXUS_CPU asks for, as far as the processor has them. */
+static void choose_kernels(struct pxi_kernels *k)
+{
+    uint32_t mask = pxi_cpu_mask(getenv("PLEXUS_CPU")) & pxi_cpu_detect();
+    pxi_kernels_init(k, mask ? mask : pxi_cpu_detect());
+}
+
+px_err px_data_open(const char *path, const px_data_options *options, px_data **out, px_diag *diag)
+{
+    px_data_options o;
+    pxi_data_options(&o, sizeof o, options);
+    struct report report = {o.progress, o.ctx};
+    struct pxi_source_options so = {.progress = reported, .ctx = &report};
+    *out = NULL;
+    px_err err = choose_variant(&o, &so, diag);
+    if (err)
+        return err;
+    struct px_data *d = pxi_calloc(1, sizeof *d);
+    if (!d)
+        return PX_ERR_NOMEM;
+    choose_kernels(&d->kernels);
+    d->sums = pxi_data_sums(&d->kernels);
+    so.sums = &d->sums;
+    err = px_file_open(path, &d->file, diag);
+    if (!err) {
+        d->bytes = px_file_bytes(d->file);
+        err = pxi_source_open(&so, d->bytes, &d->source, diag);
+    }
+    if (err)
+        px_data_close(d);
+    else
+        *out = d;
+    return err;
+}
+
+void px_data_close(px_data *d)
+{
+    if (!d)
+        return;
+    pxi_source_close(d->source);
+    px_file_close(d->file);
+    pxi_free(d);
+}
+
+void px_data_get_info(const px_data *d, px_data_info *out)
+{
+    const struct pxi_source_info *i = pxi_source_info(d->source);
+    *out = (px_data_info){.store = i->store,
+                          .bytes = i->bytes,
+                          .samples = i->samples,
+                          .tokens = i->tokens,
+                          .longest = i->most,
+                          .segments = i->segments,
+                          .vocab = i->vocab,
+                          .bos = i->bos,
+                          .eos = i->eos,
+                          .pad = i->pad,
+                          .token_bytes = pxi_ndp_token_bytes(i->dtype),
+                          .crc = crc_names[i->variant.crc],
+                          .cover = cover_names[i->variant.cover],
+                          .agreed = i->agreed,
+                          .checked = i->checked,
+                          .dropped_bytes = i->dropped_bytes,
+                          .generation = i->generation};
+    memcpy(out->dropped, i->dropped, sizeof out->dropped);
+    memcpy(out->hash, i->hash, sizeof out->hash);
+    memcpy(out->tokenizer, i->tokenizer, sizeof out->tokenizer);
+}
+
+/* The i-th of the names in an array, which may have gaps. */
+#define NAMED(list, i)                                                                             \
+    static const char *const names[] = list;                                                       \
+    return (i) < sizeof names / sizeof *names ? names[i] : NULL
+
+const char *px_data_drop_name(unsigned i)
+{
+    NAMED(PXI_NDP_DROP_NAMES, i);
+}
+
+const char *px_data_src_name(unsigned code)
+{
+    NAMED(PXI_NDP_SRC_NAMES, code);
+}
+
+const char *px_data_dst_name(unsigned code)
+{
+    NAMED(PXI_NDP_DST_NAMES, code);
+}
+
+const char *px_data_typ_name(unsigned code)
+{
+    NAMED(PXI_NDP_TYP_NAMES, code);
+}
+
+px_err px_data_sample(const px_data *d, uint64_t i, px_sample *out)
+{
+    struct pxi_item item;
+    bool there = pxi_source_item(d->source, i, &item);
+    if (!there && i >= pxi_source_info(d->source)->samples)
+        return PX_ERR_NOT_FOUND;
+    if (!there || !pxi_source_right(d->source, &item))
+        return PX_ERR_CORRUPT;
+    *out = (px_sample){.bytes = item.bytes,
+                       .tokens = item.tokens,
+                       .token_bytes = item.form == PXI_FORM_U16 ? 2 : 4,
+                       .big_endian = item.form == PXI_FORM_BE32,
+                       .src = item.src,
+                       .dst = item.dst,
+                       .typ = item.typ,
+                       .continues = (item.flags & PXI_NDP_FLAG_CONTINUES) != 0};
+    return PX_ERR_OK;
+}
+
+size_t px_sample_tokens(const px_sample *s, uint32_t from, int32_t *out, size_t cap)
+{
+    size_t n = from < s->tokens ? pxi_min(s->tokens - from, cap) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *p = s->bytes.p + (from + i) * s->token_bytes;
+        out[i] = (int32_t)(s->big_endian ? pxi_ndp_be(p, 4) : pxi_ndp_le(p, s->token_bytes));
+    }
+    return n;
+}
+
+/* The first span of packets that was dropped. */
+static px_err verify_packets(const px_data *d, struct report *report, px_diag *diag)
+{
+    struct pxi_ndp_reader r;
+    struct pxi_ndp_piece p;
+    uint64_t told = 0;
+    pxi_ndp_reader_init(&r, &d->sums, pxi_source_info(d->source)->variant, d->bytes);
+    while (pxi_ndp_next(&r, &p)) {
+        pxi_diag_field(diag, "packet %llu", (unsigned long long)r.packets);
+        if (!p.packet)
+            return pxi_diag_set(diag, PX_ERR_CORRUPT, p.at, "a packet with its CRC-16",
+                                "%zu bytes dropped (%s)", p.bytes.n, px_data_drop_name(p.drop));
+        if (p.at - told >= 1 << 24 && reported(report, told = p.at, d->bytes.n))
+            return PX_ERR_INTERRUPTED;
+    }
+    return PX_ERR_OK;
+}
+
+px_err px_data_verify(const px_data *d, px_data_progress *progress, void *ctx, px_diag *diag)
+{
+    struct report report = {progress, ctx};
+    if (!pxi_source_info(d->source)->store)
+        return verify_packets(d, &report, diag);
+    return pxi_store_verify(&d->sums, d->source, d->bytes, reported, &report, diag);
+}
