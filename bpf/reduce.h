@@ -53,8 +53,8 @@ struct pxi_bpf_job {
     uint32_t group_address; /* network order, as the next; of sums that go to all */
     uint16_t group_port;
     uint8_t group_mac[6];
-    uint32_t open, pending;  /* slots that wait for somebody; finished ones nobody was woken for */
-    uint32_t judged, unused; /* judged: by the Sentry, if there is one */
+    uint32_t open, pending; /* slots that wait for somebody; finished ones nobody was woken for */
+    uint32_t judged, waits; /* by the Sentry, if there is one; somebody has said that it waits */
     uint64_t members, deadline_ns, slack_ns;
     uint64_t met, absent, spread_ns, spread_at_ns; /* as in slots.c */
     uint64_t now_ns;           /* for tests: what time it is; 0: what the clock says */
