@@ -46,6 +46,7 @@ enum px_gradient_flag {
     PX_GRADIENT_SATURATED = 2,
     PX_GRADIENT_AGAIN = 4,
     PX_GRADIENT_CLIPPED = 8,
+    PX_GRADIENT_WAITS = 16,
 };
 
 enum px_gradient_format {

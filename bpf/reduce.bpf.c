@@ -92,6 +92,7 @@ struct work {
     __u32 bytes;   /* of values */
     __u64 keep;    /* what is left of the lanes when values are added: 0 when it begins */
     __u32 outside; /* for the Sentry: a value is none of the format */
+    __u32 summed;  /* its values are in the lanes already */
 };
 
 enum to { NOBODY, SENDER, ALL };
@@ -271,6 +272,30 @@ INLINE void hash_group(struct hashed *r, const __u64 *key, const __u8 *p, __u64 
     add_term(&r->sum.s[2], both);
 }
 
+/* A word goes to its lanes on the way; what is read next waits for it. */
+INLINE __u64 added(struct hashed *r, const __u64 *key, const __u8 *p, uint64_t *lane)
+{
+    __u64 v = *(__u64 *)p, sum = *lane, t;
+    OR(r->outside, v);
+    ADD(sum, v);
+    *lane = sum;
+    asm volatile("" ::: "memory");
+    t = *key;
+    ADD(t, v);
+    return t;
+}
+
+INLINE void hash_and_add_group(struct hashed *r, const __u64 *key, const __u8 *p, uint64_t *lanes)
+{
+    __u64 t = added(r, key, p, lanes), both = t;
+    HELD(both);
+    add_term(&r->sum.s[0], t);
+    t = added(r, key + 1, p + 8, lanes + 1);
+    ADD(both, t);
+    add_term(&r->sum.s[1], t);
+    add_term(&r->sum.s[2], both);
+}
+
 /* Groups a step. */
 #define STEP 8
 
@@ -329,6 +354,144 @@ ALONE int hash_odd(struct xdp_md *ctx, const struct pxi_bpf_worker *m, __u32 byt
     return hash(ctx, m, bytes, room, 0, out);
 }
 
+/* Both in one go, where a tag that is wrong is taken back. As hash_even and add_i16. */
+ALONE int hash_and_add(struct xdp_md *ctx, const struct pxi_bpf_worker *m, __u32 version,
+                       __u32 bytes, struct hashed *out)
+{
+    const __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
+    struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &version);
+    struct hashed r = {{{0}}, 0};
+    __u64 i = 0, n = bytes / 8;
+    if (!m || !out || !v)
+        return 0;
+    const __u64 *key = (const __u64 *)m->key.nh;
+    uint64_t *lanes = v->lanes;
+    for (; i + 2 * STEP <= chosen.lane_words && i + 2 * STEP <= n; i += 2 * STEP) {
+        if (p + 16 * STEP > end)
+            return 0;
+#pragma unroll
+        for (int j = 0; j < STEP; j++)
+            hash_and_add_group(&r, key + 2 * j, p + 16 * j, lanes + 2 * j);
+        p += 16 * STEP;
+        key += 2 * STEP;
+        lanes += 2 * STEP;
+        HELD(p);
+        HELD(key);
+        HELD(lanes);
+    }
+    for (; i + 2 <= chosen.lane_words && i + 2 <= n; i += 2) {
+        if (p + 16 > end)
+            return 0;
+        hash_and_add_group(&r, key, p, lanes);
+        p += 16;
+        key += 2;
+        lanes += 2;
+        HELD(p);
+        HELD(key);
+        HELD(lanes);
+    }
+    *out = r;
+    return 1;
+}
+
+/* What becomes of lanes. */
+enum { SUM, FIRST, BACK };
+
+INLINE void lane(uint64_t *lane, const __u8 *p, int how)
+{
+    __u64 v = *(__u64 *)p;
+    *lane = how == SUM ? *lane + v : how == BACK ? *lane - v : v;
+}
+
+/* Values that are lanes are added, are the first of a version, or are taken back. */
+INLINE int add_lanes(struct xdp_md *ctx, __u32 version, __u32 bytes, int how)
+{
+    const __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
+    struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &version);
+    __u64 i = 0, n = bytes / 8;
+    if (!v)
+        return 0;
+    uint64_t *lanes = v->lanes;
+    for (; i + 16 <= chosen.lane_words && i + 16 <= n; i += 16) {
+        if (p + 128 > end)
+            return 0;
+#pragma unroll
+        for (int j = 0; j < 16; j++)
+            lane(lanes + j, p + 8 * j, how);
+        p += 128;
+        lanes += 16;
+        HELD(p);
+        HELD(lanes);
+    }
+    for (; i + 4 <= chosen.lane_words && i < n; i += 4) {
+        if (p + 32 > end)
+            return 0;
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            lane(lanes + j, p + 8 * j, how);
+        p += 32;
+        lanes += 4;
+        HELD(p);
+        HELD(lanes);
+    }
+    return 1;
+}
+
+ALONE int add_i16(struct xdp_md *ctx, __u32 version, __u32 bytes)
+{
+    return add_lanes(ctx, version, bytes, SUM);
+}
+
+ALONE int take_i16(struct xdp_md *ctx, __u32 version, __u32 bytes)
+{
+    return add_lanes(ctx, version, bytes, FIRST);
+}
+
+ALONE int take_back(struct xdp_md *ctx, __u32 version, __u32 bytes)
+{
+    return add_lanes(ctx, version, bytes, BACK);
+}
+
+/* The exponent that a chunk must have: what the slot's other version agreed on. */
+INLINE int exponent_fits(const struct work *w, const struct px_gradient_head *h)
+{
+    __u32 seq = h->seq - w->job->slots, at = w->job->first_version;
+    if (h->count == 0)
+        return 1;
+    at += seq & (2 * w->job->slots - 1);
+    const struct pxi_bpf_version *before = bpf_map_lookup_elem(&slots, &at);
+    return before &&
+           ((before->done && before->seq == seq && before->next == h->exponent) || chosen.endless);
+}
+
+/* Whether nothing but its tag and its values can stand against adding a packet to what is there. */
+INLINE int joins(const struct work *w, const struct px_gradient_head *h)
+{
+    const struct pxi_bpf_version *v = w->v;
+    return !chosen.shared && !is_judged(w->job) && h->format == PX_GRADIENT_I16 && h->count &&
+           !w->job->room[0] && v->seq == h->seq && v->open && !v->done &&
+           (v->seen || chosen.endless) && !(v->seen >> (h->worker & 63) & 1) &&
+           v->count == h->count && v->format == h->format && v->exponent == h->exponent &&
+           v->where == h->where && exponent_fits(w, h);
+}
+
+INLINE int hash_of(struct work *w, const struct px_gradient_head *h, const struct pxi_bpf_worker *m,
+                   struct hashed *r)
+{
+    __u64 room = w->job->room[h->format == PX_GRADIENT_I32];
+    if (joins(w, h))
+        return w->summed = hash_and_add(w->ctx, m, w->version, w->bytes, r);
+    return room ? hash_odd(w->ctx, m, w->bytes, room, r) : hash_even(w->ctx, m, w->bytes, r);
+}
+
+/* A packet that is refused behind its sum. */
+INLINE int refused(struct work *w, enum px_gradient_drop why)
+{
+    if (w->summed)
+        take_back(w->ctx, w->version, w->bytes);
+    return dropped(w, why);
+}
+
 /* Whose packet it is, and that its values are some. */
 INLINE int proven(struct work *w, const struct px_gradient_head *h)
 {
@@ -341,14 +504,13 @@ INLINE int proven(struct work *w, const struct px_gradient_head *h)
         return 1;
     /* The pad first: its long chain of steps runs beside the hash. */
     __u64 pad = pxi_tag_pad(m->first, (const __u8 *)h) ^ h->tag;
-    __u64 room = w->job->room[wide];
-    if (!(room ? hash_odd(w->ctx, m, w->bytes, room, &r) : hash_even(w->ctx, m, w->bytes, &r)))
+    if (!hash_of(w, h, m, &r))
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
     if (pxi_tag_mixed(&m->key, &r.sum) != pad)
-        return dropped(w, PX_GRADIENT_DROP_TAG);
+        return refused(w, PX_GRADIENT_DROP_TAG);
     if (r.outside & (wide ? w->job->tops[1] : h->format == PX_GRADIENT_I16 ? w->job->tops[0] : 0)) {
         if (!is_judged(w->job))
-            return dropped(w, PX_GRADIENT_DROP_VALUE);
+            return refused(w, PX_GRADIENT_DROP_VALUE);
         w->outside = 1; /* who sends that counts as arrived */
     }
     return 1;
@@ -409,50 +571,6 @@ INLINE int add_values(struct xdp_md *ctx, __u32 version, __u32 bytes, __u64 keep
         HELD(lanes);
     }
     return 1;
-}
-
-/* Values that are lanes: added, or, first of a version, what it is then. */
-INLINE int add_lanes(struct xdp_md *ctx, __u32 version, __u32 bytes, int first)
-{
-    const __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
-    struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &version);
-    __u64 i = 0, n = bytes / 8;
-    if (!v)
-        return 0;
-    uint64_t *lanes = v->lanes;
-    for (; i + 16 <= chosen.lane_words && i + 16 <= n; i += 16) {
-        if (p + 128 > end)
-            return 0;
-#pragma unroll
-        for (int j = 0; j < 16; j++)
-            lanes[j] = (first ? 0 : lanes[j]) + *(__u64 *)(p + 8 * j);
-        p += 128;
-        lanes += 16;
-        HELD(p);
-        HELD(lanes);
-    }
-    for (; i + 4 <= chosen.lane_words && i < n; i += 4) {
-        if (p + 32 > end)
-            return 0;
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-            lanes[j] = (first ? 0 : lanes[j]) + *(__u64 *)(p + 8 * j);
-        p += 32;
-        lanes += 4;
-        HELD(p);
-        HELD(lanes);
-    }
-    return 1;
-}
-
-ALONE int add_i16(struct xdp_md *ctx, __u32 version, __u32 bytes)
-{
-    return add_lanes(ctx, version, bytes, 0);
-}
-
-ALONE int take_i16(struct xdp_md *ctx, __u32 version, __u32 bytes)
-{
-    return add_lanes(ctx, version, bytes, 1);
 }
 
 ALONE int add_i8(struct xdp_md *ctx, __u32 version, __u32 bytes, __u64 keep)
@@ -568,9 +686,10 @@ INLINE void keep_sums(struct work *w)
         keep_sum(w, v, before);
 }
 
+/* To a tick, which is little beside a deadline. */
 INLINE __u64 clock_ns(const struct work *w)
 {
-    return w->job->now_ns ? w->job->now_ns : bpf_ktime_get_ns();
+    return w->job->now_ns ? w->job->now_ns : bpf_ktime_get_coarse_ns();
 }
 
 /* Slots that wait for somebody. */
@@ -649,7 +768,7 @@ INLINE int is_over(const struct work *w)
 {
     const struct pxi_bpf_version *v = w->v;
     const struct pxi_bpf_job *j = w->job;
-    __u64 deadline = 2 * j->spread_ns + PXI_BPF_SLACK_NS;
+    __u64 deadline = 2 * j->spread_ns + j->slack_ns;
     if (v->seen_n < j->quorum || (j->met & j->members) != j->members)
         return 0;
     deadline = deadline < j->deadline_ns ? deadline : j->deadline_ns;
@@ -659,18 +778,6 @@ INLINE int is_over(const struct work *w)
 INLINE int finish_if_ready(struct work *w)
 {
     return is_full(w) || is_over(w) ? finish(w) : NOBODY;
-}
-
-/* The exponent that a chunk must have: what the slot's other version agreed on. */
-INLINE int exponent_fits(const struct work *w, const struct px_gradient_head *h)
-{
-    __u32 seq = h->seq - w->job->slots, at = w->job->first_version;
-    if (h->count == 0)
-        return 1;
-    at += seq & (2 * w->job->slots - 1);
-    const struct pxi_bpf_version *before = bpf_map_lookup_elem(&slots, &at);
-    return before &&
-           ((before->done && before->seq == seq && before->next == h->exponent) || chosen.endless);
 }
 
 INLINE int asks(const struct px_gradient_head *h)
@@ -701,7 +808,7 @@ INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
     /* The Sentry judges here: what is added cannot be taken back. */
     if (is_judged(w->job))
         passes = judge_and_add(w, h, bit);
-    else if (h->count && !add_all(w, h))
+    else if (h->count && !w->summed && !add_all(w, h))
         return dropped(w, PX_GRADIENT_DROP_LENGTH);
     else
         v->flags |= h->flags & PX_GRADIENT_SATURATED;
@@ -724,11 +831,16 @@ INLINE int add(struct work *w, const struct px_gradient_head *h, __u64 bit)
     return finish_if_ready(w);
 }
 
+INLINE __u64 bit_of(const struct px_gradient_head *h)
+{
+    return chosen.endless ? 0 : 1ull << (h->worker & 63);
+}
+
 /* A packet for the version that its sequence names. */
 INLINE int take_current(struct work *w, const struct px_gradient_head *h)
 {
     struct pxi_bpf_version *v = w->v;
-    __u64 bit = chosen.endless ? 0 : 1ull << (h->worker & 63);
+    __u64 bit = bit_of(h);
     if (v->done) {
         w->counts->again++;
         dropped(w, v->seen & bit ? PX_GRADIENT_DROP_DUPLICATE : PX_GRADIENT_DROP_LATE);
@@ -756,6 +868,8 @@ INLINE int take(struct work *w, const struct px_gradient_head *h)
 {
     struct pxi_bpf_version *v = w->v;
     __s32 ahead = (__s32)(h->seq - v->seq);
+    if (w->summed)
+        return add(w, h, bit_of(h));
     if (ahead < 0) {
         if ((__s32)(h->seq - w->job->base) < 0)
             return dropped(w, PX_GRADIENT_DROP_SLOT);
@@ -892,15 +1006,16 @@ INLINE int reply(struct work *w, const struct px_gradient_head *h, struct source
     return XDP_TX;
 }
 
-/* A finished slot, to user space: it is woken for a batch, or when no slot waits for anybody. */
+/* A finished slot, to user space: it is woken for a batch, or when no slot waits for anybody and a
+ * worker waits for sums. */
 INLINE int hand_over(struct work *w)
 {
     struct pxi_bpf_job *j = w->job;
     struct pxi_bpf_done d = {j->job, w->version, w->v->seq, j->shard};
     __u64 wake = BPF_RB_NO_WAKEUP;
-    if (++j->pending >= PXI_BPF_BATCH || !j->open) {
+    if (++j->pending >= PXI_BPF_BATCH || (!j->open && j->waits)) {
         wake = BPF_RB_FORCE_WAKEUP;
-        j->pending = 0;
+        j->pending = j->waits = 0;
         w->counts->wakeups++;
     }
     if (bpf_ringbuf_output(&done, &d, sizeof d, wake))
@@ -959,9 +1074,9 @@ INLINE int aggregate(struct work *w, const struct px_gradient_head *h)
         w->counts->busy++;
         return XDP_DROP;
     }
-    w->version = w->job->first_version + (h->seq & (2 * w->job->slots - 1));
-    w->v = bpf_map_lookup_elem(&slots, &w->version);
-    int verdict = w->v ? answer(w, h, take(w, h)) : XDP_DROP;
+    if (h->flags & (PX_GRADIENT_WAITS | PX_GRADIENT_AGAIN))
+        w->job->waits = 1;
+    int verdict = answer(w, h, take(w, h));
     if (chosen.shared && lock)
         __sync_lock_test_and_set(lock, 0);
     return verdict;
@@ -975,7 +1090,11 @@ INLINE int admit(struct work *w)
         return XDP_DROP;
     }
     w->bytes -= sizeof *h;
-    if (!reads(w, h) || !job_of(w, h) || !fits(w, h) || !proven(w, h))
+    if (!reads(w, h) || !job_of(w, h) || !fits(w, h))
+        return XDP_DROP;
+    w->version = w->job->first_version + (h->seq & (2 * w->job->slots - 1));
+    w->v = bpf_map_lookup_elem(&slots, &w->version);
+    if (!w->v || !proven(w, h))
         return XDP_DROP;
     return aggregate(w, h);
 }

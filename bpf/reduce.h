@@ -9,7 +9,7 @@
 #include "bpf/sentry.h"
 #include "bpf/tag.h"
 
-#define PXI_BPF_SLACK_NS  500000000ull   /* that a deadline gives at least */
+#define PXI_BPF_SLACK_NS  500000000ull   /* that a deadline gives at least, by default */
 #define PXI_BPF_FORGET_NS 10000000000ull /* after which a long wait counts half */
 
 enum {
@@ -53,9 +53,9 @@ struct pxi_bpf_job {
     uint32_t group_address; /* network order, as the next; of sums that go to all */
     uint16_t group_port;
     uint8_t group_mac[6];
-    uint32_t open, pending;  /* slots that wait for somebody; finished ones nobody was woken for */
-    uint32_t judged, unused; /* judged: by the Sentry, if there is one */
-    uint64_t members, deadline_ns;
+    uint32_t open, pending; /* slots that wait for somebody; finished ones nobody was woken for */
+    uint32_t judged, waits; /* by the Sentry, if there is one; somebody has said that it waits */
+    uint64_t members, deadline_ns, slack_ns;
     uint64_t met, absent, spread_ns, spread_at_ns; /* as in slots.c */
     uint64_t now_ns;           /* for tests: what time it is; 0: what the clock says */
     uint64_t room[2], tops[2]; /* of i16, i32: a lane, or a lane + room, has one of the top bits

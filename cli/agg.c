@@ -157,6 +157,7 @@ static px_agg_options options_of(const struct cli *c, const uint8_t *secret)
         .values = (unsigned)opt_uint(c, OPT_PACKET_VALUES),
         .slots = (unsigned)opt_uint(c, OPT_AGG_SLOTS),
         .chunks = (unsigned)opt_uint(c, OPT_AGG_CHUNKS),
+        .deadline_ms = (unsigned)opt_uint(c, OPT_AGG_DEADLINE),
         .steered = opt_on(c, OPT_AGG_STEERED),
         .job = (uint32_t)opt_uint(c, OPT_AGG_JOB),
         .workers = c->v[OPT_AGG_WORKER].list,

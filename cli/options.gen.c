@@ -159,6 +159,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"central", "PLEXUS_JOB_CENTRAL", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"aggregator", "PLEXUS_JOB_AGGREGATOR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"slots", "PLEXUS_AGG_SLOTS", 0, TYPE_UINT, "256", NULL, NULL, .umin = 1u, .umax = 4096u},
+    {"deadline", "PLEXUS_AGG_DEADLINE", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 3600000u},
     {"chunks", "PLEXUS_AGG_CHUNKS", 0, TYPE_UINT, "4096", NULL, NULL, .umin = 0u, .umax = 4194304u},
     {"name", "PLEXUS_AGG_NAME", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"host", "PLEXUS_AGG_HOST", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -731,6 +732,7 @@ static const struct cli_verb_opt opts_agg_attach[] = {
     {OPT_PACKET_VALUES, "688"},
     {OPT_AGG_SLOTS, "256"},
     {OPT_AGG_CHUNKS, "4096"},
+    {OPT_AGG_DEADLINE, "0"},
     {OPT_GRADIENT_FORMAT, "i16"},
     {OPT_AGG_MODE, "switch"},
     {OPT_AGG_STEERED, NULL},
@@ -2888,8 +2890,11 @@ const struct cli_verb cli_verbs[] = {
     "sums a little: --sentry none adds all as it comes.\n"
     "\n"
     "A process in the background holds it; when that is gone, however it ended, so is\n"
-    "the program. It needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or a helper that\n"
-    "has them (plexus setup xdp); it parses no packet.\n"
+    "the program. When the program goes without it (its device was removed, others\n"
+    "detached it, the helper ended), a UDP socket adds meanwhile, jobs by name go on\n"
+    "without it, and it is attached again as soon as that can be; said has one line\n"
+    "why not. It needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or a helper that has\n"
+    "them (plexus setup xdp); it parses no packet.\n"
     "\n"
     "options:\n"
     "      --generic           Attach in the stack, not in the driver.\n"
@@ -2912,6 +2917,9 @@ const struct cli_verb cli_verbs[] = {
     "      --slots N           Slots of the job, a power of two. [256]\n"
     "      --chunks N          Chunks whose last sums are kept for workers that come\n"
     "                          late. [4096]\n"
+    "      --deadline MS       How long a slot waits for all; 0: twice as long as\n"
+    "                          more than half of the workers take of late and 500 ms,\n"
+    "                          2,000 at most. [0]\n"
     "      --format i16|i8|i4  Fixed point on the wire. [i16]\n"
     "      --mode switch|server\n"
     "                          Who sends the sums: the kernel, or user space, woken\n"
@@ -2940,7 +2948,8 @@ const struct cli_verb cli_verbs[] = {
     "  device        the interface\n"
     "  rung          native, generic; once the program is gone from its device\n"
     "                sockets, or none when these cannot go on\n"
-    "  said          the same in words, and why\n"
+    "  said          the same in words, and why; why it is not attached again\n"
+    "  reattached    times that the program was gone and was attached again\n"
     "  packets       gradient packets, of which\n"
     "  summed        were added\n"
     "  dropped       reason: count\n"
@@ -3069,7 +3078,8 @@ const struct cli_verb cli_verbs[] = {
     "      --least N           Begin with so many when nobody else has come for\n"
     "                          --wait; 0: never. [0]\n"
     "      --wait MS           How long to wait for more than --least, and for an\n"
-    "                          aggregator with --central. [5000]\n"
+    "                          aggregator with --central; half as long once one was\n"
+    "                          lost. [5000]\n"
     "      --allow PEER        Let only these peer ids join; may be repeated. None:\n"
     "                          everybody who may connect.\n"
     "      --central           Who attaches by the name of the job adds for all\n"
@@ -3689,6 +3699,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_CTX                 --ctx N\n"
     "  PLEXUS_DATA                --data TEXT\n"
     "  PLEXUS_DCUTR               --dcutr\n"
+    "  PLEXUS_AGG_DEADLINE        --deadline MS\n"
     "  PLEXUS_DELAY_MS            --delay-ms MS\n"
     "  PLEXUS_XDPD_DEVICE         --device IFACE\n"
     "  PLEXUS_DHT                 --dht off|server|client\n"

@@ -192,6 +192,7 @@ _plexus()
     --allow) return ;;
     --aggregator) return ;;
     --slots) return ;;
+    --deadline) return ;;
     --chunks) return ;;
     --name) return ;;
     --host) return ;;
@@ -491,7 +492,7 @@ _plexus()
         fi ;;
     "agg attach")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--generic --address --port --name --host --jobs --job --worker --secret --group --values --slots --chunks --format --mode --steered --helper --sentry --sentry-k --sentry-policy --foreground --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--generic --address --port --name --host --jobs --job --worker --secret --group --values --slots --chunks --deadline --format --mode --steered --helper --sentry --sentry-k --sentry-policy --foreground --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

@@ -27,7 +27,9 @@ typedef struct px_agg_options {
     unsigned worker_count;      /* at most 64 */
     const uint8_t *secret;      /* 32 bytes that only the job knows */
     unsigned bits;              /* of a value: 16, 8 or 4; 0: 16 */
-    unsigned deadline_ms;       /* of a slot, at most; 0: 2000 */
+    unsigned deadline_ms;       /* of a slot, also where sums take less; 0: twice the time that a
+                                 * quorum took of late and slack_ms, 2000 at most */
+    unsigned slack_ms;          /* 0: 500, or deadline_ms where that is given */
     const char *group;          /* IPv4 address to which sums go: multicast or broadcast */
     unsigned group_port;        /* 0: port */
     int server; /* user space sends the sums, a wake-up for 32 or fewer; without a group

@@ -39,6 +39,7 @@ struct batch {
 struct pxi_sums {
     struct pxi_xdp *xdp;
     pxi_tag_nh *nh;
+    struct sockaddr_in at;
     int fd;
     bool gso;
     struct pxi_sums_counts counts;
@@ -46,32 +47,38 @@ struct pxi_sums {
     struct place places[PXI_BPF_JOBS];
 };
 
-px_err pxi_sums_open(struct pxi_xdp *x, uint32_t address, uint16_t port, pxi_tag_nh *nh,
-                     struct pxi_sums **out)
+px_err pxi_sums_bind(struct pxi_sums *s)
 {
-    struct sockaddr_in at = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = address};
     int room = BUFFER_BYTES, on = 1, zero = 0, little = 4096;
-    struct pxi_sums *s = pxi_calloc(1, sizeof *s);
-    *out = NULL;
-    if (!s)
-        return PX_ERR_NOMEM;
-    s->xdp = x;
-    s->nh = nh;
     s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&at, sizeof at)) {
-        px_err err = errno == EACCES ? PX_ERR_PERMISSION : PX_ERR_IO;
-        pxi_sums_close(s);
-        return err;
-    }
+    if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&s->at, sizeof s->at))
+        return errno == EACCES ? PX_ERR_PERMISSION : PX_ERR_IO;
     /* Nobody reads it: what the program passes to it is not kept. */
     setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
     setsockopt(s->fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
     if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room))
         setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     s->gso = setsockopt(s->fd, IPPROTO_UDP, UDP_SEGMENT, &zero, sizeof zero) == 0;
-    *out = s;
     return PX_ERR_OK;
+}
+
+px_err pxi_sums_open(struct pxi_xdp *x, uint32_t address, uint16_t port, pxi_tag_nh *nh,
+                     struct pxi_sums **out)
+{
+    struct pxi_sums *s = pxi_calloc(1, sizeof *s);
+    *out = NULL;
+    if (!s)
+        return PX_ERR_NOMEM;
+    s->xdp = x;
+    s->nh = nh;
+    s->at = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = address};
+    px_err err = pxi_sums_bind(s);
+    if (err)
+        pxi_sums_close(s);
+    else
+        *out = s;
+    return err;
 }
 
 void pxi_sums_close(struct pxi_sums *s)

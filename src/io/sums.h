@@ -35,8 +35,10 @@ px_err pxi_sums_open(struct pxi_xdp *x, uint32_t address, uint16_t port, pxi_tag
 /* NULL is allowed. */
 void pxi_sums_close(struct pxi_sums *s);
 
-/* Leave the port to others; nothing is sent any more. */
+/* Leave the port to others; nothing is sent any more. And take it again: errors as pxi_sums_open.
+ */
 void pxi_sums_unbind(struct pxi_sums *s);
+px_err pxi_sums_bind(struct pxi_sums *s);
 
 /* Before slots are leased to the job; PX_ERR_LIMIT: no place is left, PX_ERR_INVALID. */
 px_err pxi_sums_add(struct pxi_sums *s, const struct pxi_sums_job *job);

@@ -12,6 +12,11 @@ void pxi_sums_close(struct pxi_sums *s) {}
 
 void pxi_sums_unbind(struct pxi_sums *s) {}
 
+px_err pxi_sums_bind(struct pxi_sums *s)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+
 px_err pxi_sums_add(struct pxi_sums *s, const struct pxi_sums_job *job)
 {
     return PX_ERR_UNSUPPORTED;

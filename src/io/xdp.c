@@ -14,25 +14,7 @@
 #include "base/diag.h"
 #include "base/mem.h"
 #include "codec/gradient.h"
-#include "io/xdp_load.h"
-#include "io/xdpd.h"
-
-struct pxi_xdp {
-    struct pxi_xdp_options o;
-    struct pxi_xdp_loaded l;
-    struct pxi_bpf_job *jobs; /* of the kernel, mapped */
-    struct pxi_bpf_watch *watch;
-    struct pxi_bpf_sentry *sentries;
-    uint8_t *slots; /* and these, slot_bytes apart */
-    size_t slot_bytes, slots_mapped, jobs_mapped, sentries_mapped, page;
-    uint64_t leased;   /* bit set of leases */
-    uint64_t received; /* by the device before */
-    struct ring_buffer *ring, *events;
-    int wakes; /* epoll: the ring when a wake-up was forced */
-    pxi_xdp_done_fn *fn;
-    pxi_xdp_event_fn *event;
-    void *ctx;
-};
+#include "io/xdp_impl.h"
 
 static int fd_of(const struct pxi_xdp *x, enum pxi_xdp_map map)
 {
@@ -77,11 +59,12 @@ static int on_event(void *ctx, void *data, size_t n)
 static bool watch_ring(struct pxi_xdp *x)
 {
     struct epoll_event e = {.events = EPOLLIN | EPOLLET};
-    x->wakes = epoll_create1(EPOLL_CLOEXEC);
+    if (x->wakes < 0)
+        x->wakes = epoll_create1(EPOLL_CLOEXEC);
     return x->wakes >= 0 && !epoll_ctl(x->wakes, EPOLL_CTL_ADD, fd_of(x, PXI_XDP_DONE), &e);
 }
 
-static px_err open_maps(struct pxi_xdp *x, px_diag *diag)
+px_err pxi_xdp_map(struct pxi_xdp *x, px_diag *diag)
 {
     x->page = (size_t)sysconf(_SC_PAGESIZE);
     x->slot_bytes = sizeof(struct pxi_bpf_version) + pxi_xdp_lane_bytes(&x->o);
@@ -142,7 +125,7 @@ px_err pxi_xdp_open(const struct pxi_xdp_options *o, struct pxi_xdp **out, px_di
         pxi_free(x);
         return err;
     }
-    err = open_maps(x, diag);
+    err = pxi_xdp_map(x, diag);
     if (err) {
         pxi_xdp_close(x);
         return err;
@@ -152,19 +135,24 @@ px_err pxi_xdp_open(const struct pxi_xdp_options *o, struct pxi_xdp **out, px_di
     return err;
 }
 
-void pxi_xdp_close(struct pxi_xdp *x)
+void pxi_xdp_unmap(struct pxi_xdp *x)
 {
-    if (!x)
-        return;
     ring_buffer__free(x->ring);
     ring_buffer__free(x->events);
-    if (x->wakes >= 0)
-        close(x->wakes);
     unmap(x->jobs, x->jobs_mapped);
     unmap(x->slots, x->slots_mapped);
     unmap(x->watch, x->page);
     unmap(x->sentries, x->sentries_mapped);
     pxi_xdp_unload(&x->l);
+}
+
+void pxi_xdp_close(struct pxi_xdp *x)
+{
+    if (!x)
+        return;
+    if (x->wakes >= 0)
+        close(x->wakes);
+    pxi_xdp_unmap(x);
     pxi_free(x);
 }
 
@@ -256,7 +244,8 @@ static struct pxi_bpf_job made_of(const struct pxi_xdp *x, const struct pxi_xdp_
                             .group_port = htons(job->group_port),
                             .judged = x->o.sentry && !job->unjudged,
                             .members = job->members,
-                            .deadline_ns = job->deadline_ns};
+                            .deadline_ns = job->deadline_ns,
+                            .slack_ns = job->slack_ns ? job->slack_ns : PXI_BPF_SLACK_NS};
     j.shift8 = (uint8_t)pxi_gradient_shift(PX_GRADIENT_I8, job->fan_in);
     j.shift4 = (uint8_t)pxi_gradient_shift(PX_GRADIENT_I4, job->fan_in);
     memcpy(j.group_mac, job->group_mac, sizeof j.group_mac);
@@ -441,14 +430,14 @@ int pxi_xdp_wakes(const struct pxi_xdp *x)
     return x->wakes;
 }
 
-const struct pxi_bpf_job *pxi_xdp_job(const struct pxi_xdp *x, uint32_t job, uint8_t shard)
+struct pxi_bpf_job *pxi_xdp_job(const struct pxi_xdp *x, uint32_t job, uint8_t shard)
 {
     return place_of(x, job, shard, true);
 }
 
-const struct pxi_bpf_version *pxi_xdp_version(const struct pxi_xdp *x, uint32_t at)
+struct pxi_bpf_version *pxi_xdp_version(const struct pxi_xdp *x, uint32_t at)
 {
-    return at < 2 * x->o.slots * x->o.jobs ? (const void *)(x->slots + at * x->slot_bytes) : NULL;
+    return at < 2 * x->o.slots * x->o.jobs ? (void *)(x->slots + at * x->slot_bytes) : NULL;
 }
 
 size_t pxi_xdp_room(const struct pxi_xdp *x)

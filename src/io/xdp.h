@@ -47,7 +47,7 @@ struct pxi_xdp_job {
     uint8_t fan_in;
     uint64_t members;
     unsigned quorum;
-    uint64_t deadline_ns;
+    uint64_t deadline_ns, slack_ns;
     uint32_t chunks;
     bool unjudged; /* by the Sentry, if there is one */
     enum pxi_bpf_mode mode;
@@ -76,6 +76,19 @@ int pxi_xdp_program(const struct pxi_xdp *x);
 /* Whether the helper attached it; whether it still is attached: its device or the helper may go. */
 bool pxi_xdp_helped(const struct pxi_xdp *x);
 bool pxi_xdp_attached(const struct pxi_xdp *x);
+
+/*
+ * Attach once more, after it went. pxi_xdp_relink: the same program, its jobs are at work again
+ * when the call returns; with our own rights, PX_ERR_PERMISSION when it was the helper's.
+ * pxi_xdp_fetch has the helper load and attach another one, without jobs, and may be called on any
+ * thread; pxi_xdp_move brings the jobs there and lets go of the one before. What was fetched and is
+ * not moved to is given to pxi_xdp_drop (NULL is allowed). Errors as pxi_xdp_open.
+ */
+struct pxi_xdp_loaded;
+px_err pxi_xdp_relink(struct pxi_xdp *x, px_diag *diag);
+px_err pxi_xdp_fetch(const struct pxi_xdp *x, struct pxi_xdp_loaded **out, px_diag *diag);
+px_err pxi_xdp_move(struct pxi_xdp *x, struct pxi_xdp_loaded *to, px_diag *diag);
+void pxi_xdp_drop(struct pxi_xdp_loaded *l);
 
 /* Lease slots to a job; PX_ERR_LIMIT: no lease is left, PX_ERR_INVALID: it cannot be. */
 px_err pxi_xdp_begin(struct pxi_xdp *x, const struct pxi_xdp_job *job, px_diag *diag);
@@ -114,8 +127,8 @@ int pxi_xdp_wakes(const struct pxi_xdp *x);
 
 /* A job that has a lease; NULL: none. A version by where it lies in the map of slots; NULL: past
  * the end. Bytes of the lanes of each. Borrowed, and the kernel goes on writing there. */
-const struct pxi_bpf_job *pxi_xdp_job(const struct pxi_xdp *x, uint32_t job, uint8_t shard);
-const struct pxi_bpf_version *pxi_xdp_version(const struct pxi_xdp *x, uint32_t at);
+struct pxi_bpf_job *pxi_xdp_job(const struct pxi_xdp *x, uint32_t job, uint8_t shard);
+struct pxi_bpf_version *pxi_xdp_version(const struct pxi_xdp *x, uint32_t at);
 size_t pxi_xdp_room(const struct pxi_xdp *x);
 
 /* Have the kernel tell what happens, or not. Nobody is woken: look for it now and then; what finds

@@ -142,8 +142,7 @@ static bool is_veth(const char *device)
     return ask_device(device, &info) && strcmp(info.driver, "veth") == 0;
 }
 
-/* All its packets come to one CPU at a time: it has one queue. */
-static bool is_serial(const char *device)
+bool pxi_xdp_serial(const char *device)
 {
     struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
     return ask_device(device, &c) && c.rx_count + c.combined_count == 1;
@@ -194,7 +193,7 @@ static px_err load_as(const struct pxi_xdp_options *o, int *native, struct pxi_x
 {
     *l = (struct pxi_xdp_loaded){.program = -1, .link = -1, .keeper = -1};
     /* The stack runs it where a packet happens to be; a driver, on the CPU of its queue. */
-    l->shared = o->device && !o->steered && (o->generic || !is_serial(o->device));
+    l->shared = o->device && !o->steered && (o->generic || !pxi_xdp_serial(o->device));
     snprintf(l->said, sizeof l->said, "loaded, attached nowhere");
     pxi_diag_field(diag, "xdp");
     px_err err = pxi_xdp_sane(o)

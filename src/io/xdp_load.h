@@ -49,6 +49,9 @@ void pxi_xdp_unload(struct pxi_xdp_loaded *l);
 /* Whether a link still has its device. */
 bool pxi_xdp_linked(int link);
 
+/* All its packets come to one CPU at a time: it has one queue. */
+bool pxi_xdp_serial(const char *device);
+
 /* What the kernel said, in one line. */
 px_err pxi_xdp_refused(px_diag *diag, int error);
 

@@ -103,12 +103,12 @@ bool pxi_xdp_attached(const struct pxi_xdp *x)
     return false;
 }
 
-const struct pxi_bpf_job *pxi_xdp_job(const struct pxi_xdp *x, uint32_t job, uint8_t shard)
+struct pxi_bpf_job *pxi_xdp_job(const struct pxi_xdp *x, uint32_t job, uint8_t shard)
 {
     return NULL;
 }
 
-const struct pxi_bpf_version *pxi_xdp_version(const struct pxi_xdp *x, uint32_t at)
+struct pxi_bpf_version *pxi_xdp_version(const struct pxi_xdp *x, uint32_t at)
 {
     return NULL;
 }
@@ -124,3 +124,21 @@ int pxi_xdp_events(struct pxi_xdp *x, pxi_xdp_event_fn *fn, void *ctx)
 {
     return 0;
 }
+
+px_err pxi_xdp_relink(struct pxi_xdp *x, px_diag *diag)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+
+px_err pxi_xdp_fetch(const struct pxi_xdp *x, struct pxi_xdp_loaded **out, px_diag *diag)
+{
+    *out = NULL;
+    return PX_ERR_UNSUPPORTED;
+}
+
+px_err pxi_xdp_move(struct pxi_xdp *x, struct pxi_xdp_loaded *to, px_diag *diag)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+
+void pxi_xdp_drop(struct pxi_xdp_loaded *l) {}

@@ -68,7 +68,6 @@ static void on_client(void *ctx, int fd)
 /* The program is gone: a socket goes on, at the port from which sums were sent. */
 static void take_over(struct pxi_agg *a)
 {
-    pxi_loop_now(a->loop);
     if (a->sums) {
         uv_poll_stop(&a->wakes);
         pxi_sums_work(a->sums);
@@ -78,11 +77,18 @@ static void take_over(struct pxi_agg *a)
 }
 
 /* Jobs by name do not wait for a program that is gone: they go on without us. */
-static void look_at_jobs(struct pxi_agg *a)
+static void look(struct pxi_agg *a)
 {
-    a->given_up |= !pxi_xdp_attached(a->xdp);
+    bool adds = pxi_xdp_attached(a->xdp);
     pxi_loop_now(a->loop);
-    pxi_agg_jobs_look(a->jobs, !a->given_up);
+    if (!adds)
+        adds = pxi_agg_again(a);
+    if (!adds && a->jobs)
+        a->given_up = true;
+    else if (!adds && !a->sockets && !a->given_up)
+        take_over(a);
+    if (a->jobs)
+        pxi_agg_jobs_look(a->jobs, adds);
 }
 
 static void on_look(uv_timer_t *t)
@@ -90,10 +96,8 @@ static void on_look(uv_timer_t *t)
     struct pxi_agg *a = t->data;
     if (*a->stop)
         pxi_loop_stop(a->loop);
-    else if (a->jobs)
-        look_at_jobs(a);
-    else if (!a->sockets && !a->given_up && !pxi_xdp_attached(a->xdp))
-        take_over(a);
+    else
+        look(a);
 }
 
 static void on_wake(uv_poll_t *p, int status, int events)
@@ -179,6 +183,7 @@ static px_err begin_job(struct pxi_agg *a, px_diag *diag)
                                                             : UINT64_MAX,
                             .quorum = o->worker_count / 2 + 1,
                             .deadline_ns = UINT64_C(1000000) * o->deadline_ms,
+                            .slack_ns = UINT64_C(1000000) * o->slack_ms,
                             .chunks = o->chunks,
                             .mode = o->server ? PXI_BPF_SERVER : PXI_BPF_SWITCH,
                             .group_port = (uint16_t)o->group_port,
@@ -209,7 +214,8 @@ static px_err open_sums(struct pxi_agg *a, uint32_t address, px_diag *diag)
     }
     uv_poll_init(pxi_loop_uv(a->loop), &a->wakes, pxi_xdp_wakes(a->xdp));
     a->wakes.data = a;
-    uv_poll_start(&a->wakes, UV_READABLE, on_wake);
+    a->wake = on_wake;
+    uv_poll_start(&a->wakes, UV_READABLE, a->wake);
     return err;
 }
 
@@ -301,6 +307,7 @@ static px_err open_all(struct pxi_agg *a, const char *path, px_diag *diag)
 
 static void close_all(struct pxi_agg *a)
 {
+    pxi_agg_again_end(a);
     for (unsigned i = 0; i < PXI_AGG_CLIENTS; i++)
         if (a->clients[i].lines)
             pxi_lines_close(a->clients[i].lines);
@@ -328,6 +335,7 @@ static void defaults(struct pxi_agg *a)
     o->slots = o->slots ? o->slots : 256;
     o->chunks = o->chunks ? o->chunks : 4096;
     o->jobs = o->jobs ? o->jobs : o->name_count ? NAMED : 1;
+    o->slack_ms = o->slack_ms ? o->slack_ms : o->deadline_ms; /* one that is asked for is kept */
     o->deadline_ms = o->deadline_ms ? o->deadline_ms : 2000;
     o->group_port = o->group_port ? o->group_port : o->port;
 }

@@ -69,15 +69,17 @@ static void make_values(struct px_agg_bench *b)
         b->kernels.grad_add[PX_GRADIENT_I16](b->sum, v, b->way->values);
 }
 
+/* A worker that gets its sums in batches sends as many packets, and waits for the next ones. */
 static struct px_gradient_head head_of(const struct px_agg_bench *b, unsigned worker, uint32_t seq)
 {
+    bool waits = seq % PXI_BPF_BATCH == PXI_BPF_BATCH - 1 || seq + 1 == SLOTS + b->steps;
     return (struct px_gradient_head){
         .kind = PX_GRADIENT_CONTRIBUTION,
         .job = JOB,
         .epoch = b->way->kind == PX_AGG_PARSE,
         .worker = (uint8_t)worker,
         .slot = (uint16_t)(seq % SLOTS),
-        .flags = seq / SLOTS & 1,
+        .flags = (uint8_t)((seq / SLOTS & 1) | (waits ? PX_GRADIENT_WAITS : 0)),
         .seq = seq,
         .count = (uint16_t)(seq < SLOTS ? 0 : b->way->values),
         .where = seq < SLOTS ? UINT32_MAX : seq % CHUNKS,

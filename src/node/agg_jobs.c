@@ -103,6 +103,7 @@ static px_err lease(struct pxi_agg *a, const struct pxi_reduce_grant *g, bool ju
                             .members = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX,
                             .quorum = n / 2 + 1,
                             .deadline_ns = UINT64_C(1000000) * g->o.deadline_ms,
+                            .slack_ns = UINT64_C(1000000) * a->o.slack_ms,
                             .chunks = a->o.chunks,
                             .unjudged = !judged,
                             .mode = PXI_BPF_SERVER,
@@ -276,6 +277,9 @@ static void join(struct seat *s)
 
 void pxi_agg_jobs_look(struct pxi_agg_jobs *j, bool adds)
 {
+    for (unsigned i = 0; i < PXI_BPF_JOBS && !adds; i++)
+        if (j->companies[i].seat)
+            end(j, &j->companies[i]);
     for (unsigned i = 0; i < j->n; i++) {
         struct seat *s = &j->seats[i];
         if (!adds && s->wire) {

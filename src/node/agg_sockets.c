@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "codec/gradient.h"
 #include "io/udp.h"
@@ -135,6 +136,7 @@ static bool resume(struct pxi_agg_sockets *s, const struct pxi_bpf_job *j)
                                   .members = j->members,
                                   .quorum = j->quorum,
                                   .deadline_ns = j->deadline_ns,
+                                  .slack_ns = j->slack_ns,
                                   .chunks = j->chunks,
                                   .kernels = &s->of->kernels};
     s->frames = pxi_calloc_aligned(2 * (size_t)j->slots * pxi_slots_stride(j->values), 64);
@@ -180,6 +182,30 @@ bool pxi_agg_sockets_open(struct pxi_agg *a)
     }
     pxi_agg_sockets_free(s);
     return false;
+}
+
+void pxi_agg_sockets_save(const struct pxi_agg_sockets *s)
+{
+    struct pxi_xdp *x = s->of->xdp;
+    struct pxi_bpf_job *j = pxi_xdp_job(x, s->of->o.job, 0);
+    struct pxi_bpf_version *versions[2 * PXI_LIMIT_REDUCE_SLOTS];
+    for (uint32_t i = 0; i < 2 * j->slots; i++)
+        versions[i] = pxi_xdp_version(x, j->first_version + i);
+    pxi_slots_save(s->slots, j, versions, pxi_clock_ns());
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    pxi_agg_sockets_free(h->data);
+}
+
+void pxi_agg_sockets_retire(struct pxi_agg_sockets *s)
+{
+    pxi_agg_sockets_count(s, &s->of->past);
+    s->of->sockets = NULL;
+    uv_poll_stop(&s->poll);
+    pxi_udp_close(&s->udp); /* its port is needed at once */
+    uv_close((uv_handle_t *)&s->poll, on_closed);
 }
 
 void pxi_agg_sockets_stop(struct pxi_agg_sockets *s)

@@ -1,5 +1,6 @@
 /* What the kernel's aggregator has counted, and what happens in it, as lines of JSON. */
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,8 @@ static void put_counts(json_t *o, const struct pxi_agg *a)
     struct pxi_bpf_counts c;
     uint64_t received = pxi_xdp_received(a->xdp);
     pxi_xdp_counts(a->xdp, &c);
+    for (size_t i = 0; i < sizeof c / 8; i++)
+        ((uint64_t *)&c)[i] += ((const uint64_t *)&a->past)[i];
     if (a->sockets)
         pxi_agg_sockets_count(a->sockets, &c);
     put(o, "packets", c.packets);
@@ -122,14 +125,25 @@ static const char *rung_of(const struct pxi_agg *a)
     return a->sockets ? "sockets" : a->given_up ? "none" : rungs[pxi_xdp_rung(a->xdp)];
 }
 
-static const char *said_of(const struct pxi_agg *a)
+/* One line, whatever has happened. */
+static void put_said(json_t *o, const struct pxi_agg *a)
 {
+    const char *lost = "the program is gone from its device", *why = a->again.why;
+    char text[512];
     if (a->sockets)
-        return "a UDP socket: the program is gone from its device";
-    return a->given_up
-               ? "nothing adds: the program is gone from its device, and no socket can go on "
-                 "(no job, one with a Sentry, or its port is taken)"
-               : pxi_xdp_said(a->xdp);
+        snprintf(text, sizeof text, "a UDP socket: %s", lost);
+    else if (a->given_up)
+        snprintf(text, sizeof text, "nothing adds: %s%s", lost,
+                 a->jobs ? ""
+                         : ", and no socket can go on (no job, one with a Sentry, or its port is "
+                           "taken)");
+    else
+        snprintf(text, sizeof text, "%s", pxi_xdp_said(a->xdp));
+    size_t n = strlen(text);
+    if (why[0])
+        snprintf(text + n, sizeof text - n, "; not attached again: %s", why);
+    put_text(o, "said", text);
+    put(o, "reattached", a->again.times);
 }
 
 char *pxi_agg_stat(const struct pxi_agg *a)
@@ -138,7 +152,7 @@ char *pxi_agg_stat(const struct pxi_agg *a)
     json_object_set_new(o, "ok", json_true());
     put_text(o, "device", a->o.device);
     put_text(o, "rung", rung_of(a));
-    put_text(o, "said", said_of(a));
+    put_said(o, a);
     put_text(o, "mode", a->sums ? "server" : "switch");
     json_object_set_new(o, "helper", json_boolean(pxi_xdp_helped(a->xdp)));
     json_object_set_new(o, "attached", json_boolean(pxi_xdp_attached(a->xdp)));

@@ -7,6 +7,7 @@
 #include "plexus/reduce.h"
 #include "plexus/store.h"
 #include "plexus/swarm.h"
+#include "plexus/topology.h"
 
 px_err px_node_open(const px_node_options *o, px_node **out, px_diag *diag)
 {
@@ -137,6 +138,17 @@ const char *px_hub_rule(unsigned i)
 {
     return NULL;
 }
+
+px_err px_topology_plan_job(const px_topology_job *job, px_topology_plan *out)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+
+px_err px_topology_look(const char *address, uint64_t *line, unsigned *packet_ns)
+{
+    return PX_ERR_UNSUPPORTED;
+}
+
 px_err px_poison_live(const px_poison_live_options *o, const px_poison_data *d,
                       px_poison_look *last, px_diag *diag)
 {

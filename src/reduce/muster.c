@@ -44,6 +44,7 @@ struct job {
     struct pxi_plan plan;  /* of the last grant */
     struct pxi_timer turn; /* now, or when nobody has come for long enough */
     uint64_t came_ns;      /* the last of those who wait */
+    bool bereft;           /* a company lost who added for it: it goes on sooner */
     uint32_t job;
     uint16_t epoch;
     struct pxi_peer allow[];
@@ -148,6 +149,7 @@ static void forget(struct pxi_muster_member *w)
     for (struct pxi_list *l = j->granted.next; l != &j->granted && w->adds; l = l->next) {
         struct pxi_muster_member *of = PXI_OF(l, struct pxi_muster_member, link);
         of->over |= of->adder == w;
+        j->bereft |= of->adder == w;
         of->adder = of->adder == w ? NULL : of->adder;
     }
     if (w->adds || w->adder)
@@ -326,6 +328,7 @@ static void grant(struct job *j, bool with_slow)
     pxi_random_fill(j->of->random, secret, sizeof secret);
     j->job = new_number(j->of);
     j->epoch++;
+    j->bereft = false;
     struct pxi_muster_order o = {.status = PXI_MUSTER_GRANT,
                                  .job = j->job,
                                  .epoch = j->epoch,
@@ -375,7 +378,8 @@ static void on_turn(struct pxi_timer *t, uint64_t now_ns)
     uint32_t *place;
     regroup(j);
     say_over(j);
-    bool waited = now_ns - j->came_ns >= j->o.wait_ns;
+    uint64_t patience = j->bereft ? j->o.wait_ns / 2 : j->o.wait_ns;
+    bool waited = now_ns - j->came_ns >= patience;
     unsigned n = fit(j);
     bool with_slow = !j->o.least || (n < j->o.least && !j->granted_n);
     n = with_slow ? j->waiting_n : n;
@@ -388,7 +392,7 @@ static void on_turn(struct pxi_timer *t, uint64_t now_ns)
     }
     say_wait(j);
     if (all || few)
-        pxi_timer_arm(j->of->timers, t, j->came_ns + j->o.wait_ns);
+        pxi_timer_arm(j->of->timers, t, j->came_ns + patience);
 }
 
 /* ----------------------------------------------------------------- jobs */

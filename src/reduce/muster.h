@@ -20,7 +20,7 @@ struct pxi_muster_job {
     unsigned world;   /* with so many it begins at once; 1 to 64 */
     unsigned least;   /* with fewer, but so many, it begins when nobody has come for wait_ns; 0: no
                        * fewer than world */
-    uint64_t wait_ns; /* 0: 5 s */
+    uint64_t wait_ns; /* 0: 5 s; half of it when who adds for a company was lost */
     unsigned slots, values, format, deadline_ms;
     px_view aggregator, group; /* as in struct pxi_muster_order */
     /* Who joins to add adds for all; when wait_ns have passed and nobody has, each worker adds a

@@ -445,6 +445,8 @@ static void make(struct pxi_rank *w, struct flight *f)
             f->bytes += pack(w, &h, p, frame + PX_GRADIENT_HEAD);
     }
     w->own[h.slot] = h.next = (int8_t)exponent_of(w, piece_of(w, step));
+    if (w->seq + 1 == w->end || w->flights[(w->seq + 1) & (slots - 1)].waits)
+        h.flags |= PX_GRADIENT_WAITS;
     pxi_gradient_write(&h, frame);
 }
 

@@ -159,6 +159,41 @@ bool pxi_slots_resume(struct pxi_slots *s, const struct pxi_bpf_job *j,
     return true;
 }
 
+static void save(const struct version *from, struct pxi_bpf_version *to, uint64_t now_ns)
+{
+    size_t each = from->format < PX_GRADIENT_I32 ? 2 : 4;
+    *to = (struct pxi_bpf_version){.seq = from->seq,
+                                   .where = from->where,
+                                   .open = from->open,
+                                   .done = from->done,
+                                   .format = from->format,
+                                   .flags = from->flags,
+                                   .count = from->count,
+                                   .exponent = from->exponent,
+                                   .next = from->next,
+                                   .seen = from->seen,
+                                   .added = from->added,
+                                   .refused = from->refused,
+                                   .first_ns = now_ns,
+                                   .seen_n = (uint8_t)__builtin_popcountll(from->seen),
+                                   .refused_n = (uint8_t)__builtin_popcountll(from->refused)};
+    memcpy(to->lanes, from->lanes, each * from->count);
+}
+
+void pxi_slots_save(const struct pxi_slots *s, struct pxi_bpf_job *j,
+                    struct pxi_bpf_version *const *v, uint64_t now_ns)
+{
+    j->open = j->pending = 0;
+    for (uint32_t i = 0; i < 2 * s->o.slots; i++) {
+        save(&s->versions[i], v[i], now_ns);
+        j->open += s->versions[i].open && !s->versions[i].done;
+    }
+    j->met = s->met;
+    j->absent = s->absent;
+    j->spread_ns = s->spread_ns;
+    j->spread_at_ns = s->spread_at_ns;
+}
+
 void pxi_slots_free(struct pxi_slots *s)
 {
     if (!s)

@@ -70,6 +70,10 @@ struct pxi_bpf_job;
 struct pxi_bpf_version;
 bool pxi_slots_resume(struct pxi_slots *s, const struct pxi_bpf_job *j,
                       const struct pxi_bpf_version *v);
+/* The other way: it goes on from here. v: 2 x slots versions, in the order of the sequence from the
+ * job's base on, that have room for the values. Deadlines begin anew now. */
+void pxi_slots_save(const struct pxi_slots *s, struct pxi_bpf_job *j,
+                    struct pxi_bpf_version *const *v, uint64_t now_ns);
 
 /* Whom an answer is for. ABOVE: the aggregator above this leaf. */
 enum pxi_slots_to { PXI_SLOTS_NOBODY, PXI_SLOTS_SENDER, PXI_SLOTS_ALL, PXI_SLOTS_ABOVE };

@@ -119,13 +119,16 @@ def two(place, host, job):
 
 
 def none(place, host, job):
-    place.offer(job, 2, "--wait", "500")
+    place.offer(job, 2)
     holder, _ = place.attach(host, "--name", job)
     place.wait(job, "aggregators", 1)
     workers, said = [place.work(job, 400) for _ in range(2)], []
     until(workers[0], "at 10", said)
     holder.send_signal(signal.SIGKILL)
     holder.communicate()
+    since = time.monotonic()
+    ok(until(workers[0], "lost", said) and until(workers[0], "in", said), "kill -9 with nobody who comes: they wait")
+    print(f"# and go on after {time.monotonic() - since:.1f} s")
     ok(good(rest(workers)) and not place.job(job)["central"], "none comes: all add, and sums are exact")
 
 

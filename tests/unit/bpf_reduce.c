@@ -512,26 +512,56 @@ TEST(no_bit_can_be_flipped)
     end(&w);
 }
 
-/* In mode server user space is handed what is finished, and woken at last when nobody waits. */
+/* In mode server user space is handed what is finished, and woken when somebody waits for it. */
 TEST(a_server_is_told)
 {
     static struct world w;
     uint8_t f[FRAME];
     struct handed got = {0};
+    struct pxi_bpf_counts c;
     start(&w, 2, PX_GRADIENT_I16, PXI_BPF_SERVER);
     for (uint32_t seq = 0; seq < 4; seq++)
         for (unsigned i = 0; i < 2; i++) {
             struct px_gradient_head h = some_head(&w, i, seq, 0);
+            h.flags |= seq == 3 ? PX_GRADIENT_WAITS : 0;
             size_t n = frame_of(&w, f, &h, f);
+            pxi_xdp_counts(w.xdp, &c);
+            CHECK_EQ(c.wakeups, 0);
             CHECK_EQ(pxi_xdp_run(w.xdp, f, n, NULL, NULL, 1, NULL), XDP_DROP);
         }
+    pxi_xdp_counts(w.xdp, &c);
+    CHECK_EQ(c.wakeups, 1);
     CHECK_EQ(pxi_xdp_take(w.xdp, 1000, on_done, &got), 4);
     CHECK_EQ(got.n, 4);
     CHECK_EQ(got.seq, 3);
     CHECK_EQ(got.added, 3);
+    end(&w);
+}
+
+/* One that sends again waits, too; and who has said so is not waited for by slots that are open. */
+TEST(a_server_is_told_of_repetitions)
+{
+    static struct world w;
+    uint8_t f[FRAME];
     struct pxi_bpf_counts c;
-    pxi_xdp_counts(w.xdp, &c);
-    CHECK(c.wakeups >= 1 && c.wakeups <= 4);
+    static const struct {
+        uint8_t worker, seq, flags, wakeups;
+    } packets[] = {
+        {0, 0, 0, 0}, {0, 1, PX_GRADIENT_WAITS, 0},
+        {1, 1, 0, 0}, /* finished, but 0 is open */
+        {1, 0, 0, 1}, {0, 2, 0, 1},
+        {1, 2, 0, 1}, /* nobody waits */
+        {0, 3, 0, 1}, {1, 3, PX_GRADIENT_AGAIN, 2},
+    };
+    start(&w, 2, PX_GRADIENT_I16, PXI_BPF_SERVER);
+    for (unsigned i = 0; i < sizeof packets / sizeof *packets; i++) {
+        struct px_gradient_head h = some_head(&w, packets[i].worker, packets[i].seq, 0);
+        h.flags |= packets[i].flags;
+        size_t n = frame_of(&w, f, &h, f);
+        CHECK_EQ(pxi_xdp_run(w.xdp, f, n, NULL, NULL, 1, NULL), XDP_DROP);
+        pxi_xdp_counts(w.xdp, &c);
+        CHECK_EQ(c.wakeups, packets[i].wakeups);
+    }
     end(&w);
 }
 
@@ -672,6 +702,19 @@ static void heard(struct world *w, struct walk *k, unsigned sender, enum pxi_slo
             k->next[i][slot] = h.seq + 4;
 }
 
+/* The program goes and comes back: its state through user space, both ways. */
+static void change_hands(struct world *w)
+{
+    struct pxi_bpf_job *j = pxi_xdp_job(w->xdp, JOB, 0);
+    struct pxi_bpf_version *v[8];
+    CHECK(j && j->slots == 4);
+    for (uint32_t i = 0; i < 8; i++)
+        v[i] = pxi_xdp_version(w->xdp, j->first_version + i);
+    pxi_slots_save(w->slots, j, v, w->now);
+    for (uint32_t i = 0; i < 8; i++)
+        CHECK(pxi_slots_resume(w->slots, j, v[i]));
+}
+
 /* Deadlines come and go, and so do members. */
 static void turn(struct world *w)
 {
@@ -690,6 +733,8 @@ static void turn(struct world *w)
         pxi_slots_members(w->slots, w->o.epoch, members, 0, w->o.quorum, 0);
         CHECK_EQ(pxi_xdp_members(w->xdp, JOB, 0, w->o.epoch, members), PX_ERR_OK);
     }
+    if (pxi_rng_below(r, 2000) == 0)
+        change_hands(w);
 }
 
 /* Both Sentries know the same of everybody. */

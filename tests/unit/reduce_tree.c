@@ -160,6 +160,16 @@ static struct pxi_hub *add_hub(unsigned i, struct pxi_hub_options o)
     return net.hubs[i];
 }
 
+static void add_leaf(unsigned i, uint8_t format)
+{
+    add_hub(i, (struct pxi_hub_options){.format = format,
+                                        .world = EACH,
+                                        .leaf = true,
+                                        .number = (uint8_t)i,
+                                        .first = (uint8_t)(i * EACH),
+                                        .total = WORKERS});
+}
+
 static void open_net(bool flat, uint8_t format, uint64_t seed)
 {
     static const uint8_t each[LEAVES] = {EACH, EACH, EACH, EACH};
@@ -170,12 +180,7 @@ static void open_net(bool flat, uint8_t format, uint64_t seed)
     net.now = 1000 * MS;
     net.mail = pxi_calloc(MAIL, sizeof *net.mail);
     for (unsigned i = 0; i < LEAVES && !flat; i++)
-        add_hub(i, (struct pxi_hub_options){.format = format,
-                                            .world = EACH,
-                                            .leaf = true,
-                                            .number = (uint8_t)i,
-                                            .first = (uint8_t)(i * EACH),
-                                            .total = WORKERS});
+        add_leaf(i, format);
     add_hub(LEAVES, (struct pxi_hub_options){.format = format,
                                              .world = flat ? WORKERS : LEAVES,
                                              .leaves = flat ? NULL : each});
@@ -399,6 +404,33 @@ TEST(a_leaf_that_is_gone_takes_its_workers_along)
     int gone = operate(0xf0);
     CHECK(gone >= 4 && gone < 8);
     CHECK(net.now - before < 11000 * MS);
+    close_net();
+}
+
+/* Killed and started again, it knows nothing of where the job is: as if it were dead. */
+TEST(a_leaf_that_began_anew)
+{
+    uint64_t rest = 0xffff & ~0xf0ull;
+    open_net(false, PX_GRADIENT_I16, px_seed);
+    CHECK_EQ(operate(0xffff), -1);
+    pxi_hub_free(net.hubs[1]);
+    pxi_free_aligned(net.arenas[1]);
+    add_leaf(1, PX_GRADIENT_I16);
+    for (unsigned i = 4; i < 8; i++)
+        begin(i);
+    for (unsigned op = 1; op < 3; op++) {
+        CHECK_EQ(operate(rest), -1);
+        CHECK_EQ(pxi_group_least(net.w[0].g), WORKERS - EACH);
+        check_sum(rest, op, 15);
+        digest(rest);
+    }
+    for (bool all = false; !all;) {
+        step();
+        all = true;
+        for (unsigned i = 4; i < 8; i++)
+            all &= pxi_group_gone(net.w[i].g) >= 0;
+        CHECK(net.now < 20000 * MS);
+    }
     close_net();
 }
 

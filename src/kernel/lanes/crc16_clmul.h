@@ -11,7 +11,8 @@
  * block_tail (the n last bytes before an address, of 16 that exist), block_xor, block_mul (by a
  * pair of constants), block_mul_pair (the sum of two products) and block_end (the remainder of 80
  * bits); blocks with blocks_none, blocks_load, blocks_xor, blocks_of (a first block), blocks_mul
- * (each lane by its own pair), blocks_sum. CRC16_SHORT where crc16_short is defined too.
+ * (each lane by its own pair), blocks_sum. CRC16_SHORT where crc16_short is defined too,
+ * WIDE_HALVES where wide_up and wide_down are.
  */
 #ifndef PXI_KERNEL_LANES_CRC16_CLMUL_H
 #define PXI_KERNEL_LANES_CRC16_CLMUL_H
@@ -46,6 +47,20 @@ INLINE block crc16_sum(block head, const uint8_t *p, size_t count, const uint64_
     }
     return block_xor(sum, blocks_sum(sums));
 }
+
+#ifdef WIDE_HALVES
+/* The window of lanes/crc16.h as one of 32 halves, of which the last 16 remain. */
+INLINE void crc16_halve(wide w[16])
+{
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        w[i + 2] ^= w[i];
+        w[i + 8] ^= w[i];
+        w[i + 5] ^= wide_up(w[i]);
+        w[i + 6] ^= wide_down(w[i]);
+    }
+}
+#endif
 
 #ifndef CRC16_SHORT
 /* 80 bits with the CRC of 16 to SHORT bytes. */

@@ -21,6 +21,19 @@ INLINE void wide_i64(int64_t *dst, wide v)
     _mm512_storeu_si512(dst + 8, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(v, 1)));
 }
 
+/* The low half as the high one, the high as the low; zeros beside it. */
+#define WIDE_HALVES
+
+INLINE wide wide_up(wide v)
+{
+    return _mm512_maskz_shuffle_i64x2(0xf0, v, v, 0x44);
+}
+
+INLINE wide wide_down(wide v)
+{
+    return _mm512_maskz_shuffle_i64x2(0x0f, v, v, 0xee);
+}
+
 #define crc16_reflected_few pxi_crc16_reflected
 
 INLINE uint16_t crc16_reflected_end(const wide w[16], const uint8_t *rest, size_t n)
@@ -107,16 +120,17 @@ INLINE block crc16_short(block head, const uint8_t *p, size_t n)
 
 #include "kernel/lanes/crc16_clmul.h"
 
-#define CRC16_WINDOWED 1536
+#define CRC16_WINDOWED 1024
 
-INLINE uint16_t crc16_end(const wide w[16], const uint8_t *rest, size_t n)
+INLINE uint16_t crc16_end(wide w[16], const uint8_t *rest, size_t n)
 {
     const size_t count = n / 16;
     const uint64_t(*k)[2] = pxi_crc16_far + FAR - count;
     blocks sum = blocks_of(crc16_sum(block_none(), rest, count, k));
     k -= 64;
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++)
+    crc16_halve(w);
+#pragma GCC unroll 8
+    for (int i = 8; i < 16; i++)
         sum = blocks_xor(sum, blocks_mul(blocks_reverse(w[i]), k[4 * i]));
     return crc16_tail(blocks_sum(sum), rest + n, n % 16);
 }

@@ -42,16 +42,17 @@ INLINE block blocks_sum(blocks v)
 
 #include "kernel/lanes/crc16_clmul.h"
 
-#define CRC16_WINDOWED 640
+#define CRC16_WINDOWED 512
 
-INLINE uint16_t crc16_end(const wide w[16], const uint8_t *rest, size_t n)
+INLINE uint16_t crc16_end(wide w[16], const uint8_t *rest, size_t n)
 {
     const size_t count = n / 16;
     const uint64_t(*k)[2] = pxi_crc16_far + FAR - count;
     block sum = crc16_sum(block_none(), rest, count, k);
     k -= 32;
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) {
+    crc16_halve(w);
+#pragma GCC unroll 8
+    for (int i = 8; i < 16; i++) {
         block low = block_reverse(_mm256_castsi256_si128(w[i]));
         block high = block_reverse(_mm256_extracti128_si256(w[i], 1));
         sum = block_xor(sum, block_mul_pair(low, k[2 * i], high, k[2 * i + 1]));

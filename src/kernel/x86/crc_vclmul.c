@@ -92,17 +92,18 @@ INLINE block crc16_short(block head, const uint8_t *p, size_t n)
 
 #include "kernel/lanes/crc16_clmul.h"
 
-#define CRC16_WINDOWED 640
+#define CRC16_WINDOWED 512
 
-INLINE uint16_t crc16_end(const wide w[16], const uint8_t *rest, size_t n)
+INLINE uint16_t crc16_end(wide w[16], const uint8_t *rest, size_t n)
 {
     const size_t count = n / 16;
     const uint64_t(*k)[2] = pxi_crc16_far + FAR - count;
     block one = crc16_sum(block_none(), rest, count, k);
     blocks sum = blocks_of(one);
     k -= 32;
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++)
+    crc16_halve(w);
+#pragma GCC unroll 8
+    for (int i = 8; i < 16; i++)
         sum = blocks_xor(sum, blocks_mul(blocks_reverse(w[i]), k[2 * i]));
     return crc16_tail(blocks_sum(sum), rest + n, n % 16);
 }

@@ -29,6 +29,19 @@ INLINE void wide_i64(int64_t *dst, wide v)
                         _mm256_cvtepi32_epi64(_mm256_extracti128_si256(v, 1)));
 }
 
+/* The low half as the high one, the high as the low; zeros beside it. */
+#define WIDE_HALVES
+
+INLINE wide wide_up(wide v)
+{
+    return _mm256_permute2x128_si256(v, v, 0x08);
+}
+
+INLINE wide wide_down(wide v)
+{
+    return _mm256_permute2x128_si256(v, v, 0x81);
+}
+
 #define crc16_reflected_few pxi_crc16_reflected
 
 INLINE uint16_t crc16_reflected_end(const wide w[16], const uint8_t *rest, size_t n)
