@@ -193,8 +193,10 @@ int pxi_group_gone(const struct pxi_group *g)
 {
     if (g->view.out || g->failed)
         return (int)g->own;
+    if (!g->o.central && g->lost_ns && g->now_ns - g->lost_ns >= g->o.silence_ns)
+        return (int)((g->own + 1) % g->n);
     if (!g->o.central)
-        return pxi_view_lost(&g->view, g->o.silence_ns * 3 / 2, g->now_ns);
+        return pxi_view_lost(&g->view, 3 * g->o.silence_ns, g->now_ns);
     const struct pxi_rank *r = g->shards[0].rank;
     uint64_t heard = pxi_rank_heard_ns(r);
     bool silent = heard && !pxi_rank_done(r);
@@ -339,6 +341,16 @@ static void add_own(struct pxi_group *g, struct pxi_group_shard *s, uint64_t now
             pxi_group_contribute(g, s, &h, values, now_ns);
 }
 
+/* When those who knew where they are have gone, the others would wait for ever. */
+static void look_for_placed(struct pxi_group *g)
+{
+    bool any = g->placed || !g->runs || !g->view.epoch;
+    for (unsigned i = 0; i < g->n && !any; i++)
+        any = i != g->own && (g->view.live >> i & 1) &&
+              (!g->view.peers[i].seeks || g->view.peers[i].epoch != g->view.epoch);
+    g->lost_ns = any ? 0 : g->lost_ns ? g->lost_ns : g->now_ns;
+}
+
 void pxi_group_turn(struct pxi_group *g, uint64_t now_ns)
 {
     g->now_ns = now_ns;
@@ -347,6 +359,8 @@ void pxi_group_turn(struct pxi_group *g, uint64_t now_ns)
         return;
     g->runs &= !pxi_group_done(g);
     g->view.seeks = g->runs && g->view.epoch && !g->placed;
+    g->view.unplaced = !g->placed;
+    look_for_placed(g);
     if (pxi_view_turn(&g->view, g->runs && g->view.epoch, now_ns))
         pxi_group_moved(g);
     for (unsigned i = 0; i < g->n && pxi_group_flows(g); i++)

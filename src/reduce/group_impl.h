@@ -45,6 +45,7 @@ struct pxi_group {
     bool runs, placed; /* an operation does; we know where the sequences are */
     bool failed;       /* no memory to take a shard over */
     uint64_t begun_ns, now_ns;
+    uint64_t lost_ns;    /* since when nobody in the view knows where they are; 0: somebody does */
     uint32_t outbox_max; /* a power of two */
     size_t stride;
 };

@@ -214,7 +214,13 @@ void pxi_slots_members(struct pxi_slots *s, uint16_t epoch, uint64_t members, ui
     s->o.epoch = epoch;
     s->o.members = members;
     s->o.quorum = quorum;
-    s->absent = (s->absent | later) & members;
+    s->absent &= members;
+    pxi_slots_later(s, later);
+}
+
+void pxi_slots_later(struct pxi_slots *s, uint64_t later)
+{
+    s->absent |= later & s->o.members;
     s->met |= later;
 }
 

@@ -110,6 +110,8 @@ bool pxi_slots_ready(const struct pxi_slots *s);
  * begin anew now, when now_ns is not 0: others may have waited for those who are gone. */
 void pxi_slots_members(struct pxi_slots *s, uint16_t epoch, uint64_t members, uint64_t later,
                        unsigned quorum, uint64_t now_ns);
+/* Members that are not waited for until they are there. */
+void pxi_slots_later(struct pxi_slots *s, uint64_t later);
 void pxi_slots_deadline(struct pxi_slots *s, uint64_t deadline_ns);
 
 const struct pxi_slots_counts *pxi_slots_counts(const struct pxi_slots *s);

@@ -141,14 +141,14 @@ static bool move(struct pxi_group *g, unsigned shard, uint64_t later)
     return true;
 }
 
-/* Members that begin to contribute later: nobody waits for them yet. One that is new itself knows
- * of itself, and of those whom it has heard outside with it. */
+/* Members that begin to contribute later: nobody waits for them yet. */
 static uint64_t latecomers(const struct pxi_group *g)
 {
-    uint64_t later = g->view.live & ~g->live;
-    for (unsigned i = 0; i < g->n && !g->live; i++)
-        later &= i == g->own || !g->view.peers[i].epoch ? UINT64_MAX : ~bit(i);
-    return g->view.fresh ? 0 : later;
+    uint64_t later = g->live ? g->view.live & ~g->live : 0;
+    for (unsigned i = 0; i < g->n; i++)
+        if (i == g->own ? !g->placed : g->view.peers[i].seeks)
+            later |= bit(i);
+    return g->view.fresh ? 0 : later & g->view.live;
 }
 
 void pxi_group_moved(struct pxi_group *g)
@@ -163,6 +163,8 @@ void pxi_group_moved(struct pxi_group *g)
     if (g->placed || !g->view.fresh)
         return;
     g->placed = true; /* nothing was summed before: all are at the beginning */
+    for (unsigned i = 0; i < g->n; i++)
+        g->view.peers[i].seeks = false;
     g->operation += g->runs;
     if (g->runs)
         pxi_group_mark(g);
@@ -210,6 +212,9 @@ void pxi_group_heard(struct pxi_group *g, unsigned from, const struct pxi_view_s
         return;
     if (!g->placed)
         place(g, &said->places);
+    for (unsigned i = 0; i < g->n && g->view.peers[from].seeks; i++)
+        if (g->shards[i].slots) /* it was let in before it was heard to seek */
+            pxi_slots_later(g->shards[i].slots, bit(from));
     for (unsigned i = 0; i < g->n; i++) {
         struct pxi_group_shard *s = &g->shards[i];
         bool wants = said->wants >> i & 1;

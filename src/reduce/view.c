@@ -6,7 +6,7 @@
 #define STUCK_NS (UINT64_C(300000000)) /* of a vote that is behind another's */
 #define DOUBT_NS (UINT64_C(500000000)) /* of asking in vain, before we believe that one is gone */
 
-enum { ASK = 1, FRESH = 2, WANTED_FRESH = 4 };
+enum { ASK = 1, FRESH = 2, WANTED_FRESH = 4, UNPLACED = 8 };
 
 /* What follows the head, little-endian. */
 struct body {
@@ -334,6 +334,7 @@ bool pxi_view_take(struct pxi_view *v, unsigned from, const struct px_gradient_h
     p->begun_anew &= !h->epoch || h->epoch != v->epoch;
     pxi_view_heard(v, from, now_ns);
     p->owes_us |= (b.flags & ASK) || h->epoch < v->epoch;
+    p->seeks = b.flags & UNPLACED;
     said->epoch = h->epoch;
     said->wants = b.wants;
     said->places.start = b.start;
@@ -352,10 +353,13 @@ static bool is_due(const struct pxi_view *v, unsigned to, uint64_t now_ns, bool 
 {
     const struct pxi_view_peer *p = &v->peers[to];
     uint64_t told = now_ns - p->told_ns;
-    bool member = v->live >> to & 1;
-    *ask = (v->busy && member && now_ns - p->heard_ns >= v->o.beat_ns && told >= v->o.beat_ns) ||
-           (((p->doubt_ns || v->seeks) && told >= RETRY_NS) && (member || p->doubt_ns));
-    return *ask || p->owes_us || ((is_changing(v) || v->wants) && told >= RETRY_NS);
+    bool member = v->live >> to & 1, retry = told >= RETRY_NS;
+    bool silent = v->busy && member && now_ns - p->heard_ns >= v->o.beat_ns;
+    bool doubt = (p->doubt_ns || v->seeks) && retry && (member || p->doubt_ns);
+    /* Whatever else is told to one that is silent asks, too: it may have nothing to say to that. */
+    *ask = silent || doubt;
+    return (silent && told >= v->o.beat_ns) || doubt || p->owes_us ||
+           ((is_changing(v) || v->wants) && retry);
 }
 
 bool pxi_view_tell(struct pxi_view *v, unsigned to, uint64_t now_ns, uint8_t out[PXI_VIEW_BYTES])
@@ -377,7 +381,8 @@ bool pxi_view_tell(struct pxi_view *v, unsigned to, uint64_t now_ns, uint8_t out
                      .live = v->live,
                      .wants = v->wants,
                      .start = v->places.start,
-                     .flags = (uint16_t)((ask ? ASK : 0) | (v->fresh ? FRESH : 0))};
+                     .flags = (uint16_t)((ask ? ASK : 0) | (v->fresh ? FRESH : 0) |
+                                         (v->unplaced ? UNPLACED : 0))};
     if (v->vote.epoch > v->epoch && v->vote.set) {
         b.wanted = v->vote.set;
         b.wanted_epoch = v->vote.epoch;
@@ -405,10 +410,12 @@ uint64_t pxi_view_deadline(const struct pxi_view *v)
 
 int pxi_view_lost(const struct pxi_view *v, uint64_t after_ns, uint64_t now_ns)
 {
+    uint64_t gone = 0;
     if (!v->epoch || !v->busy || desired(v) == v->live || may_follow(v, desired(v)))
         return -1;
     for (unsigned i = 0; i < v->o.world; i++)
         if ((v->suspects >> i & 1) && now_ns - v->peers[i].heard_ns >= after_ns)
-            return (int)i;
-    return -1;
+            gone |= bit(i);
+    /* With those who are silent since a while ago only, it could go on: they may be back. */
+    return gone && !may_follow(v, v->live & ~gone) ? (int)lowest(gone) : -1;
 }

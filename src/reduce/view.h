@@ -40,6 +40,7 @@ struct pxi_view_peer {
     uint16_t epoch, wanted_epoch;
     bool begun_anew; /* it belongs to the view with a former life */
     bool owes_us;    /* tell it soon */
+    bool seeks;      /* it said last that it does not know yet where others are */
 };
 
 /* Where operation `start` began in the sequences of all shards; 0: none has since the view. */
@@ -59,7 +60,8 @@ struct pxi_view {
      */
     uint64_t wants;
     struct pxi_view_places places;
-    bool seeks; /* we do not know where others are */
+    bool seeks;    /* we do not know where others are, and are in an operation */
+    bool unplaced; /* we do not know */
     /* Its own. */
     uint64_t suspects, adding;
     uint64_t promised[PXI_VIEW_PROMISES]; /* sets that we voted for since the view */
@@ -101,7 +103,8 @@ bool pxi_view_tell(struct pxi_view *v, unsigned to, uint64_t now_ns, uint8_t out
 void pxi_view_news(struct pxi_view *v);
 /* When to turn though nothing came; UINT64_MAX: never. */
 uint64_t pxi_view_deadline(const struct pxi_view *v);
-/* The member that is gone without a quorum to go on, silent for `after_ns`; -1: none. */
+/* A member that is gone, when too few are left to go on without all who were silent for `after_ns`;
+ * -1: none. */
 int pxi_view_lost(const struct pxi_view *v, uint64_t after_ns, uint64_t now_ns);
 
 /* Who adds a shard: the first member from it on, around. */

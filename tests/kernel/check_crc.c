@@ -133,7 +133,7 @@ void check_crc(struct check *c)
         one_crc(c, n, (struct place){SIDE_START, 0});
         one_crc(c, n, (struct place){SIDE_MIDDLE, pxi_rng_below(&c->rng, 64)});
     }
-    for (int i = 0; i < 24; i++)
+    for (int i = 0; i < 64; i++)
         one_crc(c, pxi_rng_below(&c->rng, MOST), anywhere(c));
     for (int i = 0; i < 500; i++)
         one_split(c, pxi_rng_below(&c->rng, i % 50 ? LENGTHS : MOST), anywhere(c));

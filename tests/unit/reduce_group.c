@@ -46,8 +46,10 @@ struct world {
     uint32_t mail_n, spare_n;
     uint32_t *spare;
     uint64_t now;
-    uint64_t deaf;  /* members whose packets do not arrive */
-    float *log[64]; /* results by operation */
+    uint64_t deaf;       /* members whose packets do not arrive */
+    unsigned stall_ms;   /* threads stand still for so long, at most, now and then */
+    uint64_t thaw[MOST]; /* when one goes on */
+    float *log[64];      /* results by operation */
     uint64_t logged[64];
 };
 
@@ -65,12 +67,12 @@ static void swap(struct world *w, uint32_t a, uint32_t b)
     w->order[b] = t;
 }
 
-static void push(struct world *w, unsigned from, unsigned to, px_view v)
+static void push(struct world *w, unsigned from, unsigned to, px_view v, uint64_t at_ns)
 {
     CHECK(w->spare_n > 0 && v.n <= ROOM);
     uint32_t at = w->spare[--w->spare_n], i = w->mail_n++;
     struct mail *m = &w->mail[at];
-    m->at = w->now + 20000 + (w->late_us ? pxi_rng_below(&w->rng, w->late_us * 1000ull) : 0);
+    m->at = at_ns;
     m->from = from;
     m->to = to;
     m->n = v.n;
@@ -104,7 +106,8 @@ static void post(struct world *w, unsigned from, unsigned to, px_view v)
                       : pxi_rng_below(&w->rng, 100) < w->twice ? 2
                                                                : 1;
     for (unsigned i = 0; i < copies && !(w->deaf >> from & 1); i++)
-        push(w, from, to, v);
+        push(w, from, to, v,
+             w->now + 20000 + (w->late_us ? pxi_rng_below(&w->rng, w->late_us * 1000ull) : 0));
 }
 
 /* ------------------------------------------------------------- the members */
@@ -179,7 +182,8 @@ static void check(struct world *w, unsigned i)
     if (pxi_group_lost(m->g) && w->may_lose)
         return; /* it was behind when a second one died, and knows it */
     CHECK_EQ(pxi_group_lost(m->g), 0);
-    CHECK(2 * pxi_group_least(m->g) >= (unsigned)__builtin_popcountll(pxi_group_members(m->g)));
+    CHECK(w->stall_ms ||
+          2 * pxi_group_least(m->g) >= (unsigned)__builtin_popcountll(pxi_group_members(m->g)));
     if (!w->logged[op]) {
         w->log[op] = pxi_calloc(w->size, sizeof(float));
         memcpy(w->log[op], m->x, w->size * sizeof(float));
@@ -212,6 +216,24 @@ static bool turn(struct world *w, unsigned i)
     return any;
 }
 
+/* Whether a thread stands still now: what comes waits for it. */
+static bool stands(struct world *w, unsigned i)
+{
+    bool may = w->stall_ms && w->now >= w->thaw[i] + 200 * MS;
+    if (may && pxi_rng_below(&w->rng, 3000) == 0)
+        w->thaw[i] = w->now + pxi_rng_below(&w->rng, w->stall_ms) * MS;
+    return w->thaw[i] > w->now;
+}
+
+static void deliver(struct world *w)
+{
+    struct mail m = *pop(w);
+    if (w->thaw[m.to] > w->now)
+        push(w, m.from, m.to, px_view_of(m.bytes, m.n), w->thaw[m.to]);
+    else if (!w->m[m.to].dead)
+        pxi_group_take(w->m[m.to].g, m.from, px_view_of(m.bytes, m.n), w->now);
+}
+
 /* Members do `ops` operations each; kill: at a time one dies. Until those who live are done. */
 struct plan {
     unsigned ops;
@@ -220,7 +242,8 @@ struct plan {
     uint64_t pause_ns;          /* between two operations of a member, at most */
     bool mute;                  /* the victim need not end */
     bool stuck;                 /* it ends when somebody is gone for good */
-    unsigned second;            /* another one that dies, at second_ns */
+    unsigned seed;
+    unsigned second; /* another one that dies, at second_ns */
     uint64_t second_ns;
 };
 
@@ -231,9 +254,9 @@ static uint64_t next_turn(struct world *w, const struct plan *p, const uint64_t 
         const struct member *m = &w->m[i];
         if (m->dead)
             continue;
-        uint64_t its = pxi_group_deadline(m->g);
+        uint64_t its = w->thaw[i] > w->now ? w->thaw[i] : pxi_group_deadline(m->g);
         at = its < at ? its : at;
-        if (!m->in_op && m->ops < p->ops)
+        if (!m->in_op && m->ops < p->ops && w->thaw[i] <= w->now)
             at = start[i] < at ? start[i] : at;
     }
     at = p->second && p->second_ns > w->now && p->second_ns < at ? p->second_ns : at;
@@ -261,7 +284,7 @@ static void run(struct world *w, const struct plan *p)
         }
         for (unsigned i = 0; i < w->n; i++) {
             struct member *m = &w->m[i];
-            if (m->dead)
+            if (m->dead || stands(w, i))
                 continue;
             if (!m->in_op && m->ops < p->ops) {
                 if (m->ops != was[i]) {
@@ -272,14 +295,17 @@ static void run(struct world *w, const struct plan *p)
                     begin(w, i, 0);
             }
             turn(w, i);
-            if (p->stuck && pxi_group_gone(m->g) >= 0)
+            int gone = pxi_group_gone(m->g);
+            if (p->stuck && gone >= 0)
                 return;
+            if (w->stall_ms && gone >= 0 && gone != (int)i)
+                PX_FAIL("seed %u: member %u gives up for %d", p->seed, i, gone);
             if (pxi_group_gone(m->g) == (int)i) {
                 pxi_group_return(m->g, pxi_rng_u64(&w->rng) | 1);
                 m->in_op = false;
                 m->outs++;
             }
-            bool free = i == p->victim && (born || p->mute || m->outs);
+            bool free = m->outs || (i == p->victim && (born || p->mute));
             all &= m->ops >= p->ops || free;
         }
         if (all && (killed || p->kill_ns == NEVER))
@@ -289,11 +315,8 @@ static void run(struct world *w, const struct plan *p)
         if (at > end)
             PX_FAIL("it does not end");
         w->now = at > w->now ? at : w->now + 1;
-        while (w->mail_n && w->mail[w->order[0]].at <= w->now) {
-            struct mail *m = pop(w);
-            if (!w->m[m->to].dead)
-                pxi_group_take(w->m[m->to].g, m->from, px_view_of(m->bytes, m->n), w->now);
-        }
+        while (w->mail_n && w->mail[w->order[0]].at <= w->now)
+            deliver(w);
     }
 }
 
@@ -588,6 +611,29 @@ TEST(two_die)
         run(&w, &p);
         for (unsigned i = 0; i < 5; i++)
             CHECK(w.m[i].dead || (pxi_group_members(w.m[i].g) & 2) == 0);
+        close_world(&w);
+    }
+}
+
+/* One dies and begins anew, while the threads of all stand still now and then, for longer than a
+ * silence too. Who lives gives up nobody whose messages come again, and all end. */
+TEST(survivors_that_stall_do_not_give_each_other_up)
+{
+    enum { SEEDS = 60 };
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        static struct world w;
+        open_world(&w, 3, VALUES * 40 + 5, 1000 + seed);
+        w.may_lose = true;
+        populate(&w);
+        struct plan p = {.ops = 2, .kill_ns = NEVER, .birth_ns = NEVER, .seed = seed};
+        run(&w, &p);
+        p.ops = 40;
+        p.pause_ns = 100 * MS;
+        p.victim = seed % 3;
+        p.kill_ns = w.now + seed % 17 * MS;
+        p.birth_ns = p.kill_ns + seed % 5 * 1500 * MS;
+        w.stall_ms = 4000;
+        run(&w, &p);
         close_world(&w);
     }
 }

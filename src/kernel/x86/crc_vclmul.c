@@ -12,8 +12,9 @@ INLINE blocks blocks_none(void)
 
 INLINE blocks blocks_reverse(__m256i v)
 {
-    const __m128i order = _mm_set_epi64x(0x0001020304050607, 0x08090a0b0c0d0e0f);
-    return _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(order));
+    static const uint64_t order[4] __attribute__((aligned(32))) = {
+        0x08090a0b0c0d0e0f, 0x0001020304050607, 0x08090a0b0c0d0e0f, 0x0001020304050607};
+    return _mm256_shuffle_epi8(v, _mm256_load_si256((const __m256i *)order));
 }
 
 INLINE blocks blocks_raw(const uint8_t *p)
@@ -109,7 +110,48 @@ INLINE uint16_t crc16_end(wide w[16], const uint8_t *rest, size_t n)
 }
 
 #include "kernel/lanes/crc16.h"
+#define CRC32C_CHUNKS
 #include "kernel/lanes/crc32c_clmul.h"
+
+/*
+ * Products and the instruction for CRC-32C do not wait for each other: of a chunk the first VECTORS
+ * bytes are for the products, three ranges behind them for the instruction. Their sum is added
+ * where the next chunk begins.
+ */
+enum { STEPS = 16, VECTORS = STEPS * CRC32C_STEP, RANGE = 640, CHUNK = VECTORS + 3 * RANGE };
+
+/* The chunk at `in`, whose first four vectors v are, and the first four of the next. */
+INLINE void crc32c_chunk(blocks v[4], const uint8_t *in, const uint8_t *soon)
+{
+    static const uint64_t jump[4][2] = PAIRS(0x75c513a100000000, 0x1acaec5400000000);
+    const uint32_t once = 0x6b749fb2, twice = 0xdd66cbbb; /* as in lanes/crc32c.h */
+    const uint8_t *p = in + VECTORS;
+    uint32_t a = 0, b = 0, c = 0;
+    for (size_t i = 0; i < STEPS; i++) {
+        for (size_t j = 0; j < 4; j++)
+            __builtin_prefetch(soon + CHUNK / STEPS * i + 64 * j);
+        if (i > 0)
+            crc32c_move(v, crc32c_step[0], in + CRC32C_STEP * i);
+#pragma GCC unroll 5
+        for (size_t j = 0; j < RANGE / STEPS; j += 8, p += 8) {
+            a = crc32c_word(a, crc32c_load(p));
+            b = crc32c_word(b, crc32c_load(p + RANGE));
+            if (p + 8 < in + VECTORS + RANGE)
+                c = crc32c_word(c, crc32c_load(p + 2 * RANGE));
+        }
+    }
+    uint64_t moved = crc32c_product(a, twice) ^ crc32c_product(b, once);
+    crc32c_move(v, jump[0], in + CHUNK);
+    crc32c_add(v, crc32c_word(c, crc32c_load(in + CHUNK - 8) ^ moved));
+}
+
+INLINE size_t crc32c_chunks(blocks v[4], const uint8_t *in, size_t n)
+{
+    size_t i = 0;
+    for (; n - i >= CHUNK + CRC32C_STEP; i += CHUNK)
+        crc32c_chunk(v, in + i, in + i + (n - i > 2 * CHUNK ? CHUNK : 0));
+    return i;
+}
 
 void pxi_vclmul_crc(struct pxi_kernels *k)
 {
