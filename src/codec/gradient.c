@@ -74,21 +74,33 @@ bool pxi_gradient_bounded(unsigned format, unsigned fan_in, px_view values)
     return !(beyond & (top * ones));
 }
 
+/* The largest lane of 16 or 32 bits. */
+static uint16_t largest16(const uint8_t *p, size_t n)
+{
+    uint16_t most = 0, lane;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&lane, p + 2 * i, sizeof lane);
+        most = lane > most ? lane : most;
+    }
+    return most;
+}
+
+static uint32_t largest32(const uint8_t *p, size_t n)
+{
+    uint32_t most = 0, lane;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&lane, p + 4 * i, sizeof lane);
+        most = lane > most ? lane : most;
+    }
+    return most;
+}
+
 bool pxi_gradient_lanes_bounded(unsigned format, unsigned fan_in, unsigned workers, px_view lanes)
 {
     uint64_t limit = 2 * (uint64_t)pxi_gradient_bias(format, fan_in) * workers;
-    bool beyond = false;
-    for (size_t i = 0; i < lanes.n && format == PX_GRADIENT_I32; i += 4) {
-        uint32_t lane;
-        memcpy(&lane, lanes.p + i, sizeof lane);
-        beyond |= lane >= limit;
-    }
-    for (size_t i = 0; i < lanes.n && format != PX_GRADIENT_I32; i += 2) {
-        uint16_t lane;
-        memcpy(&lane, lanes.p + i, sizeof lane);
-        beyond |= lane >= limit;
-    }
-    return !beyond;
+    uint32_t most = format == PX_GRADIENT_I32 ? largest32(lanes.p, lanes.n / 4)
+                                              : largest16(lanes.p, lanes.n / 2);
+    return !lanes.n || most < limit;
 }
 
 static bool possible(const struct px_gradient_head *h)
