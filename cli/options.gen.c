@@ -2375,6 +2375,7 @@ const struct cli_verb cli_verbs[] = {
     "Looks at processor, memory, huge pages, kernel, rights, GPU and the rest, a line\n"
     "each, and tells which path plexus takes where something is missing. A missing\n"
     "thing is no failure: the exit code is 0 unless plexus cannot work here at all.\n"
+    "Network namespaces of benchmarks that were killed are removed.\n"
     "\n"
     "options:\n"
     "      --json              Print one JSON document on standard output.\n"
