@@ -104,6 +104,8 @@ int lab_open(struct lab *l, unsigned hosts, unsigned delay_ms)
     lab_none(l, hosts);
     if (geteuid() != 0)
         return -1;
+    lab_sweep();
+    lab_guard();
     labs++;
     for (unsigned x = 0; x < hosts; x++) {
         snprintf(l->ns[x], sizeof l->ns[x], "plexus-%c-%d-%u", (int)('a' + x), (int)getpid(), labs);

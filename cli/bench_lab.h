@@ -22,6 +22,10 @@ int lab_sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Build it: delay_ms 0 shapes the lines to LAB_MBIT both ways, otherwise each packet takes so long.
  * 0, or -1 when this process may not. */
 int lab_open(struct lab *l, unsigned hosts, unsigned delay_ms);
+/* bench_sweep.c: remove the namespaces of benchmarks whose process is gone; how many. */
+unsigned lab_sweep(void);
+/* From now on SIGTERM, SIGINT and SIGHUP remove those of this process before they end it. */
+void lab_guard(void);
 /* No namespaces: all hosts are this machine, and lines are its loopback. */
 void lab_none(struct lab *l, unsigned hosts);
 void lab_close(struct lab *l);

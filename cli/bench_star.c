@@ -46,6 +46,8 @@ int star_open(struct star *s, unsigned hosts, unsigned mbit, unsigned hubs, unsi
     star_none(s, hosts, hubs);
     if (geteuid() != 0 || hosts > STAR_HOSTS || hubs > STAR_HUBS)
         return -1;
+    lab_sweep();
+    lab_guard();
     snprintf(s->hub, sizeof s->hub, "plexus-hub-%d", (int)getpid());
     int bad = lab_sh("ip netns add %s" QUIET, s->hub) ||
               lab_sh("ip -n %s link add hub type bridge" QUIET, s->hub) ||

@@ -42,20 +42,6 @@ static int list(struct cli *c)
     return doc_print(doc, 0);
 }
 
-static json_t *error_json(px_err e, const px_diag *d)
-{
-    if (e == PX_ERR_OK)
-        return json_null();
-    json_t *o = json_object();
-    json_object_set_new(o, "code", json_text(px_err_code(e)));
-    json_object_set_new(o, "text", json_text(px_err_text(e)));
-    json_object_set_new(o, "offset", json_u64(d->offset));
-    json_object_set_new(o, "field", json_text(d->field));
-    json_object_set_new(o, "expected", json_text(d->expected));
-    json_object_set_new(o, "found", json_text(d->found));
-    return o;
-}
-
 static int report(struct cli *c, const char *format, const char *path, px_view bytes, px_err e,
                   const px_diag *d)
 {

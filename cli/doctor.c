@@ -1,5 +1,6 @@
 /* plexus doctor: what the machine offers, and which path plexus takes where something is missing.
  */
+#include "bench_lab.h"
 #include "machine.h"
 
 #include <dlfcn.h>
@@ -243,11 +244,20 @@ static void model(struct report *r)
     px_model_close(m);
 }
 
+/* What benchmarks that were killed have left. */
+static void namespaces(struct report *r)
+{
+    unsigned n = lab_sweep();
+    put(r, "namespaces", OK, "benchmarks remove theirs; those of killed ones are removed here",
+        n ? "%u of benchmarks that were killed, removed" : "none was left behind", n);
+}
+
 int verb_doctor(struct cli *c)
 {
     struct report r = {.c = c, .rows = json_array()};
-    void (*const checks[])(struct report *) = {processor, memory, huge_pages, kernel, rights,
-                                               af_xdp,    verbs,  cuda,       files,  model};
+    void (*const checks[])(struct report *) = {processor, memory, huge_pages, kernel,
+                                               rights,    af_xdp, verbs,      cuda,
+                                               files,     model,  namespaces};
     for (unsigned i = 0; i < sizeof checks / sizeof *checks; i++)
         checks[i](&r);
     int rc = r.failed ? px_err_exit(PX_ERR_FAILED) : 0;

@@ -22,4 +22,7 @@ json_t *json_number(double v);    /* what is not finite becomes null */
 json_t *json_ids(const int32_t *ids, size_t n);
 json_t *json_u64(uint64_t v);
 
+/* What went wrong with a file: code, text, offset, field, expected, found; null for PX_ERR_OK. */
+json_t *error_json(px_err e, const px_diag *d);
+
 #endif

@@ -8,6 +8,17 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"json-lines", "PLEXUS_JSON_LINES", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"color", "PLEXUS_COLOR", 0, TYPE_CHOICE, "auto", NULL, "auto always never", .umin = 0u, .umax = 0u},
     {"quiet", "PLEXUS_QUIET", 'q', TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"tokenizer", "PLEXUS_DATA_TOKENIZER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"from", "PLEXUS_DATA_FROM", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl text", .umin = 0u, .umax = 0u},
+    {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl", .umin = 0u, .umax = 0u},
+    {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
+    {"bad", "PLEXUS_DATA_BAD", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"crc", "PLEXUS_DATA_CRC", 0, TYPE_CHOICE, "auto", NULL, "auto ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
+    {"batch", "PLEXUS_DATA_BATCH", 0, TYPE_UINT, "64", NULL, NULL, .umin = 1u, .umax = 1048576u},
+    {"row-tokens", "PLEXUS_DATA_ROW_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 16777216u},
+    {"packing", "PLEXUS_DATA_PACKING", 0, TYPE_CHOICE, "pad", NULL, "pad chunk first-fit best-fit", .umin = 0u, .umax = 0u},
+    {"ranks", "PLEXUS_DATA_RANKS", 0, TYPE_UINT, "1", NULL, NULL, .umin = 1u, .umax = 65536u},
+    {"steps", "PLEXUS_DATA_STEPS", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 1000000000000u},
     {"listen", "PLEXUS_LISTEN", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"announce", "PLEXUS_ANNOUNCE", 0, TYPE_LIST, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"key", "PLEXUS_KEY", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -351,6 +362,47 @@ static const struct cli_verb_opt opts_inspect[] = {
 static const struct cli_verb_opt opts_check[] = {
     {OPT_FORMAT, NULL},
     {OPT_LIST, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_data_convert[] = {
+    {OPT_DATA_TOKENIZER, NULL},
+    {OPT_DATA_FROM, "auto"},
+    {OPT_DATA_TO, "auto"},
+    {OPT_DATA_MAX_TOKENS, "512"},
+    {OPT_DATA_BAD, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_data_inspect[] = {
+    {OPT_DATA_CRC, "auto"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_data_verify[] = {
+    {OPT_DATA_CRC, "auto"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_data_order[] = {
+    {OPT_SEED, "0"},
+    {OPT_DATA_BATCH, "64"},
+    {OPT_DATA_ROW_TOKENS, "512"},
+    {OPT_DATA_PACKING, "pad"},
+    {OPT_DATA_RANKS, "1"},
+    {OPT_DATA_STEPS, "0"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1586,6 +1638,158 @@ const struct cli_verb cli_verbs[] = {
     "  plexus check --list\n"
     "      Formats that can be checked.\n",
     opts_check, sizeof opts_check / sizeof *opts_check, 0, 1, verb_check},
+    {"data convert", "training data in another format", "plexus data convert [options] IN OUT",
+    "plexus data convert: training data in another format\n"
+    "\n"
+    "usage: plexus data convert [options] IN OUT\n"
+    "\n"
+    "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
+    "\"tokens\" each) or a text, and writes packets, a store or JSON lines. OUT takes\n"
+    "its place when it is whole. Packets that become a store and packets again are\n"
+    "the same bytes, damaged ones included. Malformed lines are counted, the first is\n"
+    "named, and all go to --bad; the exit code is then 8.\n"
+    "\n"
+    "options:\n"
+    "      --tokenizer MODEL   Make tokens of text as this GGUF file's tokenizer\n"
+    "                          does; tiny: the embedded one.\n"
+    "      --from auto|ndp|ndp3|jsonl|text\n"
+    "                          Format of IN; auto: from its bytes, then its name.\n"
+    "                          [auto]\n"
+    "      --to auto|ndp|ndp3|jsonl\n"
+    "                          Format of OUT; auto: from its name (.qubgpu, .ndp,\n"
+    "                          .ndp3, .jsonl). [auto]\n"
+    "      --max-tokens N      Tokens of a sample; longer documents become several.\n"
+    "                          Packets hold 16383. [512]\n"
+    "      --bad FILE          Where malformed lines go (default: OUT.bad).\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.data/1):\n"
+    "  from             format of IN\n"
+    "  to               format of OUT\n"
+    "  documents        lines, or samples that do not continue another\n"
+    "  samples          written\n"
+    "  tokens           in them\n"
+    "  bytes_in         of IN\n"
+    "  bytes_out        of OUT\n"
+    "  malformed        lines that were left out\n"
+    "  first_malformed  number of the first, or null\n"
+    "  seconds          it took\n"
+    "\n"
+    "examples:\n"
+    "  plexus data convert corpus.jsonl corpus.ndp3 --tokenizer model.gguf\n"
+    "      Text to a store that a loader maps.\n"
+    "  plexus data convert story.txt story.qubgpu --tokenizer model.gguf\n"
+    "      A text to packets.\n",
+    opts_data_convert, sizeof opts_data_convert / sizeof *opts_data_convert, 2, 2, verb_data_convert},
+    {"data inspect", "what is in a file of training data", "plexus data inspect [options] FILE",
+    "plexus data inspect: what is in a file of training data\n"
+    "\n"
+    "usage: plexus data inspect [options] FILE\n"
+    "\n"
+    "How many samples and tokens a file of packets or a store holds, from which\n"
+    "sources, for which parts of the model, of which types; of packets which CRC they\n"
+    "have and what was dropped; of a store its commits and its name (CID).\n"
+    "\n"
+    "options:\n"
+    "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
+    "                          CRC-16 of packets; auto: the one that most agree with.\n"
+    "                          [auto]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.data/1):\n"
+    "  format         ndp or ndp3\n"
+    "  bytes          of the file\n"
+    "  samples        in it\n"
+    "  tokens         in them\n"
+    "  longest        tokens of the longest sample\n"
+    "  token_bytes    of a token as it is stored\n"
+    "  crc            CRC-16 of its packets\n"
+    "  cover          what the CRC covers\n"
+    "  dropped        reason: spans that are no packets\n"
+    "  dropped_bytes  in them\n"
+    "  segments       of a store\n"
+    "  generation     commits of a store\n"
+    "  cid            of a store, or null\n"
+    "  kinds          src, dst, typ, samples, tokens of each kind\n"
+    "  lengths        samples by tokens: below 2, 4, 8, ...\n"
+    "\n"
+    "examples:\n"
+    "  plexus data inspect story.qubgpu\n"
+    "      Samples, tokens, kinds and lengths.\n",
+    opts_data_inspect, sizeof opts_data_inspect / sizeof *opts_data_inspect, 1, 1, verb_data_inspect},
+    {"data verify", "every byte of a file of training data", "plexus data verify [options] FILE",
+    "plexus data verify: every byte of a file of training data\n"
+    "\n"
+    "usage: plexus data verify [options] FILE\n"
+    "\n"
+    "Checks every packet, or every block, sample and hash of a store. Exit code 0:\n"
+    "nothing is wrong; 7: something is, with one line that says where.\n"
+    "\n"
+    "options:\n"
+    "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
+    "                          CRC-16 of packets; auto: the one that most agree with.\n"
+    "                          [auto]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.data/1):\n"
+    "  valid         true or false\n"
+    "  bytes         of the file\n"
+    "  samples       in it\n"
+    "  error         code, text, offset, field, expected, found; null when valid\n"
+    "  seconds       it took\n"
+    "\n"
+    "examples:\n"
+    "  plexus data verify corpus.ndp3\n"
+    "      Is it as it was written?\n",
+    opts_data_verify, sizeof opts_data_verify / sizeof *opts_data_verify, 1, 1, verb_data_verify},
+    {"data order", "in which order samples come", "plexus data order [options] FILE...",
+    "plexus data order: in which order samples come\n"
+    "\n"
+    "usage: plexus data order [options] FILE...\n"
+    "\n"
+    "Prints the source and sample that each row begins with, as a loader of these\n"
+    "files gives them, for any number of ranks: the lines are the same whatever\n"
+    "--ranks and --batch are, as long as they ask for as many rows.\n"
+    "\n"
+    "options:\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given. [0]\n"
+    "      --batch N           Rows of a batch of each rank. [64]\n"
+    "      --row-tokens N      Tokens of a row. [512]\n"
+    "      --packing pad|chunk|first-fit|best-fit\n"
+    "                          How samples become rows. [pad]\n"
+    "      --ranks N           Ranks that share the rows. [1]\n"
+    "      --steps N           Batches of each rank; 0: one epoch. [0]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.data/1):\n"
+    "  rows          in the order\n"
+    "  digest        BLAKE3 of the order\n"
+    "\n"
+    "examples:\n"
+    "  plexus data order corpus.ndp3 --seed 7 --json\n"
+    "      One epoch as a digest.\n",
+    opts_data_order, sizeof opts_data_order / sizeof *opts_data_order, 1, 255, verb_data_order},
     {"eval perplexity", "how well a model predicts a text", "plexus eval perplexity [options] MODEL",
     "plexus eval perplexity: how well a model predicts a text\n"
     "\n"
@@ -2171,6 +2375,7 @@ const struct cli_verb cli_verbs[] = {
     "Looks at processor, memory, huge pages, kernel, rights, GPU and the rest, a line\n"
     "each, and tells which path plexus takes where something is missing. A missing\n"
     "thing is no failure: the exit code is 0 unless plexus cannot work here at all.\n"
+    "Network namespaces of benchmarks that were killed are removed.\n"
     "\n"
     "options:\n"
     "      --json              Print one JSON document on standard output.\n"
@@ -3441,7 +3646,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 65;
+const unsigned cli_verb_count = 69;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3474,6 +3679,8 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_API_HOST            --api-host NAME\n"
     "  PLEXUS_API_TOKEN           --api-token FILE\n"
     "  PLEXUS_AUTONAT             --autonat\n"
+    "  PLEXUS_DATA_BAD            --bad FILE\n"
+    "  PLEXUS_DATA_BATCH          --batch N\n"
     "  PLEXUS_BESIDE              --beside M\n"
     "  PLEXUS_BIAS                --bias TOKEN=B\n"
     "  PLEXUS_BLOCKS              --blocks FIRST-LAST\n"
@@ -3488,6 +3695,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_CORRUPT             --corrupt PCT\n"
     "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CPU                 --cpu MASK\n"
+    "  PLEXUS_DATA_CRC            --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
     "  PLEXUS_CROSS               --cross\n"
     "  PLEXUS_CTX                 --ctx N\n"
     "  PLEXUS_DATA                --data TEXT\n"
@@ -3510,6 +3718,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_GRADIENT_FORMAT     --format i16|i8|i4\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
+    "  PLEXUS_DATA_FROM           --from auto|ndp|ndp3|jsonl|text\n"
     "  PLEXUS_GEN_TOKENS          --gen-tokens G\n"
     "  PLEXUS_AGG_GENERIC         --generic\n"
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"
@@ -3540,6 +3749,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_LOCAL               --local N\n"
     "  PLEXUS_LOOKUPS             --lookups N\n"
     "  PLEXUS_LOSS                --loss PCT\n"
+    "  PLEXUS_DATA_MAX_TOKENS     --max-tokens N\n"
     "  PLEXUS_MAX_TOKENS          --max-tokens N\n"
     "  PLEXUS_MDNS                --mdns\n"
     "  PLEXUS_MDNS_INTERVAL       --mdns-interval MS\n"
@@ -3561,6 +3771,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_ORIGIN              --origin\n"
     "  PLEXUS_WIRE_PACKETS        --packets N\n"
     "  PLEXUS_AGG_PACKETS         --packets N\n"
+    "  PLEXUS_DATA_PACKING        --packing pad|chunk|first-fit|best-fit\n"
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
@@ -3579,6 +3790,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PSK                 --psk FILE\n"
     "  PLEXUS_PUBLIC              --public\n"
     "  PLEXUS_QUIET               --quiet\n"
+    "  PLEXUS_DATA_RANKS          --ranks N\n"
     "  PLEXUS_RATE_MBIT           --rate MBIT\n"
     "  PLEXUS_RAW                 --raw\n"
     "  PLEXUS_RELAY               --relay off|server|client\n"
@@ -3587,6 +3799,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
     "  PLEXUS_SETUP_ROOT          --root DIR\n"
     "  PLEXUS_ROUNDS              --rounds N\n"
+    "  PLEXUS_DATA_ROW_TOKENS     --row-tokens N\n"
     "  PLEXUS_RULE                --rule NAME\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
     "  PLEXUS_SECONDS             --seconds S\n"
@@ -3608,6 +3821,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SPIN_US             --spin-us US\n"
     "  PLEXUS_STAGES              --stages N\n"
     "  PLEXUS_AGG_STEERED         --steered\n"
+    "  PLEXUS_DATA_STEPS          --steps N\n"
     "  PLEXUS_STOP                --stop TEXT\n"
     "  PLEXUS_STORE_QUOTA         --store-quota BYTES\n"
     "  PLEXUS_STORIES             --stories N\n"
@@ -3617,6 +3831,8 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TEMP                --temp T\n"
     "  PLEXUS_THREADS             --threads T\n"
     "  PLEXUS_TIMEOUT             --timeout MS\n"
+    "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl\n"
+    "  PLEXUS_DATA_TOKENIZER      --tokenizer MODEL\n"
     "  PLEXUS_TOKENS              --tokens IDS\n"
     "  PLEXUS_TOP                 --top K\n"
     "  PLEXUS_TOP_K               --top-k K\n"
@@ -3708,6 +3924,19 @@ const struct cli_topic cli_topics[] = {
     "      training with workers that poison: attacks x rules\n"
     "\n"
     "plexus help bench infer tells more.\n"},
+    {"data",
+    "plexus data: training data as packets: convert, inspect, verify, order\n"
+    "\n"
+    "  plexus data convert [options] IN OUT\n"
+    "      training data in another format\n"
+    "  plexus data inspect [options] FILE\n"
+    "      what is in a file of training data\n"
+    "  plexus data verify [options] FILE\n"
+    "      every byte of a file of training data\n"
+    "  plexus data order [options] FILE...\n"
+    "      in which order samples come\n"
+    "\n"
+    "plexus help data convert tells more.\n"},
     {"dht",
     "plexus dht: the distributed hash table: put, get, provide, find, closest\n"
     "\n"
@@ -3774,6 +4003,7 @@ const struct cli_topic cli_topics[] = {
     "  detokenize  tokens to text\n"
     "  inspect     what a model file holds and needs\n"
     "  check       validate a file of a format that plexus parses\n"
+    "  data        training data as packets: convert, inspect, verify, order\n"
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"
     "  digest      fingerprint of what a model computes\n"
@@ -3811,4 +4041,4 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help VERB tells more; plexus demo shows what it can do.\n"},
 };
-const unsigned cli_topic_count = 12;
+const unsigned cli_topic_count = 13;

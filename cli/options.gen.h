@@ -11,6 +11,17 @@ enum {
     OPT_JSON_LINES,
     OPT_COLOR,
     OPT_QUIET,
+    OPT_DATA_TOKENIZER,
+    OPT_DATA_FROM,
+    OPT_DATA_TO,
+    OPT_DATA_MAX_TOKENS,
+    OPT_DATA_BAD,
+    OPT_DATA_CRC,
+    OPT_DATA_BATCH,
+    OPT_DATA_ROW_TOKENS,
+    OPT_DATA_PACKING,
+    OPT_DATA_RANKS,
+    OPT_DATA_STEPS,
     OPT_LISTEN,
     OPT_ANNOUNCE,
     OPT_KEY,
@@ -193,6 +204,10 @@ int verb_pin(struct cli *c);
 int verb_rm(struct cli *c);
 int verb_inspect(struct cli *c);
 int verb_check(struct cli *c);
+int verb_data_convert(struct cli *c);
+int verb_data_inspect(struct cli *c);
+int verb_data_verify(struct cli *c);
+int verb_data_order(struct cli *c);
 int verb_eval_perplexity(struct cli *c);
 int verb_eval_logits(struct cli *c);
 int verb_digest(struct cli *c);

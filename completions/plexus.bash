@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check data eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -26,6 +26,12 @@ _plexus()
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
             COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce agg byzantine" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    data)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "convert inspect verify order" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -62,6 +68,17 @@ _plexus()
     esac
     case "$prev" in
     --color) COMPREPLY=($(compgen -W "auto always never" -- "$cur")); return ;;
+    --tokenizer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --from) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl text" -- "$cur")); return ;;
+    --to) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl" -- "$cur")); return ;;
+    --max-tokens) return ;;
+    --bad) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --crc) COMPREPLY=($(compgen -W "auto ccitt_false xmodem aug kermit x25" -- "$cur")); return ;;
+    --batch) return ;;
+    --row-tokens) return ;;
+    --packing) COMPREPLY=($(compgen -W "pad chunk first-fit best-fit" -- "$cur")); return ;;
+    --ranks) return ;;
+    --steps) return ;;
     --listen) return ;;
     --announce) return ;;
     --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -287,6 +304,30 @@ _plexus()
         else
             COMPREPLY=($(compgen -f -- "$cur"))
         fi ;;
+    "data convert")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --bad --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "data inspect")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--crc --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -f -- "$cur"))
+        fi ;;
+    "data verify")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--crc --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -f -- "$cur"))
+        fi ;;
+    "data order")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--seed --batch --row-tokens --packing --ranks --steps --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
     "eval perplexity")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "-f --file --ctx -t --threads --kv-type --cpu --json --color -q --quiet -h --help" -- "$cur"))
@@ -387,7 +428,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check data eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -585,7 +626,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check data eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

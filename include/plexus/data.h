@@ -10,6 +10,7 @@
 #define PLEXUS_DATA_H
 
 #include "plexus/err.h"
+#include "plexus/tokenizer.h"
 #include "plexus/view.h"
 
 PX_BEGIN_DECLS
@@ -60,6 +61,9 @@ typedef struct px_data_info {
 
 /* What is known of it. */
 PX_API void px_data_get_info(const px_data *d, px_data_info *out);
+
+/* The CID of a store, written to out (cap bytes, 80 are enough); returns out. */
+PX_API char *px_data_cid(const px_data_info *i, char *out, size_t cap);
 
 /* Why spans were dropped: name of dropped[i], NULL for others. */
 PX_API const char *px_data_drop_name(unsigned i);
@@ -112,6 +116,39 @@ PX_API PX_NODISCARD px_err px_data_write(px_data_writer *w, uint8_t src, uint8_t
 PX_API PX_NODISCARD px_err px_data_commit(px_data_writer *w);
 /* What was not committed is lost. */
 PX_API void px_data_writer_free(px_data_writer *w);
+
+/* --------------------------------------------------------------- converting */
+
+typedef struct px_data_convert_options {
+    size_t size;      /* sizeof(px_data_convert_options) */
+    const char *from; /* "ndp", "ndp3", "jsonl", "text"; NULL: from the file */
+    const char *to; /* "ndp", "ndp3", "jsonl"; NULL: from the name: .qubgpu, .ndp, .ndp3, .jsonl */
+    const px_tokenizer *tokenizer; /* that makes tokens of text */
+    uint32_t max_tokens;           /* longer documents become several samples; 0: 512 */
+    unsigned token_bytes;          /* of a store: 2 or 4; 0: 2 where the vocabulary allows it */
+    uint8_t src, dst;              /* of what is not from packets; 0: 1 */
+    const char *bad;               /* where lines go that are malformed; NULL: they are dropped */
+    px_data_progress *progress;
+    void *ctx;
+} px_data_convert_options;
+
+typedef struct px_data_convert_report {
+    const char *from, *to;
+    uint64_t documents, samples, tokens, bytes_in;
+    uint64_t malformed, first_malformed; /* lines; number of the first, 0: none */
+    px_diag first;                       /* what was wrong with it */
+} px_data_convert_report;
+
+/*
+ * Write the training data of one file as another format, which takes the place of `out` when it is
+ * whole. Packets to a store and back give the same bytes. Of JSONL, each line is an object with
+ * "text" or "tokens"; a malformed line is counted and goes to `bad`. Text is one document a file.
+ * PX_ERR_INVALID: an unknown format, or text without a tokenizer. Else the errors of reading and
+ * writing.
+ */
+PX_API PX_NODISCARD px_err px_data_convert(const char *in, const char *out,
+                                           const px_data_convert_options *options,
+                                           px_data_convert_report *report, px_diag *diag);
 
 /* ------------------------------------------------------------------- loader */
 

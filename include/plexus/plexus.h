@@ -5,6 +5,7 @@
 #include "plexus/agg.h"
 #include "plexus/agg_bench.h"
 #include "plexus/check.h"
+#include "plexus/data.h"
 #include "plexus/err.h"
 #include "plexus/faults.h"
 #include "plexus/file.h"

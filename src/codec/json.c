@@ -260,6 +260,47 @@ bool pxi_json_text_is(px_view text, const char *s)
     return !*s && at == text.n;
 }
 
+/* UTF-8 of a code point at out; how many bytes. */
+static size_t put_utf8(uint32_t c, uint8_t *out)
+{
+    if (c < 0x80) {
+        out[0] = (uint8_t)c;
+        return 1;
+    }
+    unsigned n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (unsigned i = n - 1; i > 0; i--, c >>= 6)
+        out[i] = (uint8_t)(0x80 | (c & 0x3f));
+    out[0] = (uint8_t)((0xf00 >> n) | c);
+    return n;
+}
+
+size_t pxi_json_unescape(px_view text, uint8_t *out)
+{
+    static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+    size_t n = 0;
+    for (size_t at = 0; at < text.n;) {
+        uint8_t c = text.p[at++];
+        if (c != '\\') {
+            out[n++] = c;
+            continue;
+        }
+        c = text.p[at++]; /* the reader has seen that an escape is whole */
+        const char *short_one = c ? strchr(from, c) : NULL;
+        if (c != 'u') {
+            out[n++] = short_one ? (uint8_t)to[short_one - from] : c;
+            continue;
+        }
+        uint32_t unit = (uint32_t)hex4(text, at);
+        at += 4;
+        if (unit >= 0xd800 && unit < 0xdc00) {
+            unit = 0x10000 + ((unit - 0xd800) << 10) + ((uint32_t)hex4(text, at + 2) - 0xdc00);
+            at += 6;
+        }
+        n += put_utf8(unit, out + n);
+    }
+    return n;
+}
+
 px_err pxi_json_check(px_view in, px_diag *diag)
 {
     struct pxi_json j;

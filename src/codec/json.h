@@ -47,6 +47,10 @@ px_err pxi_json_next(struct pxi_json *j, enum pxi_json_event *out);
 /* true when KEY or STRING text stands for exactly the ASCII string s, escapes resolved. */
 bool pxi_json_text_is(px_view text, const char *s);
 
+/* The bytes that KEY or STRING text stands for, at most text.n of them, written to out; how many is
+ * returned. */
+size_t pxi_json_unescape(px_view text, uint8_t *out);
+
 /* Check one JSON value that fills `in` but for blanks. */
 px_err pxi_json_check(px_view in, px_diag *diag);
 
@@ -56,5 +60,21 @@ px_err pxi_json_check(px_view in, px_diag *diag);
  * field of diag tells the line, counted from 1.
  */
 px_err pxi_jsonl_check(px_view in, px_diag *diag);
+
+/* What one of those lines says; views of the line. */
+struct pxi_jsonl {
+    bool blank;
+    bool has_text, has_tokens;
+    px_view text;   /* escapes as written */
+    px_view tokens; /* from "[" to "]" */
+    size_t token_count;
+};
+
+/* Take line `number`, whose first byte is byte `origin` of its file, apart. The errors of
+ * pxi_jsonl_check. */
+px_err pxi_jsonl_read(px_view line, unsigned long long number, uint64_t origin,
+                      struct pxi_jsonl *out, px_diag *diag);
+/* Its tokens, token_count of them. */
+void pxi_jsonl_tokens(const struct pxi_jsonl *l, int32_t *out);
 
 #endif

@@ -123,6 +123,15 @@ void pxi_writer_free(struct pxi_writer *w)
     pxi_free(w);
 }
 
+px_err pxi_writer_variant(struct pxi_writer *w, struct pxi_ndp_variant v)
+{
+    if (w->dir.samples)
+        return PX_ERR_INVALID;
+    w->dir.crc = v.crc;
+    w->dir.cover = v.cover;
+    return PX_ERR_OK;
+}
+
 /* ------------------------------------------------------------------ samples */
 
 static bool holds(unsigned dtype, const struct pxi_writer_sample *s)

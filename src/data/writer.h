@@ -32,6 +32,9 @@ px_err pxi_writer_append(const struct pxi_writer_options *o, struct pxi_writer *
 /* What was not committed is lost. */
 void pxi_writer_free(struct pxi_writer *w);
 
+/* How packets that are written from the store are checked. PX_ERR_INVALID: it holds samples. */
+px_err pxi_writer_variant(struct pxi_writer *w, struct pxi_ndp_variant v);
+
 struct pxi_writer_sample {
     uint8_t src, dst, typ;
     uint8_t flags;         /* PXI_NDP_FLAG_CONTINUES */

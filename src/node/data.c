@@ -1,11 +1,15 @@
 /* Files of training data, opened and read. */
 #include "node/data.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/diag.h"
 #include "base/math.h"
 #include "base/mem.h"
+#ifdef PXI_NET
+#include "store/manifest.h"
+#endif
 
 static const char *const crc_names[] = PXI_NDP_CRC_NAMES;
 static const char *const cover_names[] = PXI_NDP_COVER_NAMES;
@@ -122,6 +126,19 @@ void px_data_get_info(const px_data *d, px_data_info *out)
     memcpy(out->dropped, i->dropped, sizeof out->dropped);
     memcpy(out->hash, i->hash, sizeof out->hash);
     memcpy(out->tokenizer, i->tokenizer, sizeof out->tokenizer);
+}
+
+char *px_data_cid(const px_data_info *i, char *out, size_t cap)
+{
+#ifdef PXI_NET
+    char text[PXI_CID_TEXT];
+    snprintf(out, cap, "%s", pxi_hash_text(i->hash, text));
+#else
+    size_t n = (size_t)snprintf(out, cap, "blake3:");
+    for (unsigned k = 0; k < sizeof i->hash && n + 3 <= cap; k++, n += 2)
+        snprintf(out + n, cap - n, "%02x", i->hash[k]);
+#endif
+    return out;
 }
 
 /* The i-th of the names in an array, which may have gaps. */

@@ -3,6 +3,7 @@
 #define PXI_NODE_DATA_H
 
 #include "data/check.h"
+#include "data/writer.h"
 #include "kernel/kernel.h"
 #include "plexus/data.h"
 #include "plexus/file.h"
@@ -17,5 +18,9 @@ struct px_data {
 
 /* Options of a caller that knows fewer of them, or none. */
 void pxi_data_options(void *full, size_t full_size, const void *given);
+
+/* What a writer wraps, and how packets that come from it are checked, before the first sample. */
+struct pxi_writer *pxi_data_writer_inner(px_data_writer *w);
+px_err pxi_data_writer_variant(px_data_writer *w, struct pxi_ndp_variant v);
 
 #endif

@@ -114,6 +114,16 @@ px_err px_data_commit(px_data_writer *w)
     return PX_ERR_OK;
 }
 
+struct pxi_writer *pxi_data_writer_inner(px_data_writer *w)
+{
+    return w->w;
+}
+
+px_err pxi_data_writer_variant(px_data_writer *w, struct pxi_ndp_variant v)
+{
+    return pxi_writer_variant(w->w, v);
+}
+
 void px_data_writer_free(px_data_writer *w)
 {
     if (!w)

@@ -306,14 +306,15 @@ px_err px_loader_next(px_loader *l, const px_batch **out, px_diag *diag)
     struct pxi_slot *s = slot;
     l->given = s->end;
     count(l, s);
-    *out = &s->batch;
-    if (!s->err)
+    if (!s->err) {
+        *out = &s->batch;
         return PX_ERR_OK;
-    pxi_ring_give(l->ring, s);
-    *out = NULL;
+    }
+    err = s->err;
     pxi_diag_field(diag, "source %u, sample %llu", (unsigned)(s->bad[0] >> 56),
                    (unsigned long long)(s->bad[0] & ((1ull << 56) - 1)));
-    return pxi_diag_set(diag, s->err, 0, "a sample with its checksum", "a damaged one");
+    pxi_ring_give(l->ring, s); /* a thread may fill it at once */
+    return pxi_diag_set(diag, err, 0, "a sample with its checksum", "a damaged one");
 }
 
 void px_loader_give_back(px_loader *l, const px_batch *batch)

@@ -34,6 +34,7 @@ class Place:
         os.mkdir(self.home)
         shutil.copy(os.path.join(self.root, "assets/tiny.gguf"), self.path("model.gguf"))
         self.write("story.txt", STORY)
+        self.write("corpus.jsonl", json.dumps({"text": STORY}) + "\n")
 
     def path(self, name):
         return os.path.join(self.dir, name)

@@ -6,8 +6,10 @@ without them.
 """
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 FAULTS = ("--loss", "10", "--dup", "5", "--corrupt", "2")
 SIXTEEN = ("--local", "16", "--size", "100000", "--repeat", "1")
@@ -37,12 +39,36 @@ def case(plexus, n, name, *args, bits=None):
     return good
 
 
+def namespaces(pid):
+    return [n for n in os.listdir("/run/netns") if str(pid) in n.split("-")] if os.path.isdir("/run/netns") else []
+
+
+def ended(plexus, n, how, name):
+    """A run that is ended from outside once it has namespaces: what it leaves, and what doctor finds of that."""
+    p = subprocess.Popen([plexus, "bench", "allreduce", "--quiet", "--local", "2", "--size", "40000000", "--repeat", "1000"],
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while p.poll() is None and len(namespaces(p.pid)) < 3:
+        time.sleep(0.05)
+    if p.poll() is not None:
+        print(f"ok {n} {name} # SKIP no namespaces here")
+        return True
+    p.send_signal(how)
+    p.wait()
+    if how == signal.SIGKILL:
+        subprocess.run([plexus, "doctor", "--json"], stdout=subprocess.DEVNULL)
+    left = namespaces(p.pid)
+    print(f"{'not ok' if left else 'ok'} {n} {name}")
+    if left:
+        print("#", left)
+    return not left
+
+
 def main():
     plexus = sys.argv[1]
     if os.geteuid() != 0:
         print("1..0 # SKIP needs CAP_NET_ADMIN")
         return 0
-    print("1..11")
+    print("1..13")
     good = [
         case(plexus, 1, "two workers without faults", "--local", "2", "--size", "2000000", "--repeat", "2"),
         case(plexus, 2, "two workers by UDP", "--local", "2", "--size", "2000000", "--repeat", "2",
@@ -64,6 +90,8 @@ def main():
         case(plexus, 10, "and with faults", *SIXTEEN, "--topology", "tree", "--hubs", "5", *FAULTS, bits="sixteen"),
         case(plexus, 11, "a tree on the hosts of workers, with 8 bits", "--local", "4", "--size", "100000",
              "--repeat", "1", "--topology", "tree", "--format", "i8", *FAULTS),
+        ended(plexus, 12, signal.SIGTERM, "a run that is told to end removes its namespaces"),
+        ended(plexus, 13, signal.SIGKILL, "those of one that was killed are removed by doctor"),
     ]
     return 0 if all(good) else 1
 

@@ -269,6 +269,110 @@ TEST(every_token_of_every_packing_comes_once)
     clean("a");
 }
 
+/* The same rows, whatever the file, the dtype and the pass that reads them. */
+static void same_rows(px_loader_options o, const px_loader_source *store,
+                      const px_loader_source *packets)
+{
+    const px_batch *a, *b;
+    o.sources = store;
+    o.ids64 = o.labels64 = 0;
+    o.threads = 0;
+    px_loader *la = open_loader(&o);
+    o.sources = packets;
+    for (unsigned wide = 0; wide < 4; wide++) {
+        px_loader_counts c;
+        uint8_t state[PX_LOADER_STATE];
+        o.ids64 = wide & 1;
+        o.labels64 = wide >> 1;
+        px_loader *lb = open_loader(&o);
+        px_loader_state(la, state);
+        while ((a = next(la))) {
+            size_t cells = (size_t)a->rows * ROW;
+            b = next(lb);
+            CHECK(b && a->rows == b->rows && a->tokens == b->tokens);
+            CHECK(memcmp(a->lengths, b->lengths, 4 * a->rows) == 0);
+            for (size_t i = 0; i < cells; i++) {
+                int64_t id = o.ids64 ? ((const int64_t *)b->ids)[i] : ((const int32_t *)b->ids)[i],
+                        label = o.labels64 ? ((const int64_t *)b->labels)[i]
+                                           : ((const int32_t *)b->labels)[i];
+                CHECK_EQ(((const int32_t *)a->ids)[i], id);
+                CHECK_EQ(((const int32_t *)a->labels)[i], label);
+            }
+            px_loader_give_back(la, a);
+            px_loader_give_back(lb, b);
+        }
+        CHECK(!next(lb));
+        px_loader_get_counts(lb, &c);
+        CHECK_EQ(c.damaged, 0);
+        px_loader_free(lb);
+        px_diag d = {0};
+        CHECK_EQ(px_loader_resume(la, state, &d), PX_ERR_OK);
+    }
+    px_loader_free(la);
+}
+
+TEST(packets_give_what_stores_give)
+{
+    char packets[128];
+    px_data_convert_report report;
+    px_diag d = {0};
+    make_store("a", 300, 2, 1);
+    snprintf(packets, sizeof packets, "%s", path_of("a.qubgpu"));
+    CHECK_EQ(px_data_convert(path_of("a"), packets, NULL, &report, &d), PX_ERR_OK);
+    px_loader_source store = {.data = open_data("a")}, file = {.data = open_data("a.qubgpu")};
+    for (int packing = PX_PACK_PAD; packing <= PX_PACK_BEST_FIT; packing++)
+        for (int labels = PX_LABELS_SAME; labels <= PX_LABELS_NEXT; labels++) {
+            px_loader_options o = options(&store, 1);
+            o.packing = packing;
+            o.labels = labels;
+            same_rows(o, &store, &file);
+        }
+    px_data_close(store.data);
+    px_data_close(file.data);
+    unlink(packets);
+    clean("a");
+}
+
+TEST(damaged_packets_are_not_given)
+{
+    char packets[128];
+    px_data_convert_report report;
+    px_diag d = {0};
+    px_sample s;
+    make_store("a", 300, 4, 1);
+    snprintf(packets, sizeof packets, "%s", path_of("a.qubgpu"));
+    CHECK_EQ(px_data_convert(path_of("a"), packets, NULL, &report, &d), PX_ERR_OK);
+    px_loader_source file = {.data = open_data("a.qubgpu")};
+    px_loader_options o = options(&file, 1);
+    o.ids64 = o.labels64 = 1;
+    o.labels = PX_LABELS_SAME;
+    o.damage = PX_DAMAGE_DROP;
+    px_loader *l = open_loader(&o);
+    /* After the file was opened, so that the loader must see it. */
+    CHECK_EQ(px_data_sample(file.data, 7, &s), PX_ERR_OK);
+    px_sample first;
+    CHECK_EQ(px_data_sample(file.data, 0, &first), PX_ERR_OK);
+    int fd = open(packets, O_RDWR);
+    uint8_t x = 0x77;
+    CHECK(pwrite(fd, &x, 1, 6 + (s.bytes.p - first.bytes.p) + 3) == 1);
+    close(fd);
+    px_loader_counts c;
+    const px_batch *b;
+    uint64_t rows = 0;
+    while ((b = next(l))) {
+        for (uint32_t i = 0; i < b->rows; i++)
+            CHECK(b->numbers[i] != 7);
+        rows += b->rows;
+        px_loader_give_back(l, b);
+    }
+    px_loader_get_counts(l, &c);
+    CHECK(rows == 299 && c.damaged == 1);
+    px_loader_free(l);
+    px_data_close(file.data);
+    unlink(packets);
+    clean("a");
+}
+
 TEST(batches_may_all_be_kept)
 {
     const px_batch *kept[200];

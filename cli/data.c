@@ -1,0 +1,400 @@
+/* plexus data convert, inspect, verify, order */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "session.h"
+
+enum { DEGRADED = 8, LENGTHS = 25 };
+
+static int on_progress(void *ctx, uint64_t done, uint64_t all)
+{
+    struct progress *p = ctx;
+    p->total = all;
+    progress_set(p, done);
+    return interrupted();
+}
+
+static const char *unless_auto(const struct cli *c, int id)
+{
+    const char *text = opt_text(c, id);
+    return strcmp(text, "auto") == 0 ? NULL : text;
+}
+
+/* ------------------------------------------------------------------ convert */
+
+static int say_converted(struct cli *c, const px_data_convert_report *r, const char *out,
+                         double took)
+{
+    struct stat st = {0};
+    stat(out, &st);
+    int rc = r->malformed ? DEGRADED : 0;
+    if (r->malformed)
+        fail(PX_ERR_CORRUPT, c->arg[0], &r->first);
+    if (opt_on(c, OPT_JSON)) {
+        json_t *doc = doc_new(c);
+        json_object_set_new(doc, "from", json_text(r->from));
+        json_object_set_new(doc, "to", json_text(r->to));
+        json_object_set_new(doc, "documents", json_u64(r->documents));
+        json_object_set_new(doc, "samples", json_u64(r->samples));
+        json_object_set_new(doc, "tokens", json_u64(r->tokens));
+        json_object_set_new(doc, "bytes_in", json_u64(r->bytes_in));
+        json_object_set_new(doc, "bytes_out", json_u64((uint64_t)st.st_size));
+        json_object_set_new(doc, "malformed", json_u64(r->malformed));
+        json_object_set_new(doc, "first_malformed",
+                            r->malformed ? json_u64(r->first_malformed) : json_null());
+        json_object_set_new(doc, "seconds", json_real(took));
+        return doc_print(doc, rc);
+    }
+    printf("%s to %s: %llu documents, %llu tokens, %llu bytes, in %.1f s\n", r->from, r->to,
+           (unsigned long long)r->documents, (unsigned long long)r->tokens,
+           (unsigned long long)st.st_size, took);
+    if (r->malformed)
+        printf("%llu malformed lines were left out, the first is line %llu\n",
+               (unsigned long long)r->malformed, (unsigned long long)r->first_malformed);
+    return rc;
+}
+
+int verb_data_convert(struct cli *c)
+{
+    struct session s = {0};
+    px_data_convert_report report;
+    struct progress p;
+    px_diag d = {0};
+    const char *model = opt_text(c, OPT_DATA_TOKENIZER), *bad = opt_text(c, OPT_DATA_BAD);
+    if (!bad) {
+        size_t n = strlen(c->arg[1]) + 5;
+        char *name = keep(malloc(n));
+        snprintf(name, n, "%s.bad", c->arg[1]);
+        bad = name;
+    }
+    int rc = model ? session_open(c, model, &s) : 0;
+    if (rc)
+        return rc;
+    px_data_convert_options o = {.size = sizeof o,
+                                 .from = unless_auto(c, OPT_DATA_FROM),
+                                 .to = unless_auto(c, OPT_DATA_TO),
+                                 .tokenizer = s.tok,
+                                 .max_tokens = (uint32_t)opt_uint(c, OPT_DATA_MAX_TOKENS),
+                                 .bad = bad,
+                                 .progress = on_progress,
+                                 .ctx = &p};
+    double from = now_s();
+    interrupt_poll(1);
+    progress_begin(&p, c, "converting", "bytes", 0);
+    px_err err = px_data_convert(c->arg[0], c->arg[1], &o, &report, &d);
+    progress_end(&p);
+    rc = err ? fail(err, c->arg[0], &d) : say_converted(c, &report, c->arg[1], now_s() - from);
+    if (model)
+        session_close(&s);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ inspect */
+
+static int open_data(struct cli *c, const char *path, px_data **out)
+{
+    struct progress p;
+    px_diag d = {0};
+    px_data_options o = {
+        .size = sizeof o, .crc = unless_auto(c, OPT_DATA_CRC), .progress = on_progress, .ctx = &p};
+    interrupt_poll(1);
+    progress_begin(&p, c, "reading", "bytes", 0);
+    px_err err = px_data_open(path, &o, out, &d);
+    progress_end(&p);
+    return err ? fail(err, path, &d) : 0;
+}
+
+struct kind {
+    uint64_t samples, tokens;
+};
+
+struct seen {
+    struct kind *kinds; /* by src, dst, typ */
+    uint64_t lengths[LENGTHS], damaged;
+};
+
+static void look(const px_data *data, uint64_t samples, struct seen *s)
+{
+    for (uint64_t i = 0; i < samples; i++) {
+        px_sample x;
+        if (px_data_sample(data, i, &x) != PX_ERR_OK) {
+            s->damaged++;
+            continue;
+        }
+        struct kind *k = &s->kinds[(unsigned)x.src << 16 | (unsigned)x.dst << 8 | x.typ];
+        unsigned b = 0;
+        k->samples++;
+        k->tokens += x.tokens;
+        while (b + 1 < LENGTHS && x.tokens >> (b + 1))
+            b++;
+        s->lengths[b]++;
+    }
+}
+
+static json_t *code_json(unsigned code, const char *name)
+{
+    return name ? json_text(name) : json_u64(code);
+}
+
+static json_t *kinds_json(const struct seen *s)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < 1u << 24; i++) {
+        if (!s->kinds[i].samples)
+            continue;
+        json_t *o = json_object();
+        unsigned src = i >> 16, dst = i >> 8 & 255, typ = i & 255;
+        json_object_set_new(o, "src", code_json(src, px_data_src_name(src)));
+        json_object_set_new(o, "dst", code_json(dst, px_data_dst_name(dst)));
+        json_object_set_new(o, "typ", code_json(typ, px_data_typ_name(typ)));
+        json_object_set_new(o, "samples", json_u64(s->kinds[i].samples));
+        json_object_set_new(o, "tokens", json_u64(s->kinds[i].tokens));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *inspect_doc(struct cli *c, const px_data_info *i, const struct seen *s)
+{
+    json_t *doc = doc_new(c), *dropped = json_object(), *lengths = json_array();
+    char cid[80];
+    for (unsigned k = 0; px_data_drop_name(k); k++)
+        json_object_set_new(dropped, px_data_drop_name(k), json_u64(i->dropped[k]));
+    unsigned last = LENGTHS;
+    while (last && !s->lengths[last - 1])
+        last--;
+    for (unsigned k = 0; k < last; k++)
+        json_array_append_new(lengths, json_u64(s->lengths[k]));
+    json_object_set_new(doc, "format", json_text(i->store ? "ndp3" : "ndp"));
+    json_object_set_new(doc, "bytes", json_u64(i->bytes));
+    json_object_set_new(doc, "samples", json_u64(i->samples));
+    json_object_set_new(doc, "tokens", json_u64(i->tokens));
+    json_object_set_new(doc, "longest", json_u64(i->longest));
+    json_object_set_new(doc, "token_bytes", json_u64(i->token_bytes));
+    json_object_set_new(doc, "crc", json_text(i->crc));
+    json_object_set_new(doc, "cover", json_text(i->cover));
+    json_object_set_new(doc, "dropped", dropped);
+    json_object_set_new(doc, "dropped_bytes", json_u64(i->dropped_bytes));
+    json_object_set_new(doc, "segments", json_u64(i->segments));
+    json_object_set_new(doc, "generation", json_u64(i->generation));
+    json_object_set_new(doc, "cid",
+                        i->store ? json_text(px_data_cid(i, cid, sizeof cid)) : json_null());
+    json_object_set_new(doc, "kinds", kinds_json(s));
+    json_object_set_new(doc, "lengths", lengths);
+    return doc;
+}
+
+static void show_code(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    if (json_is_string(v))
+        printf("  %-12s", json_string_value(v));
+    else
+        printf("  %-12lld", (long long)json_integer_value(v));
+}
+
+static void show_inspected(json_t *doc, const px_data_info *i, const struct seen *s)
+{
+    char cid[80];
+    printf("%s, %llu bytes: %llu samples, %llu tokens (%u bytes each), the longest has %u\n",
+           i->store ? "store NDP3" : "packets", (unsigned long long)i->bytes,
+           (unsigned long long)i->samples, (unsigned long long)i->tokens, i->token_bytes,
+           i->longest);
+    if (i->store)
+        printf("%u segments, commit %llu, %s\n", i->segments, (unsigned long long)i->generation,
+               px_data_cid(i, cid, sizeof cid));
+    else
+        printf("CRC-16 %s of %s; %u of the first %u packets agree\n", i->crc, i->cover, i->agreed,
+               i->checked);
+    for (unsigned k = 0; px_data_drop_name(k); k++)
+        if (i->dropped[k])
+            printf("dropped: %llu spans (%s)\n", (unsigned long long)i->dropped[k],
+                   px_data_drop_name(k));
+    if (s->damaged)
+        printf("damaged: %llu samples\n", (unsigned long long)s->damaged);
+    const json_t *kinds = json_object_get(doc, "kinds");
+    for (size_t k = 0; k < json_array_size(kinds); k++) {
+        const json_t *o = json_array_get(kinds, k);
+        show_code(o, "src");
+        show_code(o, "dst");
+        show_code(o, "typ");
+        printf("  %10lld samples  %12lld tokens\n",
+               (long long)json_integer_value(json_object_get(o, "samples")),
+               (long long)json_integer_value(json_object_get(o, "tokens")));
+    }
+    for (unsigned k = 0; k < LENGTHS; k++) {
+        if (!s->lengths[k])
+            continue;
+        printf("  below %8u tokens  %10llu ", 2u << k, (unsigned long long)s->lengths[k]);
+        for (uint64_t n = s->lengths[k] * 40 / (i->samples ? i->samples : 1); n; n--)
+            fputs("█", stdout);
+        putchar('\n');
+    }
+}
+
+int verb_data_inspect(struct cli *c)
+{
+    px_data *data;
+    px_data_info info;
+    struct seen s = {.kinds = must(calloc(1u << 24, sizeof *s.kinds))};
+    int rc = open_data(c, c->arg[0], &data);
+    if (rc == 0) {
+        px_data_get_info(data, &info);
+        look(data, info.samples, &s);
+        json_t *doc = inspect_doc(c, &info, &s);
+        if (!opt_on(c, OPT_JSON))
+            show_inspected(doc, &info, &s);
+        if (opt_on(c, OPT_JSON))
+            rc = doc_print(doc, 0);
+        else
+            json_decref(doc);
+        px_data_close(data);
+    }
+    free(s.kinds);
+    return rc;
+}
+
+/* ------------------------------------------------------------------- verify */
+
+int verb_data_verify(struct cli *c)
+{
+    px_data *data;
+    px_data_info info;
+    struct progress p;
+    px_diag d = {0};
+    double from = now_s();
+    int rc = open_data(c, c->arg[0], &data);
+    if (rc)
+        return rc;
+    px_data_get_info(data, &info);
+    progress_begin(&p, c, "verifying", "bytes", info.bytes);
+    px_err err = px_data_verify(data, on_progress, &p, &d);
+    progress_end(&p);
+    px_data_close(data);
+    rc = err ? fail(err, c->arg[0], &d) : 0;
+    if (!opt_on(c, OPT_JSON)) {
+        if (!err)
+            printf("%llu samples in %llu bytes are as they were written\n",
+                   (unsigned long long)info.samples, (unsigned long long)info.bytes);
+        return rc;
+    }
+    json_t *doc = doc_new(c);
+    json_object_set_new(doc, "valid", json_boolean(!err));
+    json_object_set_new(doc, "bytes", json_u64(info.bytes));
+    json_object_set_new(doc, "samples", json_u64(info.samples));
+    json_object_set_new(doc, "error", error_json(err, &d));
+    json_object_set_new(doc, "seconds", json_real(now_s() - from));
+    return doc_print(doc, rc);
+}
+
+/* -------------------------------------------------------------------- order */
+
+static px_packing packing_of(const char *name)
+{
+    static const char *const names[] = {"pad", "chunk", "first-fit", "best-fit"};
+    unsigned i = 0;
+    while (i < PX_PACK_BEST_FIT && strcmp(names[i], name) != 0)
+        i++;
+    return (px_packing)i;
+}
+
+struct order {
+    px_loader **ranks;
+    unsigned count;
+    uint64_t rows, digest;
+};
+
+/* FNV-1a of 64 bits. */
+static uint64_t digested(uint64_t digest, const char *line)
+{
+    for (; *line; line++)
+        digest = (digest ^ (uint8_t)*line) * 0x100000001b3u;
+    return digest;
+}
+
+/* One batch of every rank; not 0 ends it. */
+static int order_step(struct cli *c, struct order *o)
+{
+    uint64_t before = o->rows;
+    for (unsigned r = 0; r < o->count; r++) {
+        const px_batch *b;
+        px_diag d = {0};
+        px_err err = px_loader_next(o->ranks[r], &b, &d);
+        if (err)
+            return fail(err, NULL, &d);
+        for (uint32_t i = 0; b && i < b->rows; i++) {
+            char line[48];
+            snprintf(line, sizeof line, "%u %llu\n", (unsigned)(b->numbers[i] >> 56),
+                     (unsigned long long)(b->numbers[i] & ((1ull << 56) - 1)));
+            o->digest = digested(o->digest, line);
+            if (!opt_on(c, OPT_JSON))
+                fputs(line, stdout);
+        }
+        o->rows += b ? b->rows : 0;
+        if (b)
+            px_loader_give_back(o->ranks[r], b);
+    }
+    return o->rows == before ? -1 : 0;
+}
+
+static int order_open(struct cli *c, const px_loader_source *sources, struct order *o)
+{
+    px_loader_options lo = {.size = sizeof lo,
+                            .sources = sources,
+                            .source_count = (unsigned)c->args,
+                            .batch = (uint32_t)opt_uint(c, OPT_DATA_BATCH),
+                            .row_tokens = (uint32_t)opt_uint(c, OPT_DATA_ROW_TOKENS),
+                            .packing = packing_of(opt_text(c, OPT_DATA_PACKING)),
+                            .seed = opt_uint(c, OPT_SEED),
+                            .epochs = opt_uint(c, OPT_DATA_STEPS) ? 0 : 1,
+                            .world = (uint32_t)opt_uint(c, OPT_DATA_RANKS),
+                            .ahead = 1,
+                            .unchecked = 1};
+    o->ranks = keep(calloc(lo.world, sizeof(px_loader *)));
+    for (; lo.rank < lo.world; lo.rank++) {
+        px_diag d = {0};
+        px_err err = px_loader_new(&lo, &o->ranks[o->count], &d);
+        if (err)
+            return fail(err, NULL, &d);
+        o->count++;
+    }
+    return 0;
+}
+
+static int order_all(struct cli *c, const px_loader_source *sources, struct order *o)
+{
+    uint64_t steps = opt_uint(c, OPT_DATA_STEPS);
+    int rc = order_open(c, sources, o);
+    interrupt_poll(1);
+    for (uint64_t i = 0; rc == 0 && (!steps || i < steps) && !interrupted(); i++)
+        rc = order_step(c, o);
+    rc = rc < 0 ? 0 : rc;
+    for (unsigned i = 0; i < o->count; i++)
+        px_loader_free(o->ranks[i]);
+    if (rc || !opt_on(c, OPT_JSON))
+        return rc;
+    char hex[24];
+    json_t *doc = doc_new(c);
+    snprintf(hex, sizeof hex, "%016llx", (unsigned long long)o->digest);
+    json_object_set_new(doc, "rows", json_u64(o->rows));
+    json_object_set_new(doc, "digest", json_text(hex));
+    return doc_print(doc, 0);
+}
+
+int verb_data_order(struct cli *c)
+{
+    struct order o = {.digest = 0xcbf29ce484222325u};
+    px_loader_source *sources = keep(calloc((size_t)c->args, sizeof *sources));
+    int rc = 0, n = 0;
+    for (; rc == 0 && n < c->args; n++) {
+        px_diag d = {0};
+        px_err err = px_data_open(c->arg[n], NULL, &sources[n].data, &d);
+        rc = err ? fail(err, c->arg[n], &d) : 0;
+    }
+    if (rc == 0)
+        rc = order_all(c, sources, &o);
+    while (n--)
+        px_data_close(sources[n].data);
+    return rc;
+}

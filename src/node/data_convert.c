@@ -1,0 +1,415 @@
+/* One format of training data as another. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "base/mem.h"
+#include "codec/json.h"
+#include "io/disk.h"
+#include "node/data.h"
+
+enum { MAX_TOKENS = 512, PACKET_TOKENS = PXI_NDP_MOST / 4, OUT_BYTES = 1 << 20 };
+
+enum format { FROM_FILE, NDP, NDP3, JSONL, TEXT };
+static const char *const names[] = {NULL, "ndp", "ndp3", "jsonl", "text"};
+
+struct convert {
+    px_data_convert_options o;
+    px_data_convert_report *report;
+    px_diag *d;
+    enum format from, to;
+    px_file *in;
+    px_view bytes;
+    struct pxi_kernels kernels;
+    struct pxi_ndp_sums sums;
+    px_data_writer *store; /* to a store */
+    char *temporary;       /* else a file */
+    struct pxi_file *file;
+    uint64_t at; /* bytes written */
+    struct pxi_buf out;
+    struct pxi_file *bad;
+    uint64_t bad_at;
+    int32_t *tokens;
+    size_t token_cap;
+    uint8_t *text;
+    size_t text_cap;
+};
+
+/* ------------------------------------------------------------------- output */
+
+static px_err flush_out(struct convert *c)
+{
+    px_err err =
+        c->out.n ? pxi_disk_write(c->file, c->at, px_view_of(c->out.p, c->out.n)) : PX_ERR_OK;
+    c->at += c->out.n;
+    c->out.n = 0;
+    return err;
+}
+
+static px_err put(void *ctx, px_view bytes)
+{
+    struct convert *c = ctx;
+    px_err err = c->out.n + bytes.n > OUT_BYTES ? flush_out(c) : PX_ERR_OK;
+    if (!err && !pxi_buf_add(&c->out, bytes.p, bytes.n))
+        err = PX_ERR_NOMEM;
+    return err;
+}
+
+static px_err put_packet(struct convert *c, const int32_t *tokens, size_t n)
+{
+    uint8_t packet[PXI_NDP_PACKET_BYTES + 4 * PACKET_TOKENS + PXI_NDP_TAIL];
+    struct pxi_ndp_packet head = {.src = c->o.src, .dst = c->o.dst, .typ = PXI_NDP_TYP_TOKEN_IDS};
+    for (size_t i = 0; i < n; i++)
+        pxi_ndp_put_be(packet + PXI_NDP_PACKET_BYTES + 4 * i, 4, (uint32_t)tokens[i]);
+    pxi_ndp_write(&c->sums, (struct pxi_ndp_variant){0}, head,
+                  px_view_of(packet + PXI_NDP_PACKET_BYTES, 4 * n), packet);
+    return put(c, px_view_of(packet, pxi_ndp_bytes(4 * n)));
+}
+
+static px_err put_json(struct convert *c, const int32_t *tokens, size_t n)
+{
+    px_err err = put(c, px_view_str("{\"tokens\":["));
+    for (size_t i = 0; !err && i < n; i++) {
+        char text[16];
+        int len = snprintf(text, sizeof text, "%s%d", i ? "," : "", tokens[i]);
+        err = put(c, px_view_of(text, (size_t)len));
+    }
+    return err ? err : put(c, px_view_str("]}\n"));
+}
+
+/* A document, in as many samples as it takes. */
+static px_err put_document(struct convert *c, const int32_t *tokens, size_t n)
+{
+    px_err err = PX_ERR_OK;
+    c->report->documents++;
+    c->report->tokens += n;
+    if (c->to == JSONL)
+        return put_json(c, tokens, n);
+    for (size_t at = 0; !err && at < n; at += c->o.max_tokens) {
+        size_t some = n - at < c->o.max_tokens ? n - at : c->o.max_tokens;
+        err = c->to == NDP ? put_packet(c, tokens + at, some)
+                           : px_data_write(c->store, c->o.src, c->o.dst, tokens + at, some, at > 0);
+        c->report->samples++;
+    }
+    return err;
+}
+
+/* -------------------------------------------------------------------- input */
+
+static px_err room(struct convert *c, size_t n)
+{
+    if (n <= c->token_cap)
+        return PX_ERR_OK;
+    int32_t *more = pxi_realloc(c->tokens, n, sizeof *more);
+    if (!more)
+        return PX_ERR_NOMEM;
+    c->tokens = more;
+    c->token_cap = n;
+    return PX_ERR_OK;
+}
+
+static px_err put_text(struct convert *c, px_view text)
+{
+    size_t n;
+    px_err err = room(c, text.n / 2 + 16);
+    if (!err)
+        err = px_tokenize(c->o.tokenizer, text, PX_ENCODE_SPECIAL, c->tokens, c->token_cap, &n);
+    if (!err && n > c->token_cap) {
+        err = room(c, n);
+        if (!err)
+            err = px_tokenize(c->o.tokenizer, text, PX_ENCODE_SPECIAL, c->tokens, c->token_cap, &n);
+    }
+    return err ? err : put_document(c, c->tokens, n);
+}
+
+static px_err put_row(struct convert *c, const struct pxi_jsonl *row)
+{
+    if (row->has_tokens) {
+        px_err err = room(c, row->token_count + 1);
+        if (err)
+            return err;
+        pxi_jsonl_tokens(row, c->tokens);
+        return put_document(c, c->tokens, row->token_count);
+    }
+    if (!c->o.tokenizer) {
+        pxi_diag_field(c->d, "tokenizer");
+        return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "a tokenizer for lines with text", "none");
+    }
+    if (row->text.n > c->text_cap) {
+        uint8_t *more = pxi_realloc(c->text, row->text.n, 1);
+        if (!more)
+            return PX_ERR_NOMEM;
+        c->text = more;
+        c->text_cap = row->text.n;
+    }
+    return put_text(c, px_view_of(c->text, pxi_json_unescape(row->text, c->text)));
+}
+
+static px_err put_bad(struct convert *c, px_view line, unsigned long long number,
+                      const px_diag *why)
+{
+    if (!c->report->malformed++) {
+        c->report->first_malformed = number;
+        c->report->first = *why;
+    }
+    if (!c->o.bad)
+        return PX_ERR_OK;
+    px_err err =
+        c->bad ? PX_ERR_OK
+               : pxi_disk_open(AT_FDCWD, c->o.bad, O_WRONLY | O_CREAT | O_TRUNC, 0666, &c->bad);
+    if (!err)
+        err = pxi_disk_write(c->bad, c->bad_at, line);
+    if (!err)
+        err = pxi_disk_write(c->bad, c->bad_at + line.n, px_view_str("\n"));
+    c->bad_at += line.n + 1;
+    return err;
+}
+
+static px_err tell(struct convert *c, uint64_t done)
+{
+    return c->o.progress && c->o.progress(c->o.ctx, done, c->bytes.n) ? PX_ERR_INTERRUPTED
+                                                                      : PX_ERR_OK;
+}
+
+static px_err read_lines(struct convert *c)
+{
+    size_t at = 0, told = 0;
+    px_err err = PX_ERR_OK;
+    for (unsigned long long number = 1; !err && at < c->bytes.n; number++) {
+        const uint8_t *p = c->bytes.p + at, *nl = memchr(p, '\n', c->bytes.n - at);
+        px_view line = px_view_of(p, nl ? (size_t)(nl - p) : c->bytes.n - at);
+        struct pxi_jsonl row;
+        px_diag why = {0};
+        px_err bad = pxi_jsonl_read(line, number, at, &row, &why);
+        if (bad)
+            err = bad == PX_ERR_NOMEM ? bad : put_bad(c, line, number, &why);
+        else if (!row.blank)
+            err = put_row(c, &row);
+        at += line.n + 1;
+        if (!err && at - told > 1 << 20)
+            err = tell(c, told = at);
+    }
+    return err;
+}
+
+/* Samples of a source to documents: those that continue belong together. */
+static px_err read_samples(struct convert *c, const struct pxi_source *s)
+{
+    px_err err = PX_ERR_OK;
+    size_t n = 0;
+    for (uint64_t i = 0; !err && i < pxi_source_info(s)->samples; i++) {
+        struct pxi_item item;
+        bool good = pxi_source_item(s, i, &item) && pxi_source_right(s, &item);
+        pxi_diag_field(c->d, "sample %llu", (unsigned long long)i);
+        if (!good)
+            return pxi_diag_set(c->d, PX_ERR_CORRUPT, 0, "a sample with its checksum",
+                                "a damaged one");
+        if (n && !(item.flags & PXI_NDP_FLAG_CONTINUES)) {
+            err = put_document(c, c->tokens, n);
+            n = 0;
+        }
+        if (!err)
+            err = room(c, n + item.tokens);
+        px_sample view = {.bytes = item.bytes,
+                          .tokens = item.tokens,
+                          .token_bytes = item.form == PXI_FORM_U16 ? 2 : 4,
+                          .big_endian = item.form == PXI_FORM_BE32};
+        if (!err && item.tokens)
+            n += px_sample_tokens(&view, 0, c->tokens + n, item.tokens);
+    }
+    return err || !n ? err : put_document(c, c->tokens, n);
+}
+
+/* ------------------------------------------------------------- packets, stores */
+
+static bool told(void *ctx, uint64_t done, uint64_t all)
+{
+    struct convert *c = ctx;
+    return c->o.progress && c->o.progress(c->o.ctx, done, all);
+}
+
+static px_err packets_to_store(struct convert *c)
+{
+    unsigned checked;
+    struct pxi_ndp_variant v;
+    pxi_ndp_detect(&c->sums, c->bytes, &v, &checked);
+    px_err err = pxi_data_writer_variant(c->store, v);
+    if (!err)
+        err = pxi_packets_read(&c->sums, v, c->bytes, pxi_data_writer_inner(c->store), told, c);
+    const struct pxi_ndp_directory *t = pxi_writer_totals(pxi_data_writer_inner(c->store));
+    c->report->samples = c->report->documents = t->samples;
+    c->report->tokens = t->tokens;
+    return err;
+}
+
+static px_err read_source(struct convert *c)
+{
+    struct pxi_source_options o = {.sums = &c->sums};
+    struct pxi_source *s;
+    px_err err = pxi_source_open(&o, c->bytes, &s, c->d);
+    if (err)
+        return err;
+    if (c->to == NDP) {
+        err = pxi_packets_write(&c->sums, s, put, c, told, c, c->d);
+        c->report->samples = c->report->documents = pxi_source_info(s)->samples;
+        c->report->tokens = pxi_source_info(s)->tokens;
+    } else {
+        err = read_samples(c, s);
+    }
+    pxi_source_close(s);
+    return err;
+}
+
+/* ---------------------------------------------------------------- formats */
+
+static enum format named(const char *name)
+{
+    for (unsigned i = NDP; i <= TEXT; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return FROM_FILE;
+}
+
+static bool ends(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && strcmp(path + n - m, end) == 0;
+}
+
+static enum format by_name(const char *path)
+{
+    return ends(path, ".qubgpu") || ends(path, ".ndp") ? NDP
+           : ends(path, ".ndp3")                       ? NDP3
+           : ends(path, ".jsonl")                      ? JSONL
+           : ends(path, ".txt")                        ? TEXT
+                                                       : FROM_FILE;
+}
+
+static px_err settle(struct convert *c, const char *in, const char *out)
+{
+    c->to = c->o.to ? named(c->o.to) : by_name(out);
+    pxi_diag_field(c->d, "to");
+    if (c->to == FROM_FILE || c->to == TEXT)
+        return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "ndp, ndp3 or jsonl", "%s",
+                            c->o.to ? c->o.to : "a name that tells no format");
+    bool store = c->bytes.n >= 4 && memcmp(c->bytes.p, "NDP3", 4) == 0;
+    bool packets = c->bytes.n && c->bytes.p[0] == PXI_NDP_SYNC;
+    c->from = c->o.from ? named(c->o.from) : store ? NDP3 : packets ? NDP : by_name(in);
+    pxi_diag_field(c->d, "from");
+    if (c->from == FROM_FILE)
+        return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "ndp, ndp3, jsonl or text", "%s",
+                            c->o.from ? c->o.from : "a file that tells no format");
+    pxi_diag_field(c->d, "tokenizer");
+    if (c->from == TEXT && !c->o.tokenizer)
+        return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "a tokenizer for text", "none");
+    uint32_t most = c->to == NDP ? PACKET_TOKENS : PXI_NDP_SAMPLE_MOST / 4 - 1;
+    pxi_diag_field(c->d, "max_tokens");
+    if (c->o.max_tokens > most)
+        return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "what a sample of the format holds", "%u",
+                            c->o.max_tokens);
+    c->report->from = names[c->from];
+    c->report->to = names[c->to];
+    c->report->bytes_in = c->bytes.n;
+    return PX_ERR_OK;
+}
+
+static px_err open_out(struct convert *c, const char *out)
+{
+    if (c->to == NDP3) {
+        const px_tokenizer *t = c->from == JSONL || c->from == TEXT ? c->o.tokenizer : NULL;
+        px_data_writer_options o = {.size = sizeof o,
+                                    .token_bytes = c->o.token_bytes,
+                                    .vocab = t ? px_tokenizer_size(t) : 0,
+                                    .bos = t ? px_tokenizer_bos(t) : -1,
+                                    .eos = t ? px_tokenizer_eos(t) : -1,
+                                    .pad = -1};
+        return px_data_writer_new(out, &o, &c->store, c->d);
+    }
+    size_t n = strlen(out) + 32;
+    if (!(c->temporary = pxi_calloc(1, n)))
+        return PX_ERR_NOMEM;
+    snprintf(c->temporary, n, "%s.%ld.part", out, (long)getpid());
+    px_err err =
+        pxi_disk_open(AT_FDCWD, c->temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666, &c->file);
+    pxi_diag_field(c->d, "%.90s", out);
+    return err ? pxi_diag_set(c->d, err, 0, "a file that can be written", "%s", px_err_text(err))
+               : PX_ERR_OK;
+}
+
+static px_err finish(struct convert *c, const char *out)
+{
+    if (c->store)
+        return px_data_commit(c->store);
+    px_err err = flush_out(c);
+    if (!err)
+        err = pxi_disk_sync(c->file);
+    if (!err && rename(c->temporary, out) != 0)
+        err = pxi_disk_error();
+    if (!err) {
+        pxi_free(c->temporary);
+        c->temporary = NULL;
+    }
+    return err;
+}
+
+static px_err run(struct convert *c)
+{
+    switch (c->from) {
+    case JSONL: return read_lines(c);
+    case TEXT: return put_text(c, c->bytes);
+    case NDP:
+        if (c->to == NDP3)
+            return packets_to_store(c);
+        /* fall through */
+    default: return read_source(c);
+    }
+}
+
+static void close_all(struct convert *c)
+{
+    px_data_writer_free(c->store);
+    pxi_disk_close(c->file);
+    pxi_disk_close(c->bad);
+    if (c->temporary)
+        unlink(c->temporary);
+    px_file_close(c->in);
+    pxi_buf_deinit(&c->out);
+    pxi_free(c->temporary);
+    pxi_free(c->tokens);
+    pxi_free(c->text);
+    pxi_free(c);
+}
+
+px_err px_data_convert(const char *in, const char *out, const px_data_convert_options *options,
+                       px_data_convert_report *report, px_diag *diag)
+{
+    struct convert *c = pxi_calloc(1, sizeof *c);
+    if (!c)
+        return PX_ERR_NOMEM;
+    *report = (px_data_convert_report){0};
+    pxi_data_options(&c->o, sizeof c->o, options);
+    c->o.max_tokens = c->o.max_tokens ? c->o.max_tokens : MAX_TOKENS;
+    c->o.src = c->o.src ? c->o.src : PXI_NDP_SRC_TEXT_CORPUS;
+    c->o.dst = c->o.dst ? c->o.dst : PXI_NDP_DST_EMBEDDING;
+    c->report = report;
+    c->d = diag;
+    c->out.max = 4 * OUT_BYTES;
+    pxi_kernels_init(&c->kernels, pxi_cpu_detect());
+    c->sums = pxi_data_sums(&c->kernels);
+    px_err err = px_file_open(in, &c->in, diag);
+    if (!err) {
+        c->bytes = px_file_bytes(c->in);
+        err = settle(c, in, out);
+    }
+    if (!err)
+        err = open_out(c, out);
+    if (!err)
+        err = run(c);
+    if (!err)
+        err = finish(c, out);
+    close_all(c);
+    return err;
+}
