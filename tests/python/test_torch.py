@@ -15,8 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from plexus.data import Dataset, Loader, QubGPUDataset
-
-warnings.simplefilter("error", UserWarning)
+from plexus.torch import Batches
 
 
 @case
@@ -24,8 +23,10 @@ def in_the_map():
     """a tensor lies in the mapping, which it keeps alive; no library warns"""
     file = world.store("map.ndp3", vocab=1 << 20)
     d = Dataset(file)
-    t = torch.utils.dlpack.from_dlpack(d.view(3))
-    other = torch.frombuffer(d.view(3), dtype=torch.int32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        t = torch.utils.dlpack.from_dlpack(d.view(3))
+        other = torch.frombuffer(d.view(3), dtype=torch.int32)
     assert t.dtype == torch.int32 and t.tolist() == other.tolist() == tokens(3)
     assert t.data_ptr() == other.data_ptr() == d.view(3).pointer
     assert world.mapped(t.data_ptr(), t.numel() * 4, file)
@@ -70,22 +71,11 @@ def data_loader():
 def iterable():
     """a Loader in a DataLoader gives each row once, whatever the number of workers"""
     file = world.store()
-    for workers in (0, 1, 3):
+    for workers in (0, 1, 2):
         rows = []
-        for batch in DataLoader(Sized(Loader(file, 4, 64)), batch_size=None, num_workers=workers):
+        for batch in DataLoader(Batches(Loader(file, 4, 64)), batch_size=None, num_workers=workers):
             rows += [tuple(r) for r in batch["input_ids"].tolist()]
         assert sorted(rows) == sorted(tuple((tokens(i) + [0] * 44)[:64]) for i in range(300))
-
-
-class Sized(torch.utils.data.IterableDataset):
-    """torch tells an iterable dataset by its class."""
-
-    def __init__(self, loader):
-        super().__init__()
-        self.loader = loader
-
-    def __iter__(self):
-        return iter(self.loader)
 
 
 @case

@@ -165,7 +165,7 @@ def _worker():
 
 
 class Loader:
-    """Batches, filled by threads of C. Use it as it is, or in DataLoader(loader, batch_size=None).
+    """Batches, filled by threads of C. Use it as it is, or by plexus.torch.Batches.
 
     sources: a path, a Dataset, or a list of them or of (path or Dataset, weight) or (..., weight,
     once). epochs=0 goes on without end. rank and world: this one of so many that share the rows.
