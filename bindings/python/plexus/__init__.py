@@ -24,6 +24,11 @@ class Model:
     def __len__(self):
         return len(self.types)
 
+    @property
+    def data(self):
+        """The whole file as a View of bytes."""
+        return self._file.bytes()
+
     def tensor(self, name):
         """The tensor as a View, slowest dimension first. Quantised ones are rows of bytes."""
         return self._file.tensor(name)

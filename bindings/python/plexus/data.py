@@ -233,13 +233,14 @@ class Loader:
         if self._share != _worker():
             self._state = self._core.state()
             self._open()
-        while True:
-            batch = self._core.next()
-            if batch is None:
-                break
-            if batch.rows:
-                yield self._arrays(batch)
+        yield from iter(self._next, None)  # without a name here that would hold the slot
         self._core.resume(self._begin)
+
+    def _next(self):
+        while (batch := self._core.next()) is not None:
+            if batch.rows:
+                return self._arrays(batch)
+        return None
 
     def _arrays(self, batch):
         kind = choose(self.tensors)

@@ -93,7 +93,16 @@ static PyObject *gguf_tensors(PyObject *self, PyObject *none)
     return d;
 }
 
+static PyObject *gguf_bytes(PyObject *self, PyObject *none)
+{
+    px_view b = px_file_bytes(((gguf *)self)->file);
+    Py_ssize_t n = (Py_ssize_t)b.n;
+    (void)none;
+    return pxpy_view(self, b.p, PXPY_U8, 1, &n, 0);
+}
+
 static PyMethodDef methods[] = {
+    {"bytes", gguf_bytes, METH_NOARGS, "A View of the whole file."},
     {"tensor", gguf_tensor, METH_VARARGS, "tensor(name): a View; KeyError when there is none."},
     {"tensors", gguf_tensors, METH_NOARGS, "Name and type of each, in the order of the file."},
     {NULL, NULL, 0, NULL},
