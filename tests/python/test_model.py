@@ -66,15 +66,15 @@ def shards():
     """the shards of a store hold each tensor of the model once, with the same bytes"""
     if len(sys.argv) < 3:
         return
-    env = {**os.environ, "HOME": world.FOLDER, "XDG_DATA_HOME": path("data"),
-           "XDG_RUNTIME_DIR": world.FOLDER, "XDG_CONFIG_HOME": path("config")}
+    env = {**os.environ, "HOME": world.folder(), "XDG_DATA_HOME": path("data"),
+           "XDG_RUNTIME_DIR": world.folder(), "XDG_CONFIG_HOME": path("config")}
     run = subprocess.run([sys.argv[2], "push", ASSET], env=env, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True)
     if "network" in run.stdout and run.returncode:
         return
     assert run.returncode == 0, run.stdout
     model, seen = plexus.open(ASSET), []
-    for file in glob.glob(f"{world.FOLDER}/**/*", recursive=True):
+    for file in glob.glob(f"{world.folder()}/**/*", recursive=True):
         if not os.path.isfile(file) or open(file, "rb").read(4) != b"GGUF":
             continue
         try:

@@ -31,7 +31,7 @@ def wheel():
         assert f"plexus/{f}" in held, f
     assert any(f.endswith("/RECORD") for f in held)
     out = subprocess.run([sys.executable, "-c", "import plexus; print(plexus.__file__)"],
-                         env={**os.environ, "PYTHONPATH": path("site")}, cwd=world.FOLDER,
+                         env={**os.environ, "PYTHONPATH": path("site")}, cwd=world.folder(),
                          stdout=subprocess.PIPE, text=True, check=True).stdout
     assert out.startswith(path("site")), out
 

@@ -1,26 +1,29 @@
 """What the tests of the Python package share: files of data, and a harness that prints TAP."""
 import atexit
+import functools
 import os
 import shutil
 import sys
 import tempfile
 import traceback
 
-FOLDER = tempfile.mkdtemp()
-OWNER = os.getpid()
 CASES = []
 
 
-def remove():
-    if os.getpid() == OWNER:
-        shutil.rmtree(FOLDER)
+def remove(made, owner):
+    if os.getpid() == owner:
+        shutil.rmtree(made)
 
 
-atexit.register(remove)
+@functools.cache
+def folder():
+    made = os.path.realpath(tempfile.mkdtemp())
+    atexit.register(remove, made, os.getpid())
+    return made
 
 
 def path(name):
-    return os.path.join(FOLDER, name)
+    return os.path.join(folder(), name)
 
 
 def case(f):
