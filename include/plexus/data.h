@@ -28,6 +28,7 @@ typedef struct px_data_options {
         *cover; /* what it covers: "all", "payload", "body"; NULL: found out, "all" with crc */
     px_data_progress *progress;
     void *ctx;
+    int writable; /* 1: the bytes of samples may be written, as px_file_open_private says */
 } px_data_options;
 
 /*

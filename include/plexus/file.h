@@ -1,4 +1,4 @@
-/* Read-only mapped files, safe against being truncated while they are used. */
+/* Mapped files, which are never written, safe against being truncated while they are used. */
 #ifndef PLEXUS_FILE_H
 #define PLEXUS_FILE_H
 
@@ -14,6 +14,9 @@ typedef struct px_file px_file;
  * device, pipe), _TRUNCATED (empty file), _IO, _NOMEM.
  */
 PX_API PX_NODISCARD px_err px_file_open(const char *path, px_file **out, px_diag *diag);
+/* The same; the memory may be written, which is this process's own then: the file stays as it is,
+ * and what others write to it may or may not be seen. */
+PX_API PX_NODISCARD px_err px_file_open_private(const char *path, px_file **out, px_diag *diag);
 PX_API void px_file_close(px_file *f);
 
 /* The bytes; valid until close. Reading past an end that moved yields zeros, not a signal, while a

@@ -22,7 +22,7 @@
 struct px_file {
     uint8_t *p;
     size_t n, slot;
-    int fd;
+    int fd, prot, flags; /* as mmap has them */
     struct timespec mtime;
     _Atomic bool changed;
 };
@@ -53,7 +53,7 @@ static px_err map_fd(struct px_file *f, const char *path, px_diag *d)
         return pxi_diag_set(d, PX_ERR_TRUNCATED, 0, "at least one byte", "an empty file");
     f->n = (size_t)st.st_size;
     f->mtime = st.st_mtim;
-    f->p = mmap(NULL, f->n, PROT_READ, MAP_SHARED, f->fd, 0);
+    f->p = mmap(NULL, f->n, f->prot, f->flags, f->fd, 0);
     if (f->p == MAP_FAILED) {
         f->p = NULL;
         return open_error(d, path);
@@ -76,13 +76,15 @@ static bool enlist(struct px_file *f)
     return false;
 }
 
-px_err px_file_open(const char *path, px_file **out, px_diag *diag)
+static px_err open_as(const char *path, int prot, int flags, px_file **out, px_diag *diag)
 {
     *out = NULL;
     struct px_file *f = pxi_calloc(1, sizeof *f);
     if (!f)
         return PX_ERR_NOMEM;
     f->slot = PXI_LIMIT_FILE_MAPS;
+    f->prot = prot;
+    f->flags = flags;
     f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     px_err e = f->fd < 0 ? open_error(diag, path) : map_fd(f, path, diag);
     if (e == PX_ERR_OK && !enlist(f))
@@ -93,6 +95,16 @@ px_err px_file_open(const char *path, px_file **out, px_diag *diag)
     }
     *out = f;
     return PX_ERR_OK;
+}
+
+px_err px_file_open(const char *path, px_file **out, px_diag *diag)
+{
+    return open_as(path, PROT_READ, MAP_SHARED, out, diag);
+}
+
+px_err px_file_open_private(const char *path, px_file **out, px_diag *diag)
+{
+    return open_as(path, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, out, diag);
 }
 
 void px_file_close(px_file *f)
@@ -130,7 +142,7 @@ static bool mend(uintptr_t at)
         if (!f || at < (uintptr_t)f->p || at - (uintptr_t)f->p >= f->n)
             continue;
         atomic_store(&f->changed, true);
-        return mmap((void *)(at & ~(page - 1)), page, PROT_READ,
+        return mmap((void *)(at & ~(page - 1)), page, f->prot,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
     }
     return false;

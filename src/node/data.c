@@ -81,7 +81,8 @@ px_err px_data_open(const char *path, const px_data_options *options, px_data **
     choose_kernels(&d->kernels);
     d->sums = pxi_data_sums(&d->kernels);
     so.sums = &d->sums;
-    err = px_file_open(path, &d->file, diag);
+    err = o.writable ? px_file_open_private(path, &d->file, diag)
+                     : px_file_open(path, &d->file, diag);
     if (!err) {
         d->bytes = px_file_bytes(d->file);
         err = pxi_source_open(&so, d->bytes, &d->source, diag);

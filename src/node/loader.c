@@ -23,6 +23,7 @@ struct px_loader {
     px_loader_options o;
     struct pxi_fill fill;
     struct pxi_plan *plan;
+    px_loader_source *given_sources; /* a copy of the caller's */
     const struct pxi_source **sources;
     struct pxi_filter **filters;
     uint64_t *weights;
@@ -100,8 +101,11 @@ static px_err open_sources(struct px_loader *l)
     l->filters = pxi_calloc(o->source_count, sizeof *l->filters);
     l->weights = pxi_calloc(o->source_count, sizeof *l->weights);
     l->once = pxi_calloc(o->source_count, sizeof *l->once);
-    if (!l->sources || !l->filters || !l->weights || !l->once)
+    l->given_sources = pxi_calloc(o->source_count, sizeof *l->given_sources);
+    if (!l->sources || !l->filters || !l->weights || !l->once || !l->given_sources)
         return PX_ERR_NOMEM;
+    memcpy(l->given_sources, o->sources, o->source_count * sizeof *l->given_sources);
+    l->o.sources = l->given_sources;
     for (unsigned i = 0; i < o->source_count; i++) {
         l->sources[i] = o->sources[i].data->source;
         l->weights[i] = o->sources[i].weight;
@@ -265,6 +269,7 @@ void px_loader_free(px_loader *l)
     pxi_free(l->filters);
     pxi_free(l->weights);
     pxi_free(l->once);
+    pxi_free(l->given_sources);
     pxi_free(l);
 }
 

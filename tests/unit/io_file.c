@@ -55,4 +55,23 @@ TEST(same_size_but_written)
     unlink(path);
 }
 
+TEST(private_memory_may_be_written)
+{
+    const char *path = temp_file(2 * 4096);
+    px_file *own, *plain;
+    CHECK_EQ(px_file_guard(), PX_ERR_OK);
+    CHECK_EQ(px_file_open_private(path, &own, NULL), PX_ERR_OK);
+    CHECK_EQ(px_file_open(path, &plain, NULL), PX_ERR_OK);
+    uint8_t *p = (uint8_t *)(uintptr_t)px_file_bytes(own).p;
+    p[7] = 1;
+    CHECK_EQ(px_file_bytes(plain).p[7], 0);
+    CHECK(!px_file_changed(own));
+    CHECK(truncate(path, 4096) == 0);
+    *(volatile uint8_t *)(p + 4096) = 1; /* past the end: the guard's page may be written, too */
+    CHECK(px_file_changed(own));
+    px_file_close(own);
+    px_file_close(plain);
+    unlink(path);
+}
+
 TEST_MAIN()

@@ -1,0 +1,230 @@
+/* plexus._plexus.Data: a file of packets or a store, and its samples. */
+#include "module.h"
+
+typedef struct data {
+    PyObject_HEAD px_data *d;
+    px_data_info info;
+    int writable;
+} data;
+
+static PyTypeObject *class;
+
+px_data *pxpy_data(PyObject *o)
+{
+    if (PyObject_TypeCheck(o, class) && ((data *)o)->d)
+        return ((data *)o)->d;
+    PyErr_SetString(PyExc_TypeError, "an open plexus._plexus.Data is expected");
+    return NULL;
+}
+
+/* Long work, outside of the interpreter's lock, ends when a signal raised. */
+static int on_progress(void *ctx, uint64_t done, uint64_t all)
+{
+    (void)ctx, (void)done, (void)all;
+    PyGILState_STATE s = PyGILState_Ensure();
+    int raised = PyErr_CheckSignals();
+    PyGILState_Release(s);
+    return raised;
+}
+
+static PyObject *failed(px_err err, const px_diag *diag)
+{
+    return PyErr_Occurred() ? NULL : pxpy_raise(err, diag);
+}
+
+static PyObject *data_new(PyTypeObject *type, PyObject *args, PyObject *kw)
+{
+    static char *names[] = {"path", "crc", "cover", "writable", NULL};
+    PyObject *path = NULL;
+    px_data_options o = {.size = sizeof o, .progress = on_progress, .writable = 1};
+    px_diag diag = {0};
+    px_data *d = NULL;
+    px_err err;
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "O&|zzp", names, PyUnicode_FSConverter, &path,
+                                     &o.crc, &o.cover, &o.writable))
+        return NULL;
+    const char *name = PyBytes_AsString(path);
+    Py_BEGIN_ALLOW_THREADS err = px_data_open(name, &o, &d, &diag);
+    Py_END_ALLOW_THREADS Py_DECREF(path);
+    if (err)
+        return failed(err, &diag);
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    data *self = (data *)alloc(type, 0);
+    if (!self) {
+        px_data_close(d);
+        return NULL;
+    }
+    self->d = d;
+    self->writable = o.writable;
+    px_data_get_info(d, &self->info);
+    return (PyObject *)self;
+}
+
+static void data_free(PyObject *self)
+{
+    px_data_close(((data *)self)->d);
+    pxpy_free(self);
+}
+
+static Py_ssize_t data_length(PyObject *self)
+{
+    return (Py_ssize_t)((data *)self)->info.samples;
+}
+
+static int put(PyObject *dict, const char *key, PyObject *value)
+{
+    int bad = !value || PyDict_SetItemString(dict, key, value) < 0;
+    Py_XDECREF(value);
+    return bad;
+}
+
+static PyObject *dropped_of(const px_data_info *i)
+{
+    PyObject *d = PyDict_New();
+    for (unsigned k = 0; d && k < sizeof i->dropped / sizeof *i->dropped; k++)
+        if (put(d, px_data_drop_name(k), PyLong_FromUnsignedLongLong(i->dropped[k])))
+            Py_CLEAR(d);
+    return d;
+}
+
+static PyObject *data_info(PyObject *self, PyObject *none)
+{
+    const px_data_info *i = &((data *)self)->info;
+    (void)none;
+    PyObject *d = Py_BuildValue("{s:s,s:K,s:K,s:K,s:I,s:I,s:I,s:i,s:i,s:i,s:I,s:K,s:K}", "format",
+                                i->store ? "ndp3" : "ndp2.1", "bytes", i->bytes, "samples",
+                                i->samples, "tokens", i->tokens, "longest", i->longest, "segments",
+                                i->segments, "vocab", i->vocab, "bos", i->bos, "eos", i->eos, "pad",
+                                i->pad, "token_bytes", i->token_bytes, "dropped_bytes",
+                                i->dropped_bytes, "generation", i->generation);
+    if (!d)
+        return NULL;
+    int bad = put(d, "dropped", dropped_of(i));
+    if (i->store)
+        bad |= put(d, "hash", PyBytes_FromStringAndSize((const char *)i->hash, 32)) ||
+               put(d, "tokenizer", PyBytes_FromStringAndSize((const char *)i->tokenizer, 32));
+    else
+        bad |= put(d, "crc", PyUnicode_FromString(i->crc)) ||
+               put(d, "cover", PyUnicode_FromString(i->cover));
+    if (bad)
+        Py_CLEAR(d);
+    return d;
+}
+
+/* Sample i; 0, or -1 with the exception. */
+static int find(const data *self, Py_ssize_t i, px_sample *s)
+{
+    px_err err = i < 0 ? PX_ERR_NOT_FOUND : px_data_sample(self->d, (uint64_t)i, s);
+    if (err == PX_ERR_NOT_FOUND)
+        PyErr_Format(PyExc_IndexError, "there are %llu samples",
+                     (unsigned long long)self->info.samples);
+    else if (err)
+        pxpy_raise(err, NULL);
+    return err ? -1 : 0;
+}
+
+static PyObject *data_sample(PyObject *self, PyObject *args)
+{
+    Py_ssize_t i;
+    px_sample s;
+    if (!PyArg_ParseTuple(args, "n", &i) || find((data *)self, i, &s) < 0)
+        return NULL;
+    int raw = s.big_endian || !s.tokens;
+    Py_ssize_t n = raw ? (Py_ssize_t)s.bytes.n : (Py_ssize_t)s.tokens;
+    PyObject *v = pxpy_view(self, s.bytes.p,
+                            raw                  ? PXPY_U8
+                            : s.token_bytes == 2 ? PXPY_U16
+                                                 : PXPY_I32,
+                            1, &n, !((data *)self)->writable);
+    return v ? Py_BuildValue("(NIiiiO)", v, (unsigned)s.tokens, s.src, s.dst, s.typ,
+                             s.continues ? Py_True : Py_False)
+             : NULL;
+}
+
+static void put_token(uint8_t *p, Py_ssize_t at, int64_t value, int wide)
+{
+    int32_t narrow = (int32_t)value;
+    if (wide)
+        memcpy(p + at * 8, &value, 8);
+    else
+        memcpy(p + at * 4, &narrow, 4);
+}
+
+/* A row of n elements in memory of its own. */
+static PyObject *row_new(Py_ssize_t n, int wide, uint8_t **p)
+{
+    PyObject *memory = PyByteArray_FromStringAndSize(NULL, n ? n * (wide ? 8 : 4) : 8);
+    if (!memory)
+        return NULL;
+    *p = (uint8_t *)PyByteArray_AsString(memory);
+    PyObject *v = pxpy_view(memory, *p, wide ? PXPY_I64 : PXPY_I32, 1, &n, 0);
+    Py_DECREF(memory);
+    return v;
+}
+
+static PyObject *data_row(PyObject *self, PyObject *args)
+{
+    Py_ssize_t i, n;
+    int pad, wide;
+    px_sample s;
+    uint8_t *ids = NULL, *labels = NULL;
+    if (!PyArg_ParseTuple(args, "nnip", &i, &n, &pad, &wide) || find((data *)self, i, &s) < 0)
+        return NULL;
+    Py_ssize_t real = n && (Py_ssize_t)s.tokens > n ? n : (Py_ssize_t)s.tokens;
+    n = n ? n : real;
+    PyObject *a = row_new(n, wide, &ids), *b = row_new(n, wide, &labels);
+    if (!a || !b) {
+        Py_XDECREF(a);
+        Py_XDECREF(b);
+        return NULL;
+    }
+    for (Py_ssize_t at = 0; at < n;) {
+        int32_t piece[256];
+        size_t got = px_sample_tokens(&s, (uint32_t)at, piece, 256);
+        for (size_t k = 0; k < got && at < real; k++, at++) {
+            put_token(ids, at, piece[k], wide);
+            put_token(labels, at, piece[k], wide);
+        }
+        for (; at >= real && at < n; at++) {
+            put_token(ids, at, pad, wide);
+            put_token(labels, at, PX_LABEL_IGNORED, wide);
+        }
+    }
+    return Py_BuildValue("(NNn)", a, b, real);
+}
+
+static PyObject *data_verify(PyObject *self, PyObject *none)
+{
+    px_diag diag = {0};
+    px_err err;
+    (void)none;
+    Py_BEGIN_ALLOW_THREADS err = px_data_verify(((data *)self)->d, on_progress, NULL, &diag);
+    Py_END_ALLOW_THREADS if (err) return failed(err, &diag);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"info", data_info, METH_NOARGS, "What is known of it."},
+    {"sample", data_sample, METH_VARARGS,
+     "sample(i): view of its bytes, tokens, src, dst, typ, continues."},
+    {"row", data_row, METH_VARARGS, "row(i, row_tokens, pad, wide): ids, labels, tokens."},
+    {"verify", data_verify, METH_NOARGS, "Read every byte; Corrupt names the first wrong one."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_new, PXPY_SLOT(data_new)},
+    {Py_tp_dealloc, PXPY_SLOT(data_free)},
+    {Py_sq_length, PXPY_SLOT(data_length)},
+    {Py_tp_methods, methods},
+    {Py_tp_doc, "Data(path, crc=None, cover=None, writable=True)"},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {"plexus._plexus.Data", sizeof(data), 0, Py_TPFLAGS_DEFAULT, slots};
+
+int pxpy_add_data(PyObject *module)
+{
+    class = pxpy_add_class(module, &spec);
+    return class ? 0 : -1;
+}
