@@ -68,6 +68,11 @@ int verb_data_convert(struct cli *c)
         snprintf(name, n, "%s.bad", c->arg[1]);
         bad = name;
     }
+    const char *eot = opt_text(c, OPT_DATA_EOT);
+    char *end = NULL;
+    long token = eot ? strtol(eot, &end, 10) : 0;
+    if (eot && (!*eot || *end || token < 0 || token > INT32_MAX))
+        return usage("such as --eot 50256", "--eot: expected a token, found '%s'", eot);
     int rc = model ? session_open(c, model, &s) : 0;
     if (rc)
         return rc;
@@ -76,6 +81,8 @@ int verb_data_convert(struct cli *c)
                                  .to = unless_auto(c, OPT_DATA_TO),
                                  .tokenizer = s.tok,
                                  .max_tokens = (uint32_t)opt_uint(c, OPT_DATA_MAX_TOKENS),
+                                 .has_eot = eot != NULL,
+                                 .eot = (int32_t)token,
                                  .bad = bad,
                                  .progress = on_progress,
                                  .ctx = &p};

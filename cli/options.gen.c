@@ -9,10 +9,11 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"color", "PLEXUS_COLOR", 0, TYPE_CHOICE, "auto", NULL, "auto always never", .umin = 0u, .umax = 0u},
     {"quiet", "PLEXUS_QUIET", 'q', TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"tokenizer", "PLEXUS_DATA_TOKENIZER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
-    {"from", "PLEXUS_DATA_FROM", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl text", .umin = 0u, .umax = 0u},
+    {"from", "PLEXUS_DATA_FROM", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl text megatron llmc datatrove", .umin = 0u, .umax = 0u},
     {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
     {"bad", "PLEXUS_DATA_BAD", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"eot", "PLEXUS_DATA_EOT", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"crc", "PLEXUS_DATA_CRC", 0, TYPE_CHOICE, "auto", NULL, "auto ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
     {"batch", "PLEXUS_DATA_BATCH", 0, TYPE_UINT, "64", NULL, NULL, .umin = 1u, .umax = 1048576u},
     {"row-tokens", "PLEXUS_DATA_ROW_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 16777216u},
@@ -373,6 +374,7 @@ static const struct cli_verb_opt opts_data_convert[] = {
     {OPT_DATA_FROM, "auto"},
     {OPT_DATA_TO, "auto"},
     {OPT_DATA_MAX_TOKENS, "512"},
+    {OPT_DATA_EOT, NULL},
     {OPT_DATA_BAD, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -1644,15 +1646,17 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data convert [options] IN OUT\n"
     "\n"
     "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
-    "\"tokens\" each) or a text, and writes packets, a store or JSON lines. OUT takes\n"
-    "its place when it is whole. Packets that become a store and packets again are\n"
-    "the same bytes, damaged ones included. Malformed lines are counted, the first is\n"
-    "named, and all go to --bad; the exit code is then 8.\n"
+    "\"tokens\" each), a text, or the tokens of Megatron (.bin with its .idx beside\n"
+    "it), llm.c (.bin) or datatrove (.ds with its .ds.index), and writes packets, a\n"
+    "store or JSON lines. OUT takes its place when it is whole. Packets that become a\n"
+    "store and packets again are the same bytes, damaged ones included. Malformed\n"
+    "lines are counted, the first is named, and all go to --bad; the exit code is\n"
+    "then 8.\n"
     "\n"
     "options:\n"
     "      --tokenizer MODEL   Make tokens of text as this GGUF file's tokenizer\n"
     "                          does; tiny: the embedded one.\n"
-    "      --from auto|ndp|ndp3|jsonl|text\n"
+    "      --from auto|ndp|ndp3|jsonl|text|megatron|llmc|datatrove\n"
     "                          Format of IN; auto: from its bytes, then its name.\n"
     "                          [auto]\n"
     "      --to auto|ndp|ndp3|jsonl\n"
@@ -1660,6 +1664,8 @@ const struct cli_verb cli_verbs[] = {
     "                          .ndp3, .jsonl). [auto]\n"
     "      --max-tokens N      Tokens of a sample; longer documents become several.\n"
     "                          Packets hold 16383. [512]\n"
+    "      --eot TOKEN         Token with which documents of llmc begin, such as\n"
+    "                          50256; without it the file is one document.\n"
     "      --bad FILE          Where malformed lines go (default: OUT.bad).\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -3712,13 +3718,14 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DRAFT_MAX           --draft-max N\n"
     "  PLEXUS_SETUP_DRY_RUN       --dry-run\n"
     "  PLEXUS_DUP                 --dup PCT\n"
+    "  PLEXUS_DATA_EOT            --eot TOKEN\n"
     "  PLEXUS_LIARS               --f LIST\n"
     "  PLEXUS_FILE                --file FILE\n"
     "  PLEXUS_AGG_FOREGROUND      --foreground\n"
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_GRADIENT_FORMAT     --format i16|i8|i4\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
-    "  PLEXUS_DATA_FROM           --from auto|ndp|ndp3|jsonl|text\n"
+    "  PLEXUS_DATA_FROM           --from auto|ndp|ndp3|jsonl|text|megatron|llmc|datatrove\n"
     "  PLEXUS_GEN_TOKENS          --gen-tokens G\n"
     "  PLEXUS_AGG_GENERIC         --generic\n"
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"

@@ -69,10 +69,11 @@ _plexus()
     case "$prev" in
     --color) COMPREPLY=($(compgen -W "auto always never" -- "$cur")); return ;;
     --tokenizer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-    --from) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl text" -- "$cur")); return ;;
+    --from) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl text megatron llmc datatrove" -- "$cur")); return ;;
     --to) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl" -- "$cur")); return ;;
     --max-tokens) return ;;
     --bad) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --eot) return ;;
     --crc) COMPREPLY=($(compgen -W "auto ccitt_false xmodem aug kermit x25" -- "$cur")); return ;;
     --batch) return ;;
     --row-tokens) return ;;
@@ -306,7 +307,7 @@ _plexus()
         fi ;;
     "data convert")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --bad --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --eot --bad --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

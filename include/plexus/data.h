@@ -120,14 +120,18 @@ PX_API void px_data_writer_free(px_data_writer *w);
 /* --------------------------------------------------------------- converting */
 
 typedef struct px_data_convert_options {
-    size_t size;      /* sizeof(px_data_convert_options) */
-    const char *from; /* "ndp", "ndp3", "jsonl", "text"; NULL: from the file */
+    size_t size; /* sizeof(px_data_convert_options) */
+    /* "ndp", "ndp3", "jsonl", "text"; "megatron" (the .bin; the .idx lies beside it), "llmc",
+     * "datatrove" (the .ds; .ds.index lies beside it). NULL: from the file. */
+    const char *from;
     const char *to; /* "ndp", "ndp3", "jsonl"; NULL: from the name: .qubgpu, .ndp, .ndp3, .jsonl */
     const px_tokenizer *tokenizer; /* that makes tokens of text */
     uint32_t max_tokens;           /* longer documents become several samples; 0: 512 */
     unsigned token_bytes;          /* of a store: 2 or 4; 0: 2 where the vocabulary allows it */
     uint8_t src, dst;              /* of what is not from packets; 0: 1 */
-    const char *bad;               /* where lines go that are malformed; NULL: they are dropped */
+    int has_eot;                   /* 1: documents of llmc begin with token `eot` */
+    int32_t eot;
+    const char *bad; /* where lines go that are malformed; NULL: they are dropped */
     px_data_progress *progress;
     void *ctx;
 } px_data_convert_options;

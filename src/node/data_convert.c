@@ -6,22 +6,25 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "data/import.h"
 #include "io/disk.h"
 #include "node/data.h"
 
 enum { MAX_TOKENS = 512, PACKET_TOKENS = PXI_NDP_MOST / 4, OUT_BYTES = 1 << 20 };
 
-enum format { FROM_FILE, NDP, NDP3, JSONL, TEXT };
-static const char *const names[] = {NULL, "ndp", "ndp3", "jsonl", "text"};
+enum format { FROM_FILE, NDP, NDP3, JSONL, TEXT, MEGATRON, LLMC, DATATROVE };
+static const char *const names[] = {NULL,   "ndp",      "ndp3", "jsonl",
+                                    "text", "megatron", "llmc", "datatrove"};
 
 struct convert {
     px_data_convert_options o;
     px_data_convert_report *report;
     px_diag *d;
     enum format from, to;
-    px_file *in;
+    px_file *in, *index; /* index: megatron, datatrove */
     px_view bytes;
     struct pxi_kernels kernels;
     struct pxi_ndp_sums sums;
@@ -33,7 +36,7 @@ struct convert {
     struct pxi_file *bad;
     uint64_t bad_at;
     int32_t *tokens;
-    size_t token_cap;
+    size_t token_cap, gathered;
     uint8_t *text;
     size_t text_cap;
 };
@@ -223,6 +226,52 @@ static px_err read_samples(struct convert *c, const struct pxi_source *s)
     return err || !n ? err : put_document(c, c->tokens, n);
 }
 
+/* Parts of a document of another tool's file, until it is whole. */
+static px_err gather(void *ctx, const int32_t *tokens, size_t n, bool more)
+{
+    struct convert *c = ctx;
+    px_err err = room(c, c->gathered + n);
+    if (err)
+        return err;
+    if (n)
+        memcpy(c->tokens + c->gathered, tokens, n * sizeof *tokens);
+    c->gathered += n;
+    if (more)
+        return c->gathered > PXI_LIMIT_DATA_DOCUMENT ? PX_ERR_LIMIT : PX_ERR_OK;
+    n = c->gathered;
+    c->gathered = 0;
+    return n ? put_document(c, c->tokens, n) : PX_ERR_OK;
+}
+
+/* Path of the index beside a file of tokens: another ending, or one more. */
+static px_err open_index(struct convert *c, const char *in, const char *ending, bool more)
+{
+    const char *dot = strrchr(in, '.'), *slash = strrchr(in, '/');
+    size_t n = !more && dot && (!slash || dot > slash) ? (size_t)(dot - in) : strlen(in);
+    char *path = pxi_calloc(1, n + strlen(ending) + 1);
+    if (!path)
+        return PX_ERR_NOMEM;
+    memcpy(path, in, n);
+    memcpy(path + n, ending, strlen(ending));
+    px_err err = px_file_open(path, &c->index, c->d);
+    pxi_free(path);
+    return err;
+}
+
+static px_err read_foreign(struct convert *c, const char *in)
+{
+    static const enum pxi_import_kind kinds[] = {PXI_IMPORT_MEGATRON, PXI_IMPORT_LLMC,
+                                                 PXI_IMPORT_DATATROVE};
+    struct pxi_import m;
+    px_err err = c->from == MEGATRON    ? open_index(c, in, ".idx", false)
+                 : c->from == DATATROVE ? open_index(c, in, ".index", true)
+                                        : PX_ERR_OK;
+    px_view index = c->index ? px_file_bytes(c->index) : px_view_of(NULL, 0);
+    if (!err)
+        err = pxi_import_open(kinds[c->from - MEGATRON], c->bytes, index, &m, c->d);
+    return err ? err : pxi_import_read(&m, c->o.has_eot ? c->o.eot : -1, gather, c, c->d);
+}
+
 /* ------------------------------------------------------------- packets, stores */
 
 static bool told(void *ctx, uint64_t done, uint64_t all)
@@ -267,7 +316,7 @@ static px_err read_source(struct convert *c)
 
 static enum format named(const char *name)
 {
-    for (unsigned i = NDP; i <= TEXT; i++)
+    for (unsigned i = NDP; i <= DATATROVE; i++)
         if (strcmp(names[i], name) == 0)
             return i;
     return FROM_FILE;
@@ -285,6 +334,7 @@ static enum format by_name(const char *path)
            : ends(path, ".ndp3")                       ? NDP3
            : ends(path, ".jsonl")                      ? JSONL
            : ends(path, ".txt")                        ? TEXT
+           : ends(path, ".ds")                         ? DATATROVE
                                                        : FROM_FILE;
 }
 
@@ -292,7 +342,7 @@ static px_err settle(struct convert *c, const char *in, const char *out)
 {
     c->to = c->o.to ? named(c->o.to) : by_name(out);
     pxi_diag_field(c->d, "to");
-    if (c->to == FROM_FILE || c->to == TEXT)
+    if (c->to == FROM_FILE || c->to >= TEXT)
         return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "ndp, ndp3 or jsonl", "%s",
                             c->o.to ? c->o.to : "a name that tells no format");
     bool store = c->bytes.n >= 4 && memcmp(c->bytes.p, "NDP3", 4) == 0;
@@ -300,7 +350,8 @@ static px_err settle(struct convert *c, const char *in, const char *out)
     c->from = c->o.from ? named(c->o.from) : store ? NDP3 : packets ? NDP : by_name(in);
     pxi_diag_field(c->d, "from");
     if (c->from == FROM_FILE)
-        return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "ndp, ndp3, jsonl or text", "%s",
+        return pxi_diag_set(c->d, PX_ERR_INVALID, 0,
+                            "ndp, ndp3, jsonl, text, megatron, llmc or datatrove", "%s",
                             c->o.from ? c->o.from : "a file that tells no format");
     pxi_diag_field(c->d, "tokenizer");
     if (c->from == TEXT && !c->o.tokenizer)
@@ -355,9 +406,12 @@ static px_err finish(struct convert *c, const char *out)
     return err;
 }
 
-static px_err run(struct convert *c)
+static px_err run(struct convert *c, const char *in)
 {
     switch (c->from) {
+    case MEGATRON:
+    case LLMC:
+    case DATATROVE: return read_foreign(c, in);
     case JSONL: return read_lines(c);
     case TEXT: return put_text(c, c->bytes);
     case NDP:
@@ -376,6 +430,7 @@ static void close_all(struct convert *c)
     if (c->temporary)
         unlink(c->temporary);
     px_file_close(c->in);
+    px_file_close(c->index);
     pxi_buf_deinit(&c->out);
     pxi_free(c->temporary);
     pxi_free(c->tokens);
@@ -407,7 +462,7 @@ px_err px_data_convert(const char *in, const char *out, const px_data_convert_op
     if (!err)
         err = open_out(c, out);
     if (!err)
-        err = run(c);
+        err = run(c, in);
     if (!err)
         err = finish(c, out);
     close_all(c);

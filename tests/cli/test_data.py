@@ -3,6 +3,7 @@ and named, lines that are malformed."""
 import json
 import os
 import random
+import struct
 import sys
 
 import harness
@@ -105,6 +106,31 @@ def test_malformed_lines_are_told_and_kept(place):
     equal((r.code, doc["malformed"], doc["first_malformed"], doc["documents"]), (8, 2, 11, 298))
     assert "line 11" in r.err, r.err
     equal(bytes_of(place, "a.ndp3.bad"), b'{"text": 5}\nnot json\n')
+
+
+def test_tokens_of_other_tools(place):
+    documents = [[i, 2 * i + 1, 40000] * (1 + i % 5) for i in range(50)]
+    flat = [t for d in documents for t in d]
+    ends = [sum(map(len, documents[:i + 1])) for i in range(50)]
+    place.write("m.bin", struct.pack(f"<{len(flat)}H", *flat))
+    place.write("m.idx", b"MMIDIDX\0\0" + struct.pack("<QBQQ", 1, 8, 50, 51)
+                + struct.pack("<50i", *map(len, documents))
+                + struct.pack("<50q", *[2 * (e - len(d)) for e, d in zip(ends, documents)])
+                + struct.pack("<51q", *range(51)))
+    place.write("d.ds", struct.pack(f"<{len(flat)}I", *flat))
+    place.write("d.ds.index", struct.pack("<50Q", *ends))
+    marked = [t for d in documents for t in [50256] + d]
+    place.write("l.bin", struct.pack("<256i", 20240520, 1, len(marked), *[0] * 253)
+                + struct.pack(f"<{len(marked)}H", *marked))
+    for args, mark in ((["m.bin", "--from", "megatron"], []), (["d.ds"], []),
+                       (["l.bin", "--from", "llmc", "--eot", "50256"], [50256])):
+        convert(place, args[0], "x.ndp3", *args[1:])
+        convert(place, "x.ndp3", "x.jsonl")
+        got = [json.loads(line)["tokens"] for line in bytes_of(place, "x.jsonl").splitlines()]
+        equal(got, [mark + d for d in documents], args)
+    place.write("m.idx", bytes_of(place, "m.idx")[:-1])
+    r = place.run("data", "convert", "m.bin", "x.ndp3", "--from", "megatron")
+    equal((r.code, len(r.err.splitlines())), (7, 1), r.err)
 
 
 def test_what_cannot_be_is_said(place):
