@@ -9,7 +9,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"color", "PLEXUS_COLOR", 0, TYPE_CHOICE, "auto", NULL, "auto always never", .umin = 0u, .umax = 0u},
     {"quiet", "PLEXUS_QUIET", 'q', TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"tokenizer", "PLEXUS_DATA_TOKENIZER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
-    {"from", "PLEXUS_DATA_FROM", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl text megatron llmc datatrove", .umin = 0u, .umax = 0u},
+    {"from", "PLEXUS_DATA_FROM", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
     {"bad", "PLEXUS_DATA_BAD", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -1656,8 +1656,8 @@ const struct cli_verb cli_verbs[] = {
     "options:\n"
     "      --tokenizer MODEL   Make tokens of text as this GGUF file's tokenizer\n"
     "                          does; tiny: the embedded one.\n"
-    "      --from auto|ndp|ndp3|jsonl|text|megatron|llmc|datatrove\n"
-    "                          Format of IN; auto: from its bytes, then its name.\n"
+    "      --from FORMAT       Format of IN: ndp, ndp3, jsonl, text, megatron, llmc\n"
+    "                          or datatrove; auto: from its bytes, then its name.\n"
     "                          [auto]\n"
     "      --to auto|ndp|ndp3|jsonl\n"
     "                          Format of OUT; auto: from its name (.qubgpu, .ndp,\n"
@@ -3725,7 +3725,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_GRADIENT_FORMAT     --format i16|i8|i4\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
-    "  PLEXUS_DATA_FROM           --from auto|ndp|ndp3|jsonl|text|megatron|llmc|datatrove\n"
+    "  PLEXUS_DATA_FROM           --from FORMAT\n"
     "  PLEXUS_GEN_TOKENS          --gen-tokens G\n"
     "  PLEXUS_AGG_GENERIC         --generic\n"
     "  PLEXUS_GOSSIPSUB           --gossipsub\n"

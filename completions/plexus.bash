@@ -69,7 +69,7 @@ _plexus()
     case "$prev" in
     --color) COMPREPLY=($(compgen -W "auto always never" -- "$cur")); return ;;
     --tokenizer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-    --from) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl text megatron llmc datatrove" -- "$cur")); return ;;
+    --from) return ;;
     --to) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl" -- "$cur")); return ;;
     --max-tokens) return ;;
     --bad) COMPREPLY=($(compgen -f -- "$cur")); return ;;

@@ -231,7 +231,7 @@ complete -c plexus -n '__plexus_verb check' -l quiet -s q -d 'No progress and no
 complete -c plexus -n '__plexus_verb check' -l help -s h -d 'Show the help of the verb and exit.'
 complete -c plexus -n '__plexus_verb check' -F
 complete -c plexus -n '__plexus_verb2 data convert' -l tokenizer -r -F -d 'Make tokens of text as this GGUF file\'s tokenizer does; tiny: the embedded one.'
-complete -c plexus -n '__plexus_verb2 data convert' -l from -x -a 'auto ndp ndp3 jsonl text megatron llmc datatrove' -d 'Format of IN; auto: from its bytes, then its name.'
+complete -c plexus -n '__plexus_verb2 data convert' -l from -x -d 'Format of IN: ndp, ndp3, jsonl, text, megatron, llmc or datatrove; auto: from its bytes, then its name.'
 complete -c plexus -n '__plexus_verb2 data convert' -l to -x -a 'auto ndp ndp3 jsonl' -d 'Format of OUT; auto: from its name (.qubgpu, .ndp, .ndp3, .jsonl).'
 complete -c plexus -n '__plexus_verb2 data convert' -l max-tokens -x -d 'Tokens of a sample; longer documents become several. Packets hold 16383.'
 complete -c plexus -n '__plexus_verb2 data convert' -l eot -x -d 'Token with which documents of llmc begin, such as 50256; without it the file is one document.'
