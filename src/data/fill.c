@@ -168,37 +168,72 @@ static bool counts_in_loss(const struct pxi_source *s, const struct pxi_item *it
     return g->bytes.p[g->layout.at[PXI_NDP_PART_MASK] + unit / 8] >> (unit % 8) & 1;
 }
 
-/* Labels of n tokens that were just put at l->n; the tokens of the item after them may be seen. */
+/* Labels at .. at + n of the row are its ids from `from` on. */
+static void label_run(const struct line *l, uint32_t at, uint32_t from, uint32_t n)
+{
+    const struct pxi_fill *f = l->f;
+    size_t cell = (size_t)l->row * f->row_tokens + at;
+    if (!n)
+        return;
+    if (f->ids64 == f->labels64)
+        memcpy(l->s->labels + cell * (f->labels64 ? 8 : 4), ids_at(l, from),
+               n * (f->labels64 ? 8 : (size_t)4));
+    else if (f->labels64)
+        f->kernels.i32_i64((int64_t *)(void *)l->s->labels + cell, ids_at(l, from), n);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            put_label(l, at + i, id_at(l, from + i));
+}
+
+/* Labels of n tokens that were just put at l->n: the tokens themselves. */
+static void label_same(const struct line *l, const struct pxi_piece *piece, uint32_t n)
+{
+    if (!l->twin)
+        label_run(l, l->n, l->n, n);
+    if (n && l->n && piece->begins && !l->f->cross)
+        put_label(l, l->n, PX_LABEL_IGNORED);
+}
+
+/* Or those after them; the tokens of the item behind the piece may be seen. */
+static void label_next(const struct line *l, const struct pxi_item *item,
+                       const struct pxi_piece *piece, uint32_t n)
+{
+    const struct pxi_fill *f = l->f;
+    uint32_t after = piece->from + n;                         /* in the item */
+    if (l->n && piece->count && (!piece->begins || f->cross)) /* of the token before the piece */
+        put_label(l, l->n - 1, token_at(item, piece->from));
+    if (!n)
+        return;
+    label_run(l, l->n, l->n + 1, n - 1);
+    bool known = after < item->tokens && (n < piece->count || l->n + n < f->row_tokens);
+    put_label(l, l->n + n - 1, known ? token_at(item, after) : PX_LABEL_IGNORED);
+}
+
+/* Labels that the loss mask of a store leaves out. */
+static void label_mask(const struct line *l, const struct pxi_item *item,
+                       const struct pxi_piece *piece, uint32_t n)
+{
+    const struct pxi_source *s = l->f->sources[piece->source];
+    const struct pxi_source_segment *g = pxi_source_segment(s, item->segment);
+    uint32_t next = l->f->labels == PX_LABELS_NEXT; /* label i is that of token i + next */
+    if (!g || !(g->row.parts & PXI_NDP_HAS_MASK))
+        return;
+    if (next && l->n && piece->count && !counts_in_loss(s, item, piece->from))
+        put_label(l, l->n - 1, PX_LABEL_IGNORED);
+    for (uint32_t i = 0; i < n; i++)
+        if (piece->from + i + next < item->tokens &&
+            !counts_in_loss(s, item, piece->from + i + next))
+            put_label(l, l->n + i, PX_LABEL_IGNORED);
+}
+
 static void label(const struct line *l, const struct pxi_item *item, const struct pxi_piece *piece,
                   uint32_t n)
 {
-    const struct pxi_fill *f = l->f;
-    const struct pxi_source *s = f->sources[piece->source];
-    const struct pxi_source_segment *g = pxi_source_segment(s, item->segment);
-    bool mask = g && g->row.parts & PXI_NDP_HAS_MASK;
-    if (f->labels == PX_LABELS_SAME) {
-        for (uint32_t i = 0; i < n && (!l->twin || mask); i++)
-            put_label(l, l->n + i,
-                      mask && !counts_in_loss(s, item, piece->from + i) ? PX_LABEL_IGNORED
-                                                                        : id_at(l, l->n + i));
-        if (n && l->n && piece->begins && !f->cross)
-            put_label(l, l->n, PX_LABEL_IGNORED);
-        return;
-    }
-    if (l->n && n && (!piece->begins || f->cross) &&
-        (!mask || counts_in_loss(s, item, piece->from)))
-        put_label(l, l->n - 1, id_at(l, l->n)); /* of the token before the piece */
-    if (!n && piece->count && l->n && (!piece->begins || f->cross)) /* the one after the row */
-        put_label(l, l->n - 1, token_at(item, piece->from));
-    for (uint32_t i = 0; i < n; i++) {
-        bool known = piece->from + i + 1 < item->tokens &&
-                     (i + 1 < n || i + 1 < piece->count || l->n + n < f->row_tokens);
-        known = known && (!mask || counts_in_loss(s, item, piece->from + i + 1));
-        put_label(l, l->n + i,
-                  !known      ? PX_LABEL_IGNORED
-                  : i + 1 < n ? id_at(l, l->n + i + 1)
-                              : token_at(item, piece->from + i + 1));
-    }
+    if (l->f->labels == PX_LABELS_SAME)
+        label_same(l, piece, n);
+    else
+        label_next(l, item, piece, n);
+    label_mask(l, item, piece, n);
 }
 
 static void place(const struct line *l, const struct pxi_item *item, const struct pxi_piece *piece,
