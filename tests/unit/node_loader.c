@@ -399,6 +399,9 @@ TEST(batches_may_all_be_kept)
 
 TEST(a_child_goes_on_by_itself)
 {
+#ifdef __SANITIZE_THREAD__
+    PX_SKIP("ThreadSanitizer knows no threads after a fork");
+#endif
     static uint64_t one[SAMPLES], two[SAMPLES];
     make_store("a", SAMPLES, 4, 1);
     px_loader_source s = {.data = open_data("a")};
