@@ -28,7 +28,7 @@ static int say_converted(struct cli *c, const px_data_convert_report *r, const c
 {
     struct stat st = {0};
     stat(out, &st);
-    int rc = r->malformed ? DEGRADED : 0;
+    int rc = r->malformed || r->dropped || r->left_out ? DEGRADED : 0;
     if (r->malformed)
         fail(PX_ERR_CORRUPT, c->arg[0], &r->first);
     if (opt_on(c, OPT_JSON)) {
@@ -43,6 +43,8 @@ static int say_converted(struct cli *c, const px_data_convert_report *r, const c
         json_object_set_new(doc, "malformed", json_u64(r->malformed));
         json_object_set_new(doc, "first_malformed",
                             r->malformed ? json_u64(r->first_malformed) : json_null());
+        json_object_set_new(doc, "dropped", json_u64(r->dropped));
+        json_object_set_new(doc, "left_out", json_u64(r->left_out));
         json_object_set_new(doc, "seconds", json_real(took));
         return doc_print(doc, rc);
     }
@@ -52,6 +54,11 @@ static int say_converted(struct cli *c, const px_data_convert_report *r, const c
     if (r->malformed)
         printf("%llu malformed lines were left out, the first is line %llu\n",
                (unsigned long long)r->malformed, (unsigned long long)r->first_malformed);
+    if (r->dropped)
+        printf("%llu spans that are no packets were dropped: a store keeps them\n",
+               (unsigned long long)r->dropped);
+    if (r->left_out)
+        printf("%llu samples without tokens were left out\n", (unsigned long long)r->left_out);
     return rc;
 }
 

@@ -119,7 +119,7 @@ LAYERS = """\
 | 1 frame | where a packet begins and ends: sync byte, length, CRC; finding the next one after damage | `codec/ndp` |
 | 2 integrity | CRC-16 of a packet, CRC32C of a sample and of 64 KiB blocks, BLAKE3 of segments and store | `codec/ndp`, `codec/ndp_store` |
 | 3 addressing | source, destination and type: filters, mixtures, shards | `data/filter`, `data/mix` |
-| 4 session | order, epoch, position, resuming | `data/order`, `data/cursor` |
+| 4 session | order, epoch, position, resuming | `data/order`, `data/plan`, `data/state` |
 | 5 tensor | dtype, shape, packing, labels | `data/pack`, `data/fill` |
 """
 

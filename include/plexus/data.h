@@ -141,6 +141,8 @@ typedef struct px_data_convert_report {
     uint64_t documents, samples, tokens, bytes_in;
     uint64_t malformed, first_malformed; /* lines; number of the first, 0: none */
     px_diag first;                       /* what was wrong with it */
+    uint64_t dropped;                    /* spans that are no packets, and were not carried over */
+    uint64_t left_out;                   /* samples without tokens, which OUT cannot hold */
 } px_data_convert_report;
 
 /*
@@ -232,7 +234,8 @@ typedef struct px_batch {
 
 /*
  * The next batch; *out is NULL at the end. It stays as it is until it is given back, in any order.
- * The last batch may have fewer rows. PX_ERR_CORRUPT (PX_DAMAGE_ERROR), PX_ERR_NOMEM.
+ * The last batch may have fewer rows; of several ranks some may then have none, so that all end
+ * with the same call. PX_ERR_CORRUPT (PX_DAMAGE_ERROR), PX_ERR_NOMEM.
  */
 PX_API PX_NODISCARD px_err px_loader_next(px_loader *l, const px_batch **out, px_diag *diag);
 /* The batch, and all that points into it, is the loader's again. */

@@ -7,11 +7,6 @@
 
 static const uint8_t magic[8] = {'N', 'D', 'P', '3', '\r', '\n', 0x1a, '\n'};
 
-static uint64_t round_up(uint64_t n, uint64_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
 bool pxi_ndp_layout(const struct pxi_ndp_segment *s, unsigned dtype, struct pxi_ndp_layout *out)
 {
     const uint64_t most = 1ull << 48; /* sums of eight parts of so many bytes do not overflow */
@@ -34,7 +29,7 @@ bool pxi_ndp_layout(const struct pxi_ndp_segment *s, unsigned dtype, struct pxi_
             bytes[i] = (at + PXI_NDP_BLOCK - 1) / PXI_NDP_BLOCK * 4;
         out->at[i] = at;
         out->bytes[i] = bytes[i];
-        at = round_up(at + bytes[i] + (i == PXI_NDP_PART_TOKENS ? PXI_NDP_SLACK : 0), 64);
+        at = pxi_ndp_round_up(at + bytes[i] + (i == PXI_NDP_PART_TOKENS ? PXI_NDP_SLACK : 0), 64);
     }
     out->all = at;
     return true;
@@ -190,7 +185,7 @@ bool pxi_ndp_foreign_next(px_view part, size_t *at, struct pxi_ndp_foreign *out,
     if (left < PXI_NDP_FOREIGN_BYTES)
         return false;
     *out = pxi_ndp_foreign_read(part.p + *at);
-    uint64_t all = PXI_NDP_FOREIGN_BYTES + round_up(out->bytes, 8);
+    uint64_t all = PXI_NDP_FOREIGN_BYTES + pxi_ndp_round_up(out->bytes, 8);
     if (all > left)
         return false;
     *bad = false;

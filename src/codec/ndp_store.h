@@ -20,6 +20,12 @@ enum {
 /* Bits of struct pxi_ndp_segment.parts. */
 enum { PXI_NDP_HAS_MASK = 1, PXI_NDP_HAS_POSITIONS = 2, PXI_NDP_HAS_WEIGHTS = 4 };
 
+/* n, well below 2^63, up to a multiple of `to`. */
+static inline uint64_t pxi_ndp_round_up(uint64_t n, uint64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
 /* Bytes of a token. */
 static inline unsigned pxi_ndp_token_bytes(unsigned dtype)
 {

@@ -28,7 +28,7 @@ struct pxi_item {
 struct pxi_source_info {
     bool store;
     uint64_t samples, tokens, bytes;
-    uint64_t dropped[PXI_NDP_DROPS], dropped_bytes; /* of packets; of a store: kept as foreign */
+    uint64_t dropped[PXI_NDP_DROPS], dropped_bytes; /* of packets */
     struct pxi_ndp_variant variant;
     unsigned agreed, checked; /* packets: of so many looked at agreed with the variant */
     uint32_t most;            /* tokens of the longest sample */

@@ -21,11 +21,6 @@ struct pxi_writer {
     bool all_alike;
 };
 
-static uint64_t round_up(uint64_t n, uint64_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
 static void begin_segment(struct pxi_writer *w)
 {
     w->row = (struct pxi_ndp_segment){0};
@@ -108,7 +103,7 @@ px_err pxi_writer_append(const struct pxi_writer_options *o, struct pxi_writer *
         return err;
     }
     w->copy = !w->copy;
-    w->end = round_up(w->head.file_bytes, PXI_NDP_PAGE);
+    w->end = pxi_ndp_round_up(w->head.file_bytes, PXI_NDP_PAGE);
     w->o.dtype = w->dir.dtype;
     return PX_ERR_OK;
 }
@@ -261,7 +256,7 @@ px_err pxi_writer_add(struct pxi_writer *w, const struct pxi_writer_sample *s)
         if (err)
             return err;
     }
-    size_t at = round_up(samples->n, s->tokens ? unit : 4);
+    size_t at = pxi_ndp_round_up(samples->n, s->tokens ? unit : 4);
     if (!add_bytes(w, s, unit, at, bytes) || (s->tokens && !add_sides(w, s, unit, at)) ||
         !add_entry(w, s, at, bytes))
         return PX_ERR_NOMEM; /* the writer is of no more use, and what was committed stands */
@@ -287,7 +282,7 @@ px_err pxi_writer_foreign(struct pxi_writer *w, enum pxi_ndp_drop drop, px_view 
         }
         struct pxi_ndp_foreign f = {w->row.samples, (uint32_t)n, (uint8_t)drop, {0}};
         uint8_t raw[PXI_NDP_FOREIGN_BYTES];
-        size_t pad = round_up(n, 8) - n;
+        size_t pad = pxi_ndp_round_up(n, 8) - n;
         pxi_ndp_foreign_write(&f, raw);
         if (!pxi_buf_add(b, raw, sizeof raw) || !pxi_buf_add(b, bytes.p, n) ||
             (pad && !grow(b, pad)))
@@ -369,7 +364,7 @@ static px_err flush(struct pxi_writer *w)
     if (err)
         return err;
     w->dir.segments++;
-    w->end = round_up(w->end + l.all, PXI_NDP_PAGE);
+    w->end = pxi_ndp_round_up(w->end + l.all, PXI_NDP_PAGE);
     begin_segment(w);
     return PX_ERR_OK;
 }
@@ -418,7 +413,7 @@ px_err pxi_writer_commit(struct pxi_writer *w)
         return err;
     w->head = h;
     w->copy = !w->copy;
-    w->end = round_up(h.file_bytes, PXI_NDP_PAGE);
+    w->end = pxi_ndp_round_up(h.file_bytes, PXI_NDP_PAGE);
     return PX_ERR_OK;
 }
 

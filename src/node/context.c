@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "io/team.h"
 #include "node/engine.h"
+#include "node/kernels.h"
 
 enum { POSITIONS_DEFAULT = 4096, BATCH_DEFAULT = 512 };
 
@@ -46,21 +47,6 @@ uint64_t px_context_bytes(const px_model *m, const px_context_options *o)
     return pxi_session_bytes(&m->model, &so, full.threads);
 }
 
-/* Kernels that the option or PLEXUS_CPU asks for, if the processor has them. */
-static px_err choose_kernels(struct pxi_kernels *kn, const char *cpu, px_diag *diag)
-{
-    const char *name = cpu ? cpu : getenv("PLEXUS_CPU");
-    uint32_t mask = pxi_cpu_mask(name);
-    if (!mask || (mask & ~pxi_cpu_detect())) {
-        pxi_diag_field(diag, "cpu");
-        return pxi_diag_set(diag, PX_ERR_INVALID, 0,
-                            mask ? "instructions that this processor has" : "a known kernel mask",
-                            "%s", name ? name : "");
-    }
-    pxi_kernels_init(kn, mask);
-    return PX_ERR_OK;
-}
-
 static int model_changed(const void *arg)
 {
     const px_model *m = arg;
@@ -73,7 +59,7 @@ static int model_changed(const void *arg)
 static px_err start(px_context *c, const px_context_options *o, px_diag *diag)
 {
     struct pxi_session_options so = session_options(o);
-    px_err err = choose_kernels(&c->kernels, o->cpu, diag);
+    px_err err = pxi_kernels_choose(&c->kernels, o->cpu, diag);
     if (err != PX_ERR_OK)
         return err;
     c->team = pxi_team_new(o->threads);

@@ -58,13 +58,6 @@ static bool reported(void *ctx, uint64_t done, uint64_t all)
     return r->progress && r->progress(r->ctx, done, all);
 }
 
-/* Kernels that PLEXUS_CPU asks for, as far as the processor has them. */
-static void choose_kernels(struct pxi_kernels *k)
-{
-    uint32_t mask = pxi_cpu_mask(getenv("PLEXUS_CPU")) & pxi_cpu_detect();
-    pxi_kernels_init(k, mask ? mask : pxi_cpu_detect());
-}
-
 px_err px_data_open(const char *path, const px_data_options *options, px_data **out, px_diag *diag)
 {
     px_data_options o;
@@ -78,12 +71,13 @@ px_err px_data_open(const char *path, const px_data_options *options, px_data **
     struct px_data *d = pxi_calloc(1, sizeof *d);
     if (!d)
         return PX_ERR_NOMEM;
-    choose_kernels(&d->kernels);
-    d->sums = pxi_data_sums(&d->kernels);
-    so.sums = &d->sums;
-    err = o.writable ? px_file_open_private(path, &d->file, diag)
-                     : px_file_open(path, &d->file, diag);
+    err = pxi_kernels_choose(&d->kernels, NULL, diag);
+    if (!err)
+        err = o.writable ? px_file_open_private(path, &d->file, diag)
+                         : px_file_open(path, &d->file, diag);
     if (!err) {
+        d->sums = pxi_data_sums(&d->kernels);
+        so.sums = &d->sums;
         d->bytes = px_file_bytes(d->file);
         err = pxi_source_open(&so, d->bytes, &d->source, diag);
     }

@@ -4,7 +4,7 @@
 
 #include "data/check.h"
 #include "data/writer.h"
-#include "kernel/kernel.h"
+#include "node/kernels.h"
 #include "plexus/data.h"
 #include "plexus/file.h"
 

@@ -198,11 +198,27 @@ static px_err read_lines(struct convert *c)
     return err;
 }
 
+/* Foreign bytes of a store, which only packets hold. */
+static void count_foreign(struct convert *c, const struct pxi_source *s)
+{
+    for (uint32_t k = 0; k < pxi_source_info(s)->segments; k++) {
+        const struct pxi_source_segment *g = pxi_source_segment(s, k);
+        px_view part = px_view_of(g->bytes.p + g->layout.at[PXI_NDP_PART_FOREIGN],
+                                  g->layout.bytes[PXI_NDP_PART_FOREIGN]);
+        struct pxi_ndp_foreign f;
+        px_view bytes;
+        bool bad;
+        for (size_t at = 0; pxi_ndp_foreign_next(part, &at, &f, &bytes, &bad);)
+            c->report->dropped++;
+    }
+}
+
 /* Samples of a source to documents: those that continue belong together. */
 static px_err read_samples(struct convert *c, const struct pxi_source *s)
 {
     px_err err = PX_ERR_OK;
     size_t n = 0;
+    count_foreign(c, s);
     for (uint64_t i = 0; !err && i < pxi_source_info(s)->samples; i++) {
         struct pxi_item item;
         bool good = pxi_source_item(s, i, &item) && pxi_source_right(s, &item);
@@ -216,6 +232,7 @@ static px_err read_samples(struct convert *c, const struct pxi_source *s)
         }
         if (!err)
             err = room(c, n + item.tokens);
+        c->report->left_out += item.form == PXI_FORM_RAW;
         px_sample view = {.bytes = item.bytes,
                           .tokens = item.tokens,
                           .token_bytes = item.form == PXI_FORM_U16 ? 2 : 4,
@@ -301,6 +318,8 @@ static px_err read_source(struct convert *c)
     px_err err = pxi_source_open(&o, c->bytes, &s, c->d);
     if (err)
         return err;
+    for (unsigned k = 0; k < PXI_NDP_DROPS; k++)
+        c->report->dropped += pxi_source_info(s)->dropped[k];
     if (c->to == NDP) {
         err = pxi_packets_write(&c->sums, s, put, c, told, c, c->d);
         c->report->samples = c->report->documents = pxi_source_info(s)->samples;
@@ -452,10 +471,11 @@ px_err px_data_convert(const char *in, const char *out, const px_data_convert_op
     c->report = report;
     c->d = diag;
     c->out.max = 4 * OUT_BYTES;
-    pxi_kernels_init(&c->kernels, pxi_cpu_detect());
-    c->sums = pxi_data_sums(&c->kernels);
-    px_err err = px_file_open(in, &c->in, diag);
+    px_err err = pxi_kernels_choose(&c->kernels, NULL, diag);
+    if (!err)
+        err = px_file_open(in, &c->in, diag);
     if (!err) {
+        c->sums = pxi_data_sums(&c->kernels);
         c->bytes = px_file_bytes(c->in);
         err = settle(c, in, out);
     }

@@ -71,9 +71,13 @@ px_err px_data_writer_new(const char *path, const px_data_writer_options *option
         px_data_writer_free(w);
         return PX_ERR_NOMEM;
     }
-    pxi_kernels_init(&w->kernels, pxi_cpu_detect());
+    px_err err = pxi_kernels_choose(&w->kernels, NULL, diag);
+    if (err) {
+        px_data_writer_free(w);
+        return err;
+    }
     w->sums = pxi_data_sums(&w->kernels);
-    px_err err = o.append ? pxi_disk_open(AT_FDCWD, path, O_RDWR, 0, &w->file) : PX_ERR_NOT_FOUND;
+    err = o.append ? pxi_disk_open(AT_FDCWD, path, O_RDWR, 0, &w->file) : PX_ERR_NOT_FOUND;
     if (err == PX_ERR_NOT_FOUND) {
         err = begin(w, &o, diag);
     } else if (err) {

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/kernel.h"
+#include "base/diag.h"
+#include "node/kernels.h"
 #include "plexus/tensor.h"
 
 static const struct {
@@ -82,5 +83,19 @@ px_err px_kernel_at(const char *cpu, unsigned i, px_kernel_row *out)
     if (!isa)
         return PX_ERR_FAILED;
     *out = (px_kernel_row){rows[i].name, isa};
+    return PX_ERR_OK;
+}
+
+px_err pxi_kernels_choose(struct pxi_kernels *kn, const char *cpu, px_diag *diag)
+{
+    const char *name = cpu ? cpu : getenv("PLEXUS_CPU");
+    uint32_t mask = pxi_cpu_mask(name);
+    if (!mask || (mask & ~pxi_cpu_detect())) {
+        pxi_diag_field(diag, "cpu");
+        return pxi_diag_set(diag, PX_ERR_INVALID, 0,
+                            mask ? "instructions that this processor has" : "a known kernel mask",
+                            "%s", name ? name : "");
+    }
+    pxi_kernels_init(kn, mask);
     return PX_ERR_OK;
 }

@@ -64,6 +64,11 @@ def test_packets_to_a_store_and_back(place):
     equal(bytes_of(place, "a.qubgpu"), bytes_of(place, "b.qubgpu"))
     dropped = place.json("data", "inspect", "a.qubgpu")["dropped"]
     assert dropped["crc"] >= 1 and dropped["cut"] == 1, dropped
+    r = place.run("data", "convert", "a.qubgpu", "c.jsonl", "--json")
+    equal((r.code, json.loads(r.out)["dropped"]), (8, sum(dropped.values())))
+    r = place.run("data", "convert", "a.ndp3", "c.jsonl", "--json")
+    equal((r.code, json.loads(r.out)["dropped"]), (8, sum(dropped.values())))
+    equal(place.run("data", "inspect", "a.ndp3", env={"PLEXUS_CPU": "nonsense"}).code, 2)
     equal(place.run("data", "verify", "a.qubgpu").code, 7)
     equal(place.run("data", "verify", "a.ndp3").code, 0)
 
