@@ -23,6 +23,8 @@ CALLS = {
     "data inspect": ["data", "inspect", "story.qubgpu"],
     "data verify": ["data", "verify", "story.qubgpu"],
     "data order": ["data", "order", "story.qubgpu"],
+    "capture encode": ["capture", "encode", "story.qubgpu", "story.pcap"],
+    "capture decode": ["capture", "decode", "story.pcap"],
     "bench infer": ["bench", "infer", "tiny", "--prompt-tokens", "16", "--gen-tokens", "4",
                     "--repeat", "1"],
     "bench p2p": ["bench", "p2p", "--bytes", "1000000", "--repeat", "1", "--parts",
