@@ -22,6 +22,9 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"crc", "PLEXUS_CAPTURE_CRC", 0, TYPE_CHOICE, "ccitt_false", NULL, "ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
     {"cover", "PLEXUS_CAPTURE_COVER", 0, TYPE_CHOICE, "all", NULL, "all payload body", .umin = 0u, .umax = 0u},
     {"tokens", "PLEXUS_CAPTURE_TOKENS", 0, TYPE_UINT, "8", NULL, NULL, .umin = 0u, .umax = 16383u},
+    {"again", "PLEXUS_DATA_AGAIN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"samples", "PLEXUS_DATA_SAMPLES", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 1000000000000u},
+    {"out", "PLEXUS_DATA_OUT", 'o', TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"batch", "PLEXUS_DATA_BATCH", 0, TYPE_UINT, "64", NULL, NULL, .umin = 1u, .umax = 1048576u},
     {"row-tokens", "PLEXUS_DATA_ROW_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 16777216u},
     {"packing", "PLEXUS_DATA_PACKING", 0, TYPE_CHOICE, "pad", NULL, "pad chunk first-fit best-fit", .umin = 0u, .umax = 0u},
@@ -407,6 +410,14 @@ static const struct cli_verb_opt opts_data_verify[] = {
     {OPT_HELP, NULL},
 };
 
+static const struct cli_verb_opt opts_data_stats[] = {
+    {OPT_DATA_ROW_TOKENS, "512"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
 static const struct cli_verb_opt opts_data_order[] = {
     {OPT_SEED, "0"},
     {OPT_DATA_BATCH, "64"},
@@ -434,6 +445,18 @@ static const struct cli_verb_opt opts_capture_decode[] = {
     {OPT_CAPTURE_COVER, "all"},
     {OPT_CAPTURE_TOKENS, "8"},
     {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_data_mix[] = {
+    {OPT_DATA_AGAIN, NULL},
+    {OPT_DATA_SAMPLES, "0"},
+    {OPT_DATA_BATCH, "64"},
+    {OPT_SEED, "0"},
+    {OPT_DATA_OUT, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1804,6 +1827,50 @@ const struct cli_verb cli_verbs[] = {
     "  plexus data verify corpus.ndp3\n"
     "      Is it as it was written?\n",
     opts_data_verify, sizeof opts_data_verify / sizeof *opts_data_verify, 1, 1, verb_data_verify},
+    {"data stats", "lengths, vocabulary, duplicates and rows of training data", "plexus data stats [options] FILE",
+    "plexus data stats: lengths, vocabulary, duplicates and rows of training data\n"
+    "\n"
+    "usage: plexus data stats [options] FILE\n"
+    "\n"
+    "Reads every sample of a file of packets or a store: how long they are, which\n"
+    "sources and types they have, which tokens of the vocabulary are used, how many\n"
+    "samples have the tokens of another, and for each packing how many rows of\n"
+    "--row-tokens they make, how much of those is filled up, and how many tokens are\n"
+    "in no row.\n"
+    "\n"
+    "options:\n"
+    "      --row-tokens N      Tokens of a row. [512]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.data/1):\n"
+    "  samples       with tokens\n"
+    "  documents     samples that do not continue another\n"
+    "  tokens        in them\n"
+    "  damaged       samples that are not counted: their checksum is wrong\n"
+    "  empty         samples that are not counted: they have no tokens\n"
+    "  duplicates    samples with the tokens of one before them, by a hash of 64\n"
+    "                bits; null: too many samples\n"
+    "  shortest      tokens of the shortest sample\n"
+    "  median        half of the samples have at most so many\n"
+    "  p90           90 % have at most so many\n"
+    "  p99           99 % have at most so many\n"
+    "  longest       tokens of the longest sample\n"
+    "  lengths       samples by tokens: below 2, 4, 8, ...\n"
+    "  kinds         src, dst, typ, samples, tokens of each kind\n"
+    "  vocabulary    size (null: not known), used, smallest, largest\n"
+    "  row_tokens    of a row\n"
+    "  packings      packing: rows, padding (share of the rows), cut (tokens in no\n"
+    "                row)\n"
+    "\n"
+    "examples:\n"
+    "  plexus data stats corpus.ndp3 --row-tokens 2048\n"
+    "      How much of a batch would be padding?\n",
+    opts_data_stats, sizeof opts_data_stats / sizeof *opts_data_stats, 1, 1, verb_data_stats},
     {"data order", "in which order samples come", "plexus data order [options] FILE...",
     "plexus data order: in which order samples come\n"
     "\n"
@@ -1913,6 +1980,53 @@ const struct cli_verb cli_verbs[] = {
     "  plexus capture decode story.pcap --format ndp --port 40000 --json\n"
     "      Everything at a port as training data.\n",
     opts_capture_decode, sizeof opts_capture_decode / sizeof *opts_capture_decode, 1, 1, verb_capture_decode},
+    {"data mix", "sources in shares, exactly", "plexus data mix [options] FILE[:WEIGHT]...",
+    "plexus data mix: sources in shares, exactly\n"
+    "\n"
+    "usage: plexus data mix [options] FILE[:WEIGHT]...\n"
+    "\n"
+    "Shows which source each sample of a mixture is from, as a loader of these files\n"
+    "with these weights draws them: after every sample each source is within one of\n"
+    "its share. Weights have up to nine digits, such as 0.7 and 0.3, or 7 and 3;\n"
+    "without any, each file weighs as much as it has samples. A source is through\n"
+    "when all its samples were drawn once. With --out the mixture is written as a\n"
+    "store, in the order of --seed; damaged samples end that, and samples without\n"
+    "tokens are left out. Files of different tokenizers are refused.\n"
+    "\n"
+    "options:\n"
+    "      --again             Sources that are through begin again; without it they\n"
+    "                          leave their share to the others.\n"
+    "      --samples N         Samples of the mixture; 0: until all sources are\n"
+    "                          through. [0]\n"
+    "      --batch N           Rows of a batch of each rank. [64]\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given. [0]\n"
+    "  -o, --out OUT           Write the mixture as a store (.ndp3).\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.data/1):\n"
+    "  samples       of the mixture\n"
+    "  period        after so many draws the schedule begins again\n"
+    "  rounded       true: the weights are not quite as given, to fit a table of 2^20\n"
+    "                draws\n"
+    "  batch         samples of a step\n"
+    "  sources       file, samples, weight (of period), drawn, share, passes,\n"
+    "                through_after (samples), through_step\n"
+    "  order         source of each of the first 64 samples, from 0\n"
+    "  out           file that was written, or null\n"
+    "  written       samples in it\n"
+    "\n"
+    "examples:\n"
+    "  plexus data mix corpus.ndp3:0.7 story.qubgpu:0.3\n"
+    "      After how many steps is a source through?\n"
+    "  plexus data mix corpus.ndp3:7 story.qubgpu:3 --again --samples 1000 -o mixed.ndp3\n"
+    "      A thousand samples in these shares, written.\n",
+    opts_data_mix, sizeof opts_data_mix / sizeof *opts_data_mix, 1, 255, verb_data_mix},
     {"eval perplexity", "how well a model predicts a text", "plexus eval perplexity [options] MODEL",
     "plexus eval perplexity: how well a model predicts a text\n"
     "\n"
@@ -3770,7 +3884,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 71;
+const unsigned cli_verb_count = 73;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3794,6 +3908,7 @@ const struct cli_topic cli_topics[] = {
     "which wins over the files (plexus help settings).\n"
     "\n"
     "  PLEXUS_AGG_ADDRESS         --address IPV4\n"
+    "  PLEXUS_DATA_AGAIN          --again\n"
     "  PLEXUS_JOB_AGGREGATOR      --aggregator MULTIADDR\n"
     "  PLEXUS_ALL                 --all\n"
     "  PLEXUS_ALLOW               --allow PEER\n"
@@ -3898,6 +4013,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NOW                 --now\n"
     "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_DATA_OUT            --out OUT\n"
     "  PLEXUS_WIRE_PACKETS        --packets N\n"
     "  PLEXUS_AGG_PACKETS         --packets N\n"
     "  PLEXUS_DATA_PACKING        --packing pad|chunk|first-fit|best-fit\n"
@@ -3932,6 +4048,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DATA_ROW_TOKENS     --row-tokens N\n"
     "  PLEXUS_RULE                --rule NAME\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
+    "  PLEXUS_DATA_SAMPLES        --samples N\n"
     "  PLEXUS_SECONDS             --seconds S\n"
     "  PLEXUS_AGG_SECRET          --secret HEX\n"
     "  PLEXUS_SECURITY            --security LIST\n"
@@ -4066,7 +4183,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help capture encode tells more.\n"},
     {"data",
-    "plexus data: training data as packets: convert, inspect, verify, order\n"
+    "plexus data: training data as packets: convert, inspect, verify, stats, order, mix\n"
     "\n"
     "  plexus data convert [options] IN OUT\n"
     "      training data in another format\n"
@@ -4074,8 +4191,12 @@ const struct cli_topic cli_topics[] = {
     "      what is in a file of training data\n"
     "  plexus data verify [options] FILE\n"
     "      every byte of a file of training data\n"
+    "  plexus data stats [options] FILE\n"
+    "      lengths, vocabulary, duplicates and rows of training data\n"
     "  plexus data order [options] FILE...\n"
     "      in which order samples come\n"
+    "  plexus data mix [options] FILE[:WEIGHT]...\n"
+    "      sources in shares, exactly\n"
     "\n"
     "plexus help data convert tells more.\n"},
     {"dht",
@@ -4144,7 +4265,7 @@ const struct cli_topic cli_topics[] = {
     "  detokenize  tokens to text\n"
     "  inspect     what a model file holds and needs\n"
     "  check       validate a file of a format that plexus parses\n"
-    "  data        training data as packets: convert, inspect, verify, order\n"
+    "  data        training data as packets: convert, inspect, verify, stats, order, mix\n"
     "  capture     packets in files of pcap: decode, encode\n"
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"

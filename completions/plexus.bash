@@ -37,7 +37,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     data)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "convert inspect verify order" -- "$cur"))
+            COMPREPLY=($(compgen -W "convert inspect verify stats order mix" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -88,6 +88,8 @@ _plexus()
     --crc) COMPREPLY=($(compgen -W "ccitt_false xmodem aug kermit x25" -- "$cur")); return ;;
     --cover) COMPREPLY=($(compgen -W "all payload body" -- "$cur")); return ;;
     --tokens) return ;;
+    --samples) return ;;
+    --out|-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --batch) return ;;
     --row-tokens) return ;;
     --packing) COMPREPLY=($(compgen -W "pad chunk first-fit best-fit" -- "$cur")); return ;;
@@ -336,6 +338,12 @@ _plexus()
         else
             COMPREPLY=($(compgen -f -- "$cur"))
         fi ;;
+    "data stats")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--row-tokens --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -f -- "$cur"))
+        fi ;;
     "data order")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--seed --batch --row-tokens --packing --ranks --steps --json --color -q --quiet -h --help" -- "$cur"))
@@ -353,6 +361,12 @@ _plexus()
             COMPREPLY=($(compgen -W "--format --port --crc --cover --tokens --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -f -- "$cur"))
+        fi ;;
+    "data mix")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--again --samples --batch --seed -o --out --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
         fi ;;
     "eval perplexity")
         if [ "${cur#-}" != "$cur" ]; then
