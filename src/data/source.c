@@ -38,6 +38,7 @@ static px_err read_packets(struct pxi_source *s, const struct pxi_source_options
     struct pxi_ndp_piece p;
     uint64_t cap = 0, told = 0;
     pxi_ndp_reader_init(&r, s->sums, s->info.variant, s->file);
+    s->info.all_tokens = true;
     while (pxi_ndp_next(&r, &p)) {
         if (p.at - told >= 1 << 26 && o->progress) {
             told = p.at;
@@ -51,7 +52,9 @@ static px_err read_packets(struct pxi_source *s, const struct pxi_source_options
         if (!room(s, &cap))
             return PX_ERR_NOMEM;
         s->at[s->info.samples++] = p.at;
-        uint32_t tokens = is_tokens(p.head.typ, p.payload.n) ? (uint32_t)(p.payload.n / 4) : 0;
+        bool tokens_only = is_tokens(p.head.typ, p.payload.n);
+        uint32_t tokens = tokens_only ? (uint32_t)(p.payload.n / 4) : 0;
+        s->info.all_tokens &= tokens_only;
         s->info.tokens += tokens;
         if (tokens > s->info.most)
             s->info.most = tokens;
@@ -209,6 +212,8 @@ bool pxi_source_item(const struct pxi_source *s, uint64_t i, struct pxi_item *ou
         return store_item(s, i, out);
     const uint8_t *p = s->file.p + s->at[i];
     struct pxi_ndp_packet head = pxi_ndp_packet_read(p);
+    if (s->file.n - s->at[i] < PXI_NDP_PACKET_BYTES + head.length + (size_t)PXI_NDP_TAIL)
+        return false; /* written to since it was opened */
     out->bytes = px_view_of(p + PXI_NDP_PACKET_BYTES, head.length);
     out->src = head.src;
     out->dst = head.dst;
