@@ -1,9 +1,10 @@
 """Training data: packets (.qubgpu, version 2.1) and stores (.ndp3), by sample and by batch."""
 import os
 import random
+from operator import attrgetter
 
 from . import _plexus
-from ._arrays import choose, convert
+from ._arrays import choose, convert, converter
 from ._plexus import IGNORED, Corrupt, NotFound, Writer
 
 _PACKING = ("pad", "chunk", "first_fit", "best_fit")
@@ -140,11 +141,24 @@ def QubGPUDataset(path, max_seq_length=512, pad_token_id=0, crc_drop_rate=0.05, 
 class Batch(dict):
     """input_ids and, if wanted, labels, document_ids, position_ids, which lie in the loader's ring.
 
-    Its slot is the loader's again when the last array over it is gone.
+    Its slot is the loader's again when it and the last array over it are gone. A copy has the arrays
+    alone.
     """
 
-    position = tokens = rows = 0
-    lengths = numbers = None
+    _of = None  # a _plexus.Batch
+
+    position = property(lambda self: self._of.position if self._of else 0,
+                        doc="of its first row among those of all ranks")
+    tokens = property(lambda self: self._of.tokens if self._of else 0,
+                      doc="without what rows are filled up with")
+    rows = property(lambda self: self._of.rows if self._of else 0, doc="how many")
+    lengths = property(lambda self: self._of.lengths if self._of else None,
+                       doc="tokens of each row, as a View")
+    numbers = property(lambda self: self._of.numbers if self._of else None,
+                       doc="first sample of each row, in the top 8 bits its source, as a View")
+
+    def __reduce__(self):
+        return type(self), (dict(self),)
 
 
 def _codes(codes):
@@ -233,25 +247,27 @@ class Loader:
         if self._share != _worker():
             self._state = self._core.state()
             self._open()
-        yield from iter(self._next, None)  # without a name here that would hold the slot
+        yield from iter(self._maker(), None)  # without a name here that would hold the slot
         self._core.resume(self._begin)
 
-    def _next(self):
-        while (batch := self._core.next()) is not None:
-            if batch.rows:
-                return self._arrays(batch)
-        return None
+    def _maker(self):
+        """A function that returns the next Batch, or None at the end."""
+        core, array, options = self._core, converter(choose(self.tensors)), self._options
+        more = [(name, of) for name, of, wanted in (
+            ("labels", attrgetter("labels"), options["labels"]),
+            ("document_ids", attrgetter("documents"), options["documents"]),
+            ("position_ids", attrgetter("positions"), options["positions"])) if wanted]
 
-    def _arrays(self, batch):
-        kind = choose(self.tensors)
-        out = Batch(input_ids=convert(batch.ids, kind))
-        for name, view in (("labels", batch.labels), ("document_ids", batch.documents),
-                           ("position_ids", batch.positions)):
-            if view is not None:
-                out[name] = convert(view, kind)
-        out.position, out.tokens, out.rows = batch.position, batch.tokens, batch.rows
-        out.lengths, out.numbers = batch.lengths, batch.numbers
-        return out
+        def make():
+            while (batch := core.next()) is not None:
+                if batch.rows:
+                    out = Batch(input_ids=array(batch.ids))
+                    for name, of in more:
+                        out[name] = array(of(batch))
+                    out._of = batch
+                    return out
+            return None
+        return make
 
     def state_dict(self):
         """Where it is, in 64 bytes: for any number of ranks, threads, and rows in a batch."""
