@@ -377,7 +377,7 @@ static void fetch_heads(const struct pxi_fill *f, const struct pxi_slot *s, uint
     }
 }
 
-/* The bytes that row i begins with. */
+/* The bytes that row i begins with, once: they need not stay in the cache. */
 static void fetch_body(const struct pxi_fill *f, const struct pxi_slot *s, uint32_t i)
 {
     struct pxi_item item;
@@ -390,7 +390,7 @@ static void fetch_body(const struct pxi_fill *f, const struct pxi_slot *s, uint3
     size_t end = from + (size_t)f->row_tokens * unit;
     end = end < item.bytes.n ? end : item.bytes.n;
     for (size_t at = from; at < end; at += LINE)
-        __builtin_prefetch(item.bytes.p + at);
+        __builtin_prefetch(item.bytes.p + at, 0, 0);
 }
 
 static bool fill_row(const struct pxi_fill *f, struct pxi_slot *s, uint32_t planned, uint32_t row)

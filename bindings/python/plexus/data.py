@@ -183,12 +183,14 @@ class Loader:
 
     sources: a path, a Dataset, or a list of them or of (path or Dataset, weight) or (..., weight,
     once). epochs=0 goes on without end. rank and world: this one of so many that share the rows.
-    A `for` goes on where the last one stopped; after the end it begins again.
+    threads: that fill batches ahead; None: one, or none where a batch is filled sooner than a thread
+    is woken, or could not go on beside this one. A `for` goes on where the last one stopped; after the
+    end it begins again.
     """
 
     def __init__(self, sources, batch_size=8, row_tokens=512, *, packing="pad", labels="same",
                  dtype="int64", labels_dtype="int64", documents=False, positions=False, cross=False,
-                 pad=0, seed=0, shuffle=True, epochs=1, rank=0, world=1, threads=1, ahead=0,
+                 pad=0, seed=0, shuffle=True, epochs=1, rank=0, world=1, threads=None, ahead=0,
                  damage="refill", check=True, drop_rate=0.0, src=None, dst=None, typ=None,
                  tensors=None):
         for name, value in (("batch_size", batch_size), ("row_tokens", row_tokens),
@@ -197,7 +199,7 @@ class Loader:
                 raise ValueError(f"{name} is 1 or more, not {value}")
         if not 0 <= rank < world:
             raise ValueError(f"rank is 0 or more, below {world}, not {rank}")
-        if threads < 0 or ahead < 0 or epochs < 0 or not 0 <= seed < 1 << 64:
+        if (threads or 0) < 0 or ahead < 0 or epochs < 0 or not 0 <= seed < 1 << 64:
             raise ValueError("threads, ahead, epochs and seed are 0 or more")
         self._sources = self._all(sources)
         self._at = (batch_size, row_tokens)
@@ -209,10 +211,19 @@ class Loader:
             "sequential": not shuffle, "epochs": epochs, "threads": threads, "ahead": ahead,
             "damage": _one_of("damage", damage, _DAMAGE), "unchecked": not check,
             "drop_rate": drop_rate, "src": _codes(src), "dst": _codes(dst), "typ": _codes(typ)}
+        if threads is None:
+            self._options["threads"] = self._some_threads()
         self._rank, self._world = rank, world
         self.tensors = tensors
         self._core = self._state = self._share = self._begin = None
         self._open()
+
+    def _some_threads(self):
+        """As many as are worth it: a batch of 64 KiB takes 10 to 20 us, as waking a thread does."""
+        o, cells = self._options, self._at[0] * self._at[1]
+        width = 4 + 4 * o["ids64"] + (4 + 4 * o["labels64"] if o["labels"] else 0)
+        small = cells * width <= 1 << 16 and o["packing"] <= _PACKING.index("chunk")
+        return 0 if small or len(os.sched_getaffinity(0)) < 2 else 1
 
     @staticmethod
     def _all(sources):
