@@ -1,8 +1,8 @@
 """The part of plexus bench data that needs Python: batches of tokens for torch, made by plexus and by
 others, one after the other in turns.
 
-The argument is a JSON object: folder (for files), samples, rounds, peer (a folder with megatron-core,
-or null). A line of JSON goes to standard output for each note, and one with what was measured.
+The argument is a JSON object: samples, rounds, peer (a folder with megatron-core, or null). A line of
+JSON goes to standard output for each note, and one with what was measured.
 """
 import binascii
 import importlib
@@ -12,21 +12,31 @@ import os
 import random
 import statistics
 import sys
+import tempfile
 import time
-
-import numpy
-import sentencepiece
-import torch
-
-import plexus
-from plexus.data import Dataset, Loader, Writer
-
-ROW, VOCAB, TIMES, SLICE_S = 512, 16000, 10, 0.04
-GROUPS = [(64, False), (8, False), (64, True), (8, True)]  # rows of a batch; int64 ids and labels?
 
 
 def say(kind, what):
     print(json.dumps({kind: what}), flush=True)
+
+
+try:
+    import numpy
+    import torch
+
+    import plexus
+    from plexus.data import Dataset, Loader, Writer
+except ImportError as missing:
+    say("note", f"no batches: {sys.executable} has no {missing.name}")
+    sys.exit(0)
+try:
+    import sentencepiece
+except ImportError:
+    sentencepiece = None
+    say("note", f"no JSON lines beside: {sys.executable} has no sentencepiece; words are numbered")
+
+ROW, VOCAB, TIMES, SLICE_S = 512, 16000, 10, 0.04
+GROUPS = [(64, False), (8, False), (64, True), (8, True)]  # rows of a batch; int64 ids and labels?
 
 
 # ------------------------------------------------------------------------------------- the text
@@ -56,8 +66,9 @@ class Corpus:
     def __init__(self, folder, samples):
         self.folder, self.samples = folder, samples
         texts = list(documents(max(1, samples // TIMES)))
-        self.processor = self.train(texts[:2000])
-        self.tokens = [t[:ROW] for t in self.processor.encode(texts)]
+        self.processor = self.train(texts[:2000]) if sentencepiece else None
+        numbers = self.processor.encode(texts) if sentencepiece else numbered(texts)
+        self.tokens = [t[:ROW] for t in numbers]
         self.order = list(range(len(texts))) * TIMES
         random.Random(2).shuffle(self.order)
         self.mean = statistics.fmean(len(self.tokens[i]) for i in self.order)
@@ -91,6 +102,11 @@ class Corpus:
         with open(self.path("rows.bin"), "wb") as f:
             for i in range(0, len(self.order), 1000):
                 f.write(rows[self.order[i:i + 1000]].tobytes())
+
+
+def numbered(texts):
+    known = {}
+    return [[known.setdefault(w, len(known) % VOCAB) for w in t.split()] for t in texts]
 
 
 def packet(tokens):
@@ -249,8 +265,9 @@ def sides(corpus, module, batch, wide):
             "store32": ours(corpus, "a32.ndp3", batch, wide),
             "store16": ours(corpus, "a16.ndp3", batch, wide),
             "memcpy": copies(corpus, batch, wide, True),
-            "memcpy_sequential": copies(corpus, batch, wide, False),
-            "jsonl": lines_of_json(corpus, batch, wide)}
+            "memcpy_sequential": copies(corpus, batch, wide, False)}
+    if corpus.processor:
+        made["jsonl"] = lines_of_json(corpus, batch, wide)
     if module:
         made["megatron"] = megatron(corpus, module, batch, wide)
     return made
@@ -290,11 +307,9 @@ def views(corpus, rounds):
     return {"samples_s": statistics.median(rates), "bytes_moved": copied}
 
 
-def main():
-    options = json.loads(sys.argv[1])
-    torch.set_num_threads(1)
+def run(options, folder):
     say("note", "making text, a tokenizer, and the files")
-    corpus = Corpus(options["folder"], options["samples"])
+    corpus = Corpus(folder, options["samples"])
     module, version = find_megatron(options["peer"])
     groups = []
     for batch, wide in GROUPS:
@@ -304,8 +319,14 @@ def main():
                      "samples": len(corpus.order), "mean_tokens": corpus.mean,
                      "file_bytes": os.path.getsize(corpus.path("a.qubgpu")),
                      "python": sys.version.split()[0], "torch": torch.__version__,
-                     "numpy": numpy.__version__, "sentencepiece": sentencepiece.__version__,
-                     "plexus": plexus.__version__})
+                     "numpy": numpy.__version__, "plexus": plexus.__version__,
+                     "sentencepiece": sentencepiece.__version__ if sentencepiece else None})
+
+
+def main():
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="plexus-bench-") as folder:
+        run(json.loads(sys.argv[1]), folder)
 
 
 if __name__ == "__main__":

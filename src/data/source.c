@@ -77,13 +77,16 @@ static px_err open_packets(struct pxi_source *s, const struct pxi_source_options
 static px_err add_rows(struct pxi_source *s, const struct pxi_ndp_head *h,
                        const struct pxi_ndp_directory *dir, px_view directory, px_diag *d)
 {
-    uint64_t end = PXI_NDP_HEADS, tokens = 0;
+    uint64_t end = PXI_NDP_HEADS, tokens = 0, unit = pxi_ndp_token_bytes(dir->dtype);
+    s->info.all_tokens = true;
     for (uint32_t i = 0; i < dir->segments; i++) {
         struct pxi_source_segment *g = &s->segments[i];
         px_err err = pxi_ndp_segment_open(h, dir, directory, i, &end, &g->row, &g->layout, d);
         if (err)
             return err;
         g->first = s->info.samples;
+        s->info.all_tokens &=
+            g->row.tokens ? g->row.tokens * unit == g->row.token_bytes : !g->row.samples;
         g->bytes = px_view_of(s->file.p + g->row.at, g->row.bytes);
         s->info.samples += g->row.samples; /* each below 2^44, and 2^20 of them */
         tokens += g->row.tokens <= g->row.token_bytes ? g->row.tokens : UINT64_MAX / 2;
