@@ -10,9 +10,14 @@ import unicodedata
 HANGUL = range(0xAC00, 0xD7A4)
 
 
-def rows(values, per_line):
-    for i in range(0, len(values), per_line):
-        print("    " + " ".join(values[i:i + per_line]))
+def rows(values):
+    line = "   "
+    for value in values:
+        if len(line) + 1 + len(value) > 98:
+            print(line)
+            line = "   "
+        line += " " + value
+    print(line)
 
 
 def main():
@@ -33,7 +38,7 @@ def main():
     print('#include "text/compose.h"\n')
     print("/* Runs of one combining class: first code point << 8 | class, ascending. */")
     print("const uint32_t pxi_class_runs[] = {")
-    rows(["0x%x," % (cp << 8 | classes[cp]) for cp in starts], 10)
+    rows(["0x%x," % (cp << 8 | classes[cp]) for cp in starts])
     print("};\nconst uint32_t pxi_class_run_count = %d;\n" % len(starts))
     flat, table = [], []
     for cp, p in sorted(parts.items()):
@@ -41,13 +46,13 @@ def main():
         flat += p
     print("/* Full decompositions: the code point, where its parts begin, how many there are. */")
     print("const struct pxi_decomposition pxi_decompositions[] = {")
-    rows(table, 4)
+    rows(table)
     print("};\nconst uint32_t pxi_decomposition_count = %d;\n" % len(table))
     print("const uint32_t pxi_decomposed[] = {")
-    rows(["0x%x," % cp for cp in flat], 12)
+    rows(["0x%x," % cp for cp in flat])
     print("};\n\n/* Compositions: two and what they become, ascending. */")
     print("const struct pxi_composition pxi_compositions[] = {")
-    rows(["{0x%x, 0x%x, 0x%x}," % p for p in pairs], 3)
+    rows(["{0x%x, 0x%x, 0x%x}," % p for p in pairs])
     print("};\nconst uint32_t pxi_composition_count = %d;" % len(pairs))
 
 
