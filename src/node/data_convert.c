@@ -24,7 +24,7 @@ struct convert {
     px_data_convert_report *report;
     px_diag *d;
     enum format from, to;
-    px_file *in, *index; /* index: megatron, datatrove */
+    struct pxi_data_bytes in, index; /* index: megatron, datatrove */
     px_view bytes;
     struct pxi_kernels kernels;
     struct pxi_ndp_sums sums;
@@ -199,46 +199,71 @@ static px_err read_lines(struct convert *c)
 }
 
 /* Foreign bytes of a store, which only packets hold. */
-static void count_foreign(struct convert *c, const struct pxi_source *s)
+static px_err count_foreign(struct convert *c, const struct pxi_source *s)
 {
-    for (uint32_t k = 0; k < pxi_source_info(s)->segments; k++) {
+    px_err err = PX_ERR_OK;
+    for (uint32_t k = 0; !err && k < pxi_source_info(s)->segments; k++) {
         const struct pxi_source_segment *g = pxi_source_segment(s, k);
         px_view part = px_view_of(g->bytes.p + g->layout.at[PXI_NDP_PART_FOREIGN],
                                   g->layout.bytes[PXI_NDP_PART_FOREIGN]);
         struct pxi_ndp_foreign f;
         px_view bytes;
         bool bad;
+        if ((err = pxi_source_hold_bytes(s, part.p, part.n)))
+            return err;
         for (size_t at = 0; pxi_ndp_foreign_next(part, &at, &f, &bytes, &bad);)
             c->report->dropped++;
+        pxi_source_let_go_bytes(s, part.p, part.n);
     }
+    return err;
+}
+
+/* The tokens of a sample behind those that were gathered; *item is it. */
+static px_err gather_sample(struct convert *c, const struct pxi_source *s, uint64_t i, size_t n,
+                            const struct pxi_item *item)
+{
+    px_sample view = {.bytes = item->bytes,
+                      .tokens = item->tokens,
+                      .token_bytes = item->form == PXI_FORM_U16 ? 2 : 4,
+                      .big_endian = item->form == PXI_FORM_BE32};
+    px_err err = room(c, n + item->tokens);
+    if (!err)
+        err = pxi_source_hold_bytes(s, item->bytes.p, item->bytes.n);
+    if (err)
+        return err;
+    pxi_diag_field(c->d, "sample %llu", (unsigned long long)i);
+    if (!pxi_source_right(s, item))
+        err = pxi_diag_set(c->d, PX_ERR_CORRUPT, 0, "a sample with its checksum", "a damaged one");
+    else if (item->tokens)
+        px_sample_tokens(&view, 0, c->tokens + n, item->tokens);
+    pxi_source_let_go_bytes(s, item->bytes.p, item->bytes.n);
+    return err;
 }
 
 /* Samples of a source to documents: those that continue belong together. */
 static px_err read_samples(struct convert *c, const struct pxi_source *s)
 {
-    px_err err = PX_ERR_OK;
+    px_err err = count_foreign(c, s);
     size_t n = 0;
-    count_foreign(c, s);
+    uint32_t segment = UINT32_MAX;
     for (uint64_t i = 0; !err && i < pxi_source_info(s)->samples; i++) {
         struct pxi_item item;
-        bool good = pxi_source_item(s, i, &item) && pxi_source_right(s, &item);
+        bool there = pxi_source_item(s, i, &item);
         pxi_diag_field(c->d, "sample %llu", (unsigned long long)i);
-        if (!good)
-            return pxi_diag_set(c->d, PX_ERR_CORRUPT, 0, "a sample with its checksum",
-                                "a damaged one");
+        if (!there)
+            return item.err ? item.err
+                            : pxi_diag_set(c->d, PX_ERR_CORRUPT, 0, "a sample with its checksum",
+                                           "a damaged one");
+        if (segment != item.segment)
+            pxi_source_ahead_segment(s, (segment = item.segment) + 1);
         if (n && !(item.flags & PXI_NDP_FLAG_CONTINUES)) {
             err = put_document(c, c->tokens, n);
             n = 0;
         }
-        if (!err)
-            err = room(c, n + item.tokens);
         c->report->left_out += item.form == PXI_FORM_RAW;
-        px_sample view = {.bytes = item.bytes,
-                          .tokens = item.tokens,
-                          .token_bytes = item.form == PXI_FORM_U16 ? 2 : 4,
-                          .big_endian = item.form == PXI_FORM_BE32};
-        if (!err && item.tokens)
-            n += px_sample_tokens(&view, 0, c->tokens + n, item.tokens);
+        if (!err)
+            err = gather_sample(c, s, i, n, &item);
+        n += item.tokens;
     }
     return err || !n ? err : put_document(c, c->tokens, n);
 }
@@ -260,6 +285,12 @@ static px_err gather(void *ctx, const int32_t *tokens, size_t n, bool more)
     return n ? put_document(c, c->tokens, n) : PX_ERR_OK;
 }
 
+static px_err open_bytes(struct convert *c, struct pxi_data_bytes *b, const char *path)
+{
+    const px_data_options o = {.progress = c->o.progress, .ctx = c->o.ctx};
+    return pxi_data_bytes_open(b, path, &o, &c->sums, c->d);
+}
+
 /* Path of the index beside a file of tokens: another ending, or one more. */
 static px_err open_index(struct convert *c, const char *in, const char *ending, bool more)
 {
@@ -270,7 +301,7 @@ static px_err open_index(struct convert *c, const char *in, const char *ending, 
         return PX_ERR_NOMEM;
     memcpy(path, in, n);
     memcpy(path + n, ending, strlen(ending));
-    px_err err = px_file_open(path, &c->index, c->d);
+    px_err err = open_bytes(c, &c->index, path);
     pxi_free(path);
     return err;
 }
@@ -283,7 +314,7 @@ static px_err read_foreign(struct convert *c, const char *in)
     px_err err = c->from == MEGATRON    ? open_index(c, in, ".idx", false)
                  : c->from == DATATROVE ? open_index(c, in, ".index", true)
                                         : PX_ERR_OK;
-    px_view index = c->index ? px_file_bytes(c->index) : px_view_of(NULL, 0);
+    px_view index = c->index.view;
     if (!err)
         err = pxi_import_open(kinds[c->from - MEGATRON], c->bytes, index, &m, c->d);
     return err ? err : pxi_import_read(&m, c->o.has_eot ? c->o.eot : -1, gather, c, c->d);
@@ -313,11 +344,12 @@ static px_err packets_to_store(struct convert *c)
 
 static px_err read_source(struct convert *c)
 {
-    struct pxi_source_options o = {.sums = &c->sums};
+    struct pxi_source_options o = {.sums = &c->sums, .far = c->in.far};
     struct pxi_source *s;
     px_err err = pxi_source_open(&o, c->bytes, &s, c->d);
     if (err)
         return err;
+    pxi_data_bytes_settle(&c->in, s, &c->sums);
     for (unsigned k = 0; k < PXI_NDP_DROPS; k++)
         c->report->dropped += pxi_source_info(s)->dropped[k];
     if (c->to == NDP) {
@@ -448,8 +480,8 @@ static void close_all(struct convert *c)
     pxi_disk_close(c->bad);
     if (c->temporary)
         unlink(c->temporary);
-    px_file_close(c->in);
-    px_file_close(c->index);
+    pxi_data_bytes_close(&c->in);
+    pxi_data_bytes_close(&c->index);
     pxi_buf_deinit(&c->out);
     pxi_free(c->temporary);
     pxi_free(c->tokens);
@@ -472,11 +504,11 @@ px_err px_data_convert(const char *in, const char *out, const px_data_convert_op
     c->d = diag;
     c->out.max = 4 * OUT_BYTES;
     px_err err = pxi_kernels_choose(&c->kernels, NULL, diag);
+    c->sums = pxi_data_sums(&c->kernels);
     if (!err)
-        err = px_file_open(in, &c->in, diag);
+        err = open_bytes(c, &c->in, in);
     if (!err) {
-        c->sums = pxi_data_sums(&c->kernels);
-        c->bytes = px_file_bytes(c->in);
+        c->bytes = c->in.view;
         err = settle(c, in, out);
     }
     if (!err)
@@ -485,6 +517,8 @@ px_err px_data_convert(const char *in, const char *out, const px_data_convert_op
         err = run(c, in);
     if (!err)
         err = finish(c, out);
+    if (err && c->in.far)
+        err = pxi_data_bytes_failed(&c->in, err, diag);
     close_all(c);
     return err;
 }
