@@ -10,13 +10,20 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"quiet", "PLEXUS_QUIET", 'q', TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"tokenizer", "PLEXUS_DATA_TOKENIZER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"from", "PLEXUS_DATA_FROM", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
-    {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl", .umin = 0u, .umax = 0u},
+    {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl megatron llmc", .umin = 0u, .umax = 0u},
     {"cache", "PLEXUS_DATA_CACHE", 0, TYPE_UINT, "1024", NULL, NULL, .umin = 1u, .umax = 16777216u},
     {"timeout", "PLEXUS_DATA_TIMEOUT", 0, TYPE_UINT, "10000", NULL, NULL, .umin = 1u, .umax = 3600000u},
+    {"column", "PLEXUS_DATA_COLUMN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"token-bytes", "PLEXUS_DATA_TOKEN_BYTES", 0, TYPE_CHOICE, "auto", NULL, "auto 2 4", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
     {"bad", "PLEXUS_DATA_BAD", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"eot", "PLEXUS_DATA_EOT", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"crc", "PLEXUS_DATA_CRC", 0, TYPE_CHOICE, "auto", NULL, "auto ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
+    {"format", "PLEXUS_CAPTURE_FORMAT", 0, TYPE_CHOICE, "auto", NULL, "auto ndp gradient", .umin = 0u, .umax = 0u},
+    {"port", "PLEXUS_CAPTURE_PORT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 65535u},
+    {"crc", "PLEXUS_CAPTURE_CRC", 0, TYPE_CHOICE, "ccitt_false", NULL, "ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
+    {"cover", "PLEXUS_CAPTURE_COVER", 0, TYPE_CHOICE, "all", NULL, "all payload body", .umin = 0u, .umax = 0u},
+    {"tokens", "PLEXUS_CAPTURE_TOKENS", 0, TYPE_UINT, "8", NULL, NULL, .umin = 0u, .umax = 16383u},
     {"batch", "PLEXUS_DATA_BATCH", 0, TYPE_UINT, "64", NULL, NULL, .umin = 1u, .umax = 1048576u},
     {"row-tokens", "PLEXUS_DATA_ROW_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 16777216u},
     {"packing", "PLEXUS_DATA_PACKING", 0, TYPE_CHOICE, "pad", NULL, "pad chunk first-fit best-fit", .umin = 0u, .umax = 0u},
@@ -377,6 +384,8 @@ static const struct cli_verb_opt opts_data_convert[] = {
     {OPT_DATA_TO, "auto"},
     {OPT_DATA_MAX_TOKENS, "512"},
     {OPT_DATA_EOT, NULL},
+    {OPT_DATA_COLUMN, NULL},
+    {OPT_DATA_TOKEN_BYTES, "auto"},
     {OPT_DATA_BAD, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -413,6 +422,26 @@ static const struct cli_verb_opt opts_data_order[] = {
     {OPT_DATA_STEPS, "0"},
     {OPT_DATA_CACHE, "1024"},
     {OPT_DATA_TIMEOUT, "10000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_capture_encode[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_capture_decode[] = {
+    {OPT_CAPTURE_FORMAT, "auto"},
+    {OPT_CAPTURE_PORT, "0"},
+    {OPT_CAPTURE_CRC, "ccitt_false"},
+    {OPT_CAPTURE_COVER, "all"},
+    {OPT_CAPTURE_TOKENS, "8"},
+    {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1653,10 +1682,12 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "usage: plexus data convert [options] IN OUT\n"
     "\n"
-    "Reads from a file or http://HOST/PATH packets (.qubgpu), a store (.ndp3), JSON\n"
-    "lines (an object with \"text\" or \"tokens\" each), a text, or the tokens of\n"
-    "Megatron (.bin with its .idx beside it), llm.c (.bin) or datatrove (.ds with its\n"
-    ".ds.index), and writes packets, a store or JSON lines. OUT takes its place when\n"
+    "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
+    "\"tokens\" each), a text (these also at http://HOST/PATH), or what other tools\n"
+    "keep: Megatron (.bin with its .idx beside it), llm.c (.bin), datatrove (.ds with\n"
+    "its .ds.index), a column of an Arrow file or stream (as of Hugging Face\n"
+    "datasets), a folder of MDS or of litdata's TokensLoader. Writes packets, a\n"
+    "store, JSON lines, or the files of Megatron and llm.c. OUT takes its place when\n"
     "it is whole. Packets that become a store and packets again are the same bytes,\n"
     "damaged ones included. Malformed lines are counted, the first is named, and all\n"
     "go to --bad; what is no packet, and samples without tokens, are counted where\n"
@@ -1665,16 +1696,23 @@ const struct cli_verb cli_verbs[] = {
     "options:\n"
     "      --tokenizer MODEL   Make tokens of text as this GGUF file's tokenizer\n"
     "                          does; tiny: the embedded one.\n"
-    "      --from FORMAT       Format of IN: ndp, ndp3, jsonl, text, megatron, llmc\n"
-    "                          or datatrove; auto: from its bytes, then its name.\n"
-    "                          [auto]\n"
-    "      --to auto|ndp|ndp3|jsonl\n"
+    "      --from FORMAT       Format of IN: ndp, ndp3, jsonl, text, megatron, llmc,\n"
+    "                          datatrove, arrow, mds or litdata; auto: from its\n"
+    "                          bytes, then its name. [auto]\n"
+    "      --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
     "                          Format of OUT; auto: from its name (.qubgpu, .ndp,\n"
     "                          .ndp3, .jsonl). [auto]\n"
     "      --max-tokens N      Tokens of a sample; longer documents become several.\n"
     "                          Packets hold 16383. [512]\n"
     "      --eot TOKEN         Token with which documents of llmc begin, such as\n"
-    "                          50256; without it the file is one document.\n"
+    "                          50256; without it a file is one document, and OUT\n"
+    "                          marks none.\n"
+    "      --column NAME[:TYPE]\n"
+    "                          Column of arrow and mds (default: input_ids, tokens or\n"
+    "                          text); a TYPE such as uint16 for mds columns of bytes.\n"
+    "      --token-bytes auto|2|4\n"
+    "                          Bytes of a token in ndp3, megatron and llmc; auto: as\n"
+    "                          in IN, or as the vocabulary needs. [auto]\n"
     "      --bad FILE          Where malformed lines go (default: OUT.bad).\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -1818,6 +1856,82 @@ const struct cli_verb cli_verbs[] = {
     "  plexus data order corpus.ndp3 --seed 7 --json\n"
     "      One epoch as a digest.\n",
     opts_data_order, sizeof opts_data_order / sizeof *opts_data_order, 1, 255, verb_data_order},
+    {"capture encode", "training data as a capture, for Wireshark", "plexus capture encode [options] IN OUT",
+    "plexus capture encode: training data as a capture, for Wireshark\n"
+    "\n"
+    "usage: plexus capture encode [options] IN OUT\n"
+    "\n"
+    "Writes the packets of a file (.qubgpu) or of a store (.ndp3) as a file of pcap:\n"
+    "a record a packet, nothing before it (link type USER0, which the dissector in\n"
+    "packaging/wireshark knows), one microsecond after the other. Spans that are no\n"
+    "packets become records too, so that damage can be looked at. OUT takes its place\n"
+    "when it is whole.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.capture/1):\n"
+    "  records       written\n"
+    "  dropped       of them, spans that are no packets\n"
+    "  bytes         of OUT\n"
+    "\n"
+    "examples:\n"
+    "  plexus capture encode story.qubgpu story.pcap\n"
+    "      Open it in Wireshark.\n",
+    opts_capture_encode, sizeof opts_capture_encode / sizeof *opts_capture_encode, 2, 2, verb_capture_encode},
+    {"capture decode", "packets of training data and gradients in a capture", "plexus capture decode [options] FILE",
+    "plexus capture decode: packets of training data and gradients in a capture\n"
+    "\n"
+    "usage: plexus capture decode [options] FILE\n"
+    "\n"
+    "Reads a file of pcap or pcapng, as tcpdump and Wireshark write it, and prints\n"
+    "each packet of training data (.qubgpu) and of gradients in it: in datagrams of\n"
+    "UDP over IPv4 or IPv6 behind Ethernet, VLAN tags and what tcpdump -i any puts\n"
+    "there, or bare (link type USER0). A packet that is damaged is shown with the\n"
+    "reason for which it would be dropped, and counted. Fragments are not put\n"
+    "together again; tags of gradients are not checked, which takes the key of the\n"
+    "job. plexus capture encode writes such a file. Exit code 7: the capture itself\n"
+    "is damaged; what came before it is printed.\n"
+    "\n"
+    "options:\n"
+    "      --format auto|ndp|gradient\n"
+    "                          What payloads are: training data or gradients; auto:\n"
+    "                          those that look like either. [auto]\n"
+    "      --port PORT         UDP port, of either side, whose packets are looked at;\n"
+    "                          0: any. [0]\n"
+    "      --crc ccitt_false|xmodem|aug|kermit|x25\n"
+    "                          CRC-16 of training data. [ccitt_false]\n"
+    "      --cover all|payload|body\n"
+    "                          What the CRC covers: head and payload, the payload,\n"
+    "                          all but the first byte. [all]\n"
+    "      --tokens N          Tokens of each packet that are shown. [8]\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.capture/1):\n"
+    "  packets       record, offset, time_ns, kind, part, bytes, drop, from, to,\n"
+    "                port_from, port_to, head {field: value}, names {field: name},\n"
+    "                crc, expected, tokens\n"
+    "  records       of the capture\n"
+    "  counts        kind: packets, dropped {reason: n}\n"
+    "  skipped       reason: records without a packet of plexus\n"
+    "\n"
+    "examples:\n"
+    "  plexus capture decode story.pcap\n"
+    "      A line a packet, and what was dropped.\n"
+    "  plexus capture decode story.pcap --format ndp --port 40000 --json\n"
+    "      Everything at a port as training data.\n",
+    opts_capture_decode, sizeof opts_capture_decode / sizeof *opts_capture_decode, 1, 1, verb_capture_decode},
     {"eval perplexity", "how well a model predicts a text", "plexus eval perplexity [options] MODEL",
     "plexus eval perplexity: how well a model predicts a text\n"
     "\n"
@@ -2365,11 +2479,12 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus demo [options]\n"
     "\n"
     "Needs nothing but the program: looks into the model inside, turns words into\n"
-    "tokens, writes short stories, shows that every instruction set computes the same\n"
-    "bits, lets two peers on this machine find each other, has three processes share\n"
-    "the model, kills one of them in the midst of a sentence that goes on all the\n"
-    "same, trains a network with four workers of whom one sends poison, under the\n"
-    "plain mean and under the rule against it, and says where to go next.\n"
+    "tokens and tokens into packets, of which one is damaged and caught, writes short\n"
+    "stories, shows that every instruction set computes the same bits, lets two peers\n"
+    "on this machine find each other, has three processes share the model, kills one\n"
+    "of them in the midst of a sentence that goes on all the same, trains a network\n"
+    "with four workers of whom one sends poison, under the plain mean and under the\n"
+    "rule against it, and says where to go next.\n"
     "\n"
     "options:\n"
     "      --stories N         Number of stories to write. [3]\n"
@@ -3674,7 +3789,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 69;
+const unsigned cli_verb_count = 71;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3721,10 +3836,13 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_AGG_CHUNKS          --chunks N\n"
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
+    "  PLEXUS_DATA_COLUMN         --column NAME[:TYPE]\n"
     "  PLEXUS_CORRUPT             --corrupt PCT\n"
     "  PLEXUS_PING_COUNT          --count N\n"
+    "  PLEXUS_CAPTURE_COVER       --cover all|payload|body\n"
     "  PLEXUS_CPU                 --cpu MASK\n"
     "  PLEXUS_DATA_CRC            --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
+    "  PLEXUS_CAPTURE_CRC         --crc ccitt_false|xmodem|aug|kermit|x25\n"
     "  PLEXUS_CROSS               --cross\n"
     "  PLEXUS_CTX                 --ctx N\n"
     "  PLEXUS_DATA                --data TEXT\n"
@@ -3745,6 +3863,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_LIARS               --f LIST\n"
     "  PLEXUS_FILE                --file FILE\n"
     "  PLEXUS_AGG_FOREGROUND      --foreground\n"
+    "  PLEXUS_CAPTURE_FORMAT      --format auto|ndp|gradient\n"
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_GRADIENT_FORMAT     --format i16|i8|i4\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
@@ -3810,6 +3929,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PEER_DIR            --peer DIR\n"
     "  PLEXUS_PYTHON              --peer PYTHON\n"
     "  PLEXUS_PIN                 --pin\n"
+    "  PLEXUS_CAPTURE_PORT        --port PORT\n"
     "  PLEXUS_PORT                --port N\n"
     "  PLEXUS_AGG_PORT            --port PORT\n"
     "  PLEXUS_PORTMAP             --portmap\n"
@@ -3862,8 +3982,10 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_THREADS             --threads T\n"
     "  PLEXUS_DATA_TIMEOUT        --timeout MS\n"
     "  PLEXUS_TIMEOUT             --timeout MS\n"
-    "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl\n"
+    "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
+    "  PLEXUS_DATA_TOKEN_BYTES    --token-bytes auto|2|4\n"
     "  PLEXUS_DATA_TOKENIZER      --tokenizer MODEL\n"
+    "  PLEXUS_CAPTURE_TOKENS      --tokens N\n"
     "  PLEXUS_TOKENS              --tokens IDS\n"
     "  PLEXUS_TOP                 --top K\n"
     "  PLEXUS_TOP_K               --top-k K\n"
@@ -3955,6 +4077,15 @@ const struct cli_topic cli_topics[] = {
     "      training with workers that poison: attacks x rules\n"
     "\n"
     "plexus help bench infer tells more.\n"},
+    {"capture",
+    "plexus capture: packets in files of pcap: decode, encode\n"
+    "\n"
+    "  plexus capture encode [options] IN OUT\n"
+    "      training data as a capture, for Wireshark\n"
+    "  plexus capture decode [options] FILE\n"
+    "      packets of training data and gradients in a capture\n"
+    "\n"
+    "plexus help capture encode tells more.\n"},
     {"data",
     "plexus data: training data as packets: convert, inspect, verify, order\n"
     "\n"
@@ -4035,6 +4166,7 @@ const struct cli_topic cli_topics[] = {
     "  inspect     what a model file holds and needs\n"
     "  check       validate a file of a format that plexus parses\n"
     "  data        training data as packets: convert, inspect, verify, order\n"
+    "  capture     packets in files of pcap: decode, encode\n"
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"
     "  digest      fingerprint of what a model computes\n"
@@ -4072,4 +4204,4 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help VERB tells more; plexus demo shows what it can do.\n"},
 };
-const unsigned cli_topic_count = 13;
+const unsigned cli_topic_count = 14;

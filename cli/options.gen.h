@@ -16,10 +16,17 @@ enum {
     OPT_DATA_TO,
     OPT_DATA_CACHE,
     OPT_DATA_TIMEOUT,
+    OPT_DATA_COLUMN,
+    OPT_DATA_TOKEN_BYTES,
     OPT_DATA_MAX_TOKENS,
     OPT_DATA_BAD,
     OPT_DATA_EOT,
     OPT_DATA_CRC,
+    OPT_CAPTURE_FORMAT,
+    OPT_CAPTURE_PORT,
+    OPT_CAPTURE_CRC,
+    OPT_CAPTURE_COVER,
+    OPT_CAPTURE_TOKENS,
     OPT_DATA_BATCH,
     OPT_DATA_ROW_TOKENS,
     OPT_DATA_PACKING,
@@ -211,6 +218,8 @@ int verb_data_convert(struct cli *c);
 int verb_data_inspect(struct cli *c);
 int verb_data_verify(struct cli *c);
 int verb_data_order(struct cli *c);
+int verb_capture_encode(struct cli *c);
+int verb_capture_decode(struct cli *c);
 int verb_eval_perplexity(struct cli *c);
 int verb_eval_logits(struct cli *c);
 int verb_digest(struct cli *c);

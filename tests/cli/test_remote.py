@@ -24,7 +24,7 @@ def write_store(place, name="a.ndp3", samples=6000):
 
 
 def order(place, *args, **kw):
-    return place.json("data", "order", *args, "--steps", "10", "--batch", "120", **kw)["digest"]
+    return place.json("data", "order", *args, **kw)["digest"]
 
 
 def test_orders_and_samples_are_those_of_the_file(place):
