@@ -232,7 +232,7 @@ complete -c plexus -n '__plexus_verb check' -l color -x -a 'auto always never' -
 complete -c plexus -n '__plexus_verb check' -l quiet -s q -d 'No progress and no notes on standard error.'
 complete -c plexus -n '__plexus_verb check' -l help -s h -d 'Show the help of the verb and exit.'
 complete -c plexus -n '__plexus_verb check' -F
-complete -c plexus -n '__plexus_verb2 data convert' -l tokenizer -r -F -d 'Make tokens of text as this GGUF file\'s tokenizer does; tiny: the embedded one.'
+complete -c plexus -n '__plexus_verb2 data convert' -l tokenizer -r -F -d 'Make tokens of text as this file says: GGUF, tokenizer.json, sentencepiece; tiny: the embedded one.'
 complete -c plexus -n '__plexus_verb2 data convert' -l from -x -d 'Format of IN: ndp, ndp3, jsonl, text, megatron, llmc, datatrove, arrow, mds or litdata; auto: from its bytes, then its name.'
 complete -c plexus -n '__plexus_verb2 data convert' -l to -x -a 'auto ndp ndp3 jsonl megatron llmc' -d 'Format of OUT; auto: from its name (.qubgpu, .ndp, .ndp3, .jsonl).'
 complete -c plexus -n '__plexus_verb2 data convert' -l max-tokens -x -d 'Tokens of a sample; longer documents become several. Packets hold 16383.'
