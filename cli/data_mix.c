@@ -45,11 +45,18 @@ static uint64_t weight_of(const char *text)
     return w;
 }
 
+/* Where the weight begins; NULL: there is none, as in "http://host:80/a.ndp3". */
+static const char *colon_of(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    return colon && !strchr(colon, '/') ? colon : NULL;
+}
+
 /* "PATH:WEIGHT", or all without a weight. */
 static int read_source(struct cli *c, unsigned i, struct source *s)
 {
-    const char *text = c->arg[i], *colon = strrchr(text, ':');
-    int first = strrchr(c->arg[0], ':') != NULL;
+    const char *text = c->arg[i], *colon = colon_of(text);
+    int first = colon_of(c->arg[0]) != NULL;
     s->weight = colon ? weight_of(colon + 1) : 0;
     if ((colon != NULL) != first || (colon && !s->weight))
         return usage("such as a.ndp3:0.7 b.ndp3:0.3, or all without a weight",
@@ -177,12 +184,15 @@ static int write_sample(const struct mixture *m, struct writing *w, uint64_t num
     px_diag d = {.expected = "a sample with its checksum", .found = "a damaged one"};
     snprintf(d.field, sizeof d.field, "sample %" PRIu64, i);
     px_err err = px_data_sample(s->data, i, &x);
+    if (err && err != PX_ERR_CORRUPT)
+        px_data_why(s->data, &d);
     if (err)
         return fail(err, s->path, &d);
     size_t n = px_sample_tokens(&x, 0, w->tokens, m->longest);
     /* Only behind its own beginning a sample goes on. */
     int goes_on = x.continues && w->written && w->last + 1 == number;
     err = px_data_write(w->w, x.src, x.dst, w->tokens, n, goes_on);
+    px_data_give_back(s->data, &x);
     w->last = number;
     w->written++;
     return err ? fail(err, s->path, NULL) : 0;

@@ -87,6 +87,8 @@ static void add_sample(struct stats *s, const px_sample *x, int32_t *tokens)
 static int look(struct cli *c, const px_data *data, const px_data_info *info, struct stats *s)
 {
     struct progress p;
+    px_diag d = {0};
+    px_err err = PX_ERR_OK;
     size_t places = 1024;
     int32_t *tokens = must(calloc((size_t)info->longest + 1, sizeof *tokens));
     while (places < 2 * info->samples && places < 2 * (size_t)REMEMBERED)
@@ -102,16 +104,24 @@ static int look(struct cli *c, const px_data *data, const px_data_info *info, st
     progress_begin(&p, c, "looking", "samples", info->samples);
     for (uint64_t i = 0; i < info->samples && !interrupted(); i++) {
         px_sample x;
-        if (px_data_sample(data, i, &x) == PX_ERR_OK && x.tokens <= info->longest)
+        err = px_data_sample(data, i, &x);
+        if (!err && x.tokens <= info->longest)
             add_sample(s, &x, tokens);
-        else
+        else if (!err || err == PX_ERR_CORRUPT)
             s->damaged++;
+        else
+            break;
+        if (!err)
+            px_data_give_back(data, &x);
+        err = PX_ERR_OK;
         if (i % 65536 == 0)
             progress_set(&p, i);
     }
     progress_end(&p);
     free(tokens);
-    return interrupted() ? fail(PX_ERR_INTERRUPTED, NULL, NULL) : 0;
+    err = interrupted() ? PX_ERR_INTERRUPTED : err;
+    px_data_why(data, &d);
+    return err ? fail(err, c->arg[0], &d) : 0;
 }
 
 /* The least number of tokens that `share` of the samples do not exceed. */
