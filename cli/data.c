@@ -75,7 +75,7 @@ int verb_data_convert(struct cli *c)
         snprintf(name, n, "%s.bad", c->arg[1]);
         bad = name;
     }
-    const char *eot = opt_text(c, OPT_DATA_EOT);
+    const char *eot = opt_text(c, OPT_DATA_EOT), *width = opt_text(c, OPT_DATA_TOKEN_BYTES);
     char *end = NULL;
     long token = eot ? strtol(eot, &end, 10) : 0;
     if (eot && (!*eot || *end || token < 0 || token > INT32_MAX))
@@ -90,6 +90,8 @@ int verb_data_convert(struct cli *c)
                                  .max_tokens = (uint32_t)opt_uint(c, OPT_DATA_MAX_TOKENS),
                                  .has_eot = eot != NULL,
                                  .eot = (int32_t)token,
+                                 .column = opt_text(c, OPT_DATA_COLUMN),
+                                 .token_bytes = strcmp(width, "auto") == 0 ? 0 : width[0] - '0',
                                  .bad = bad,
                                  .progress = on_progress,
                                  .ctx = &p};

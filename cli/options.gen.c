@@ -10,7 +10,9 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"quiet", "PLEXUS_QUIET", 'q', TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"tokenizer", "PLEXUS_DATA_TOKENIZER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"from", "PLEXUS_DATA_FROM", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
-    {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl", .umin = 0u, .umax = 0u},
+    {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl megatron llmc", .umin = 0u, .umax = 0u},
+    {"column", "PLEXUS_DATA_COLUMN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"token-bytes", "PLEXUS_DATA_TOKEN_BYTES", 0, TYPE_CHOICE, "auto", NULL, "auto 2 4", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
     {"bad", "PLEXUS_DATA_BAD", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"eot", "PLEXUS_DATA_EOT", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
@@ -386,6 +388,8 @@ static const struct cli_verb_opt opts_data_convert[] = {
     {OPT_DATA_TO, "auto"},
     {OPT_DATA_MAX_TOKENS, "512"},
     {OPT_DATA_EOT, NULL},
+    {OPT_DATA_COLUMN, NULL},
+    {OPT_DATA_TOKEN_BYTES, "auto"},
     {OPT_DATA_BAD, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -1690,9 +1694,11 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data convert [options] IN OUT\n"
     "\n"
     "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
-    "\"tokens\" each), a text, or the tokens of Megatron (.bin with its .idx beside\n"
-    "it), llm.c (.bin) or datatrove (.ds with its .ds.index), and writes packets, a\n"
-    "store or JSON lines. OUT takes its place when it is whole. Packets that become a\n"
+    "\"tokens\" each), a text, or what other tools keep: Megatron (.bin with its .idx\n"
+    "beside it), llm.c (.bin), datatrove (.ds with its .ds.index), a column of an\n"
+    "Arrow file or stream (as of Hugging Face datasets), a folder of MDS or of\n"
+    "litdata's TokensLoader. Writes packets, a store, JSON lines, or the files of\n"
+    "Megatron and llm.c. OUT takes its place when it is whole. Packets that become a\n"
     "store and packets again are the same bytes, damaged ones included. Malformed\n"
     "lines are counted, the first is named, and all go to --bad; what is no packet,\n"
     "and samples without tokens, are counted where OUT cannot hold them. The exit\n"
@@ -1701,16 +1707,23 @@ const struct cli_verb cli_verbs[] = {
     "options:\n"
     "      --tokenizer MODEL   Make tokens of text as this GGUF file's tokenizer\n"
     "                          does; tiny: the embedded one.\n"
-    "      --from FORMAT       Format of IN: ndp, ndp3, jsonl, text, megatron, llmc\n"
-    "                          or datatrove; auto: from its bytes, then its name.\n"
-    "                          [auto]\n"
-    "      --to auto|ndp|ndp3|jsonl\n"
+    "      --from FORMAT       Format of IN: ndp, ndp3, jsonl, text, megatron, llmc,\n"
+    "                          datatrove, arrow, mds or litdata; auto: from its\n"
+    "                          bytes, then its name. [auto]\n"
+    "      --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
     "                          Format of OUT; auto: from its name (.qubgpu, .ndp,\n"
     "                          .ndp3, .jsonl). [auto]\n"
     "      --max-tokens N      Tokens of a sample; longer documents become several.\n"
     "                          Packets hold 16383. [512]\n"
     "      --eot TOKEN         Token with which documents of llmc begin, such as\n"
-    "                          50256; without it the file is one document.\n"
+    "                          50256; without it a file is one document, and OUT\n"
+    "                          marks none.\n"
+    "      --column NAME[:TYPE]\n"
+    "                          Column of arrow and mds (default: input_ids, tokens or\n"
+    "                          text); a TYPE such as uint16 for mds columns of bytes.\n"
+    "      --token-bytes auto|2|4\n"
+    "                          Bytes of a token in ndp3, megatron and llmc; auto: as\n"
+    "                          in IN, or as the vocabulary needs. [auto]\n"
     "      --bad FILE          Where malformed lines go (default: OUT.bad).\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -3876,6 +3889,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_AGG_CHUNKS          --chunks N\n"
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
+    "  PLEXUS_DATA_COLUMN         --column NAME[:TYPE]\n"
     "  PLEXUS_CORRUPT             --corrupt PCT\n"
     "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CAPTURE_COVER       --cover all|payload|body\n"
@@ -4025,7 +4039,8 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TEMP                --temp T\n"
     "  PLEXUS_THREADS             --threads T\n"
     "  PLEXUS_TIMEOUT             --timeout MS\n"
-    "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl\n"
+    "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
+    "  PLEXUS_DATA_TOKEN_BYTES    --token-bytes auto|2|4\n"
     "  PLEXUS_DATA_TOKENIZER      --tokenizer MODEL\n"
     "  PLEXUS_CAPTURE_TOKENS      --tokens N\n"
     "  PLEXUS_TOKENS              --tokens IDS\n"

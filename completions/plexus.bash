@@ -76,7 +76,9 @@ _plexus()
     --color) COMPREPLY=($(compgen -W "auto always never" -- "$cur")); return ;;
     --tokenizer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --from) return ;;
-    --to) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl" -- "$cur")); return ;;
+    --to) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl megatron llmc" -- "$cur")); return ;;
+    --column) return ;;
+    --token-bytes) COMPREPLY=($(compgen -W "auto 2 4" -- "$cur")); return ;;
     --max-tokens) return ;;
     --bad) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --eot) return ;;
@@ -324,7 +326,7 @@ _plexus()
         fi ;;
     "data convert")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --eot --bad --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --eot --column --token-bytes --bad --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
