@@ -2419,8 +2419,8 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench byzantine --n 10 --f 0,2 --seeds 1 --rounds 20\n"
     "      How it looks, in some seconds.\n",
     opts_bench_byzantine, sizeof opts_bench_byzantine / sizeof *opts_bench_byzantine, 0, 0, verb_bench_byzantine},
-    {"bench crc-drop", "is dropping damaged packets good for a model? arms, judgement", "plexus bench crc-drop [options] [FILE]",
-    "plexus bench crc-drop: is dropping damaged packets good for a model? arms, judgement\n"
+    {"bench crc-drop", "does dropping packets help? arms and judgement", "plexus bench crc-drop [options] [FILE]",
+    "plexus bench crc-drop: does dropping packets help? arms and judgement\n"
     "\n"
     "usage: plexus bench crc-drop [options] [FILE]\n"
     "\n"
@@ -4133,7 +4133,7 @@ const struct cli_topic cli_topics[] = {
     "  plexus bench byzantine [options]\n"
     "      training with workers that poison: attacks x rules\n"
     "  plexus bench crc-drop [options] [FILE]\n"
-    "      is dropping damaged packets good for a model? arms, judgement\n"
+    "      does dropping packets help? arms and judgement\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"capture",
