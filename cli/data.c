@@ -80,7 +80,7 @@ int verb_data_convert(struct cli *c)
     long token = eot ? strtol(eot, &end, 10) : 0;
     if (eot && (!*eot || *end || token < 0 || token > INT32_MAX))
         return usage("such as --eot 50256", "--eot: expected a token, found '%s'", eot);
-    int rc = model ? session_open(c, model, &s) : 0;
+    int rc = model ? session_open_words(c, model, &s) : 0;
     if (rc)
         return rc;
     px_data_convert_options o = {.size = sizeof o,

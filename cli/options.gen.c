@@ -143,6 +143,10 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"dup", "PLEXUS_DUP", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
     {"corrupt", "PLEXUS_CORRUPT", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
     {"peer", "PLEXUS_PYTHON", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"peer", "PLEXUS_MEGATRON_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"python", "PLEXUS_DATA_BENCH_PYTHON", 0, TYPE_TEXT, "/usr/bin/python3", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"samples", "PLEXUS_DATA_BENCH_SAMPLES", 0, TYPE_UINT, "50000", NULL, NULL, .umin = 1000u, .umax = 10000000u},
+    {"parts", "PLEXUS_DATA_BENCH_PARTS", 0, TYPE_TEXT, "batches,kernels,store", NULL, NULL, .umin = 0u, .umax = 0u},
     {"cross", "PLEXUS_CROSS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"shape", "PLEXUS_SHAPE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"types", "PLEXUS_TYPES", 0, TYPE_TEXT, "q8_0,q4_0,q4_k_m,f16", NULL, NULL, .umin = 0u, .umax = 0u},
@@ -495,6 +499,18 @@ static const struct cli_verb_opt opts_bench_infer[] = {
     {OPT_SHAPE, NULL},
     {OPT_TYPES, "q8_0,q4_0,q4_k_m,f16"},
     {OPT_DIR, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_data[] = {
+    {OPT_DATA_BENCH_PARTS, "batches,kernels,store"},
+    {OPT_MEGATRON_DIR, NULL},
+    {OPT_DATA_BENCH_PYTHON, "/usr/bin/python3"},
+    {OPT_DATA_BENCH_SAMPLES, "50000"},
+    {OPT_REPEAT, "15"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1376,7 +1392,8 @@ const struct cli_verb cli_verbs[] = {
     "Tokenizer families: SentencePiece (llama) and byte-level BPE (gpt2) with the\n"
     "pre-tokenizers default, gpt-2, llama-bpe, qwen2, qwen35, starcoder, smollm,\n"
     "deepseek-llm, deepseek-coder, deepseek-v3, falcon, gpt-4o and tekken, and those\n"
-    "that share their rules. Any other is refused by name.\n"
+    "that share their rules. MODEL may also be a tokenizer.json (BPE or Unigram) or a\n"
+    "sentencepiece model. What is not known is refused by name.\n"
     "\n"
     "options:\n"
     "  -f, --file FILE         Read the text from FILE; - is standard input.\n"
@@ -1705,8 +1722,8 @@ const struct cli_verb cli_verbs[] = {
     "code is 8 when anything was left out.\n"
     "\n"
     "options:\n"
-    "      --tokenizer MODEL   Make tokens of text as this GGUF file's tokenizer\n"
-    "                          does; tiny: the embedded one.\n"
+    "      --tokenizer FILE    Make tokens of text as this file says: GGUF,\n"
+    "                          tokenizer.json, sentencepiece; tiny: the embedded one.\n"
     "      --from FORMAT       Format of IN: ndp, ndp3, jsonl, text, megatron, llmc,\n"
     "                          datatrove, arrow, mds or litdata; auto: from its\n"
     "                          bytes, then its name. [auto]\n"
@@ -2102,6 +2119,59 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench infer tiny --prompt-tokens 64 --gen-tokens 32 --repeat 3\n"
     "      The model inside, a second or two.\n",
     opts_bench_infer, sizeof opts_bench_infer / sizeof *opts_bench_infer, 0, 1, verb_bench_infer},
+    {"bench data", "batches of training data, beside Megatron and JSON lines", "plexus bench data [options]",
+    "plexus bench data: batches of training data, beside Megatron and JSON lines\n"
+    "\n"
+    "usage: plexus bench data [options]\n"
+    "\n"
+    "Makes text, trains a tokenizer on it, and writes the same samples as packets, as\n"
+    "stores and as JSON lines. Then it measures in turns how many tokens a second\n"
+    "become batches for torch, in random order: those of plexus.data.Loader, with all\n"
+    "checksums, as a program gets it; json.loads and sentencepiece; and a memcpy of\n"
+    "as many bytes from a mapped file, of rows in random order and of the file as it\n"
+    "lies. With --peer DIR Megatron's IndexedDataset reads the same samples with its\n"
+    "three index arrays and a DataLoader of torch without workers. Tokens that rows\n"
+    "are filled up with never count. The column cpu has the ratios of processor time,\n"
+    "which hold on a busy machine too.\n"
+    "\n"
+    "The part kernels has the CRC and its conversion to tokens (checkkernel), the\n"
+    "part store a file of 10^9 samples, most of which are holes: what opening it,\n"
+    "going to the middle and memory cost. What needs a Python module or a program\n"
+    "that is not there is left out, and said. Figures are medians of --repeat rounds.\n"
+    "\n"
+    "options:\n"
+    "      --parts LIST        Which parts run, some of batches, kernels, store.\n"
+    "                          [batches,kernels,store]\n"
+    "      --peer DIR          Folder in which Python finds megatron-core, which then\n"
+    "                          reads the same samples in turns.\n"
+    "      --python PYTHON     Python with torch, numpy and sentencepiece, which runs\n"
+    "                          both sides. [/usr/bin/python3]\n"
+    "      --samples N         Samples of about 450 tokens; each takes about 10 KB on\n"
+    "                          disk while it runs. [50000]\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [15]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  rows          name, value, unit, peer, peer_value, ratio, cpu_ratio\n"
+    "  marks         name, value, bound, at (least, most), kept\n"
+    "  batches       groups (a batch size and dtype: tokens_s, cpu_tokens_s and\n"
+    "                samples_s of each side), view, versions; null: not measured\n"
+    "  store         samples, segments, open_ms, open_cpu_ms, loader_ms, resume_ms,\n"
+    "                first_batch_ms, rss_bytes; null: not measured\n"
+    "  load          of the machine when it began\n"
+    "  repeat        rounds\n"
+    "  machine       cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench data --samples 1000 --parts batches,store --repeat 3\n"
+    "      Small, some ten seconds.\n",
+    opts_bench_data, sizeof opts_bench_data / sizeof *opts_bench_data, 0, 0, verb_bench_data},
     {"bench http", "the HTTP API: requests, events, watchers", "plexus bench http [options]",
     "plexus bench http: the HTTP API: requests, events, watchers\n"
     "\n"
@@ -3842,7 +3912,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 72;
+const unsigned cli_verb_count = 73;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3978,10 +4048,12 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
+    "  PLEXUS_DATA_BENCH_PARTS    --parts LIST\n"
     "  PLEXUS_GRADIENT_PATH       --path auto|udp|shm|xsk|verbs\n"
     "  PLEXUS_PEER                --peer PATH\n"
     "  PLEXUS_PEER_DIR            --peer DIR\n"
     "  PLEXUS_PYTHON              --peer PYTHON\n"
+    "  PLEXUS_MEGATRON_DIR        --peer DIR\n"
     "  PLEXUS_PIN                 --pin\n"
     "  PLEXUS_CAPTURE_PORT        --port PORT\n"
     "  PLEXUS_PORT                --port N\n"
@@ -3993,6 +4065,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PROMPT_TOKENS       --prompt-tokens P\n"
     "  PLEXUS_PSK                 --psk FILE\n"
     "  PLEXUS_PUBLIC              --public\n"
+    "  PLEXUS_DATA_BENCH_PYTHON   --python PYTHON\n"
     "  PLEXUS_QUIET               --quiet\n"
     "  PLEXUS_DATA_RANKS          --ranks N\n"
     "  PLEXUS_RATE_MBIT           --rate MBIT\n"
@@ -4008,6 +4081,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DATA_ROW_TOKENS     --row-tokens N\n"
     "  PLEXUS_RULE                --rule NAME\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
+    "  PLEXUS_DATA_BENCH_SAMPLES  --samples N\n"
     "  PLEXUS_SECONDS             --seconds S\n"
     "  PLEXUS_AGG_SECRET          --secret HEX\n"
     "  PLEXUS_SECURITY            --security LIST\n"
@@ -4041,7 +4115,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TIMEOUT             --timeout MS\n"
     "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
     "  PLEXUS_DATA_TOKEN_BYTES    --token-bytes auto|2|4\n"
-    "  PLEXUS_DATA_TOKENIZER      --tokenizer MODEL\n"
+    "  PLEXUS_DATA_TOKENIZER      --tokenizer FILE\n"
     "  PLEXUS_CAPTURE_TOKENS      --tokens N\n"
     "  PLEXUS_TOKENS              --tokens IDS\n"
     "  PLEXUS_TOP                 --top K\n"
@@ -4116,10 +4190,12 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help agg attach tells more.\n"},
     {"bench",
-    "plexus bench: speed, beside other programs: http, infer, p2p\n"
+    "plexus bench: speed, beside other programs: data, http, infer, p2p\n"
     "\n"
     "  plexus bench infer [options] [MODEL]\n"
     "      tokens a second, beside other programs\n"
+    "  plexus bench data [options]\n"
+    "      batches of training data, beside Megatron and JSON lines\n"
     "  plexus bench http [options]\n"
     "      the HTTP API: requests, events, watchers\n"
     "  plexus bench p2p [options]\n"
@@ -4229,7 +4305,7 @@ const struct cli_topic cli_topics[] = {
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"
     "  digest      fingerprint of what a model computes\n"
-    "  bench       speed, beside other programs: http, infer, p2p\n"
+    "  bench       speed, beside other programs: data, http, infer, p2p\n"
     "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"

@@ -146,6 +146,10 @@ enum {
     OPT_DUP,
     OPT_CORRUPT,
     OPT_PYTHON,
+    OPT_MEGATRON_DIR,
+    OPT_DATA_BENCH_PYTHON,
+    OPT_DATA_BENCH_SAMPLES,
+    OPT_DATA_BENCH_PARTS,
     OPT_CROSS,
     OPT_SHAPE,
     OPT_TYPES,
@@ -228,6 +232,7 @@ int verb_eval_perplexity(struct cli *c);
 int verb_eval_logits(struct cli *c);
 int verb_digest(struct cli *c);
 int verb_bench_infer(struct cli *c);
+int verb_bench_data(struct cli *c);
 int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
 int verb_bench_pipeline(struct cli *c);

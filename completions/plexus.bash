@@ -25,7 +25,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce agg byzantine crc-drop" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer data http p2p pipeline allreduce agg byzantine crc-drop" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -186,6 +186,10 @@ _plexus()
     --dup) return ;;
     --corrupt) return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --python) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --samples) return ;;
+    --parts) return ;;
     --shape) return ;;
     --types) return ;;
     --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -383,6 +387,12 @@ _plexus()
             COMPREPLY=($(compgen -W "--prompt-tokens --gen-tokens -t --threads --repeat --sequences --kv-type --cpu --peer --shape --types --dir --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "bench data")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--parts --peer --python --samples --repeat --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
         fi ;;
     "bench http")
         if [ "${cur#-}" != "$cur" ]; then

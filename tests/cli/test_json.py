@@ -27,6 +27,7 @@ CALLS = {
     "capture decode": ["capture", "decode", "story.pcap"],
     "bench infer": ["bench", "infer", "tiny", "--prompt-tokens", "16", "--gen-tokens", "4",
                     "--repeat", "1"],
+    "bench data": ["bench", "data", "--samples", "1000", "--repeat", "1", "--parts", "batches,store"],
     "bench p2p": ["bench", "p2p", "--bytes", "1000000", "--repeat", "1", "--parts",
                   "noise,quic,speed"],
     "bench pipeline": ["bench", "pipeline", "--repeat", "1", "--parts", "line,start",
