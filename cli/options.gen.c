@@ -11,6 +11,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"tokenizer", "PLEXUS_DATA_TOKENIZER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"from", "PLEXUS_DATA_FROM", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl megatron llmc", .umin = 0u, .umax = 0u},
+    {"cache", "PLEXUS_DATA_CACHE", 0, TYPE_UINT, "1024", NULL, NULL, .umin = 1u, .umax = 16777216u},
+    {"timeout", "PLEXUS_DATA_TIMEOUT", 0, TYPE_UINT, "10000", NULL, NULL, .umin = 1u, .umax = 3600000u},
     {"column", "PLEXUS_DATA_COLUMN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"token-bytes", "PLEXUS_DATA_TOKEN_BYTES", 0, TYPE_CHOICE, "auto", NULL, "auto 2 4", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
@@ -403,6 +405,8 @@ static const struct cli_verb_opt opts_data_convert[] = {
 
 static const struct cli_verb_opt opts_data_inspect[] = {
     {OPT_DATA_CRC, "auto"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -411,6 +415,8 @@ static const struct cli_verb_opt opts_data_inspect[] = {
 
 static const struct cli_verb_opt opts_data_verify[] = {
     {OPT_DATA_CRC, "auto"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -424,6 +430,8 @@ static const struct cli_verb_opt opts_data_order[] = {
     {OPT_DATA_PACKING, "pad"},
     {OPT_DATA_RANKS, "1"},
     {OPT_DATA_STEPS, "0"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1711,15 +1719,15 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data convert [options] IN OUT\n"
     "\n"
     "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
-    "\"tokens\" each), a text, or what other tools keep: Megatron (.bin with its .idx\n"
-    "beside it), llm.c (.bin), datatrove (.ds with its .ds.index), a column of an\n"
-    "Arrow file or stream (as of Hugging Face datasets), a folder of MDS or of\n"
-    "litdata's TokensLoader. Writes packets, a store, JSON lines, or the files of\n"
-    "Megatron and llm.c. OUT takes its place when it is whole. Packets that become a\n"
-    "store and packets again are the same bytes, damaged ones included. Malformed\n"
-    "lines are counted, the first is named, and all go to --bad; what is no packet,\n"
-    "and samples without tokens, are counted where OUT cannot hold them. The exit\n"
-    "code is 8 when anything was left out.\n"
+    "\"tokens\" each), a text (these also at http://HOST/PATH), or what other tools\n"
+    "keep: Megatron (.bin with its .idx beside it), llm.c (.bin), datatrove (.ds with\n"
+    "its .ds.index), a column of an Arrow file or stream (as of Hugging Face\n"
+    "datasets), a folder of MDS or of litdata's TokensLoader. Writes packets, a\n"
+    "store, JSON lines, or the files of Megatron and llm.c. OUT takes its place when\n"
+    "it is whole. Packets that become a store and packets again are the same bytes,\n"
+    "damaged ones included. Malformed lines are counted, the first is named, and all\n"
+    "go to --bad; what is no packet, and samples without tokens, are counted where\n"
+    "OUT cannot hold them. The exit code is 8 when anything was left out.\n"
     "\n"
     "options:\n"
     "      --tokenizer FILE    Make tokens of text as this file says: GGUF,\n"
@@ -1776,12 +1784,15 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "How many samples and tokens a file of packets or a store holds, from which\n"
     "sources, for which parts of the model, of which types; of packets which CRC they\n"
-    "have and what was dropped; of a store its commits and its name (CID).\n"
+    "have and what was dropped; of a store its commits and its name (CID). FILE may\n"
+    "be http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
     "                          CRC-16 of packets; auto: the one that most agree with.\n"
     "                          [auto]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1804,6 +1815,7 @@ const struct cli_verb cli_verbs[] = {
     "  generation     commits of a store\n"
     "  cid            of a store, or null\n"
     "  kinds          src, dst, typ, samples, tokens of each kind\n"
+    "  elsewhere      what was fetched of a file that lies elsewhere, or null\n"
     "  lengths        samples by tokens: below 2, 4, 8, ...\n"
     "\n"
     "examples:\n"
@@ -1816,12 +1828,15 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data verify [options] FILE\n"
     "\n"
     "Checks every packet, or every block, sample and hash of a store. Exit code 0:\n"
-    "nothing is wrong; 7: something is, with one line that says where.\n"
+    "nothing is wrong; 7: something is, with one line that says where. FILE may be\n"
+    "http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
     "                          CRC-16 of packets; auto: the one that most agree with.\n"
     "                          [auto]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1831,6 +1846,7 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "fields of --json (schema plexus.data/1):\n"
     "  valid         true or false\n"
+    "  elsewhere     what was fetched of a file that lies elsewhere, or null\n"
     "  bytes         of the file\n"
     "  samples       in it\n"
     "  error         code, text, offset, field, expected, found; null when valid\n"
@@ -1847,7 +1863,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Prints the source and sample that each row begins with, as a loader of these\n"
     "files gives them, for any number of ranks: the lines are the same whatever\n"
-    "--ranks and --batch are, as long as they ask for as many rows.\n"
+    "--ranks and --batch are, as long as they ask for as many rows. FILE may be\n"
+    "http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --seed S            Seed: the same one gives the same words, or the same\n"
@@ -1858,6 +1875,8 @@ const struct cli_verb cli_verbs[] = {
     "                          How samples become rows. [pad]\n"
     "      --ranks N           Ranks that share the rows. [1]\n"
     "      --steps N           Batches of each rank; 0: one epoch. [0]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -3953,6 +3972,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_BLOCKS              --blocks FIRST-LAST\n"
     "  PLEXUS_BOOTSTRAP           --bootstrap MULTIADDR\n"
     "  PLEXUS_BYTES               --bytes N\n"
+    "  PLEXUS_DATA_CACHE          --cache MIB\n"
     "  PLEXUS_JOB_CENTRAL         --central\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
@@ -4112,6 +4132,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SYSTEM              --system TEXT\n"
     "  PLEXUS_TEMP                --temp T\n"
     "  PLEXUS_THREADS             --threads T\n"
+    "  PLEXUS_DATA_TIMEOUT        --timeout MS\n"
     "  PLEXUS_TIMEOUT             --timeout MS\n"
     "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
     "  PLEXUS_DATA_TOKEN_BYTES    --token-bytes auto|2|4\n"

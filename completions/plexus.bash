@@ -77,6 +77,8 @@ _plexus()
     --tokenizer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --from) return ;;
     --to) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl megatron llmc" -- "$cur")); return ;;
+    --cache) return ;;
+    --timeout) return ;;
     --column) return ;;
     --token-bytes) COMPREPLY=($(compgen -W "auto 2 4" -- "$cur")); return ;;
     --max-tokens) return ;;
@@ -336,19 +338,19 @@ _plexus()
         fi ;;
     "data inspect")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--crc --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--crc --cache --timeout --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -f -- "$cur"))
         fi ;;
     "data verify")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--crc --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--crc --cache --timeout --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -f -- "$cur"))
         fi ;;
     "data order")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--seed --batch --row-tokens --packing --ranks --steps --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--seed --batch --row-tokens --packing --ranks --steps --cache --timeout --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
