@@ -30,6 +30,12 @@ enum {
     OPT_DATA_AGAIN,
     OPT_DATA_SAMPLES,
     OPT_DATA_OUT,
+    OPT_CRC_DROP_DIR,
+    OPT_CRC_DROP_RESULTS,
+    OPT_CRC_DROP_STEPS,
+    OPT_CRC_DROP_BATCH,
+    OPT_CRC_DROP_ROW,
+    OPT_CRC_DROP_SEEDS,
     OPT_DATA_BATCH,
     OPT_DATA_ROW_TOKENS,
     OPT_DATA_PACKING,
@@ -240,6 +246,7 @@ int verb_bench_pipeline(struct cli *c);
 int verb_bench_allreduce(struct cli *c);
 int verb_bench_agg(struct cli *c);
 int verb_bench_byzantine(struct cli *c);
+int verb_bench_crc_drop(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
 int verb_doctor(struct cli *c);

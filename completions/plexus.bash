@@ -25,7 +25,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer data http p2p pipeline allreduce agg byzantine" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer data http p2p pipeline allreduce agg byzantine crc-drop" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -92,6 +92,12 @@ _plexus()
     --tokens) return ;;
     --samples) return ;;
     --out|-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --results) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --steps) return ;;
+    --batch) return ;;
+    --row-tokens) return ;;
+    --seeds) return ;;
     --batch) return ;;
     --row-tokens) return ;;
     --packing) COMPREPLY=($(compgen -W "pad chunk first-fit best-fit" -- "$cur")); return ;;
@@ -439,6 +445,12 @@ _plexus()
             COMPREPLY=($(compgen -W "--n --f --seeds --rounds -t --threads --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
+        fi ;;
+    "bench crc-drop")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--dir --results --steps --batch --row-tokens --seeds --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -f -- "$cur"))
         fi ;;
     "sim dht")
         if [ "${cur#-}" != "$cur" ]; then
