@@ -119,10 +119,13 @@ def meet(board, host, why="", address=None, **options):
         pass  # it stays as it is, and the sums say who does not answer
     said = []
     for attempt in range(ATTEMPTS):
-        member, why = _once(board, attempt, ip, options)
-        said = board.gather(f"{attempt}/open", why)
-        if board.rank == 0:
-            board.forget(f"{attempt}/key")
+        member, why = None, ""
+        try:
+            member, why = _once(board, attempt, ip, options)
+            said = board.gather(f"{attempt}/open", why)
+        finally:
+            if board.rank == 0:  # all have read it, or nobody needs it
+                board.forget(f"{attempt}/key")
         if not any(said):
             return member
         if member:

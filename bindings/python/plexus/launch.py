@@ -68,7 +68,7 @@ def place(env=None) -> Optional[Place]:
         world = _number(env, size, 1, 1000000)
         at = _number(env, rank, 0, world - 1)
         here = _number(env, local, 0, world - 1) if local in env else 0
-        alone = all(env.get(n) == env[size] for n in ("OMPI_COMM_WORLD_LOCAL_SIZE",) if n in env)
+        alone = env[size] in (env.get("OMPI_COMM_WORLD_LOCAL_SIZE"), env.get("MPI_LOCALNRANKS"))
         return Place(at, world, here, _master(env, launcher, world == 1 or alone), _port(env),
                      launcher)
     return None

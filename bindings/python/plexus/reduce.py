@@ -164,7 +164,10 @@ def _copy(x):
         return x.detach().clone(memory_format=torch.contiguous_format)
     if hasattr(x, "__array_interface__") and hasattr(x, "copy"):
         return x.copy(order="C")
-    return arrays.array("f", memoryview(x).cast("B").cast("f"))
+    m = memoryview(x)
+    new = arrays.array(m.format.lstrip("@=<"))
+    new.frombytes(m.cast("B"))
+    return new
 
 
 def allreduce(array, mean=False, out=None, residual=None, bf16=False, job=None):

@@ -239,12 +239,12 @@ static PyObject *member_report(PyObject *self, PyObject *none)
         PyErr_SetString(PyExc_ValueError, "another thread is in a sum of this job");
         return NULL;
     }
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:I,s:K,s:z,s:z,s:z,s:z}",
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:I,s:K,s:z,s:z,s:z,s:z}",
                          "sums", t->operation, "values", m->values, "bytes", t->bytes, "packets",
-                         t->packets, "again", t->again, "dropped", t->dropped, "copied", t->copied,
-                         "not_finite", t->not_finite, "lost", t->lost, "syscalls", t->syscalls,
-                         "least", t->least, "members", t->members, "path", t->path, "why", t->why,
-                         "pages", t->pages, "topology", t->topology);
+                         t->packets, "again", t->again, "wide", t->wide, "dropped", t->dropped,
+                         "copied", t->copied, "not_finite", t->not_finite, "lost", t->lost,
+                         "syscalls", t->syscalls, "least", t->least, "members", t->members, "path",
+                         t->path, "why", t->why, "pages", t->pages, "topology", t->topology);
 }
 
 static PyObject *member_close(PyObject *self, PyObject *none)
