@@ -133,6 +133,8 @@ enum {
     OPT_DUP,
     OPT_CORRUPT,
     OPT_PYTHON,
+    OPT_DDP_PYTHON,
+    OPT_TRAIN_STEPS,
     OPT_CROSS,
     OPT_SHAPE,
     OPT_TYPES,
@@ -217,6 +219,7 @@ int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
 int verb_bench_pipeline(struct cli *c);
 int verb_bench_allreduce(struct cli *c);
+int verb_bench_ddp(struct cli *c);
 int verb_bench_agg(struct cli *c);
 int verb_bench_byzantine(struct cli *c);
 int verb_sim_dht(struct cli *c);
