@@ -1,6 +1,6 @@
 /*
  * plexus bench ddp: torch trains a small transformer on several ranks, its gradients summed by gloo
- * and by plexus, one step of each in turns. The program of a rank is bench/ddp.py; torchrun starts
+ * and by plexus, one step of each in turns. The program of a rank is bench_ddp.py; torchrun starts
  * it, in a network namespace a rank when lines are shaped.
  */
 #include <errno.h>
@@ -42,7 +42,8 @@ struct ddp {
     json_t *rows, *result;
     struct mark marks[MARKS];
     unsigned mark_count;
-    int wrong; /* ways whose ranks do not have the same parameters */
+    double load; /* of the machine, when it began */
+    int wrong;   /* ways whose ranks do not have the same parameters */
 };
 
 /* --------------------------------------------------------------------- processes */
@@ -266,10 +267,10 @@ static void show_marks(const struct ddp *d)
                m->value <= m->bound ? "kept" : "missed");
     }
     json_t *first = json_object_get(json_object_get(d->result, "ways"), ways[0].key);
-    printf("\n%.1f million parameters, %u steps, path: %s, torch %s\n",
+    printf("\n%.1f million parameters, %u steps, path: %s, torch %s, load %.1f\n",
            json_number_value(json_object_get(d->result, "parameters")) / 1e6, d->steps,
            json_string_value(json_object_get(first, "path")),
-           json_string_value(json_object_get(d->result, "torch")));
+           json_string_value(json_object_get(d->result, "torch")), d->load);
     printf("ways whose ranks ended with other parameters: %d\n", d->wrong);
     printf("again: plexus bench ddp --local %u --rate %u --steps %u\n", d->ranks, d->mbit,
            d->steps);
@@ -298,6 +299,7 @@ static int show(struct ddp *d)
     json_object_set(doc, "ways", json_object_get(d->result, "ways"));
     json_object_set(doc, "parameters", json_object_get(d->result, "parameters"));
     json_object_set(doc, "torch", json_object_get(d->result, "torch"));
+    json_object_set_new(doc, "load", json_number(d->load));
     json_object_set(doc, "rows", d->rows);
     json_object_set_new(doc, "marks", marks);
     json_object_set_new(doc, "machine", machine_json());
@@ -319,6 +321,8 @@ int verb_bench_ddp(struct cli *c)
     if (d.ranks < 2)
         return usage("write --local 2", "--local %u: one rank has nothing to sum", d.ranks);
     interrupt_poll(1);
+    if (getloadavg(&d.load, 1) != 1)
+        d.load = 0;
     int rc = run(&d);
     star_close(&d.star);
     if (d.dir[0])

@@ -75,12 +75,12 @@ int verb_data_convert(struct cli *c)
         snprintf(name, n, "%s.bad", c->arg[1]);
         bad = name;
     }
-    const char *eot = opt_text(c, OPT_DATA_EOT);
+    const char *eot = opt_text(c, OPT_DATA_EOT), *width = opt_text(c, OPT_DATA_TOKEN_BYTES);
     char *end = NULL;
     long token = eot ? strtol(eot, &end, 10) : 0;
     if (eot && (!*eot || *end || token < 0 || token > INT32_MAX))
         return usage("such as --eot 50256", "--eot: expected a token, found '%s'", eot);
-    int rc = model ? session_open(c, model, &s) : 0;
+    int rc = model ? session_open_words(c, model, &s) : 0;
     if (rc)
         return rc;
     px_data_convert_options o = {.size = sizeof o,
@@ -90,6 +90,8 @@ int verb_data_convert(struct cli *c)
                                  .max_tokens = (uint32_t)opt_uint(c, OPT_DATA_MAX_TOKENS),
                                  .has_eot = eot != NULL,
                                  .eot = (int32_t)token,
+                                 .column = opt_text(c, OPT_DATA_COLUMN),
+                                 .token_bytes = strcmp(width, "auto") == 0 ? 0 : width[0] - '0',
                                  .bad = bad,
                                  .progress = on_progress,
                                  .ctx = &p};

@@ -1,4 +1,5 @@
 /* plexus demo: the life of a model, in acts. Later parts of plexus add or deepen their act. */
+#include "demo_packets.h"
 #include "demo_peers.h"
 #include "demo_poison.h"
 #include "demo_swarm.h"
@@ -119,7 +120,23 @@ static int act_tokens(struct demo *d)
     return rc;
 }
 
-/* ---------------------------------------------------------------------- 3: stories */
+/* ---------------------------------------------------------------------- 3: packets */
+
+static int act_packets(struct demo *d)
+{
+    struct packets_act a = {.plain = plain(d), .tok = d->s.tok};
+    px_diag diag = {0};
+    double start = now_s();
+    title(d, "Numbers travel as packets, and damage is caught");
+    px_err e = demo_packets(&a, &diag);
+    if (e != PX_ERR_OK)
+        return fail(e, "packets", &diag);
+    d->ok &= a.ok;
+    act(d, "packets", now_s() - start, a.figures);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------- 4: stories */
 
 struct wrap { /* words as they come, folded at the width of the terminal */
     int column, width;
@@ -200,7 +217,7 @@ static int act_stories(struct demo *d)
     return rc;
 }
 
-/* ---------------------------------------------------------------------- 4: same bits */
+/* ---------------------------------------------------------------------- 5: same bits */
 
 static const struct {
     const char *label;
@@ -259,7 +276,7 @@ static int act_bits(struct demo *d)
     return 0;
 }
 
-/* ---------------------------------------------------------------------- 5: peers */
+/* ---------------------------------------------------------------------- 6: peers */
 
 static int act_peers(struct demo *d)
 {
@@ -291,7 +308,7 @@ static int act_peers(struct demo *d)
     return 0;
 }
 
-/* ---------------------------------------------------------------------- 6: a swarm */
+/* ---------------------------------------------------------------------- 7: a swarm */
 
 struct telling {
     struct demo *d;
@@ -415,7 +432,7 @@ static int act_swarm(struct demo *d)
     return rc;
 }
 
-/* ---------------------------------------------------------------------- 7: poison */
+/* ---------------------------------------------------------------------- 8: poison */
 
 static int act_poison(struct demo *d)
 {
@@ -437,7 +454,7 @@ static int act_poison(struct demo *d)
     return 0;
 }
 
-/* ---------------------------------------------------------------------- 8: where to go */
+/* ---------------------------------------------------------------------- 9: where to go */
 
 static void act_next(struct demo *d)
 {
@@ -446,6 +463,7 @@ static void act_next(struct demo *d)
         printf("   plexus run tiny \"Once upon a time\"    let it write\n"
                "   plexus chat model.gguf                talk to a model of your own\n"
                "   plexus inspect model.gguf             look inside\n"
+               "   plexus data convert t.txt t.qubgpu    text of your own as packets\n"
                "   plexus bench infer model.gguf         measure\n"
                "   plexus up                             a node of a swarm of your own\n"
                "   plexus run tiny \"Once\" --swarm         words from every node that it finds\n"
@@ -457,8 +475,8 @@ static void act_next(struct demo *d)
 int verb_demo(struct cli *c)
 {
     struct demo d = {.c = c, .acts = json_array(), .ok = 1};
-    int (*const acts[])(struct demo *) = {act_file,  act_tokens, act_stories, act_bits,
-                                          act_peers, act_swarm,  act_poison};
+    int (*const acts[])(struct demo *) = {act_file, act_tokens, act_packets, act_stories,
+                                          act_bits, act_peers,  act_swarm,   act_poison};
     int rc = 0;
     interrupt_poll(1);
     for (unsigned i = 0; i < sizeof acts / sizeof *acts && rc == 0; i++)

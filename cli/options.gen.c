@@ -10,11 +10,18 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"quiet", "PLEXUS_QUIET", 'q', TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"tokenizer", "PLEXUS_DATA_TOKENIZER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"from", "PLEXUS_DATA_FROM", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
-    {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl", .umin = 0u, .umax = 0u},
+    {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl megatron llmc", .umin = 0u, .umax = 0u},
+    {"column", "PLEXUS_DATA_COLUMN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"token-bytes", "PLEXUS_DATA_TOKEN_BYTES", 0, TYPE_CHOICE, "auto", NULL, "auto 2 4", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
     {"bad", "PLEXUS_DATA_BAD", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"eot", "PLEXUS_DATA_EOT", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"crc", "PLEXUS_DATA_CRC", 0, TYPE_CHOICE, "auto", NULL, "auto ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
+    {"format", "PLEXUS_CAPTURE_FORMAT", 0, TYPE_CHOICE, "auto", NULL, "auto ndp gradient", .umin = 0u, .umax = 0u},
+    {"port", "PLEXUS_CAPTURE_PORT", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 65535u},
+    {"crc", "PLEXUS_CAPTURE_CRC", 0, TYPE_CHOICE, "ccitt_false", NULL, "ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
+    {"cover", "PLEXUS_CAPTURE_COVER", 0, TYPE_CHOICE, "all", NULL, "all payload body", .umin = 0u, .umax = 0u},
+    {"tokens", "PLEXUS_CAPTURE_TOKENS", 0, TYPE_UINT, "8", NULL, NULL, .umin = 0u, .umax = 16383u},
     {"batch", "PLEXUS_DATA_BATCH", 0, TYPE_UINT, "64", NULL, NULL, .umin = 1u, .umax = 1048576u},
     {"row-tokens", "PLEXUS_DATA_ROW_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 16777216u},
     {"packing", "PLEXUS_DATA_PACKING", 0, TYPE_CHOICE, "pad", NULL, "pad chunk first-fit best-fit", .umin = 0u, .umax = 0u},
@@ -132,6 +139,10 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"peer", "PLEXUS_PYTHON", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"python", "PLEXUS_DDP_PYTHON", 0, TYPE_TEXT, "/usr/bin/python3", NULL, NULL, .umin = 0u, .umax = 0u},
     {"steps", "PLEXUS_TRAIN_STEPS", 0, TYPE_UINT, "200", NULL, NULL, .umin = 1u, .umax = 1000000u},
+    {"peer", "PLEXUS_MEGATRON_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"python", "PLEXUS_DATA_BENCH_PYTHON", 0, TYPE_TEXT, "/usr/bin/python3", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"samples", "PLEXUS_DATA_BENCH_SAMPLES", 0, TYPE_UINT, "50000", NULL, NULL, .umin = 1000u, .umax = 10000000u},
+    {"parts", "PLEXUS_DATA_BENCH_PARTS", 0, TYPE_TEXT, "batches,kernels,store", NULL, NULL, .umin = 0u, .umax = 0u},
     {"cross", "PLEXUS_CROSS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"shape", "PLEXUS_SHAPE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"types", "PLEXUS_TYPES", 0, TYPE_TEXT, "q8_0,q4_0,q4_k_m,f16", NULL, NULL, .umin = 0u, .umax = 0u},
@@ -377,6 +388,8 @@ static const struct cli_verb_opt opts_data_convert[] = {
     {OPT_DATA_TO, "auto"},
     {OPT_DATA_MAX_TOKENS, "512"},
     {OPT_DATA_EOT, NULL},
+    {OPT_DATA_COLUMN, NULL},
+    {OPT_DATA_TOKEN_BYTES, "auto"},
     {OPT_DATA_BAD, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
@@ -407,6 +420,26 @@ static const struct cli_verb_opt opts_data_order[] = {
     {OPT_DATA_PACKING, "pad"},
     {OPT_DATA_RANKS, "1"},
     {OPT_DATA_STEPS, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_capture_encode[] = {
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_capture_decode[] = {
+    {OPT_CAPTURE_FORMAT, "auto"},
+    {OPT_CAPTURE_PORT, "0"},
+    {OPT_CAPTURE_CRC, "ccitt_false"},
+    {OPT_CAPTURE_COVER, "all"},
+    {OPT_CAPTURE_TOKENS, "8"},
+    {OPT_JSON_LINES, NULL},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -462,6 +495,18 @@ static const struct cli_verb_opt opts_bench_infer[] = {
     {OPT_SHAPE, NULL},
     {OPT_TYPES, "q8_0,q4_0,q4_k_m,f16"},
     {OPT_DIR, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_data[] = {
+    {OPT_DATA_BENCH_PARTS, "batches,kernels,store"},
+    {OPT_MEGATRON_DIR, NULL},
+    {OPT_DATA_BENCH_PYTHON, "/usr/bin/python3"},
+    {OPT_DATA_BENCH_SAMPLES, "50000"},
+    {OPT_REPEAT, "15"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1342,7 +1387,8 @@ const struct cli_verb cli_verbs[] = {
     "Tokenizer families: SentencePiece (llama) and byte-level BPE (gpt2) with the\n"
     "pre-tokenizers default, gpt-2, llama-bpe, qwen2, qwen35, starcoder, smollm,\n"
     "deepseek-llm, deepseek-coder, deepseek-v3, falcon, gpt-4o and tekken, and those\n"
-    "that share their rules. Any other is refused by name.\n"
+    "that share their rules. MODEL may also be a tokenizer.json (BPE or Unigram) or a\n"
+    "sentencepiece model. What is not known is refused by name.\n"
     "\n"
     "options:\n"
     "  -f, --file FILE         Read the text from FILE; - is standard input.\n"
@@ -1660,27 +1706,36 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data convert [options] IN OUT\n"
     "\n"
     "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
-    "\"tokens\" each), a text, or the tokens of Megatron (.bin with its .idx beside\n"
-    "it), llm.c (.bin) or datatrove (.ds with its .ds.index), and writes packets, a\n"
-    "store or JSON lines. OUT takes its place when it is whole. Packets that become a\n"
+    "\"tokens\" each), a text, or what other tools keep: Megatron (.bin with its .idx\n"
+    "beside it), llm.c (.bin), datatrove (.ds with its .ds.index), a column of an\n"
+    "Arrow file or stream (as of Hugging Face datasets), a folder of MDS or of\n"
+    "litdata's TokensLoader. Writes packets, a store, JSON lines, or the files of\n"
+    "Megatron and llm.c. OUT takes its place when it is whole. Packets that become a\n"
     "store and packets again are the same bytes, damaged ones included. Malformed\n"
     "lines are counted, the first is named, and all go to --bad; what is no packet,\n"
     "and samples without tokens, are counted where OUT cannot hold them. The exit\n"
     "code is 8 when anything was left out.\n"
     "\n"
     "options:\n"
-    "      --tokenizer MODEL   Make tokens of text as this GGUF file's tokenizer\n"
-    "                          does; tiny: the embedded one.\n"
-    "      --from FORMAT       Format of IN: ndp, ndp3, jsonl, text, megatron, llmc\n"
-    "                          or datatrove; auto: from its bytes, then its name.\n"
-    "                          [auto]\n"
-    "      --to auto|ndp|ndp3|jsonl\n"
+    "      --tokenizer FILE    Make tokens of text as this file says: GGUF,\n"
+    "                          tokenizer.json, sentencepiece; tiny: the embedded one.\n"
+    "      --from FORMAT       Format of IN: ndp, ndp3, jsonl, text, megatron, llmc,\n"
+    "                          datatrove, arrow, mds or litdata; auto: from its\n"
+    "                          bytes, then its name. [auto]\n"
+    "      --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
     "                          Format of OUT; auto: from its name (.qubgpu, .ndp,\n"
     "                          .ndp3, .jsonl). [auto]\n"
     "      --max-tokens N      Tokens of a sample; longer documents become several.\n"
     "                          Packets hold 16383. [512]\n"
     "      --eot TOKEN         Token with which documents of llmc begin, such as\n"
-    "                          50256; without it the file is one document.\n"
+    "                          50256; without it a file is one document, and OUT\n"
+    "                          marks none.\n"
+    "      --column NAME[:TYPE]\n"
+    "                          Column of arrow and mds (default: input_ids, tokens or\n"
+    "                          text); a TYPE such as uint16 for mds columns of bytes.\n"
+    "      --token-bytes auto|2|4\n"
+    "                          Bytes of a token in ndp3, megatron and llmc; auto: as\n"
+    "                          in IN, or as the vocabulary needs. [auto]\n"
     "      --bad FILE          Where malformed lines go (default: OUT.bad).\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
@@ -1813,6 +1868,82 @@ const struct cli_verb cli_verbs[] = {
     "  plexus data order corpus.ndp3 --seed 7 --json\n"
     "      One epoch as a digest.\n",
     opts_data_order, sizeof opts_data_order / sizeof *opts_data_order, 1, 255, verb_data_order},
+    {"capture encode", "training data as a capture, for Wireshark", "plexus capture encode [options] IN OUT",
+    "plexus capture encode: training data as a capture, for Wireshark\n"
+    "\n"
+    "usage: plexus capture encode [options] IN OUT\n"
+    "\n"
+    "Writes the packets of a file (.qubgpu) or of a store (.ndp3) as a file of pcap:\n"
+    "a record a packet, nothing before it (link type USER0, which the dissector in\n"
+    "packaging/wireshark knows), one microsecond after the other. Spans that are no\n"
+    "packets become records too, so that damage can be looked at. OUT takes its place\n"
+    "when it is whole.\n"
+    "\n"
+    "options:\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.capture/1):\n"
+    "  records       written\n"
+    "  dropped       of them, spans that are no packets\n"
+    "  bytes         of OUT\n"
+    "\n"
+    "examples:\n"
+    "  plexus capture encode story.qubgpu story.pcap\n"
+    "      Open it in Wireshark.\n",
+    opts_capture_encode, sizeof opts_capture_encode / sizeof *opts_capture_encode, 2, 2, verb_capture_encode},
+    {"capture decode", "packets of training data and gradients in a capture", "plexus capture decode [options] FILE",
+    "plexus capture decode: packets of training data and gradients in a capture\n"
+    "\n"
+    "usage: plexus capture decode [options] FILE\n"
+    "\n"
+    "Reads a file of pcap or pcapng, as tcpdump and Wireshark write it, and prints\n"
+    "each packet of training data (.qubgpu) and of gradients in it: in datagrams of\n"
+    "UDP over IPv4 or IPv6 behind Ethernet, VLAN tags and what tcpdump -i any puts\n"
+    "there, or bare (link type USER0). A packet that is damaged is shown with the\n"
+    "reason for which it would be dropped, and counted. Fragments are not put\n"
+    "together again; tags of gradients are not checked, which takes the key of the\n"
+    "job. plexus capture encode writes such a file. Exit code 7: the capture itself\n"
+    "is damaged; what came before it is printed.\n"
+    "\n"
+    "options:\n"
+    "      --format auto|ndp|gradient\n"
+    "                          What payloads are: training data or gradients; auto:\n"
+    "                          those that look like either. [auto]\n"
+    "      --port PORT         UDP port, of either side, whose packets are looked at;\n"
+    "                          0: any. [0]\n"
+    "      --crc ccitt_false|xmodem|aug|kermit|x25\n"
+    "                          CRC-16 of training data. [ccitt_false]\n"
+    "      --cover all|payload|body\n"
+    "                          What the CRC covers: head and payload, the payload,\n"
+    "                          all but the first byte. [all]\n"
+    "      --tokens N          Tokens of each packet that are shown. [8]\n"
+    "      --json-lines        Print one JSON document a line, as things happen.\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.capture/1):\n"
+    "  packets       record, offset, time_ns, kind, part, bytes, drop, from, to,\n"
+    "                port_from, port_to, head {field: value}, names {field: name},\n"
+    "                crc, expected, tokens\n"
+    "  records       of the capture\n"
+    "  counts        kind: packets, dropped {reason: n}\n"
+    "  skipped       reason: records without a packet of plexus\n"
+    "\n"
+    "examples:\n"
+    "  plexus capture decode story.pcap\n"
+    "      A line a packet, and what was dropped.\n"
+    "  plexus capture decode story.pcap --format ndp --port 40000 --json\n"
+    "      Everything at a port as training data.\n",
+    opts_capture_decode, sizeof opts_capture_decode / sizeof *opts_capture_decode, 1, 1, verb_capture_decode},
     {"eval perplexity", "how well a model predicts a text", "plexus eval perplexity [options] MODEL",
     "plexus eval perplexity: how well a model predicts a text\n"
     "\n"
@@ -1983,6 +2114,59 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench infer tiny --prompt-tokens 64 --gen-tokens 32 --repeat 3\n"
     "      The model inside, a second or two.\n",
     opts_bench_infer, sizeof opts_bench_infer / sizeof *opts_bench_infer, 0, 1, verb_bench_infer},
+    {"bench data", "batches of training data, beside Megatron and JSON lines", "plexus bench data [options]",
+    "plexus bench data: batches of training data, beside Megatron and JSON lines\n"
+    "\n"
+    "usage: plexus bench data [options]\n"
+    "\n"
+    "Makes text, trains a tokenizer on it, and writes the same samples as packets, as\n"
+    "stores and as JSON lines. Then it measures in turns how many tokens a second\n"
+    "become batches for torch, in random order: those of plexus.data.Loader, with all\n"
+    "checksums, as a program gets it; json.loads and sentencepiece; and a memcpy of\n"
+    "as many bytes from a mapped file, of rows in random order and of the file as it\n"
+    "lies. With --peer DIR Megatron's IndexedDataset reads the same samples with its\n"
+    "three index arrays and a DataLoader of torch without workers. Tokens that rows\n"
+    "are filled up with never count. The column cpu has the ratios of processor time,\n"
+    "which hold on a busy machine too.\n"
+    "\n"
+    "The part kernels has the CRC and its conversion to tokens (checkkernel), the\n"
+    "part store a file of 10^9 samples, most of which are holes: what opening it,\n"
+    "going to the middle and memory cost. What needs a Python module or a program\n"
+    "that is not there is left out, and said. Figures are medians of --repeat rounds.\n"
+    "\n"
+    "options:\n"
+    "      --parts LIST        Which parts run, some of batches, kernels, store.\n"
+    "                          [batches,kernels,store]\n"
+    "      --peer DIR          Folder in which Python finds megatron-core, which then\n"
+    "                          reads the same samples in turns.\n"
+    "      --python PYTHON     Python with torch, numpy and sentencepiece, which runs\n"
+    "                          both sides. [/usr/bin/python3]\n"
+    "      --samples N         Samples of about 450 tokens; each takes about 10 KB on\n"
+    "                          disk while it runs. [50000]\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [15]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  rows          name, value, unit, peer, peer_value, ratio, cpu_ratio\n"
+    "  marks         name, value, bound, at (least, most), kept\n"
+    "  batches       groups (a batch size and dtype: tokens_s, cpu_tokens_s and\n"
+    "                samples_s of each side), view, versions; null: not measured\n"
+    "  store         samples, segments, open_ms, open_cpu_ms, loader_ms, resume_ms,\n"
+    "                first_batch_ms, rss_bytes; null: not measured\n"
+    "  load          of the machine when it began\n"
+    "  repeat        rounds\n"
+    "  machine       cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench data --samples 1000 --parts batches,store --repeat 3\n"
+    "      Small, some ten seconds.\n",
+    opts_bench_data, sizeof opts_bench_data / sizeof *opts_bench_data, 0, 0, verb_bench_data},
     {"bench http", "the HTTP API: requests, events, watchers", "plexus bench http [options]",
     "plexus bench http: the HTTP API: requests, events, watchers\n"
     "\n"
@@ -2250,6 +2434,7 @@ const struct cli_verb cli_verbs[] = {
     "                step_s, sent, same, bytes, copied, path, why\n"
     "  parameters    of the model\n"
     "  torch         its version\n"
+    "  load          of the machine when it began\n"
     "  machine       cpu, isa, processors, memory_bytes, kernel\n"
     "\n"
     "examples:\n"
@@ -2413,11 +2598,12 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus demo [options]\n"
     "\n"
     "Needs nothing but the program: looks into the model inside, turns words into\n"
-    "tokens, writes short stories, shows that every instruction set computes the same\n"
-    "bits, lets two peers on this machine find each other, has three processes share\n"
-    "the model, kills one of them in the midst of a sentence that goes on all the\n"
-    "same, trains a network with four workers of whom one sends poison, under the\n"
-    "plain mean and under the rule against it, and says where to go next.\n"
+    "tokens and tokens into packets, of which one is damaged and caught, writes short\n"
+    "stories, shows that every instruction set computes the same bits, lets two peers\n"
+    "on this machine find each other, has three processes share the model, kills one\n"
+    "of them in the midst of a sentence that goes on all the same, trains a network\n"
+    "with four workers of whom one sends poison, under the plain mean and under the\n"
+    "rule against it, and says where to go next.\n"
     "\n"
     "options:\n"
     "      --stories N         Number of stories to write. [3]\n"
@@ -3722,7 +3908,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 70;
+const unsigned cli_verb_count = 73;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3768,10 +3954,13 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_AGG_CHUNKS          --chunks N\n"
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
+    "  PLEXUS_DATA_COLUMN         --column NAME[:TYPE]\n"
     "  PLEXUS_CORRUPT             --corrupt PCT\n"
     "  PLEXUS_PING_COUNT          --count N\n"
+    "  PLEXUS_CAPTURE_COVER       --cover all|payload|body\n"
     "  PLEXUS_CPU                 --cpu MASK\n"
     "  PLEXUS_DATA_CRC            --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
+    "  PLEXUS_CAPTURE_CRC         --crc ccitt_false|xmodem|aug|kermit|x25\n"
     "  PLEXUS_CROSS               --cross\n"
     "  PLEXUS_CTX                 --ctx N\n"
     "  PLEXUS_DATA                --data TEXT\n"
@@ -3792,6 +3981,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_LIARS               --f LIST\n"
     "  PLEXUS_FILE                --file FILE\n"
     "  PLEXUS_AGG_FOREGROUND      --foreground\n"
+    "  PLEXUS_CAPTURE_FORMAT      --format auto|ndp|gradient\n"
     "  PLEXUS_FORMAT              --format F\n"
     "  PLEXUS_GRADIENT_FORMAT     --format i16|i8|i4\n"
     "  PLEXUS_FREQUENCY_PENALTY   --frequency-penalty X\n"
@@ -3852,11 +4042,14 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
+    "  PLEXUS_DATA_BENCH_PARTS    --parts LIST\n"
     "  PLEXUS_GRADIENT_PATH       --path auto|udp|shm|xsk|verbs\n"
     "  PLEXUS_PEER                --peer PATH\n"
     "  PLEXUS_PEER_DIR            --peer DIR\n"
     "  PLEXUS_PYTHON              --peer PYTHON\n"
+    "  PLEXUS_MEGATRON_DIR        --peer DIR\n"
     "  PLEXUS_PIN                 --pin\n"
+    "  PLEXUS_CAPTURE_PORT        --port PORT\n"
     "  PLEXUS_PORT                --port N\n"
     "  PLEXUS_AGG_PORT            --port PORT\n"
     "  PLEXUS_PORTMAP             --portmap\n"
@@ -3867,6 +4060,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PSK                 --psk FILE\n"
     "  PLEXUS_PUBLIC              --public\n"
     "  PLEXUS_DDP_PYTHON          --python PYTHON\n"
+    "  PLEXUS_DATA_BENCH_PYTHON   --python PYTHON\n"
     "  PLEXUS_QUIET               --quiet\n"
     "  PLEXUS_DATA_RANKS          --ranks N\n"
     "  PLEXUS_RATE_MBIT           --rate MBIT\n"
@@ -3880,6 +4074,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DATA_ROW_TOKENS     --row-tokens N\n"
     "  PLEXUS_RULE                --rule NAME\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
+    "  PLEXUS_DATA_BENCH_SAMPLES  --samples N\n"
     "  PLEXUS_SECONDS             --seconds S\n"
     "  PLEXUS_AGG_SECRET          --secret HEX\n"
     "  PLEXUS_SECURITY            --security LIST\n"
@@ -3910,8 +4105,10 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_TEMP                --temp T\n"
     "  PLEXUS_THREADS             --threads T\n"
     "  PLEXUS_TIMEOUT             --timeout MS\n"
-    "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl\n"
-    "  PLEXUS_DATA_TOKENIZER      --tokenizer MODEL\n"
+    "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
+    "  PLEXUS_DATA_TOKEN_BYTES    --token-bytes auto|2|4\n"
+    "  PLEXUS_DATA_TOKENIZER      --tokenizer FILE\n"
+    "  PLEXUS_CAPTURE_TOKENS      --tokens N\n"
     "  PLEXUS_TOKENS              --tokens IDS\n"
     "  PLEXUS_TOP                 --top K\n"
     "  PLEXUS_TOP_K               --top-k K\n"
@@ -3985,10 +4182,12 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help agg attach tells more.\n"},
     {"bench",
-    "plexus bench: speed, beside other programs: http, infer, p2p\n"
+    "plexus bench: speed, beside other programs: data, http, infer, p2p\n"
     "\n"
     "  plexus bench infer [options] [MODEL]\n"
     "      tokens a second, beside other programs\n"
+    "  plexus bench data [options]\n"
+    "      batches of training data, beside Megatron and JSON lines\n"
     "  plexus bench http [options]\n"
     "      the HTTP API: requests, events, watchers\n"
     "  plexus bench p2p [options]\n"
@@ -4005,6 +4204,15 @@ const struct cli_topic cli_topics[] = {
     "      training with workers that poison: attacks x rules\n"
     "\n"
     "plexus help bench infer tells more.\n"},
+    {"capture",
+    "plexus capture: packets in files of pcap: decode, encode\n"
+    "\n"
+    "  plexus capture encode [options] IN OUT\n"
+    "      training data as a capture, for Wireshark\n"
+    "  plexus capture decode [options] FILE\n"
+    "      packets of training data and gradients in a capture\n"
+    "\n"
+    "plexus help capture encode tells more.\n"},
     {"data",
     "plexus data: training data as packets: convert, inspect, verify, order\n"
     "\n"
@@ -4085,10 +4293,11 @@ const struct cli_topic cli_topics[] = {
     "  inspect     what a model file holds and needs\n"
     "  check       validate a file of a format that plexus parses\n"
     "  data        training data as packets: convert, inspect, verify, order\n"
+    "  capture     packets in files of pcap: decode, encode\n"
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"
     "  digest      fingerprint of what a model computes\n"
-    "  bench       speed, beside other programs: http, infer, p2p\n"
+    "  bench       speed, beside other programs: data, http, infer, p2p\n"
     "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"
@@ -4122,4 +4331,4 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help VERB tells more; plexus demo shows what it can do.\n"},
 };
-const unsigned cli_topic_count = 13;
+const unsigned cli_topic_count = 14;

@@ -14,10 +14,17 @@ enum {
     OPT_DATA_TOKENIZER,
     OPT_DATA_FROM,
     OPT_DATA_TO,
+    OPT_DATA_COLUMN,
+    OPT_DATA_TOKEN_BYTES,
     OPT_DATA_MAX_TOKENS,
     OPT_DATA_BAD,
     OPT_DATA_EOT,
     OPT_DATA_CRC,
+    OPT_CAPTURE_FORMAT,
+    OPT_CAPTURE_PORT,
+    OPT_CAPTURE_CRC,
+    OPT_CAPTURE_COVER,
+    OPT_CAPTURE_TOKENS,
     OPT_DATA_BATCH,
     OPT_DATA_ROW_TOKENS,
     OPT_DATA_PACKING,
@@ -135,6 +142,10 @@ enum {
     OPT_PYTHON,
     OPT_DDP_PYTHON,
     OPT_TRAIN_STEPS,
+    OPT_MEGATRON_DIR,
+    OPT_DATA_BENCH_PYTHON,
+    OPT_DATA_BENCH_SAMPLES,
+    OPT_DATA_BENCH_PARTS,
     OPT_CROSS,
     OPT_SHAPE,
     OPT_TYPES,
@@ -211,10 +222,13 @@ int verb_data_convert(struct cli *c);
 int verb_data_inspect(struct cli *c);
 int verb_data_verify(struct cli *c);
 int verb_data_order(struct cli *c);
+int verb_capture_encode(struct cli *c);
+int verb_capture_decode(struct cli *c);
 int verb_eval_perplexity(struct cli *c);
 int verb_eval_logits(struct cli *c);
 int verb_digest(struct cli *c);
 int verb_bench_infer(struct cli *c);
+int verb_bench_data(struct cli *c);
 int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
 int verb_bench_pipeline(struct cli *c);

@@ -7,7 +7,7 @@ _plexus()
     prev=${COMP_WORDS[COMP_CWORD-1]}
     verb=${COMP_WORDS[1]}
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check data eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+        COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check data capture eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         return
     fi
     case "$verb" in
@@ -25,7 +25,13 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer http p2p pipeline allreduce ddp agg byzantine" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer data http p2p pipeline allreduce ddp agg byzantine" -- "$cur"))
+            return
+        fi
+        verb="$verb ${COMP_WORDS[2]}" ;;
+    capture)
+        if [ "$COMP_CWORD" = 2 ]; then
+            COMPREPLY=($(compgen -W "encode decode" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -70,11 +76,18 @@ _plexus()
     --color) COMPREPLY=($(compgen -W "auto always never" -- "$cur")); return ;;
     --tokenizer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --from) return ;;
-    --to) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl" -- "$cur")); return ;;
+    --to) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl megatron llmc" -- "$cur")); return ;;
+    --column) return ;;
+    --token-bytes) COMPREPLY=($(compgen -W "auto 2 4" -- "$cur")); return ;;
     --max-tokens) return ;;
     --bad) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --eot) return ;;
     --crc) COMPREPLY=($(compgen -W "auto ccitt_false xmodem aug kermit x25" -- "$cur")); return ;;
+    --format) COMPREPLY=($(compgen -W "auto ndp gradient" -- "$cur")); return ;;
+    --port) return ;;
+    --crc) COMPREPLY=($(compgen -W "ccitt_false xmodem aug kermit x25" -- "$cur")); return ;;
+    --cover) COMPREPLY=($(compgen -W "all payload body" -- "$cur")); return ;;
+    --tokens) return ;;
     --batch) return ;;
     --row-tokens) return ;;
     --packing) COMPREPLY=($(compgen -W "pad chunk first-fit best-fit" -- "$cur")); return ;;
@@ -169,6 +182,10 @@ _plexus()
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --python) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --steps) return ;;
+    --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --python) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --samples) return ;;
+    --parts) return ;;
     --shape) return ;;
     --types) return ;;
     --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -309,7 +326,7 @@ _plexus()
         fi ;;
     "data convert")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --eot --bad --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --eot --column --token-bytes --bad --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -330,6 +347,18 @@ _plexus()
             COMPREPLY=($(compgen -W "--seed --batch --row-tokens --packing --ranks --steps --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
+        fi ;;
+    "capture encode")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "capture decode")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--format --port --crc --cover --tokens --json-lines --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -f -- "$cur"))
         fi ;;
     "eval perplexity")
         if [ "${cur#-}" != "$cur" ]; then
@@ -354,6 +383,12 @@ _plexus()
             COMPREPLY=($(compgen -W "--prompt-tokens --gen-tokens -t --threads --repeat --sequences --kv-type --cpu --peer --shape --types --dir --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -W tiny -- "$cur") $(compgen -f -- "$cur"))
+        fi ;;
+    "bench data")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--parts --peer --python --samples --repeat --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
         fi ;;
     "bench http")
         if [ "${cur#-}" != "$cur" ]; then
@@ -437,7 +472,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--origin --json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check data eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check data capture eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     "config get")
         if [ "${cur#-}" != "$cur" ]; then
@@ -635,7 +670,7 @@ _plexus()
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--json --color -q --quiet -h --help" -- "$cur"))
         else
-            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check data eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
+            COMPREPLY=($(compgen -W "ps plan run chat serve tokenize detokenize push pull list show pin rm inspect check data capture eval digest bench sim demo doctor kernels limits explain config up id peers invite join drain stop leave ping agg setup xdpd net dht swarm perf interop-peer completion version help" -- "$cur"))
         fi ;;
     esac
 }

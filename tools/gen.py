@@ -2,13 +2,15 @@
 
 The command line is described once in gen/options.toml. From it come the parsing tables and help
 texts (cli/options.gen.*, cli/completion.gen.c), the completions, the manual pages and docs/cli.md.
-gen/gradient.toml gives the gradient packet its header and its page, gen/ndp.toml training data.
+gen/gradient.toml gives the gradient packet its header and its page, gen/ndp.toml training data; both
+give plexus capture decode and the dissector of Wireshark their fields.
 With --check nothing is written; files that differ are named and the exit code is 1.
 """
 import os
 import sys
 
 import gen_c
+import gen_capture
 import gen_docs
 import gen_man
 import gen_model
@@ -32,6 +34,7 @@ def generate(root):
     }
     files.update(gen_packet.files(root))
     files.update(gen_ndp.files(root))
+    files.update(gen_capture.files(root))
     for name, text in gen_man.pages(cli).items():
         files[f"docs/man/{name}"] = text
     return files

@@ -113,17 +113,6 @@ def diagram(s):
     return [*out, "```"]
 
 
-LAYERS = """\
-| layer | what it settles | where |
-|---|---|---|
-| 1 frame | where a packet begins and ends: sync byte, length, CRC; finding the next one after damage | `codec/ndp` |
-| 2 integrity | CRC-16 of a packet, CRC32C of a sample and of 64 KiB blocks, BLAKE3 of segments and store | `codec/ndp`, `codec/ndp_store` |
-| 3 addressing | source, destination and type: filters, mixtures, shards | `data/filter`, `data/mix` |
-| 4 session | order, epoch, position, resuming | `data/order`, `data/plan`, `data/state` |
-| 5 tensor | dtype, shape, packing, labels | `data/pack`, `data/fill` |
-"""
-
-
 def lists(table, names):
     out = []
     for item in (i for i in table["list"] if i["name"] in names):
@@ -141,21 +130,71 @@ def shape(s):
               for f in s["field"]], ""]
 
 
+def boxed(cells):
+    """A row of cells, each (text, width) in bytes of eight columns."""
+    line = "+" + "+".join("-" * (8 * w - 1) for _, w in cells) + "+"
+    return [line, "|" + "|".join(t.center(8 * w - 1) for t, w in cells) + "|", line]
+
+
+def draw_packet(by_name):
+    head = [(f["name"], f["size"]) for f in by_name["packet"]["field"]]
+    return boxed(head + [("payload ...", 2), ("CRC-16", 2)])
+
+
+def draw_cover(by_name):
+    """Which bytes of a packet each CRC is of."""
+    head = by_name["packet"]["bytes"]
+    out = draw_packet(by_name)
+    for name, skip in (("all", 0), ("payload", head), ("body", 1)):
+        width = 8 * (head + 2 - skip) - 1
+        out.append(" " * (8 * skip + 1) + "<" + f" {name} ".center(width - 2, "-") + ">")
+    return out
+
+
+def draw_address(by_name):
+    return boxed([(f["name"] if f["name"] in ("src", "dst", "typ") else "", f["size"])
+                  for f in by_name["packet"]["field"]])
+
+
+def draw_tokens(_):
+    return ["in a packet:", *boxed([("token 0, big-endian", 4), ("token 1", 4)]),
+            "in a store, u16:", *boxed([(f"token {i}", 2) for i in range(4)]),
+            "in a store, i32:", *boxed([("token 0, little-endian", 4), ("token 1", 4)])]
+
+
+DRAW = {"packet": draw_packet, "cover": draw_cover, "address": draw_address,
+        "tokens": draw_tokens}
+
+
+def layer(table, number, item):
+    by_name = {s["name"]: s for s in table["struct"]}
+    out = [f"## {number}. {item['name'].capitalize()}", "", item["what"], ""]
+    if item["draw"]:
+        out += ["```", *DRAW[item["draw"]](by_name), "```", ""]
+    for name in item["structs"]:
+        out += shape(by_name[name])
+    out += [*lists(table, item["lists"]), "Rules:", "", *[f"- {r}" for r in item["rules"]], "",
+            "| error | when |", "|---|---|",
+            *[f"| {e['name']} | {e['text']} |" for e in item["errors"]], ""]
+    return out
+
+
 def page(table):
     by_name = {s["name"]: s for s in table["struct"]}
     out = [f"<!-- {NOTE} -->", "# Training data: packets and stores", "",
-           "A `.qubgpu` file is packets back to back, with no head of its own: files may be joined with",
-           "`cat`. It is what travels and what foreign tools write. A store (`.ndp3`) holds the same",
-           "samples for mmap: little-endian, aligned, indexed, with checks of every block.",
+           "A `.qubgpu` file is packets, version 2.1, back to back, with no head of its own: files may be",
+           "joined with `cat`. It is what travels and what foreign tools write. A store (`.ndp3`) holds the",
+           "same samples for mmap: little-endian, aligned, indexed, with checks of every block.",
            "[docs/internals/data.md](../internals/data.md) tells how they are read.", "",
-           "## Five layers", "", LAYERS, "## Packet, version 2.1", "", *shape(by_name["packet"])]
-    out += ["Codes that have no name here are carried through unchanged. A CRC-16 ends the packet.",
-            "Files of others may use another CRC, or cover less: a reader finds out which of the",
-            "fifteen combinations most packets of the file's beginning agree with.", "",
-            *lists(table, ("src", "dst", "typ", "crc", "cover", "drop")),
-            "A reader that finds no packet where one should begin goes on to the next place from which",
-            "a packet verifies. What it passes is counted by reason, and a store keeps it, so that",
-            "packets -> store -> packets gives the file back byte by byte.", "", "## Store NDP3", "",
+           "The stack has five layers. Each relies on the one before it, and says here what its bytes are,",
+           "what holds for them, and what becomes of those for which it does not.", "",
+           "| layer | what it settles | where |", "|---|---|---|"]
+    out += [f"| {n} {i['name']} | {i['settles']} | {i['where']} |"
+            for n, i in enumerate(table["layer"], 1)]
+    out.append("")
+    for n, item in enumerate(table["layer"], 1):
+        out += layer(table, n, item)
+    out += ["## Dropped spans", "", *lists(table, ("drop",)), "## Store NDP3", "",
             "```", "0        head, copy 0", "4096     head, copy 1",
             "8192     segment, segment, ...   each at a multiple of 4096",
             "...      directory               after the last segment of a commit", "```", "",
@@ -165,7 +204,7 @@ def page(table):
             "finds any byte that changed.", ""]
     for name in ("head", "directory", "segment"):
         out += shape(by_name[name])
-    out += [*lists(table, ("dtype", "part"))]
+    out += [*lists(table, ("part",))]
     for name in ("entry", "foreign"):
         out += shape(by_name[name])
     return "\n".join([*out, *lists(table, ("flag",))])

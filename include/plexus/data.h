@@ -122,18 +122,25 @@ PX_API void px_data_writer_free(px_data_writer *w);
 typedef struct px_data_convert_options {
     size_t size; /* sizeof(px_data_convert_options) */
     /* "ndp", "ndp3", "jsonl", "text"; "megatron" (the .bin; the .idx lies beside it), "llmc",
-     * "datatrove" (the .ds; .ds.index lies beside it). NULL: from the file. */
+     * "datatrove" (the .ds; .ds.index lies beside it), "arrow"; "mds" and "litdata" (the folder, or
+     * its index.json). NULL: from the file. */
     const char *from;
-    const char *to; /* "ndp", "ndp3", "jsonl"; NULL: from the name: .qubgpu, .ndp, .ndp3, .jsonl */
+    /* "ndp", "ndp3", "jsonl", "megatron" (the .bin; the .idx is written beside it), "llmc". NULL:
+     * from the name: .qubgpu, .ndp, .ndp3, .jsonl. */
+    const char *to;
     const px_tokenizer *tokenizer; /* that makes tokens of text */
     uint32_t max_tokens;           /* longer documents become several samples; 0: 512 */
-    unsigned token_bytes;          /* of a store: 2 or 4; 0: 2 where the vocabulary allows it */
-    uint8_t src, dst;              /* of what is not from packets; 0: 1 */
-    int has_eot;                   /* 1: documents of llmc begin with token `eot` */
+    unsigned token_bytes; /* of a token in a store, or for another tool: 2 or 4; 0: as in IN, or 2
+                           * where the vocabulary allows it */
+    uint8_t src, dst;     /* of what is not from packets; 0: 1 */
+    int has_eot;          /* 1: documents of llmc begin with token `eot`, in IN and in OUT */
     int32_t eot;
     const char *bad; /* where lines go that are malformed; NULL: they are dropped */
     px_data_progress *progress;
     void *ctx;
+    /* Of mds and arrow: "NAME", or "NAME:TYPE" where the file does not say how tokens are stored
+     * ("tokens:uint16"). NULL: input_ids, tokens or text, or the only one. */
+    const char *column;
 } px_data_convert_options;
 
 typedef struct px_data_convert_report {

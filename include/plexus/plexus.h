@@ -4,6 +4,7 @@
 
 #include "plexus/agg.h"
 #include "plexus/agg_bench.h"
+#include "plexus/capture.h"
 #include "plexus/check.h"
 #include "plexus/data.h"
 #include "plexus/err.h"

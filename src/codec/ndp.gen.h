@@ -66,6 +66,41 @@ static inline void pxi_ndp_packet_write(const struct pxi_ndp_packet *s, uint8_t 
     pxi_ndp_put_be(p + 4, 2, (uint64_t)s->length);
 }
 
+enum { PXI_NDP_STATE_BYTES = 64 };
+struct pxi_ndp_state {
+    uint8_t magic[8];
+    uint64_t seed;
+    uint64_t position;
+    uint64_t row;
+    uint8_t name[16];
+    uint8_t zero[12];
+    uint32_t crc;
+};
+
+static inline struct pxi_ndp_state pxi_ndp_state_read(const uint8_t *p)
+{
+    struct pxi_ndp_state s;
+    memcpy(s.magic, p + 0, 8);
+    s.seed = (uint64_t)pxi_ndp_le(p + 8, 8);
+    s.position = (uint64_t)pxi_ndp_le(p + 16, 8);
+    s.row = (uint64_t)pxi_ndp_le(p + 24, 8);
+    memcpy(s.name, p + 32, 16);
+    memcpy(s.zero, p + 48, 12);
+    s.crc = (uint32_t)pxi_ndp_le(p + 60, 4);
+    return s;
+}
+
+static inline void pxi_ndp_state_write(const struct pxi_ndp_state *s, uint8_t *p)
+{
+    memcpy(p + 0, s->magic, 8);
+    pxi_ndp_put_le(p + 8, 8, (uint64_t)s->seed);
+    pxi_ndp_put_le(p + 16, 8, (uint64_t)s->position);
+    pxi_ndp_put_le(p + 24, 8, (uint64_t)s->row);
+    memcpy(p + 32, s->name, 16);
+    memcpy(p + 48, s->zero, 12);
+    pxi_ndp_put_le(p + 60, 4, (uint64_t)s->crc);
+}
+
 enum { PXI_NDP_HEAD_BYTES = 128 };
 struct pxi_ndp_head {
     uint8_t magic[8];

@@ -121,15 +121,18 @@ px_err pxi_ndp_segment_open(const struct pxi_ndp_head *h, const struct pxi_ndp_d
 {
     size_t at = PXI_NDP_DIRECTORY_BYTES + (size_t)i * PXI_NDP_SEGMENT_BYTES;
     *out = pxi_ndp_segment_read(directory.p + at);
-    pxi_diag_field(d, "segment %u", i);
-    if (!pxi_ndp_layout(out, dir->dtype, layout) || layout->all != out->bytes)
+    if (!pxi_ndp_layout(out, dir->dtype, layout) || layout->all != out->bytes) {
+        pxi_diag_field(d, "segment %u", i);
         return pxi_diag_set(d, PX_ERR_CORRUPT, h->directory_at + at, "parts that make its bytes",
                             "%llu bytes", (unsigned long long)out->bytes);
+    }
     if (out->at % PXI_NDP_PAGE || out->at < *end || out->at > h->file_bytes ||
-        out->bytes > h->file_bytes - out->at)
+        out->bytes > h->file_bytes - out->at) {
+        pxi_diag_field(d, "segment %u", i);
         return pxi_diag_set(d, PX_ERR_CORRUPT, h->directory_at + at,
                             "a segment after the one before, within the file", "%llu bytes at %llu",
                             (unsigned long long)out->bytes, (unsigned long long)out->at);
+    }
     *end = out->at + out->bytes;
     return PX_ERR_OK;
 }

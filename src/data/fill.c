@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 
-enum { LINE = 64, HEAD_AHEAD = 4, BODY_AHEAD = 1, REFILLS = 8 };
+enum { LINE = 64, HEADS = 64, BODY_AHEAD = 1, REFILLS = 8 };
 
 static size_t padded(size_t n)
 {
@@ -123,7 +123,11 @@ static void copy(const struct line *l, const struct pxi_item *item, uint32_t fro
         memcpy(dst, src, 4 * (size_t)n);
 }
 
-/* The same, and whether the item has its checksum; of a whole packet in one pass. */
+/*
+ * The same, if the item has its checksum: of a whole packet in one pass, of others it is looked at
+ * first, which brings them into the cache for the copy. The other way round the next item's bytes
+ * wait for both.
+ */
 static bool copy_checked(struct line *l, const struct pxi_item *item, uint32_t from, uint32_t n)
 {
     const struct pxi_kernels *k = &l->f->kernels;
@@ -132,8 +136,10 @@ static bool copy_checked(struct line *l, const struct pxi_item *item, uint32_t f
     uint16_t crc;
     plain.number &= (1ull << 56) - 1;
     if (from || n != item->tokens || !pxi_source_fused(s, &plain, &crc)) {
-        copy(l, item, from, n);
-        return l->f->unchecked || pxi_source_right(s, &plain);
+        bool right = l->f->unchecked || pxi_source_right(s, &plain);
+        if (right)
+            copy(l, item, from, n);
+        return right;
     }
     void *dst = ids_at(l, l->n);
     l->twin = l->f->labels == PX_LABELS_SAME && l->f->labels64 && l->f->ids64 && !l->n;
@@ -361,24 +367,30 @@ static void finish(struct line *l)
 
 /* ------------------------------------------------------------------ batches */
 
-/* What row i + HEAD_AHEAD begins with is looked up, the bytes of row i + BODY_AHEAD are fetched. */
-static void look_ahead(const struct pxi_fill *f, const struct pxi_slot *s, uint32_t i)
+/* What tells where the next rows are, of many at once: walks through the tables of pages go on
+ * beside each other. */
+static void fetch_heads(const struct pxi_fill *f, const struct pxi_slot *s, uint32_t from)
 {
-    struct pxi_item item;
-    if (i + HEAD_AHEAD < s->planned) {
-        const struct pxi_piece *p = &s->pieces[s->first[i + HEAD_AHEAD]];
+    for (uint32_t i = from; i < from + HEADS && i < s->planned; i++) {
+        const struct pxi_piece *p = &s->pieces[s->first[i]];
         pxi_source_prefetch(f->sources[p->source], p->sample);
     }
-    if (i + BODY_AHEAD >= s->planned)
+}
+
+/* The bytes that row i begins with, once: they need not stay in the cache. */
+static void fetch_body(const struct pxi_fill *f, const struct pxi_slot *s, uint32_t i)
+{
+    struct pxi_item item;
+    if (i >= s->planned)
         return;
-    const struct pxi_piece *p = &s->pieces[s->first[i + BODY_AHEAD]];
+    const struct pxi_piece *p = &s->pieces[s->first[i]];
     if (!item_of(f, p, &item))
         return;
     size_t unit = item.form == PXI_FORM_U16 ? 2 : 4, from = p->from * unit;
     size_t end = from + (size_t)f->row_tokens * unit;
     end = end < item.bytes.n ? end : item.bytes.n;
     for (size_t at = from; at < end; at += LINE)
-        __builtin_prefetch(item.bytes.p + at);
+        __builtin_prefetch(item.bytes.p + at, 0, 0);
 }
 
 static bool fill_row(const struct pxi_fill *f, struct pxi_slot *s, uint32_t planned, uint32_t row)
@@ -414,12 +426,10 @@ void pxi_fill(const struct pxi_fill *f, struct pxi_slot *s)
                           .lengths = s->lengths,
                           .numbers = s->numbers,
                           .position = s->at.position};
-    for (uint32_t i = 0; i < HEAD_AHEAD && i < s->planned; i++) {
-        const struct pxi_piece *p = &s->pieces[s->first[i]];
-        pxi_source_prefetch(f->sources[p->source], p->sample);
-    }
     for (uint32_t i = 0; i < s->planned; i++) {
-        look_ahead(f, s, i);
+        if (i % HEADS == 0)
+            fetch_heads(f, s, i);
+        fetch_body(f, s, i + BODY_AHEAD);
         s->batch.rows += fill_row(f, s, i, s->batch.rows);
     }
     if (f->damage == PX_DAMAGE_ERROR && s->counts.damaged)

@@ -38,6 +38,7 @@ static px_err read_packets(struct pxi_source *s, const struct pxi_source_options
     struct pxi_ndp_piece p;
     uint64_t cap = 0, told = 0;
     pxi_ndp_reader_init(&r, s->sums, s->info.variant, s->file);
+    s->info.all_tokens = true;
     while (pxi_ndp_next(&r, &p)) {
         if (p.at - told >= 1 << 26 && o->progress) {
             told = p.at;
@@ -51,7 +52,9 @@ static px_err read_packets(struct pxi_source *s, const struct pxi_source_options
         if (!room(s, &cap))
             return PX_ERR_NOMEM;
         s->at[s->info.samples++] = p.at;
-        uint32_t tokens = is_tokens(p.head.typ, p.payload.n) ? (uint32_t)(p.payload.n / 4) : 0;
+        bool tokens_only = is_tokens(p.head.typ, p.payload.n);
+        uint32_t tokens = tokens_only ? (uint32_t)(p.payload.n / 4) : 0;
+        s->info.all_tokens &= tokens_only;
         s->info.tokens += tokens;
         if (tokens > s->info.most)
             s->info.most = tokens;
@@ -74,13 +77,16 @@ static px_err open_packets(struct pxi_source *s, const struct pxi_source_options
 static px_err add_rows(struct pxi_source *s, const struct pxi_ndp_head *h,
                        const struct pxi_ndp_directory *dir, px_view directory, px_diag *d)
 {
-    uint64_t end = PXI_NDP_HEADS, tokens = 0;
+    uint64_t end = PXI_NDP_HEADS, tokens = 0, unit = pxi_ndp_token_bytes(dir->dtype);
+    s->info.all_tokens = true;
     for (uint32_t i = 0; i < dir->segments; i++) {
         struct pxi_source_segment *g = &s->segments[i];
         px_err err = pxi_ndp_segment_open(h, dir, directory, i, &end, &g->row, &g->layout, d);
         if (err)
             return err;
         g->first = s->info.samples;
+        s->info.all_tokens &=
+            g->row.tokens ? g->row.tokens * unit == g->row.token_bytes : !g->row.samples;
         g->bytes = px_view_of(s->file.p + g->row.at, g->row.bytes);
         s->info.samples += g->row.samples; /* each below 2^44, and 2^20 of them */
         tokens += g->row.tokens <= g->row.token_bytes ? g->row.tokens : UINT64_MAX / 2;
@@ -209,6 +215,8 @@ bool pxi_source_item(const struct pxi_source *s, uint64_t i, struct pxi_item *ou
         return store_item(s, i, out);
     const uint8_t *p = s->file.p + s->at[i];
     struct pxi_ndp_packet head = pxi_ndp_packet_read(p);
+    if (s->file.n - s->at[i] < PXI_NDP_PACKET_BYTES + head.length + (size_t)PXI_NDP_TAIL)
+        return false; /* written to since it was opened */
     out->bytes = px_view_of(p + PXI_NDP_PACKET_BYTES, head.length);
     out->src = head.src;
     out->dst = head.dst;

@@ -31,6 +31,7 @@ struct pxi_source_info {
     uint64_t dropped[PXI_NDP_DROPS], dropped_bytes; /* of packets */
     struct pxi_ndp_variant variant;
     unsigned agreed, checked; /* packets: of so many looked at agreed with the variant */
+    bool all_tokens;          /* each sample is known to hold tokens */
     uint32_t most;            /* tokens of the longest sample */
     uint32_t segments, vocab;
     int32_t bos, eos, pad;

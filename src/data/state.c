@@ -1,29 +1,30 @@
 /* States of loaders. */
 #include "data/state.h"
 
+_Static_assert((int)PXI_NDP_STATE_BYTES == (int)PX_LOADER_STATE,
+               "the table has the size of the header");
+enum { COVERED = PX_LOADER_STATE - 4 };
+
 static const uint8_t magic[8] = {'N', 'D', 'P', 'c', 1, 0, 0, 0}; /* the fifth byte: version */
 
 void pxi_data_state_write(const struct pxi_ndp_sums *sums, const struct pxi_data_state *s,
                           uint8_t out[PX_LOADER_STATE])
 {
-    memset(out, 0, PX_LOADER_STATE);
-    memcpy(out, magic, sizeof magic);
-    pxi_ndp_put_le(out + 8, 8, s->seed);
-    pxi_ndp_put_le(out + 16, 8, s->at.position);
-    pxi_ndp_put_le(out + 24, 8, s->at.row);
-    memcpy(out + 32, s->name, sizeof s->name);
-    pxi_ndp_put_le(out + PX_LOADER_STATE - 4, 4, sums->crc32c(0, out, PX_LOADER_STATE - 4));
+    struct pxi_ndp_state state = {.seed = s->seed, .position = s->at.position, .row = s->at.row};
+    memcpy(state.magic, magic, sizeof magic);
+    memcpy(state.name, s->name, sizeof s->name);
+    pxi_ndp_state_write(&state, out);
+    state.crc = sums->crc32c(0, out, COVERED);
+    pxi_ndp_state_write(&state, out);
 }
 
 bool pxi_data_state_read(const struct pxi_ndp_sums *sums, const uint8_t in[PX_LOADER_STATE],
                          struct pxi_data_state *out)
 {
-    if (memcmp(in, magic, sizeof magic) != 0 ||
-        pxi_ndp_le(in + PX_LOADER_STATE - 4, 4) != sums->crc32c(0, in, PX_LOADER_STATE - 4))
+    struct pxi_ndp_state state = pxi_ndp_state_read(in);
+    if (memcmp(state.magic, magic, sizeof magic) != 0 || state.crc != sums->crc32c(0, in, COVERED))
         return false;
-    out->seed = pxi_ndp_le(in + 8, 8);
-    out->at.position = pxi_ndp_le(in + 16, 8);
-    out->at.row = pxi_ndp_le(in + 24, 8);
-    memcpy(out->name, in + 32, sizeof out->name);
+    *out = (struct pxi_data_state){.seed = state.seed, .at = {state.position, state.row}};
+    memcpy(out->name, state.name, sizeof out->name);
     return true;
 }

@@ -4,6 +4,7 @@
 #include "base/diag.h"
 #include "codec/check_net.h"
 #include "codec/json.h"
+#include "codec/pcap.h"
 #include "crypto/check.h"
 #include "data/check.h"
 #include "model/check.h"
@@ -21,6 +22,16 @@ static px_err check_gguf(px_view bytes, px_diag *diag)
     return err;
 }
 
+static px_err check_pcap(px_view bytes, px_diag *diag)
+{
+    struct pxi_pcap p;
+    struct pxi_pcap_record r;
+    px_err err = pxi_pcap_open(&p, bytes, diag);
+    while (!err && pxi_pcap_next(&p, &r, &err, diag))
+        ;
+    return err;
+}
+
 static const struct {
     const char *name;
     px_err (*fn)(px_view bytes, px_diag *diag);
@@ -32,6 +43,7 @@ static const struct {
     {"jsonl", pxi_jsonl_check},
     {"ndp", pxi_check_ndp},
     {"ndp3", pxi_check_ndp3},
+    {"pcap", check_pcap},
 #ifdef PXI_NET
     {"cid", pxi_check_cid},
     {"invite", pxi_invite_check},

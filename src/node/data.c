@@ -47,6 +47,23 @@ static px_err choose_variant(const px_data_options *o, struct pxi_source_options
     return PX_ERR_OK;
 }
 
+bool pxi_data_store_u16(px_view bytes)
+{
+    struct pxi_kernels kernels;
+    struct pxi_ndp_head head;
+    struct pxi_ndp_directory dir;
+    unsigned copy;
+    px_diag d;
+    if (pxi_kernels_choose(&kernels, NULL, &d) != PX_ERR_OK)
+        return false;
+    struct pxi_ndp_sums sums = pxi_data_sums(&kernels);
+    if (pxi_ndp_head_open(&sums, bytes, bytes.n, &head, &copy, &d) != PX_ERR_OK)
+        return false;
+    px_view directory = px_view_of(bytes.p + head.directory_at, (size_t)head.directory_bytes);
+    return pxi_ndp_directory_open(&head, directory, &dir, &d) == PX_ERR_OK &&
+           dir.dtype == PXI_NDP_DTYPE_U16;
+}
+
 struct report {
     px_data_progress *progress;
     void *ctx;

@@ -19,6 +19,9 @@ struct px_data {
 /* Options of a caller that knows fewer of them, or none. */
 void pxi_data_options(void *full, size_t full_size, const void *given);
 
+/* Whether these are the bytes of a store with tokens of two bytes. */
+bool pxi_data_store_u16(px_view bytes);
+
 /* What a writer wraps, and how packets that come from it are checked, before the first sample. */
 struct pxi_writer *pxi_data_writer_inner(px_data_writer *w);
 px_err pxi_data_writer_variant(px_data_writer *w, struct pxi_ndp_variant v);

@@ -9,34 +9,38 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "codec/json.h"
-#include "data/import.h"
 #include "io/disk.h"
 #include "node/data.h"
+#include "node/data_export.h"
+#include "node/data_import.h"
 
 enum { MAX_TOKENS = 512, PACKET_TOKENS = PXI_NDP_MOST / 4, OUT_BYTES = 1 << 20 };
 
-enum format { FROM_FILE, NDP, NDP3, JSONL, TEXT, MEGATRON, LLMC, DATATROVE };
-static const char *const names[] = {NULL,   "ndp",      "ndp3", "jsonl",
-                                    "text", "megatron", "llmc", "datatrove"};
+/* FOREIGN: what node/data_import.h reads, which has names of its own. */
+enum format { FROM_FILE, NDP, NDP3, JSONL, TEXT, MEGATRON, LLMC, FORMATS, FOREIGN };
+static const char *const names[FORMATS] = {NULL,   "ndp",      "ndp3", "jsonl",
+                                           "text", "megatron", "llmc"};
 
 struct convert {
     px_data_convert_options o;
     px_data_convert_report *report;
     px_diag *d;
     enum format from, to;
-    px_file *in, *index; /* index: megatron, datatrove */
+    px_file *in;
     px_view bytes;
+    struct pxi_data_import *import; /* else: another tool's */
     struct pxi_kernels kernels;
     struct pxi_ndp_sums sums;
     px_data_writer *store; /* to a store */
-    char *temporary;       /* else a file */
+    struct pxi_data_export *export;
+    char *temporary; /* else a file */
     struct pxi_file *file;
     uint64_t at; /* bytes written */
     struct pxi_buf out;
     struct pxi_file *bad;
     uint64_t bad_at;
     int32_t *tokens;
-    size_t token_cap, gathered;
+    size_t token_cap;
     uint8_t *text;
     size_t text_cap;
 };
@@ -91,6 +95,8 @@ static px_err put_document(struct convert *c, const int32_t *tokens, size_t n)
     c->report->tokens += n;
     if (c->to == JSONL)
         return put_json(c, tokens, n);
+    if (c->export)
+        return pxi_data_export_put(c->export, tokens, n, c->d);
     for (size_t at = 0; !err && at < n; at += c->o.max_tokens) {
         size_t some = n - at < c->o.max_tokens ? n - at : c->o.max_tokens;
         err = c->to == NDP ? put_packet(c, tokens + at, some)
@@ -243,52 +249,6 @@ static px_err read_samples(struct convert *c, const struct pxi_source *s)
     return err || !n ? err : put_document(c, c->tokens, n);
 }
 
-/* Parts of a document of another tool's file, until it is whole. */
-static px_err gather(void *ctx, const int32_t *tokens, size_t n, bool more)
-{
-    struct convert *c = ctx;
-    px_err err = room(c, c->gathered + n);
-    if (err)
-        return err;
-    if (n)
-        memcpy(c->tokens + c->gathered, tokens, n * sizeof *tokens);
-    c->gathered += n;
-    if (more)
-        return c->gathered > PXI_LIMIT_DATA_DOCUMENT ? PX_ERR_LIMIT : PX_ERR_OK;
-    n = c->gathered;
-    c->gathered = 0;
-    return n ? put_document(c, c->tokens, n) : PX_ERR_OK;
-}
-
-/* Path of the index beside a file of tokens: another ending, or one more. */
-static px_err open_index(struct convert *c, const char *in, const char *ending, bool more)
-{
-    const char *dot = strrchr(in, '.'), *slash = strrchr(in, '/');
-    size_t n = !more && dot && (!slash || dot > slash) ? (size_t)(dot - in) : strlen(in);
-    char *path = pxi_calloc(1, n + strlen(ending) + 1);
-    if (!path)
-        return PX_ERR_NOMEM;
-    memcpy(path, in, n);
-    memcpy(path + n, ending, strlen(ending));
-    px_err err = px_file_open(path, &c->index, c->d);
-    pxi_free(path);
-    return err;
-}
-
-static px_err read_foreign(struct convert *c, const char *in)
-{
-    static const enum pxi_import_kind kinds[] = {PXI_IMPORT_MEGATRON, PXI_IMPORT_LLMC,
-                                                 PXI_IMPORT_DATATROVE};
-    struct pxi_import m;
-    px_err err = c->from == MEGATRON    ? open_index(c, in, ".idx", false)
-                 : c->from == DATATROVE ? open_index(c, in, ".index", true)
-                                        : PX_ERR_OK;
-    px_view index = c->index ? px_file_bytes(c->index) : px_view_of(NULL, 0);
-    if (!err)
-        err = pxi_import_open(kinds[c->from - MEGATRON], c->bytes, index, &m, c->d);
-    return err ? err : pxi_import_read(&m, c->o.has_eot ? c->o.eot : -1, gather, c, c->d);
-}
-
 /* ------------------------------------------------------------- packets, stores */
 
 static bool told(void *ctx, uint64_t done, uint64_t all)
@@ -311,6 +271,22 @@ static px_err packets_to_store(struct convert *c)
     return err;
 }
 
+static px_err take_tokens(void *ctx, const int32_t *tokens, size_t n)
+{
+    return put_document(ctx, tokens, n);
+}
+
+static px_err take_text(void *ctx, px_view text)
+{
+    return put_text(ctx, text);
+}
+
+static px_err read_foreign(struct convert *c)
+{
+    struct pxi_data_import_to to = {take_tokens, c->o.tokenizer ? take_text : NULL, told, c};
+    return pxi_data_import_read(c->import, &to, &c->report->left_out, c->d);
+}
+
 static px_err read_source(struct convert *c)
 {
     struct pxi_source_options o = {.sums = &c->sums};
@@ -325,7 +301,11 @@ static px_err read_source(struct convert *c)
         c->report->samples = c->report->documents = pxi_source_info(s)->samples;
         c->report->tokens = pxi_source_info(s)->tokens;
     } else {
-        err = read_samples(c, s);
+        if (c->export)
+            err = pxi_data_export_expect(c->export, pxi_source_info(s)->tokens,
+                                         pxi_source_info(s)->vocab, c->d);
+        if (!err)
+            err = read_samples(c, s);
     }
     pxi_source_close(s);
     return err;
@@ -335,7 +315,7 @@ static px_err read_source(struct convert *c)
 
 static enum format named(const char *name)
 {
-    for (unsigned i = NDP; i <= DATATROVE; i++)
+    for (unsigned i = NDP; i < FORMATS; i++)
         if (strcmp(names[i], name) == 0)
             return i;
     return FROM_FILE;
@@ -353,25 +333,50 @@ static enum format by_name(const char *path)
            : ends(path, ".ndp3")                       ? NDP3
            : ends(path, ".jsonl")                      ? JSONL
            : ends(path, ".txt")                        ? TEXT
-           : ends(path, ".ds")                         ? DATATROVE
                                                        : FROM_FILE;
+}
+
+/* The format of IN, which is opened. */
+static px_err settle_in(struct convert *c, const char *in)
+{
+    const char *foreign = c->o.from ? NULL : pxi_data_import_find(in), *name;
+    for (unsigned i = 0; c->o.from && (name = pxi_data_import_name(i)); i++)
+        if (strcmp(name, c->o.from) == 0)
+            foreign = name;
+    if (foreign) {
+        px_err err = pxi_data_import_open(in, foreign, &c->o, &c->import, c->d);
+        c->from = FOREIGN;
+        c->report->from = foreign;
+        c->report->bytes_in = err ? 0 : pxi_data_import_bytes(c->import);
+        return err;
+    }
+    px_err err = px_file_open(in, &c->in, c->d);
+    if (err)
+        return err;
+    c->bytes = px_file_bytes(c->in);
+    bool store = c->bytes.n >= 4 && memcmp(c->bytes.p, "NDP3", 4) == 0;
+    bool packets = c->bytes.n && c->bytes.p[0] == PXI_NDP_SYNC;
+    c->from = c->o.from ? named(c->o.from) : store ? NDP3 : packets ? NDP : by_name(in);
+    pxi_diag_field(c->d, "from");
+    if (c->from == FROM_FILE)
+        return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "a format that plexus help data convert names",
+                            "%s", c->o.from ? c->o.from : "a file that tells no format");
+    c->report->from = names[c->from];
+    c->report->bytes_in = c->bytes.n;
+    return PX_ERR_OK;
 }
 
 static px_err settle(struct convert *c, const char *in, const char *out)
 {
     c->to = c->o.to ? named(c->o.to) : by_name(out);
     pxi_diag_field(c->d, "to");
-    if (c->to == FROM_FILE || c->to >= TEXT)
-        return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "ndp, ndp3 or jsonl", "%s",
+    if (c->to == FROM_FILE || c->to == TEXT)
+        return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "ndp, ndp3, jsonl, megatron or llmc", "%s",
                             c->o.to ? c->o.to : "a name that tells no format");
-    bool store = c->bytes.n >= 4 && memcmp(c->bytes.p, "NDP3", 4) == 0;
-    bool packets = c->bytes.n && c->bytes.p[0] == PXI_NDP_SYNC;
-    c->from = c->o.from ? named(c->o.from) : store ? NDP3 : packets ? NDP : by_name(in);
-    pxi_diag_field(c->d, "from");
-    if (c->from == FROM_FILE)
-        return pxi_diag_set(c->d, PX_ERR_INVALID, 0,
-                            "ndp, ndp3, jsonl, text, megatron, llmc or datatrove", "%s",
-                            c->o.from ? c->o.from : "a file that tells no format");
+    c->report->to = names[c->to];
+    px_err err = settle_in(c, in);
+    if (err)
+        return err;
     pxi_diag_field(c->d, "tokenizer");
     if (c->from == TEXT && !c->o.tokenizer)
         return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "a tokenizer for text", "none");
@@ -380,18 +385,45 @@ static px_err settle(struct convert *c, const char *in, const char *out)
     if (c->o.max_tokens > most)
         return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "what a sample of the format holds", "%u",
                             c->o.max_tokens);
-    c->report->from = names[c->from];
-    c->report->to = names[c->to];
-    c->report->bytes_in = c->bytes.n;
     return PX_ERR_OK;
+}
+
+/* Bytes of a token in OUT: as asked for, as the tokenizer needs, as in IN; 0: that says nothing. */
+static unsigned token_bytes(const struct convert *c)
+{
+    unsigned there = c->import ? pxi_data_import_token_bytes(c->import) : 0;
+    bool u16 = c->from == NDP3 && pxi_data_store_u16(c->bytes);
+    if (c->o.token_bytes || there || u16)
+        return c->o.token_bytes ? c->o.token_bytes : u16 ? 2 : there;
+    if (!c->o.tokenizer || c->from == NDP || c->from == NDP3)
+        return 0;
+    return px_tokenizer_size(c->o.tokenizer) <= 65536 ? 2 : 4;
+}
+
+static px_err open_export(struct convert *c, const char *out)
+{
+    /* llm.c reads tokens of two bytes as a rule; those of a file of its own that has four stay so.
+     */
+    unsigned bytes = token_bytes(c);
+    bool wide = c->to == MEGATRON || c->o.token_bytes || strcmp(c->report->from, "llmc") == 0;
+    struct pxi_data_export_options o = {.megatron = c->to == MEGATRON,
+                                        .token_bytes = bytes == 2 || !wide ? 2 : 4,
+                                        .has_eot = c->o.has_eot,
+                                        .eot = c->o.eot};
+    px_err err = pxi_data_export_open(out, &o, &c->export, c->d);
+    if (!err && c->o.tokenizer && c->from != NDP && c->from != NDP3)
+        err = pxi_data_export_expect(c->export, 0, px_tokenizer_size(c->o.tokenizer), c->d);
+    return err;
 }
 
 static px_err open_out(struct convert *c, const char *out)
 {
+    if (c->to == MEGATRON || c->to == LLMC)
+        return open_export(c, out);
     if (c->to == NDP3) {
         const px_tokenizer *t = c->from == JSONL || c->from == TEXT ? c->o.tokenizer : NULL;
         px_data_writer_options o = {.size = sizeof o,
-                                    .token_bytes = c->o.token_bytes,
+                                    .token_bytes = token_bytes(c),
                                     .vocab = t ? px_tokenizer_size(t) : 0,
                                     .bos = t ? px_tokenizer_bos(t) : -1,
                                     .eos = t ? px_tokenizer_eos(t) : -1,
@@ -413,6 +445,8 @@ static px_err finish(struct convert *c, const char *out)
 {
     if (c->store)
         return px_data_commit(c->store);
+    if (c->export)
+        return pxi_data_export_finish(c->export);
     px_err err = flush_out(c);
     if (!err)
         err = pxi_disk_sync(c->file);
@@ -425,12 +459,10 @@ static px_err finish(struct convert *c, const char *out)
     return err;
 }
 
-static px_err run(struct convert *c, const char *in)
+static px_err run(struct convert *c)
 {
     switch (c->from) {
-    case MEGATRON:
-    case LLMC:
-    case DATATROVE: return read_foreign(c, in);
+    case FOREIGN: return read_foreign(c);
     case JSONL: return read_lines(c);
     case TEXT: return put_text(c, c->bytes);
     case NDP:
@@ -449,7 +481,8 @@ static void close_all(struct convert *c)
     if (c->temporary)
         unlink(c->temporary);
     px_file_close(c->in);
-    px_file_close(c->index);
+    pxi_data_import_close(c->import);
+    pxi_data_export_close(c->export);
     pxi_buf_deinit(&c->out);
     pxi_free(c->temporary);
     pxi_free(c->tokens);
@@ -472,17 +505,14 @@ px_err px_data_convert(const char *in, const char *out, const px_data_convert_op
     c->d = diag;
     c->out.max = 4 * OUT_BYTES;
     px_err err = pxi_kernels_choose(&c->kernels, NULL, diag);
-    if (!err)
-        err = px_file_open(in, &c->in, diag);
     if (!err) {
         c->sums = pxi_data_sums(&c->kernels);
-        c->bytes = px_file_bytes(c->in);
         err = settle(c, in, out);
     }
     if (!err)
         err = open_out(c, out);
     if (!err)
-        err = run(c, in);
+        err = run(c);
     if (!err)
         err = finish(c, out);
     close_all(c);

@@ -23,8 +23,11 @@ CALLS = {
     "data inspect": ["data", "inspect", "story.qubgpu"],
     "data verify": ["data", "verify", "story.qubgpu"],
     "data order": ["data", "order", "story.qubgpu"],
+    "capture encode": ["capture", "encode", "story.qubgpu", "story.pcap"],
+    "capture decode": ["capture", "decode", "story.pcap"],
     "bench infer": ["bench", "infer", "tiny", "--prompt-tokens", "16", "--gen-tokens", "4",
                     "--repeat", "1"],
+    "bench data": ["bench", "data", "--samples", "1000", "--repeat", "1", "--parts", "batches,store"],
     "bench p2p": ["bench", "p2p", "--bytes", "1000000", "--repeat", "1", "--parts",
                   "noise,quic,speed"],
     "bench pipeline": ["bench", "pipeline", "--repeat", "1", "--parts", "line,start",
@@ -212,7 +215,10 @@ def test_json_lines_are_lines(place):
     equal("".join(x["text"] for x in rows[:-1]), rows[-1]["text"])
     r = place.run("demo", "--stories", "1", "--json-lines")
     names = [json.loads(x)["name"] for x in r.out.splitlines()]
-    equal(names, ["file", "tokens", "stories", "bits", "peers", "swarm", "poison"])
+    equal(names, ["file", "tokens", "packets", "stories", "bits", "peers", "swarm", "poison"])
+    packets = json.loads(r.out.splitlines()[2])
+    equal((packets["damaged"], packets["refilled"], packets["caught"]), (1, 1, True))
+    assert packets["crc"] != packets["found"], packets
     swarm, poison = [json.loads(x) for x in r.out.splitlines()[-2:]]
     # The liar ruins the mean, not the rule.
     assert poison["mean"]["accuracy"] < 50 and poison["clip1"]["accuracy"] > 80, poison

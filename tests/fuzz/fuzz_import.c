@@ -24,12 +24,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct pxi_import m;
     uint64_t left = 1 << 20;
+    struct pxi_import_sink sink = {.tokens = take, .ctx = &left};
     px_diag d;
     if (size < 3)
         return 0;
     size_t n = size - 3, index = (size_t)(data[1] | data[2] << 8) % (n + 1);
     px_view tokens = px_view_of(data + 3 + index, n - index), head = px_view_of(data + 3, index);
     if (pxi_import_open(data[0] % 3, tokens, head, &m, &d) == PX_ERR_OK)
-        (void)pxi_import_read(&m, data[0] & 4 ? 7 : -1, take, &left, &d);
+        (void)pxi_import_read(&m, data[0] & 4 ? 7 : -1, &sink, &d);
     return 0;
 }
