@@ -11,6 +11,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"tokenizer", "PLEXUS_DATA_TOKENIZER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"from", "PLEXUS_DATA_FROM", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl megatron llmc", .umin = 0u, .umax = 0u},
+    {"cache", "PLEXUS_DATA_CACHE", 0, TYPE_UINT, "1024", NULL, NULL, .umin = 1u, .umax = 16777216u},
+    {"timeout", "PLEXUS_DATA_TIMEOUT", 0, TYPE_UINT, "10000", NULL, NULL, .umin = 1u, .umax = 3600000u},
     {"column", "PLEXUS_DATA_COLUMN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"token-bytes", "PLEXUS_DATA_TOKEN_BYTES", 0, TYPE_CHOICE, "auto", NULL, "auto 2 4", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
@@ -22,6 +24,15 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"crc", "PLEXUS_CAPTURE_CRC", 0, TYPE_CHOICE, "ccitt_false", NULL, "ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
     {"cover", "PLEXUS_CAPTURE_COVER", 0, TYPE_CHOICE, "all", NULL, "all payload body", .umin = 0u, .umax = 0u},
     {"tokens", "PLEXUS_CAPTURE_TOKENS", 0, TYPE_UINT, "8", NULL, NULL, .umin = 0u, .umax = 16383u},
+    {"again", "PLEXUS_DATA_AGAIN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"samples", "PLEXUS_DATA_SAMPLES", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 1000000000000u},
+    {"out", "PLEXUS_DATA_OUT", 'o', TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"dir", "PLEXUS_CRC_DROP_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"results", "PLEXUS_CRC_DROP_RESULTS", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"steps", "PLEXUS_CRC_DROP_STEPS", 0, TYPE_UINT, "240", NULL, NULL, .umin = 1u, .umax = 1000000u},
+    {"batch", "PLEXUS_CRC_DROP_BATCH", 0, TYPE_UINT, "16", NULL, NULL, .umin = 1u, .umax = 65536u},
+    {"row-tokens", "PLEXUS_CRC_DROP_ROW", 0, TYPE_UINT, "128", NULL, NULL, .umin = 2u, .umax = 65536u},
+    {"seeds", "PLEXUS_CRC_DROP_SEEDS", 0, TYPE_UINT, "10", NULL, NULL, .umin = 1u, .umax = 1000u},
     {"batch", "PLEXUS_DATA_BATCH", 0, TYPE_UINT, "64", NULL, NULL, .umin = 1u, .umax = 1048576u},
     {"row-tokens", "PLEXUS_DATA_ROW_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 16777216u},
     {"packing", "PLEXUS_DATA_PACKING", 0, TYPE_CHOICE, "pad", NULL, "pad chunk first-fit best-fit", .umin = 0u, .umax = 0u},
@@ -399,6 +410,8 @@ static const struct cli_verb_opt opts_data_convert[] = {
 
 static const struct cli_verb_opt opts_data_inspect[] = {
     {OPT_DATA_CRC, "auto"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -407,6 +420,18 @@ static const struct cli_verb_opt opts_data_inspect[] = {
 
 static const struct cli_verb_opt opts_data_verify[] = {
     {OPT_DATA_CRC, "auto"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_data_stats[] = {
+    {OPT_DATA_ROW_TOKENS, "512"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -420,6 +445,8 @@ static const struct cli_verb_opt opts_data_order[] = {
     {OPT_DATA_PACKING, "pad"},
     {OPT_DATA_RANKS, "1"},
     {OPT_DATA_STEPS, "0"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -440,6 +467,20 @@ static const struct cli_verb_opt opts_capture_decode[] = {
     {OPT_CAPTURE_COVER, "all"},
     {OPT_CAPTURE_TOKENS, "8"},
     {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_data_mix[] = {
+    {OPT_DATA_AGAIN, NULL},
+    {OPT_DATA_SAMPLES, "0"},
+    {OPT_DATA_BATCH, "64"},
+    {OPT_SEED, "0"},
+    {OPT_DATA_OUT, NULL},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -601,6 +642,19 @@ static const struct cli_verb_opt opts_bench_byzantine[] = {
     {OPT_SEEDS, "5"},
     {OPT_ROUNDS, "400"},
     {OPT_THREADS, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_crc_drop[] = {
+    {OPT_CRC_DROP_DIR, NULL},
+    {OPT_CRC_DROP_RESULTS, NULL},
+    {OPT_CRC_DROP_STEPS, "240"},
+    {OPT_CRC_DROP_BATCH, "16"},
+    {OPT_CRC_DROP_ROW, "128"},
+    {OPT_CRC_DROP_SEEDS, "10"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1706,15 +1760,15 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data convert [options] IN OUT\n"
     "\n"
     "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
-    "\"tokens\" each), a text, or what other tools keep: Megatron (.bin with its .idx\n"
-    "beside it), llm.c (.bin), datatrove (.ds with its .ds.index), a column of an\n"
-    "Arrow file or stream (as of Hugging Face datasets), a folder of MDS or of\n"
-    "litdata's TokensLoader. Writes packets, a store, JSON lines, or the files of\n"
-    "Megatron and llm.c. OUT takes its place when it is whole. Packets that become a\n"
-    "store and packets again are the same bytes, damaged ones included. Malformed\n"
-    "lines are counted, the first is named, and all go to --bad; what is no packet,\n"
-    "and samples without tokens, are counted where OUT cannot hold them. The exit\n"
-    "code is 8 when anything was left out.\n"
+    "\"tokens\" each), a text (these also at http://HOST/PATH), or what other tools\n"
+    "keep: Megatron (.bin with its .idx beside it), llm.c (.bin), datatrove (.ds with\n"
+    "its .ds.index), a column of an Arrow file or stream (as of Hugging Face\n"
+    "datasets), a folder of MDS or of litdata's TokensLoader. Writes packets, a\n"
+    "store, JSON lines, or the files of Megatron and llm.c. OUT takes its place when\n"
+    "it is whole. Packets that become a store and packets again are the same bytes,\n"
+    "damaged ones included. Malformed lines are counted, the first is named, and all\n"
+    "go to --bad; what is no packet, and samples without tokens, are counted where\n"
+    "OUT cannot hold them. The exit code is 8 when anything was left out.\n"
     "\n"
     "options:\n"
     "      --tokenizer FILE    Make tokens of text as this file says: GGUF,\n"
@@ -1771,12 +1825,15 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "How many samples and tokens a file of packets or a store holds, from which\n"
     "sources, for which parts of the model, of which types; of packets which CRC they\n"
-    "have and what was dropped; of a store its commits and its name (CID).\n"
+    "have and what was dropped; of a store its commits and its name (CID). FILE may\n"
+    "be http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
     "                          CRC-16 of packets; auto: the one that most agree with.\n"
     "                          [auto]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1799,6 +1856,7 @@ const struct cli_verb cli_verbs[] = {
     "  generation     commits of a store\n"
     "  cid            of a store, or null\n"
     "  kinds          src, dst, typ, samples, tokens of each kind\n"
+    "  elsewhere      what was fetched of a file that lies elsewhere, or null\n"
     "  lengths        samples by tokens: below 2, 4, 8, ...\n"
     "\n"
     "examples:\n"
@@ -1811,12 +1869,15 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data verify [options] FILE\n"
     "\n"
     "Checks every packet, or every block, sample and hash of a store. Exit code 0:\n"
-    "nothing is wrong; 7: something is, with one line that says where.\n"
+    "nothing is wrong; 7: something is, with one line that says where. FILE may be\n"
+    "http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
     "                          CRC-16 of packets; auto: the one that most agree with.\n"
     "                          [auto]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1826,6 +1887,7 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "fields of --json (schema plexus.data/1):\n"
     "  valid         true or false\n"
+    "  elsewhere     what was fetched of a file that lies elsewhere, or null\n"
     "  bytes         of the file\n"
     "  samples       in it\n"
     "  error         code, text, offset, field, expected, found; null when valid\n"
@@ -1835,6 +1897,52 @@ const struct cli_verb cli_verbs[] = {
     "  plexus data verify corpus.ndp3\n"
     "      Is it as it was written?\n",
     opts_data_verify, sizeof opts_data_verify / sizeof *opts_data_verify, 1, 1, verb_data_verify},
+    {"data stats", "lengths, vocabulary, duplicates and rows of training data", "plexus data stats [options] FILE",
+    "plexus data stats: lengths, vocabulary, duplicates and rows of training data\n"
+    "\n"
+    "usage: plexus data stats [options] FILE\n"
+    "\n"
+    "Reads every sample of a file of packets or a store: how long they are, which\n"
+    "sources and types they have, which tokens of the vocabulary are used, how many\n"
+    "samples have the tokens of another, and for each packing how many rows of\n"
+    "--row-tokens they make, how much of those is filled up, and how many tokens are\n"
+    "in no row.\n"
+    "\n"
+    "options:\n"
+    "      --row-tokens N      Tokens of a row. [512]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.data/1):\n"
+    "  samples       with tokens\n"
+    "  documents     samples that do not continue another\n"
+    "  tokens        in them\n"
+    "  damaged       samples that are not counted: their checksum is wrong\n"
+    "  empty         samples that are not counted: they have no tokens\n"
+    "  duplicates    samples with the tokens of one before them, by a hash of 64\n"
+    "                bits; null: too many samples\n"
+    "  shortest      tokens of the shortest sample\n"
+    "  median        half of the samples have at most so many\n"
+    "  p90           90 % have at most so many\n"
+    "  p99           99 % have at most so many\n"
+    "  longest       tokens of the longest sample\n"
+    "  lengths       samples by tokens: below 2, 4, 8, ...\n"
+    "  kinds         src, dst, typ, samples, tokens of each kind\n"
+    "  vocabulary    size (null: not known), used, smallest, largest\n"
+    "  row_tokens    of a row\n"
+    "  packings      packing: rows, padding (share of the rows), cut (tokens in no\n"
+    "                row)\n"
+    "\n"
+    "examples:\n"
+    "  plexus data stats corpus.ndp3 --row-tokens 2048\n"
+    "      How much of a batch would be padding?\n",
+    opts_data_stats, sizeof opts_data_stats / sizeof *opts_data_stats, 1, 1, verb_data_stats},
     {"data order", "in which order samples come", "plexus data order [options] FILE...",
     "plexus data order: in which order samples come\n"
     "\n"
@@ -1842,7 +1950,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Prints the source and sample that each row begins with, as a loader of these\n"
     "files gives them, for any number of ranks: the lines are the same whatever\n"
-    "--ranks and --batch are, as long as they ask for as many rows.\n"
+    "--ranks and --batch are, as long as they ask for as many rows. FILE may be\n"
+    "http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --seed S            Seed: the same one gives the same words, or the same\n"
@@ -1853,6 +1962,8 @@ const struct cli_verb cli_verbs[] = {
     "                          How samples become rows. [pad]\n"
     "      --ranks N           Ranks that share the rows. [1]\n"
     "      --steps N           Batches of each rank; 0: one epoch. [0]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1944,6 +2055,55 @@ const struct cli_verb cli_verbs[] = {
     "  plexus capture decode story.pcap --format ndp --port 40000 --json\n"
     "      Everything at a port as training data.\n",
     opts_capture_decode, sizeof opts_capture_decode / sizeof *opts_capture_decode, 1, 1, verb_capture_decode},
+    {"data mix", "sources in shares, exactly", "plexus data mix [options] FILE[:WEIGHT]...",
+    "plexus data mix: sources in shares, exactly\n"
+    "\n"
+    "usage: plexus data mix [options] FILE[:WEIGHT]...\n"
+    "\n"
+    "Shows which source each sample of a mixture is from, as a loader of these files\n"
+    "with these weights draws them: after every sample each source is within one of\n"
+    "its share. Weights have up to nine digits, such as 0.7 and 0.3, or 7 and 3;\n"
+    "without any, each file weighs as much as it has samples. A source is through\n"
+    "when all its samples were drawn once. With --out the mixture is written as a\n"
+    "store, in the order of --seed; damaged samples end that, and samples without\n"
+    "tokens are left out. Files of different tokenizers are refused.\n"
+    "\n"
+    "options:\n"
+    "      --again             Sources that are through begin again; without it they\n"
+    "                          leave their share to the others.\n"
+    "      --samples N         Samples of the mixture; 0: until all sources are\n"
+    "                          through. [0]\n"
+    "      --batch N           Rows of a batch of each rank. [64]\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given. [0]\n"
+    "  -o, --out OUT           Write the mixture as a store (.ndp3).\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.data/1):\n"
+    "  samples       of the mixture\n"
+    "  period        after so many draws the schedule begins again\n"
+    "  rounded       true: the weights are not quite as given, to fit a table of 2^20\n"
+    "                draws\n"
+    "  batch         samples of a step\n"
+    "  sources       file, samples, weight (of period), drawn, share, passes,\n"
+    "                through_after (samples), through_step\n"
+    "  order         source of each of the first 64 samples, from 0\n"
+    "  out           file that was written, or null\n"
+    "  written       samples in it\n"
+    "\n"
+    "examples:\n"
+    "  plexus data mix corpus.ndp3:0.7 story.qubgpu:0.3\n"
+    "      After how many steps is a source through?\n"
+    "  plexus data mix corpus.ndp3:7 story.qubgpu:3 --again --samples 1000 -o mixed.ndp3\n"
+    "      A thousand samples in these shares, written.\n",
+    opts_data_mix, sizeof opts_data_mix / sizeof *opts_data_mix, 1, 255, verb_data_mix},
     {"eval perplexity", "how well a model predicts a text", "plexus eval perplexity [options] MODEL",
     "plexus eval perplexity: how well a model predicts a text\n"
     "\n"
@@ -2538,6 +2698,59 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench byzantine --n 10 --f 0,2 --seeds 1 --rounds 20\n"
     "      How it looks, in some seconds.\n",
     opts_bench_byzantine, sizeof opts_bench_byzantine / sizeof *opts_bench_byzantine, 0, 0, verb_bench_byzantine},
+    {"bench crc-drop", "does dropping packets help? arms and judgement", "plexus bench crc-drop [options] [FILE]",
+    "plexus bench crc-drop: does dropping packets help? arms and judgement\n"
+    "\n"
+    "usage: plexus bench crc-drop [options] [FILE]\n"
+    "\n"
+    "With FILE, a store or packets of whole documents, writes the arms of the\n"
+    "experiment into --dir for a trainer: nothing dropped, samples dropped at random\n"
+    "and refilled, a fixed part removed, bits flipped with checks on and off, dropped\n"
+    "and not refilled, dropout as a known regulariser, and short rows with their\n"
+    "padding masked and counted; below one epoch, 4 and 16 epochs; 2, 5, 10 and 20 %;\n"
+    "--seeds pairs. Every tenth document is held out. The labels of every step are\n"
+    "counted by running the loaders: all arms that refill have as many, or the exit\n"
+    "code is 1.\n"
+    "\n"
+    "With --results prints a table of held-out losses: the mean difference to the\n"
+    "control of the same seed, its 95 % interval by Student's t, and the verdict by\n"
+    "the rule that was fixed before: confirmed when the interval excludes 0 and the\n"
+    "loss is lower by more than 0.5 %, refuted within 0.5 % when the interval lies\n"
+    "inside that, else inconclusive. bench/crc_drop.py trains small models by\n"
+    "PyTorch.\n"
+    "\n"
+    "options:\n"
+    "      --dir DIR           Where the arms go: stores and arms.json.\n"
+    "      --results RUNS      Judge these: a JSON object a line, {regime, arm, p,\n"
+    "                          seed, heldout_loss}.\n"
+    "      --steps N           Steps of a training. [240]\n"
+    "      --batch N           Rows of a step. [16]\n"
+    "      --row-tokens N      Labels of a row, an even number. [128]\n"
+    "      --seeds N           Trainings of each arm; those of one seed share first\n"
+    "                          weights and order. [10]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  runs           written to arms.json, or read\n"
+    "  labels_a_step  in every arm that refills; null with --results\n"
+    "  heldout_rows   of the held-out store, or null\n"
+    "  vocab          tokens are below it, or null\n"
+    "  rows           of --results, else null: regime, arm, p, pairs, loss, control,\n"
+    "                 difference, interval, percent, low, high, verdict, samples_s,\n"
+    "                 tokens_s\n"
+    "  bound_percent  of the rule\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench crc-drop CORPUS.ndp3 --dir arms\n"
+    "      680 runs, of 240 steps each.\n"
+    "  plexus bench crc-drop --results RUNS\n"
+    "      The table of results that a trainer wrote.\n",
+    opts_bench_crc_drop, sizeof opts_bench_crc_drop / sizeof *opts_bench_crc_drop, 0, 1, verb_bench_crc_drop},
     {"sim dht", "a Kademlia swarm of thousands of peers in virtual time", "plexus sim dht [options]",
     "plexus sim dht: a Kademlia swarm of thousands of peers in virtual time\n"
     "\n"
@@ -3152,6 +3365,12 @@ const struct cli_verb cli_verbs[] = {
     "While clip1 gets to know the workers, and later of what lies far off, it changes\n"
     "sums a little: --sentry none adds all as it comes.\n"
     "\n"
+    "An interface that has another XDP program is refused, unless that is libxdp's\n"
+    "dispatcher: then it joins as one of its programs (run priority 15: behind\n"
+    "filters, before AF_XDP sockets), which needs libxdp (Debian: libxdp1),\n"
+    "CAP_SYS_ADMIN, and a kernel that lets programs extend others. What it passes\n"
+    "goes on to the next.\n"
+    "\n"
     "A process in the background holds it; when that is gone, however it ended, so is\n"
     "the program. When the program goes without it (its device was removed, others\n"
     "detached it, the helper ended), a UDP socket adds meanwhile, jobs by name go on\n"
@@ -3236,12 +3455,14 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg attach IFACE\n"
     "      Attach; whatever is no gradient passes.\n",
     opts_agg_attach, sizeof opts_agg_attach / sizeof *opts_agg_attach, 1, 1, verb_agg_attach},
-    {"agg detach", "take the aggregator out of the kernel", "plexus agg detach [options]",
+    {"agg detach", "take the aggregator out of the kernel", "plexus agg detach [options] [IFACE]",
     "plexus agg detach: take the aggregator out of the kernel\n"
     "\n"
-    "usage: plexus agg detach [options]\n"
+    "usage: plexus agg detach [options] [IFACE]\n"
     "\n"
-    "Prints the last counters, as plexus agg stat.\n"
+    "Prints the last counters, as plexus agg stat. With IFACE it takes out of\n"
+    "libxdp's dispatcher there what aggregators that were killed left in it, which\n"
+    "passes all packets, and leaves one that runs alone; this needs CAP_SYS_ADMIN.\n"
     "\n"
     "options:\n"
     "      --json              Print one JSON document on standard output.\n"
@@ -3252,12 +3473,13 @@ const struct cli_verb cli_verbs[] = {
     "  -h, --help              Show the help of the verb and exit.\n"
     "\n"
     "fields of --json (schema plexus.agg/1):\n"
-    "  packets       as plexus agg attach\n"
+    "  packets       as plexus agg attach; with IFACE instead device, and swept: how\n"
+    "                many there were\n"
     "\n"
     "examples:\n"
     "  plexus agg detach\n"
     "      Detach.\n",
-    opts_agg_detach, sizeof opts_agg_detach / sizeof *opts_agg_detach, 0, 0, verb_agg_detach},
+    opts_agg_detach, sizeof opts_agg_detach / sizeof *opts_agg_detach, 0, 1, verb_agg_detach},
     {"agg stat", "what the aggregator in the kernel counts", "plexus agg stat [options]",
     "plexus agg stat: what the aggregator in the kernel counts\n"
     "\n"
@@ -3908,7 +4130,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 73;
+const unsigned cli_verb_count = 76;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3932,6 +4154,7 @@ const struct cli_topic cli_topics[] = {
     "which wins over the files (plexus help settings).\n"
     "\n"
     "  PLEXUS_AGG_ADDRESS         --address IPV4\n"
+    "  PLEXUS_DATA_AGAIN          --again\n"
     "  PLEXUS_JOB_AGGREGATOR      --aggregator MULTIADDR\n"
     "  PLEXUS_ALL                 --all\n"
     "  PLEXUS_ALLOW               --allow PEER\n"
@@ -3942,12 +4165,14 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_API_TOKEN           --api-token FILE\n"
     "  PLEXUS_AUTONAT             --autonat\n"
     "  PLEXUS_DATA_BAD            --bad FILE\n"
+    "  PLEXUS_CRC_DROP_BATCH      --batch N\n"
     "  PLEXUS_DATA_BATCH          --batch N\n"
     "  PLEXUS_BESIDE              --beside M\n"
     "  PLEXUS_BIAS                --bias TOKEN=B\n"
     "  PLEXUS_BLOCKS              --blocks FIRST-LAST\n"
     "  PLEXUS_BOOTSTRAP           --bootstrap MULTIADDR\n"
     "  PLEXUS_BYTES               --bytes N\n"
+    "  PLEXUS_DATA_CACHE          --cache MIB\n"
     "  PLEXUS_JOB_CENTRAL         --central\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
@@ -3970,6 +4195,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_XDPD_DEVICE         --device IFACE\n"
     "  PLEXUS_DHT                 --dht off|server|client\n"
     "  PLEXUS_DHT_PROTOCOL        --dht-protocol ID\n"
+    "  PLEXUS_CRC_DROP_DIR        --dir DIR\n"
     "  PLEXUS_DIR                 --dir DIR\n"
     "  PLEXUS_DOWNLOAD_BYTES      --download-bytes N\n"
     "  PLEXUS_DRAFT               --draft HOW\n"
@@ -4036,6 +4262,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NOW                 --now\n"
     "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_DATA_OUT            --out OUT\n"
     "  PLEXUS_WIRE_PACKETS        --packets N\n"
     "  PLEXUS_AGG_PACKETS         --packets N\n"
     "  PLEXUS_DATA_PACKING        --packing pad|chunk|first-fit|best-fit\n"
@@ -4069,17 +4296,21 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SETUP_REMOVE        --remove\n"
     "  PLEXUS_REPEAT              --repeat N\n"
     "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
+    "  PLEXUS_CRC_DROP_RESULTS    --results RUNS\n"
     "  PLEXUS_SETUP_ROOT          --root DIR\n"
     "  PLEXUS_ROUNDS              --rounds N\n"
+    "  PLEXUS_CRC_DROP_ROW        --row-tokens N\n"
     "  PLEXUS_DATA_ROW_TOKENS     --row-tokens N\n"
     "  PLEXUS_RULE                --rule NAME\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
+    "  PLEXUS_DATA_SAMPLES        --samples N\n"
     "  PLEXUS_DATA_BENCH_SAMPLES  --samples N\n"
     "  PLEXUS_SECONDS             --seconds S\n"
     "  PLEXUS_AGG_SECRET          --secret HEX\n"
     "  PLEXUS_SECURITY            --security LIST\n"
     "  PLEXUS_KEY_SEED            --seed HEX64\n"
     "  PLEXUS_SEED                --seed S\n"
+    "  PLEXUS_CRC_DROP_SEEDS      --seeds N\n"
     "  PLEXUS_SEEDS               --seeds N\n"
     "  PLEXUS_AGG_SENTRY          --sentry auto|none|clip1|welford\n"
     "  PLEXUS_AGG_SENTRY_K        --sentry-k K\n"
@@ -4094,6 +4325,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SPIN_US             --spin-us US\n"
     "  PLEXUS_STAGES              --stages N\n"
     "  PLEXUS_AGG_STEERED         --steered\n"
+    "  PLEXUS_CRC_DROP_STEPS      --steps N\n"
     "  PLEXUS_DATA_STEPS          --steps N\n"
     "  PLEXUS_TRAIN_STEPS         --steps N\n"
     "  PLEXUS_STOP                --stop TEXT\n"
@@ -4104,6 +4336,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SYSTEM              --system TEXT\n"
     "  PLEXUS_TEMP                --temp T\n"
     "  PLEXUS_THREADS             --threads T\n"
+    "  PLEXUS_DATA_TIMEOUT        --timeout MS\n"
     "  PLEXUS_TIMEOUT             --timeout MS\n"
     "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
     "  PLEXUS_DATA_TOKEN_BYTES    --token-bytes auto|2|4\n"
@@ -4165,7 +4398,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "  plexus agg attach [options] IFACE\n"
     "      add gradients in the kernel, where they arrive\n"
-    "  plexus agg detach [options]\n"
+    "  plexus agg detach [options] [IFACE]\n"
     "      take the aggregator out of the kernel\n"
     "  plexus agg stat [options]\n"
     "      what the aggregator in the kernel counts\n"
@@ -4202,6 +4435,8 @@ const struct cli_topic cli_topics[] = {
     "      what a packet costs an aggregator, way by way\n"
     "  plexus bench byzantine [options]\n"
     "      training with workers that poison: attacks x rules\n"
+    "  plexus bench crc-drop [options] [FILE]\n"
+    "      does dropping packets help? arms and judgement\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"capture",
@@ -4214,7 +4449,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help capture encode tells more.\n"},
     {"data",
-    "plexus data: training data as packets: convert, inspect, verify, order\n"
+    "plexus data: training data: convert, inspect, verify, stats, order, mix\n"
     "\n"
     "  plexus data convert [options] IN OUT\n"
     "      training data in another format\n"
@@ -4222,8 +4457,12 @@ const struct cli_topic cli_topics[] = {
     "      what is in a file of training data\n"
     "  plexus data verify [options] FILE\n"
     "      every byte of a file of training data\n"
+    "  plexus data stats [options] FILE\n"
+    "      lengths, vocabulary, duplicates and rows of training data\n"
     "  plexus data order [options] FILE...\n"
     "      in which order samples come\n"
+    "  plexus data mix [options] FILE[:WEIGHT]...\n"
+    "      sources in shares, exactly\n"
     "\n"
     "plexus help data convert tells more.\n"},
     {"dht",
@@ -4292,7 +4531,7 @@ const struct cli_topic cli_topics[] = {
     "  detokenize  tokens to text\n"
     "  inspect     what a model file holds and needs\n"
     "  check       validate a file of a format that plexus parses\n"
-    "  data        training data as packets: convert, inspect, verify, order\n"
+    "  data        training data: convert, inspect, verify, stats, order, mix\n"
     "  capture     packets in files of pcap: decode, encode\n"
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"

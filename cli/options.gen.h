@@ -14,6 +14,8 @@ enum {
     OPT_DATA_TOKENIZER,
     OPT_DATA_FROM,
     OPT_DATA_TO,
+    OPT_DATA_CACHE,
+    OPT_DATA_TIMEOUT,
     OPT_DATA_COLUMN,
     OPT_DATA_TOKEN_BYTES,
     OPT_DATA_MAX_TOKENS,
@@ -25,6 +27,15 @@ enum {
     OPT_CAPTURE_CRC,
     OPT_CAPTURE_COVER,
     OPT_CAPTURE_TOKENS,
+    OPT_DATA_AGAIN,
+    OPT_DATA_SAMPLES,
+    OPT_DATA_OUT,
+    OPT_CRC_DROP_DIR,
+    OPT_CRC_DROP_RESULTS,
+    OPT_CRC_DROP_STEPS,
+    OPT_CRC_DROP_BATCH,
+    OPT_CRC_DROP_ROW,
+    OPT_CRC_DROP_SEEDS,
     OPT_DATA_BATCH,
     OPT_DATA_ROW_TOKENS,
     OPT_DATA_PACKING,
@@ -221,9 +232,11 @@ int verb_check(struct cli *c);
 int verb_data_convert(struct cli *c);
 int verb_data_inspect(struct cli *c);
 int verb_data_verify(struct cli *c);
+int verb_data_stats(struct cli *c);
 int verb_data_order(struct cli *c);
 int verb_capture_encode(struct cli *c);
 int verb_capture_decode(struct cli *c);
+int verb_data_mix(struct cli *c);
 int verb_eval_perplexity(struct cli *c);
 int verb_eval_logits(struct cli *c);
 int verb_digest(struct cli *c);
@@ -236,6 +249,7 @@ int verb_bench_allreduce(struct cli *c);
 int verb_bench_ddp(struct cli *c);
 int verb_bench_agg(struct cli *c);
 int verb_bench_byzantine(struct cli *c);
+int verb_bench_crc_drop(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
 int verb_doctor(struct cli *c);
