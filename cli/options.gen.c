@@ -3297,6 +3297,12 @@ const struct cli_verb cli_verbs[] = {
     "While clip1 gets to know the workers, and later of what lies far off, it changes\n"
     "sums a little: --sentry none adds all as it comes.\n"
     "\n"
+    "An interface that has another XDP program is refused, unless that is libxdp's\n"
+    "dispatcher: then it joins as one of its programs (run priority 15: behind\n"
+    "filters, before AF_XDP sockets), which needs libxdp (Debian: libxdp1),\n"
+    "CAP_SYS_ADMIN, and a kernel that lets programs extend others. What it passes\n"
+    "goes on to the next.\n"
+    "\n"
     "A process in the background holds it; when that is gone, however it ended, so is\n"
     "the program. When the program goes without it (its device was removed, others\n"
     "detached it, the helper ended), a UDP socket adds meanwhile, jobs by name go on\n"
@@ -3381,12 +3387,14 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg attach IFACE\n"
     "      Attach; whatever is no gradient passes.\n",
     opts_agg_attach, sizeof opts_agg_attach / sizeof *opts_agg_attach, 1, 1, verb_agg_attach},
-    {"agg detach", "take the aggregator out of the kernel", "plexus agg detach [options]",
+    {"agg detach", "take the aggregator out of the kernel", "plexus agg detach [options] [IFACE]",
     "plexus agg detach: take the aggregator out of the kernel\n"
     "\n"
-    "usage: plexus agg detach [options]\n"
+    "usage: plexus agg detach [options] [IFACE]\n"
     "\n"
-    "Prints the last counters, as plexus agg stat.\n"
+    "Prints the last counters, as plexus agg stat. With IFACE it takes out of\n"
+    "libxdp's dispatcher there what aggregators that were killed left in it, which\n"
+    "passes all packets, and leaves one that runs alone; this needs CAP_SYS_ADMIN.\n"
     "\n"
     "options:\n"
     "      --json              Print one JSON document on standard output.\n"
@@ -3397,12 +3405,13 @@ const struct cli_verb cli_verbs[] = {
     "  -h, --help              Show the help of the verb and exit.\n"
     "\n"
     "fields of --json (schema plexus.agg/1):\n"
-    "  packets       as plexus agg attach\n"
+    "  packets       as plexus agg attach; with IFACE instead device, and swept: how\n"
+    "                many there were\n"
     "\n"
     "examples:\n"
     "  plexus agg detach\n"
     "      Detach.\n",
-    opts_agg_detach, sizeof opts_agg_detach / sizeof *opts_agg_detach, 0, 0, verb_agg_detach},
+    opts_agg_detach, sizeof opts_agg_detach / sizeof *opts_agg_detach, 0, 1, verb_agg_detach},
     {"agg stat", "what the aggregator in the kernel counts", "plexus agg stat [options]",
     "plexus agg stat: what the aggregator in the kernel counts\n"
     "\n"
@@ -4319,7 +4328,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "  plexus agg attach [options] IFACE\n"
     "      add gradients in the kernel, where they arrive\n"
-    "  plexus agg detach [options]\n"
+    "  plexus agg detach [options] [IFACE]\n"
     "      take the aggregator out of the kernel\n"
     "  plexus agg stat [options]\n"
     "      what the aggregator in the kernel counts\n"
