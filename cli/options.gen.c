@@ -11,6 +11,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"tokenizer", "PLEXUS_DATA_TOKENIZER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"from", "PLEXUS_DATA_FROM", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl megatron llmc", .umin = 0u, .umax = 0u},
+    {"cache", "PLEXUS_DATA_CACHE", 0, TYPE_UINT, "1024", NULL, NULL, .umin = 1u, .umax = 16777216u},
+    {"timeout", "PLEXUS_DATA_TIMEOUT", 0, TYPE_UINT, "10000", NULL, NULL, .umin = 1u, .umax = 3600000u},
     {"column", "PLEXUS_DATA_COLUMN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"token-bytes", "PLEXUS_DATA_TOKEN_BYTES", 0, TYPE_CHOICE, "auto", NULL, "auto 2 4", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
@@ -23,6 +25,12 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"crc", "PLEXUS_CAPTURE_CRC", 0, TYPE_CHOICE, "ccitt_false", NULL, "ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
     {"cover", "PLEXUS_CAPTURE_COVER", 0, TYPE_CHOICE, "all", NULL, "all payload body", .umin = 0u, .umax = 0u},
     {"tokens", "PLEXUS_CAPTURE_TOKENS", 0, TYPE_UINT, "8", NULL, NULL, .umin = 0u, .umax = 16383u},
+    {"dir", "PLEXUS_CRC_DROP_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"results", "PLEXUS_CRC_DROP_RESULTS", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"steps", "PLEXUS_CRC_DROP_STEPS", 0, TYPE_UINT, "240", NULL, NULL, .umin = 1u, .umax = 1000000u},
+    {"batch", "PLEXUS_CRC_DROP_BATCH", 0, TYPE_UINT, "16", NULL, NULL, .umin = 1u, .umax = 65536u},
+    {"row-tokens", "PLEXUS_CRC_DROP_ROW", 0, TYPE_UINT, "128", NULL, NULL, .umin = 2u, .umax = 65536u},
+    {"seeds", "PLEXUS_CRC_DROP_SEEDS", 0, TYPE_UINT, "10", NULL, NULL, .umin = 1u, .umax = 1000u},
     {"batch", "PLEXUS_DATA_BATCH", 0, TYPE_UINT, "64", NULL, NULL, .umin = 1u, .umax = 1048576u},
     {"row-tokens", "PLEXUS_DATA_ROW_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 16777216u},
     {"packing", "PLEXUS_DATA_PACKING", 0, TYPE_CHOICE, "pad", NULL, "pad chunk first-fit best-fit", .umin = 0u, .umax = 0u},
@@ -138,6 +146,10 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"dup", "PLEXUS_DUP", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
     {"corrupt", "PLEXUS_CORRUPT", 0, TYPE_FLOAT, "0", NULL, NULL, .min = 0.0, .max = 50.0},
     {"peer", "PLEXUS_PYTHON", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"peer", "PLEXUS_MEGATRON_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"python", "PLEXUS_DATA_BENCH_PYTHON", 0, TYPE_TEXT, "/usr/bin/python3", NULL, NULL, .umin = 0u, .umax = 0u},
+    {"samples", "PLEXUS_DATA_BENCH_SAMPLES", 0, TYPE_UINT, "50000", NULL, NULL, .umin = 1000u, .umax = 10000000u},
+    {"parts", "PLEXUS_DATA_BENCH_PARTS", 0, TYPE_TEXT, "batches,kernels,store", NULL, NULL, .umin = 0u, .umax = 0u},
     {"cross", "PLEXUS_CROSS", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"shape", "PLEXUS_SHAPE", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"types", "PLEXUS_TYPES", 0, TYPE_TEXT, "q8_0,q4_0,q4_k_m,f16", NULL, NULL, .umin = 0u, .umax = 0u},
@@ -396,6 +408,8 @@ static const struct cli_verb_opt opts_data_convert[] = {
 
 static const struct cli_verb_opt opts_data_inspect[] = {
     {OPT_DATA_CRC, "auto"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -404,6 +418,8 @@ static const struct cli_verb_opt opts_data_inspect[] = {
 
 static const struct cli_verb_opt opts_data_verify[] = {
     {OPT_DATA_CRC, "auto"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -417,6 +433,8 @@ static const struct cli_verb_opt opts_data_order[] = {
     {OPT_DATA_PACKING, "pad"},
     {OPT_DATA_RANKS, "1"},
     {OPT_DATA_STEPS, "0"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -492,6 +510,18 @@ static const struct cli_verb_opt opts_bench_infer[] = {
     {OPT_SHAPE, NULL},
     {OPT_TYPES, "q8_0,q4_0,q4_k_m,f16"},
     {OPT_DIR, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_data[] = {
+    {OPT_DATA_BENCH_PARTS, "batches,kernels,store"},
+    {OPT_MEGATRON_DIR, NULL},
+    {OPT_DATA_BENCH_PYTHON, "/usr/bin/python3"},
+    {OPT_DATA_BENCH_SAMPLES, "50000"},
+    {OPT_REPEAT, "15"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -574,6 +604,19 @@ static const struct cli_verb_opt opts_bench_byzantine[] = {
     {OPT_SEEDS, "5"},
     {OPT_ROUNDS, "400"},
     {OPT_THREADS, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_crc_drop[] = {
+    {OPT_CRC_DROP_DIR, NULL},
+    {OPT_CRC_DROP_RESULTS, NULL},
+    {OPT_CRC_DROP_STEPS, "240"},
+    {OPT_CRC_DROP_BATCH, "16"},
+    {OPT_CRC_DROP_ROW, "128"},
+    {OPT_CRC_DROP_SEEDS, "10"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1679,15 +1722,15 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data convert [options] IN OUT\n"
     "\n"
     "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
-    "\"tokens\" each), a text, or what other tools keep: Megatron (.bin with its .idx\n"
-    "beside it), llm.c (.bin), datatrove (.ds with its .ds.index), a column of an\n"
-    "Arrow file or stream (as of Hugging Face datasets), a folder of MDS or of\n"
-    "litdata's TokensLoader. Writes packets, a store, JSON lines, or the files of\n"
-    "Megatron and llm.c. OUT takes its place when it is whole. Packets that become a\n"
-    "store and packets again are the same bytes, damaged ones included. Malformed\n"
-    "lines are counted, the first is named, and all go to --bad; what is no packet,\n"
-    "and samples without tokens, are counted where OUT cannot hold them. The exit\n"
-    "code is 8 when anything was left out.\n"
+    "\"tokens\" each), a text (these also at http://HOST/PATH), or what other tools\n"
+    "keep: Megatron (.bin with its .idx beside it), llm.c (.bin), datatrove (.ds with\n"
+    "its .ds.index), a column of an Arrow file or stream (as of Hugging Face\n"
+    "datasets), a folder of MDS or of litdata's TokensLoader. Writes packets, a\n"
+    "store, JSON lines, or the files of Megatron and llm.c. OUT takes its place when\n"
+    "it is whole. Packets that become a store and packets again are the same bytes,\n"
+    "damaged ones included. Malformed lines are counted, the first is named, and all\n"
+    "go to --bad; what is no packet, and samples without tokens, are counted where\n"
+    "OUT cannot hold them. The exit code is 8 when anything was left out.\n"
     "\n"
     "JSON lines become packets, a store or JSON lines by --threads, with the same\n"
     "bytes for any number of them. Until OUT is whole it is OUT.part, and OUT.resume\n"
@@ -1754,12 +1797,15 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "How many samples and tokens a file of packets or a store holds, from which\n"
     "sources, for which parts of the model, of which types; of packets which CRC they\n"
-    "have and what was dropped; of a store its commits and its name (CID).\n"
+    "have and what was dropped; of a store its commits and its name (CID). FILE may\n"
+    "be http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
     "                          CRC-16 of packets; auto: the one that most agree with.\n"
     "                          [auto]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1782,6 +1828,7 @@ const struct cli_verb cli_verbs[] = {
     "  generation     commits of a store\n"
     "  cid            of a store, or null\n"
     "  kinds          src, dst, typ, samples, tokens of each kind\n"
+    "  elsewhere      what was fetched of a file that lies elsewhere, or null\n"
     "  lengths        samples by tokens: below 2, 4, 8, ...\n"
     "\n"
     "examples:\n"
@@ -1794,12 +1841,15 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data verify [options] FILE\n"
     "\n"
     "Checks every packet, or every block, sample and hash of a store. Exit code 0:\n"
-    "nothing is wrong; 7: something is, with one line that says where.\n"
+    "nothing is wrong; 7: something is, with one line that says where. FILE may be\n"
+    "http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
     "                          CRC-16 of packets; auto: the one that most agree with.\n"
     "                          [auto]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1809,6 +1859,7 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "fields of --json (schema plexus.data/1):\n"
     "  valid         true or false\n"
+    "  elsewhere     what was fetched of a file that lies elsewhere, or null\n"
     "  bytes         of the file\n"
     "  samples       in it\n"
     "  error         code, text, offset, field, expected, found; null when valid\n"
@@ -1825,7 +1876,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Prints the source and sample that each row begins with, as a loader of these\n"
     "files gives them, for any number of ranks: the lines are the same whatever\n"
-    "--ranks and --batch are, as long as they ask for as many rows.\n"
+    "--ranks and --batch are, as long as they ask for as many rows. FILE may be\n"
+    "http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --seed S            Seed: the same one gives the same words, or the same\n"
@@ -1836,6 +1888,8 @@ const struct cli_verb cli_verbs[] = {
     "                          How samples become rows. [pad]\n"
     "      --ranks N           Ranks that share the rows. [1]\n"
     "      --steps N           Batches of each rank; 0: one epoch. [0]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -2097,6 +2151,59 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench infer tiny --prompt-tokens 64 --gen-tokens 32 --repeat 3\n"
     "      The model inside, a second or two.\n",
     opts_bench_infer, sizeof opts_bench_infer / sizeof *opts_bench_infer, 0, 1, verb_bench_infer},
+    {"bench data", "batches of training data, beside Megatron and JSON lines", "plexus bench data [options]",
+    "plexus bench data: batches of training data, beside Megatron and JSON lines\n"
+    "\n"
+    "usage: plexus bench data [options]\n"
+    "\n"
+    "Makes text, trains a tokenizer on it, and writes the same samples as packets, as\n"
+    "stores and as JSON lines. Then it measures in turns how many tokens a second\n"
+    "become batches for torch, in random order: those of plexus.data.Loader, with all\n"
+    "checksums, as a program gets it; json.loads and sentencepiece; and a memcpy of\n"
+    "as many bytes from a mapped file, of rows in random order and of the file as it\n"
+    "lies. With --peer DIR Megatron's IndexedDataset reads the same samples with its\n"
+    "three index arrays and a DataLoader of torch without workers. Tokens that rows\n"
+    "are filled up with never count. The column cpu has the ratios of processor time,\n"
+    "which hold on a busy machine too.\n"
+    "\n"
+    "The part kernels has the CRC and its conversion to tokens (checkkernel), the\n"
+    "part store a file of 10^9 samples, most of which are holes: what opening it,\n"
+    "going to the middle and memory cost. What needs a Python module or a program\n"
+    "that is not there is left out, and said. Figures are medians of --repeat rounds.\n"
+    "\n"
+    "options:\n"
+    "      --parts LIST        Which parts run, some of batches, kernels, store.\n"
+    "                          [batches,kernels,store]\n"
+    "      --peer DIR          Folder in which Python finds megatron-core, which then\n"
+    "                          reads the same samples in turns.\n"
+    "      --python PYTHON     Python with torch, numpy and sentencepiece, which runs\n"
+    "                          both sides. [/usr/bin/python3]\n"
+    "      --samples N         Samples of about 450 tokens; each takes about 10 KB on\n"
+    "                          disk while it runs. [50000]\n"
+    "      --repeat N          Repeat every measurement N times and take the median.\n"
+    "                          [15]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  rows          name, value, unit, peer, peer_value, ratio, cpu_ratio\n"
+    "  marks         name, value, bound, at (least, most), kept\n"
+    "  batches       groups (a batch size and dtype: tokens_s, cpu_tokens_s and\n"
+    "                samples_s of each side), view, versions; null: not measured\n"
+    "  store         samples, segments, open_ms, open_cpu_ms, loader_ms, resume_ms,\n"
+    "                first_batch_ms, rss_bytes; null: not measured\n"
+    "  load          of the machine when it began\n"
+    "  repeat        rounds\n"
+    "  machine       cpu, isa, processors, memory_bytes, kernel\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench data --samples 1000 --parts batches,store --repeat 3\n"
+    "      Small, some ten seconds.\n",
+    opts_bench_data, sizeof opts_bench_data / sizeof *opts_bench_data, 0, 0, verb_bench_data},
     {"bench http", "the HTTP API: requests, events, watchers", "plexus bench http [options]",
     "plexus bench http: the HTTP API: requests, events, watchers\n"
     "\n"
@@ -2414,6 +2521,59 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench byzantine --n 10 --f 0,2 --seeds 1 --rounds 20\n"
     "      How it looks, in some seconds.\n",
     opts_bench_byzantine, sizeof opts_bench_byzantine / sizeof *opts_bench_byzantine, 0, 0, verb_bench_byzantine},
+    {"bench crc-drop", "does dropping packets help? arms and judgement", "plexus bench crc-drop [options] [FILE]",
+    "plexus bench crc-drop: does dropping packets help? arms and judgement\n"
+    "\n"
+    "usage: plexus bench crc-drop [options] [FILE]\n"
+    "\n"
+    "With FILE, a store or packets of whole documents, writes the arms of the\n"
+    "experiment into --dir for a trainer: nothing dropped, samples dropped at random\n"
+    "and refilled, a fixed part removed, bits flipped with checks on and off, dropped\n"
+    "and not refilled, dropout as a known regulariser, and short rows with their\n"
+    "padding masked and counted; below one epoch, 4 and 16 epochs; 2, 5, 10 and 20 %;\n"
+    "--seeds pairs. Every tenth document is held out. The labels of every step are\n"
+    "counted by running the loaders: all arms that refill have as many, or the exit\n"
+    "code is 1.\n"
+    "\n"
+    "With --results prints a table of held-out losses: the mean difference to the\n"
+    "control of the same seed, its 95 % interval by Student's t, and the verdict by\n"
+    "the rule that was fixed before: confirmed when the interval excludes 0 and the\n"
+    "loss is lower by more than 0.5 %, refuted within 0.5 % when the interval lies\n"
+    "inside that, else inconclusive. bench/crc_drop.py trains small models by\n"
+    "PyTorch.\n"
+    "\n"
+    "options:\n"
+    "      --dir DIR           Where the arms go: stores and arms.json.\n"
+    "      --results RUNS      Judge these: a JSON object a line, {regime, arm, p,\n"
+    "                          seed, heldout_loss}.\n"
+    "      --steps N           Steps of a training. [240]\n"
+    "      --batch N           Rows of a step. [16]\n"
+    "      --row-tokens N      Labels of a row, an even number. [128]\n"
+    "      --seeds N           Trainings of each arm; those of one seed share first\n"
+    "                          weights and order. [10]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  runs           written to arms.json, or read\n"
+    "  labels_a_step  in every arm that refills; null with --results\n"
+    "  heldout_rows   of the held-out store, or null\n"
+    "  vocab          tokens are below it, or null\n"
+    "  rows           of --results, else null: regime, arm, p, pairs, loss, control,\n"
+    "                 difference, interval, percent, low, high, verdict, samples_s,\n"
+    "                 tokens_s\n"
+    "  bound_percent  of the rule\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench crc-drop CORPUS.ndp3 --dir arms\n"
+    "      680 runs, of 240 steps each.\n"
+    "  plexus bench crc-drop --results RUNS\n"
+    "      The table of results that a trainer wrote.\n",
+    opts_bench_crc_drop, sizeof opts_bench_crc_drop / sizeof *opts_bench_crc_drop, 0, 1, verb_bench_crc_drop},
     {"sim dht", "a Kademlia swarm of thousands of peers in virtual time", "plexus sim dht [options]",
     "plexus sim dht: a Kademlia swarm of thousands of peers in virtual time\n"
     "\n"
@@ -3784,7 +3944,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 71;
+const unsigned cli_verb_count = 73;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3818,12 +3978,14 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_API_TOKEN           --api-token FILE\n"
     "  PLEXUS_AUTONAT             --autonat\n"
     "  PLEXUS_DATA_BAD            --bad FILE\n"
+    "  PLEXUS_CRC_DROP_BATCH      --batch N\n"
     "  PLEXUS_DATA_BATCH          --batch N\n"
     "  PLEXUS_BESIDE              --beside M\n"
     "  PLEXUS_BIAS                --bias TOKEN=B\n"
     "  PLEXUS_BLOCKS              --blocks FIRST-LAST\n"
     "  PLEXUS_BOOTSTRAP           --bootstrap MULTIADDR\n"
     "  PLEXUS_BYTES               --bytes N\n"
+    "  PLEXUS_DATA_CACHE          --cache MIB\n"
     "  PLEXUS_JOB_CENTRAL         --central\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
@@ -3847,6 +4009,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_XDPD_DEVICE         --device IFACE\n"
     "  PLEXUS_DHT                 --dht off|server|client\n"
     "  PLEXUS_DHT_PROTOCOL        --dht-protocol ID\n"
+    "  PLEXUS_CRC_DROP_DIR        --dir DIR\n"
     "  PLEXUS_DIR                 --dir DIR\n"
     "  PLEXUS_DOWNLOAD_BYTES      --download-bytes N\n"
     "  PLEXUS_DRAFT               --draft HOW\n"
@@ -3919,10 +4082,12 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PARALLEL            --parallel N\n"
     "  PLEXUS_PARTS               --parts LIST\n"
     "  PLEXUS_PIPELINE_PARTS      --parts LIST\n"
+    "  PLEXUS_DATA_BENCH_PARTS    --parts LIST\n"
     "  PLEXUS_GRADIENT_PATH       --path auto|udp|shm|xsk|verbs\n"
     "  PLEXUS_PEER                --peer PATH\n"
     "  PLEXUS_PEER_DIR            --peer DIR\n"
     "  PLEXUS_PYTHON              --peer PYTHON\n"
+    "  PLEXUS_MEGATRON_DIR        --peer DIR\n"
     "  PLEXUS_PIN                 --pin\n"
     "  PLEXUS_CAPTURE_PORT        --port PORT\n"
     "  PLEXUS_PORT                --port N\n"
@@ -3934,6 +4099,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_PROMPT_TOKENS       --prompt-tokens P\n"
     "  PLEXUS_PSK                 --psk FILE\n"
     "  PLEXUS_PUBLIC              --public\n"
+    "  PLEXUS_DATA_BENCH_PYTHON   --python PYTHON\n"
     "  PLEXUS_QUIET               --quiet\n"
     "  PLEXUS_DATA_RANKS          --ranks N\n"
     "  PLEXUS_RATE_MBIT           --rate MBIT\n"
@@ -3942,16 +4108,20 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SETUP_REMOVE        --remove\n"
     "  PLEXUS_REPEAT              --repeat N\n"
     "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
+    "  PLEXUS_CRC_DROP_RESULTS    --results RUNS\n"
     "  PLEXUS_SETUP_ROOT          --root DIR\n"
     "  PLEXUS_ROUNDS              --rounds N\n"
+    "  PLEXUS_CRC_DROP_ROW        --row-tokens N\n"
     "  PLEXUS_DATA_ROW_TOKENS     --row-tokens N\n"
     "  PLEXUS_RULE                --rule NAME\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
+    "  PLEXUS_DATA_BENCH_SAMPLES  --samples N\n"
     "  PLEXUS_SECONDS             --seconds S\n"
     "  PLEXUS_AGG_SECRET          --secret HEX\n"
     "  PLEXUS_SECURITY            --security LIST\n"
     "  PLEXUS_KEY_SEED            --seed HEX64\n"
     "  PLEXUS_SEED                --seed S\n"
+    "  PLEXUS_CRC_DROP_SEEDS      --seeds N\n"
     "  PLEXUS_SEEDS               --seeds N\n"
     "  PLEXUS_AGG_SENTRY          --sentry auto|none|clip1|welford\n"
     "  PLEXUS_AGG_SENTRY_K        --sentry-k K\n"
@@ -3966,6 +4136,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SPIN_US             --spin-us US\n"
     "  PLEXUS_STAGES              --stages N\n"
     "  PLEXUS_AGG_STEERED         --steered\n"
+    "  PLEXUS_CRC_DROP_STEPS      --steps N\n"
     "  PLEXUS_DATA_STEPS          --steps N\n"
     "  PLEXUS_STOP                --stop TEXT\n"
     "  PLEXUS_STORE_QUOTA         --store-quota BYTES\n"
@@ -3975,6 +4146,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SYSTEM              --system TEXT\n"
     "  PLEXUS_TEMP                --temp T\n"
     "  PLEXUS_THREADS             --threads T\n"
+    "  PLEXUS_DATA_TIMEOUT        --timeout MS\n"
     "  PLEXUS_TIMEOUT             --timeout MS\n"
     "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
     "  PLEXUS_DATA_TOKEN_BYTES    --token-bytes auto|2|4\n"
@@ -4053,10 +4225,12 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help agg attach tells more.\n"},
     {"bench",
-    "plexus bench: speed, beside other programs: http, infer, p2p\n"
+    "plexus bench: speed, beside other programs: data, http, infer, p2p\n"
     "\n"
     "  plexus bench infer [options] [MODEL]\n"
     "      tokens a second, beside other programs\n"
+    "  plexus bench data [options]\n"
+    "      batches of training data, beside Megatron and JSON lines\n"
     "  plexus bench http [options]\n"
     "      the HTTP API: requests, events, watchers\n"
     "  plexus bench p2p [options]\n"
@@ -4069,6 +4243,8 @@ const struct cli_topic cli_topics[] = {
     "      what a packet costs an aggregator, way by way\n"
     "  plexus bench byzantine [options]\n"
     "      training with workers that poison: attacks x rules\n"
+    "  plexus bench crc-drop [options] [FILE]\n"
+    "      does dropping packets help? arms and judgement\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"capture",
@@ -4164,7 +4340,7 @@ const struct cli_topic cli_topics[] = {
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"
     "  digest      fingerprint of what a model computes\n"
-    "  bench       speed, beside other programs: http, infer, p2p\n"
+    "  bench       speed, beside other programs: data, http, infer, p2p\n"
     "  sim         thousands of peers in one process: dht\n"
     "  perf        throughput over libp2p (/perf/1.0.0)\n"
     "Peers\n"

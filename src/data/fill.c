@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 
-enum { LINE = 64, HEAD_AHEAD = 4, BODY_AHEAD = 1, REFILLS = 8 };
+enum { LINE = 64, HEADS = 64, BODY_AHEAD = 1, REFILLS = 8 };
 
 static size_t padded(size_t n)
 {
@@ -65,6 +65,28 @@ px_err pxi_slot_plan(struct pxi_slot *s, const struct pxi_row *row)
     return PX_ERR_OK;
 }
 
+static uint32_t piece_count(const struct pxi_slot *s)
+{
+    return s->planned ? s->first[s->planned] : 0;
+}
+
+void pxi_slot_seek(const struct pxi_fill *f, struct pxi_slot *s)
+{
+    s->sought = 0;
+    for (uint32_t i = 0; i < piece_count(s); i++)
+        pxi_source_ahead_entry(f->sources[s->pieces[i].source], s->pieces[i].sample);
+}
+
+void pxi_slot_ahead(const struct pxi_fill *f, struct pxi_slot *s)
+{
+    while (s->sought < piece_count(s)) {
+        const struct pxi_piece *p = &s->pieces[s->sought];
+        if (!pxi_source_ahead_item(f->sources[p->source], p->sample))
+            return;
+        s->sought++;
+    }
+}
+
 /* ------------------------------------------------------------------- pieces */
 
 /* A row that is being filled. */
@@ -123,7 +145,11 @@ static void copy(const struct line *l, const struct pxi_item *item, uint32_t fro
         memcpy(dst, src, 4 * (size_t)n);
 }
 
-/* The same, and whether the item has its checksum; of a whole packet in one pass. */
+/*
+ * The same, if the item has its checksum: of a whole packet in one pass, of others it is looked at
+ * first, which brings them into the cache for the copy. The other way round the next item's bytes
+ * wait for both.
+ */
 static bool copy_checked(struct line *l, const struct pxi_item *item, uint32_t from, uint32_t n)
 {
     const struct pxi_kernels *k = &l->f->kernels;
@@ -132,8 +158,10 @@ static bool copy_checked(struct line *l, const struct pxi_item *item, uint32_t f
     uint16_t crc;
     plain.number &= (1ull << 56) - 1;
     if (from || n != item->tokens || !pxi_source_fused(s, &plain, &crc)) {
-        copy(l, item, from, n);
-        return l->f->unchecked || pxi_source_right(s, &plain);
+        bool right = l->f->unchecked || pxi_source_right(s, &plain);
+        if (right)
+            copy(l, item, from, n);
+        return right;
     }
     void *dst = ids_at(l, l->n);
     l->twin = l->f->labels == PX_LABELS_SAME && l->f->labels64 && l->f->ids64 && !l->n;
@@ -284,30 +312,52 @@ static bool dropped(const struct pxi_fill *f, uint64_t position, const struct px
            pxi_order_hash(f->seed ^ 0x64726f70, position, p->sample) < f->drop_below;
 }
 
-/* Put a piece at the end of the row; false: it is not to be used. */
-static bool put(struct line *l, const struct pxi_piece *p, uint64_t position, bool by_chance)
+/* It could not be brought: the slot is of no use. */
+static bool missed(const struct line *l, const struct pxi_piece *p, px_err err)
 {
-    struct pxi_item item;
+    l->s->err = err;
+    l->s->bad[0] = p->sample | (uint64_t)p->source << 56;
+    return false;
+}
+
+/* Put an item, which is held, at the end of the row; false: it is not to be used. */
+static bool put_item(struct line *l, const struct pxi_piece *p, const struct pxi_item *item,
+                     bool there)
+{
     uint32_t room = l->f->row_tokens - l->n;
-    if (by_chance && dropped(l->f, position, p)) {
-        l->s->counts.dropped++;
-        return false;
-    }
-    bool there = item_of(l->f, p, &item);
-    uint32_t n = there && item.tokens > p->from ? item.tokens - p->from : 0;
+    uint32_t n = there && item->tokens > p->from ? item->tokens - p->from : 0;
     n = n < p->count ? n : p->count;
     n = n < room ? n : room;
     l->twin = false;
-    if (!there || !copy_checked(l, &item, p->from, n)) {
+    if (!there || !copy_checked(l, item, p->from, n)) {
         note_bad(l->s, p);
         return false;
     }
     l->documents += p->begins || !l->n;
     if (l->f->labels)
-        label(l, &item, p, n);
-    place(l, &item, p, n, false);
+        label(l, item, p, n);
+    place(l, item, p, n, false);
     l->n += n;
     return true;
+}
+
+/* Put a piece at the end of the row; false: it is not to be used, or could not be brought. */
+static bool put(struct line *l, const struct pxi_piece *p, uint64_t position, bool by_chance)
+{
+    const struct pxi_source *s = l->f->sources[p->source];
+    struct pxi_item item;
+    if (by_chance && dropped(l->f, position, p)) {
+        l->s->counts.dropped++;
+        return false;
+    }
+    bool there = item_of(l->f, p, &item);
+    px_err err = there ? pxi_source_hold(s, &item) : item.err;
+    if (err)
+        return missed(l, p, err);
+    bool good = put_item(l, p, &item, there);
+    if (there)
+        pxi_source_let_go(s, &item);
+    return good;
 }
 
 /* A part of a row that is not to be learned. */
@@ -332,7 +382,7 @@ static bool put_padded(struct line *l, struct pxi_piece *p, uint64_t position)
         return true;
     if (f->damage == PX_DAMAGE_DROP)
         return false;
-    for (unsigned k = 0; k < REFILLS; k++) {
+    for (unsigned k = 0; k < REFILLS && !l->s->err; k++) {
         p->sample = pxi_plan_instead(f->plan, p->source, position, k);
         if (put(l, p, position, false)) {
             l->s->counts.refilled++;
@@ -361,24 +411,30 @@ static void finish(struct line *l)
 
 /* ------------------------------------------------------------------ batches */
 
-/* What row i + HEAD_AHEAD begins with is looked up, the bytes of row i + BODY_AHEAD are fetched. */
-static void look_ahead(const struct pxi_fill *f, const struct pxi_slot *s, uint32_t i)
+/* What tells where the next rows are, of many at once: walks through the tables of pages go on
+ * beside each other. */
+static void fetch_heads(const struct pxi_fill *f, const struct pxi_slot *s, uint32_t from)
 {
-    struct pxi_item item;
-    if (i + HEAD_AHEAD < s->planned) {
-        const struct pxi_piece *p = &s->pieces[s->first[i + HEAD_AHEAD]];
+    for (uint32_t i = from; i < from + HEADS && i < s->planned; i++) {
+        const struct pxi_piece *p = &s->pieces[s->first[i]];
         pxi_source_prefetch(f->sources[p->source], p->sample);
     }
-    if (i + BODY_AHEAD >= s->planned)
+}
+
+/* The bytes that row i begins with, once: they need not stay in the cache. */
+static void fetch_body(const struct pxi_fill *f, const struct pxi_slot *s, uint32_t i)
+{
+    struct pxi_item item;
+    if (i >= s->planned)
         return;
-    const struct pxi_piece *p = &s->pieces[s->first[i + BODY_AHEAD]];
+    const struct pxi_piece *p = &s->pieces[s->first[i]];
     if (!item_of(f, p, &item))
         return;
     size_t unit = item.form == PXI_FORM_U16 ? 2 : 4, from = p->from * unit;
     size_t end = from + (size_t)f->row_tokens * unit;
     end = end < item.bytes.n ? end : item.bytes.n;
     for (size_t at = from; at < end; at += LINE)
-        __builtin_prefetch(item.bytes.p + at);
+        __builtin_prefetch(item.bytes.p + at, 0, 0);
 }
 
 static bool fill_row(const struct pxi_fill *f, struct pxi_slot *s, uint32_t planned, uint32_t row)
@@ -391,10 +447,10 @@ static bool fill_row(const struct pxi_fill *f, struct pxi_slot *s, uint32_t plan
     if (f->padded)
         whole = put_padded(&l, p, position);
     else
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n && !s->err; i++)
             if (!put(&l, &p[i], position, true))
                 put_masked(&l, &p[i]);
-    if (!whole)
+    if (!whole || s->err)
         return false;
     s->numbers[row] = p->sample | (uint64_t)p->source << 56;
     finish(&l);
@@ -414,14 +470,13 @@ void pxi_fill(const struct pxi_fill *f, struct pxi_slot *s)
                           .lengths = s->lengths,
                           .numbers = s->numbers,
                           .position = s->at.position};
-    for (uint32_t i = 0; i < HEAD_AHEAD && i < s->planned; i++) {
-        const struct pxi_piece *p = &s->pieces[s->first[i]];
-        pxi_source_prefetch(f->sources[p->source], p->sample);
-    }
-    for (uint32_t i = 0; i < s->planned; i++) {
-        look_ahead(f, s, i);
+    for (uint32_t i = 0; i < s->planned && !s->err; i++) {
+        if (!f->far && i % HEADS == 0)
+            fetch_heads(f, s, i);
+        if (!f->far)
+            fetch_body(f, s, i + BODY_AHEAD);
         s->batch.rows += fill_row(f, s, i, s->batch.rows);
     }
-    if (f->damage == PX_DAMAGE_ERROR && s->counts.damaged)
+    if (!s->err && f->damage == PX_DAMAGE_ERROR && s->counts.damaged)
         s->err = PX_ERR_CORRUPT;
 }

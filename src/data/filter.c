@@ -73,10 +73,14 @@ static px_err take_samples(struct pxi_filter *f, const struct pxi_filter_options
     f->before = pxi_calloc(blocks + 1, sizeof *f->before);
     if (!f->bits || !f->before)
         return PX_ERR_NOMEM;
+    for (uint32_t k = 0; k < pxi_source_info(f->s)->segments; k++)
+        pxi_source_ahead_index(f->s, k);
     for (uint64_t i = 0; i < f->samples; i++) {
         struct pxi_item item;
-        if (pxi_source_item(f->s, i, &item) && item.form != PXI_FORM_RAW &&
-            wanted(o, item.src, item.dst, item.typ))
+        bool there = pxi_source_item(f->s, i, &item);
+        if (item.err)
+            return item.err;
+        if (there && item.form != PXI_FORM_RAW && wanted(o, item.src, item.dst, item.typ))
             f->bits[i / 64] |= 1ull << (i % 64);
     }
     for (uint64_t w = 0; w < blocks * BLOCK_WORDS; w++) {
@@ -96,7 +100,11 @@ px_err pxi_filter_new(const struct pxi_source *s, const struct pxi_filter_option
         return PX_ERR_NOMEM;
     f->s = s;
     f->samples = pxi_source_info(s)->samples;
-    px_err err = by_segments(s, o) ? take_segments(f, o) : take_samples(f, o);
+    px_err err = PX_ERR_OK;
+    if (!o->src && !o->dst && !o->typ && pxi_source_info(s)->all_tokens)
+        f->count = f->samples;
+    else
+        err = by_segments(s, o) ? take_segments(f, o) : take_samples(f, o);
     if (err) {
         pxi_filter_free(f);
         *out = NULL;
@@ -157,6 +165,8 @@ static uint64_t bit_at(const struct pxi_filter *f, uint64_t i)
 
 uint64_t pxi_filter_at(const struct pxi_filter *f, uint64_t i)
 {
+    if (f->count == f->samples)
+        return i;
     if (f->bits)
         return bit_at(f, i);
     const struct run *r = run_of(f, i);
@@ -165,6 +175,8 @@ uint64_t pxi_filter_at(const struct pxi_filter *f, uint64_t i)
 
 bool pxi_filter_has(const struct pxi_filter *f, uint64_t i)
 {
+    if (f->count == f->samples)
+        return i < f->samples;
     if (f->bits)
         return i < f->samples && f->bits[i / 64] >> (i % 64) & 1;
     for (uint32_t low = 0, high = f->run_count; low < high;) {

@@ -1,7 +1,7 @@
 /*
  * Which samples of a source are let in, by source, destination and type: how many, and the i-th.
- * A store whose segments are alike inside is judged by its directory; else one bit a sample is
- * made, from one pass over the index.
+ * Where all are let in nothing is kept. A store whose segments are alike inside is judged by its
+ * directory; else one bit a sample is made, from one pass over the index.
  */
 #ifndef PXI_DATA_FILTER_H
 #define PXI_DATA_FILTER_H

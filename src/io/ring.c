@@ -4,12 +4,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum state { FREE, FILLING, FULL, TAKEN };
+enum state { FREE, PLANNED, FILLING, FULL, TAKEN };
 
 struct cell {
     void *slot;
@@ -29,7 +30,32 @@ struct pxi_ring {
     uint64_t next, taken;      /* tickets */
     bool over, stop;           /* no more work; threads are to end */
     pid_t pid;                 /* whose threads they are */
+    volatile uint8_t *here;    /* a page that a fork leaves empty; NULL: pid tells */
 };
+
+/* Is this a child of the process whose threads they are? Asked with every batch, so without a
+ * system call where the kernel can empty a page (Linux 4.14). */
+static bool is_child(const struct pxi_ring *r)
+{
+    return r->here ? !*r->here : r->pid != getpid();
+}
+
+static void mark_here(struct pxi_ring *r)
+{
+    r->pid = getpid();
+    if (r->here)
+        *r->here = 1;
+}
+
+static void map_here(struct pxi_ring *r)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p != MAP_FAILED && madvise(p, page, MADV_WIPEONFORK) == 0)
+        r->here = p;
+    else if (p != MAP_FAILED)
+        munmap(p, page);
+}
 
 static struct cell *find(struct pxi_ring *r, enum state state, uint64_t ticket)
 {
@@ -39,41 +65,83 @@ static struct cell *find(struct pxi_ring *r, enum state state, uint64_t ticket)
     return NULL;
 }
 
-/* A free cell with work, which is FILLING then; NULL: none is free, or there is no work. */
-static struct cell *begin(struct pxi_ring *r)
+/* Gives a free cell its work; false: none is free, or there is no work. */
+static bool plan(struct pxi_ring *r)
 {
     struct cell *c = r->over ? NULL : find(r, FREE, 0);
     if (!c)
-        return NULL;
+        return false;
     if (!r->ops->plan(r->ctx, c->slot)) {
         r->over = true;
         pthread_cond_broadcast(&r->work);
         pthread_cond_broadcast(&r->done);
-        return NULL;
+        return false;
     }
-    c->state = FILLING;
+    c->state = PLANNED;
     c->ticket = r->next++;
+    return true;
+}
+
+/* The first of those that are planned. */
+static struct cell *first_planned(struct pxi_ring *r)
+{
+    struct cell *first = NULL;
+    for (unsigned i = 0; i < r->count; i++) {
+        struct cell *c = &r->cells[i];
+        if (c->state == PLANNED && (!first || c->ticket < first->ticket))
+            first = c;
+    }
+    return first;
+}
+
+/* In the order of their tickets. */
+static void look_ahead(struct pxi_ring *r)
+{
+    for (uint64_t t = r->taken; t < r->next; t++) {
+        struct cell *c = find(r, PLANNED, t);
+        if (c)
+            r->ops->ahead(r->ctx, c->slot);
+    }
+}
+
+/* A cell with work, which is FILLING then; NULL: none is free, or there is no work. */
+static struct cell *begin(struct pxi_ring *r)
+{
+    struct cell *c = first_planned(r);
+    if (!c || r->ops->ahead)
+        while (plan(r) && r->ops->ahead)
+            ;
+    if (r->ops->ahead)
+        look_ahead(r);
+    c = first_planned(r);
+    if (c)
+        c->state = FILLING;
     return c;
+}
+
+/* What was begun. The lock is left meanwhile, and cells may move. */
+static void finish(struct pxi_ring *r, const struct cell *c)
+{
+    void *slot = c->slot;
+    uint64_t ticket = c->ticket;
+    pthread_mutex_unlock(&r->lock);
+    r->ops->fill(r->ctx, slot);
+    pthread_mutex_lock(&r->lock);
+    find(r, FILLING, ticket)->state = FULL;
 }
 
 static void *filler(void *arg)
 {
     struct pxi_ring *r = arg;
     pthread_mutex_lock(&r->lock);
-    while (!r->stop && !r->over) {
+    while (!r->stop && (!r->over || first_planned(r))) {
         struct cell *c = begin(r);
-        if (!c) {
-            if (!r->over)
-                pthread_cond_wait(&r->work, &r->lock);
-            continue;
+        if (c) {
+            finish(r, c);
+            pthread_cond_signal(&r->done);
+        } else if (!r->over) {
+            pthread_cond_wait(&r->work, &r->lock);
         }
-        void *slot = c->slot;
-        uint64_t ticket = c->ticket;
-        pthread_mutex_unlock(&r->lock);
-        r->ops->fill(r->ctx, slot);
-        pthread_mutex_lock(&r->lock);
-        find(r, FILLING, ticket)->state = FULL; /* cells may have moved */
-        pthread_cond_broadcast(&r->done);
     }
     pthread_mutex_unlock(&r->lock);
     return NULL;
@@ -103,7 +171,7 @@ static void adopt(struct pxi_ring *r)
 {
     reset_locks(r);
     r->started = 0;
-    r->pid = getpid();
+    mark_here(r);
     r->ops->forked(r->ctx);
     for (unsigned i = 0; i < r->count; i++)
         if (r->cells[i].state == FILLING) {
@@ -133,7 +201,8 @@ px_err pxi_ring_open(unsigned threads, void *const *slots, unsigned count,
     r->ops = ops;
     r->ctx = ctx;
     r->threads = threads;
-    r->pid = getpid();
+    map_here(r);
+    mark_here(r);
     reset_locks(r);
     return PX_ERR_OK;
 }
@@ -141,7 +210,7 @@ px_err pxi_ring_open(unsigned threads, void *const *slots, unsigned count,
 /* Waits until no thread works. */
 static void halt(struct pxi_ring *r)
 {
-    if (r->pid != getpid())
+    if (is_child(r))
         adopt(r);
     pthread_mutex_lock(&r->lock);
     r->stop = true;
@@ -157,6 +226,8 @@ void pxi_ring_close(struct pxi_ring *r)
     if (!r)
         return;
     halt(r);
+    if (r->here)
+        munmap((void *)(uintptr_t)r->here, (size_t)sysconf(_SC_PAGESIZE));
     pxi_free(r->cells);
     pxi_free(r->thread);
     pxi_free(r);
@@ -188,11 +259,11 @@ static px_err grow(struct pxi_ring *r)
     if (!slot)
         return PX_ERR_NOMEM;
     r->cells[r->count++] = (struct cell){.slot = slot};
-    pthread_cond_signal(&r->work);
     return PX_ERR_OK;
 }
 
-/* The slot of the next ticket, which this thread fills if no other does. Locked. */
+/* The slot of the next ticket. Who would wait for it does what the threads have not begun, so that
+ * nobody sleeps beside work. Locked. */
 static px_err next_cell(struct pxi_ring *r, struct cell **out, bool *waited)
 {
     while (!(*out = find(r, FULL, r->taken))) {
@@ -204,13 +275,11 @@ static px_err next_cell(struct pxi_ring *r, struct cell **out, bool *waited)
             if (err)
                 return err;
         }
-        struct cell *c = r->threads ? NULL : begin(r);
-        if (c) {
-            r->ops->fill(r->ctx, c->slot);
-            c->state = FULL;
-        } else if (r->threads) {
+        struct cell *c = begin(r);
+        if (c)
+            finish(r, c);
+        else if (find(r, FILLING, r->taken))
             pthread_cond_wait(&r->done, &r->lock);
-        }
     }
     return PX_ERR_OK;
 }
@@ -221,10 +290,10 @@ px_err pxi_ring_take(struct pxi_ring *r, void **slot, bool *waited)
     px_err err = PX_ERR_OK;
     *slot = NULL;
     *waited = false;
-    if (r->pid != getpid())
+    if (is_child(r))
         adopt(r);
     pthread_mutex_lock(&r->lock);
-    if (!r->started)
+    if (r->threads && !r->started)
         err = start(r);
     if (!err)
         err = next_cell(r, &c, waited);
@@ -237,14 +306,21 @@ px_err pxi_ring_take(struct pxi_ring *r, void **slot, bool *waited)
     return err;
 }
 
+/* Threads are woken for half of the slots that can be had, not for each. */
 void pxi_ring_give(struct pxi_ring *r, void *slot)
 {
-    if (r->pid != getpid())
+    unsigned taken = 0, free = 0;
+    if (is_child(r))
         adopt(r);
     pthread_mutex_lock(&r->lock);
-    for (unsigned i = 0; i < r->count; i++)
-        if (r->cells[i].slot == slot && r->cells[i].state == TAKEN)
-            r->cells[i].state = FREE;
-    pthread_cond_signal(&r->work);
+    for (unsigned i = 0; i < r->count; i++) {
+        struct cell *c = &r->cells[i];
+        if (c->slot == slot && c->state == TAKEN)
+            c->state = FREE;
+        taken += c->state == TAKEN;
+        free += c->state == FREE;
+    }
+    if (r->threads && 2 * free >= r->count - taken)
+        pthread_cond_broadcast(&r->work);
     pthread_mutex_unlock(&r->lock);
 }

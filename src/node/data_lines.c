@@ -170,7 +170,8 @@ static void *more(void *ctx)
 px_err pxi_data_lines_open(px_view file, uint64_t at, const px_tokenizer *tokenizer,
                            unsigned threads, struct pxi_data_lines **out)
 {
-    static const struct pxi_ring_ops ops = {plan, fill, forked, more};
+    static const struct pxi_ring_ops ops = {
+        .plan = plan, .fill = fill, .forked = forked, .more = more};
     void *slots[PXI_LIMIT_DATA_THREADS + SPARE_PARTS];
     struct pxi_data_lines *l = *out = pxi_calloc(1, sizeof *l);
     if (!l)

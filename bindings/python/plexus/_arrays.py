@@ -19,12 +19,17 @@ def choose(kind=None):
     return "numpy"
 
 
-def convert(view, kind):
-    """An array over the memory of the view, which it keeps alive."""
-    if view is None or kind == "view":
-        return view
+def converter(kind):
+    """A function that makes an array over the memory of a View, which the array keeps alive."""
+    if kind == "view":
+        return lambda view: view
     if kind == "numpy":
         import numpy
-        return numpy.asarray(view)
-    from torch.utils import dlpack
-    return dlpack.from_dlpack(view)
+        return numpy.asarray
+    from torch.utils.dlpack import from_dlpack
+    return lambda view: from_dlpack(view.__dlpack__())  # torch would ask for the device first
+
+
+def convert(view, kind):
+    """An array over the memory of the view, which it keeps alive."""
+    return converter(kind)(view)

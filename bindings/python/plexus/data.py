@@ -1,9 +1,10 @@
 """Training data: packets (.qubgpu, version 2.1) and stores (.ndp3), by sample and by batch."""
 import os
 import random
+from operator import attrgetter
 
 from . import _plexus
-from ._arrays import choose, convert
+from ._arrays import choose, convert, converter
 from ._plexus import IGNORED, Corrupt, NotFound, Writer
 
 _PACKING = ("pad", "chunk", "first_fit", "best_fit")
@@ -23,8 +24,16 @@ def _wide(name, value):
     return _TYPES[value]
 
 
+def _place(path):
+    """An address as it is; a path so that it means the same in other processes."""
+    path = os.fspath(path)
+    elsewhere = isinstance(path, str) and path.startswith(("http://", "https://"))
+    return path if elsewhere else os.path.abspath(path)
+
+
 class Sample:
-    """A sample as it is stored. `data` is a View into the mapping."""
+    """A sample as it is stored. `data` is a View into the mapping; of a file that lies elsewhere, of
+    memory of its own."""
 
     __slots__ = ("data", "tokens", "src", "dst", "typ", "continues")
 
@@ -40,23 +49,28 @@ class Dataset:
     sample. crc_drop_rate: so many of the samples, drawn by `seed` and `epoch`, are taken for damaged.
     damage: "refill" puts another sample, drawn the same way, in the place of a damaged one; "error"
     raises plexus.Corrupt. It may be pickled, and used after a fork.
+
+    path may be http://HOST/PATH: then blocks of the file are fetched when they are needed, and up to
+    cache_bytes of them (0: 1 GiB) kept in memory; timeout: seconds until a server counts as silent
+    (0: 10). stats() tells what was done. A child has what was fetched, and connections of its own.
     """
 
     def __init__(self, path, max_seq_length=None, pad_token_id=0, crc_drop_rate=0.0, *,
                  dtype="int64", damage="refill", seed=0, tensors=None, crc=None, cover=None,
-                 writable=True):
+                 writable=True, cache_bytes=0, timeout=0):
         if not 0 <= crc_drop_rate < 1:
             raise ValueError("crc_drop_rate is 0 or more, below 1")
         if max_seq_length is not None and max_seq_length < 1:
             raise ValueError("max_seq_length is 1 or more")
         _one_of("damage", damage, ("refill", "error"))
         _wide("dtype", dtype)
-        self.path = os.path.abspath(os.fspath(path))
+        self.path = _place(path)
         self.max_seq_length, self.pad_token_id = max_seq_length, pad_token_id
         self.crc_drop_rate, self.dtype, self.damage = crc_drop_rate, dtype, damage
         self.seed, self.epoch, self.tensors = seed, 0, tensors
         self.damaged = self.dropped = 0
-        self._how = {"crc": crc, "cover": cover, "writable": writable}
+        self._how = {"crc": crc, "cover": cover, "writable": writable, "cache_bytes": cache_bytes,
+                     "timeout_ms": int(timeout * 1000)}
         self._data = _plexus.Data(self.path, **self._how)
 
     def __getstate__(self):
@@ -122,6 +136,12 @@ class Dataset:
         """What is known of the file, as a dict."""
         return self._data.info()
 
+    def stats(self):
+        """What was done to bring a file that lies elsewhere, as a dict: hits and misses of blocks,
+        blocks asked for ahead and evicted, bytes that came and that are here, requests and retries,
+        blocks that came wrong and that are damaged."""
+        return self._data.stats()
+
     def verify(self):
         """Read every byte; plexus.Corrupt names the first that is wrong."""
         self._data.verify()
@@ -140,11 +160,24 @@ def QubGPUDataset(path, max_seq_length=512, pad_token_id=0, crc_drop_rate=0.05, 
 class Batch(dict):
     """input_ids and, if wanted, labels, document_ids, position_ids, which lie in the loader's ring.
 
-    Its slot is the loader's again when the last array over it is gone.
+    Its slot is the loader's again when it and the last array over it are gone. A copy has the arrays
+    alone.
     """
 
-    position = tokens = rows = 0
-    lengths = numbers = None
+    _of = None  # a _plexus.Batch
+
+    position = property(lambda self: self._of.position if self._of else 0,
+                        doc="of its first row among those of all ranks")
+    tokens = property(lambda self: self._of.tokens if self._of else 0,
+                      doc="without what rows are filled up with")
+    rows = property(lambda self: self._of.rows if self._of else 0, doc="how many")
+    lengths = property(lambda self: self._of.lengths if self._of else None,
+                       doc="tokens of each row, as a View")
+    numbers = property(lambda self: self._of.numbers if self._of else None,
+                       doc="first sample of each row, in the top 8 bits its source, as a View")
+
+    def __reduce__(self):
+        return type(self), (dict(self),)
 
 
 def _codes(codes):
@@ -169,12 +202,14 @@ class Loader:
 
     sources: a path, a Dataset, or a list of them or of (path or Dataset, weight) or (..., weight,
     once). epochs=0 goes on without end. rank and world: this one of so many that share the rows.
-    A `for` goes on where the last one stopped; after the end it begins again.
+    threads: that fill batches ahead; None: one, or none where a batch is filled sooner than a thread
+    is woken, or could not go on beside this one. A `for` goes on where the last one stopped; after the
+    end it begins again.
     """
 
     def __init__(self, sources, batch_size=8, row_tokens=512, *, packing="pad", labels="same",
                  dtype="int64", labels_dtype="int64", documents=False, positions=False, cross=False,
-                 pad=0, seed=0, shuffle=True, epochs=1, rank=0, world=1, threads=1, ahead=0,
+                 pad=0, seed=0, shuffle=True, epochs=1, rank=0, world=1, threads=None, ahead=0,
                  damage="refill", check=True, drop_rate=0.0, src=None, dst=None, typ=None,
                  tensors=None):
         for name, value in (("batch_size", batch_size), ("row_tokens", row_tokens),
@@ -183,7 +218,7 @@ class Loader:
                 raise ValueError(f"{name} is 1 or more, not {value}")
         if not 0 <= rank < world:
             raise ValueError(f"rank is 0 or more, below {world}, not {rank}")
-        if threads < 0 or ahead < 0 or epochs < 0 or not 0 <= seed < 1 << 64:
+        if (threads or 0) < 0 or ahead < 0 or epochs < 0 or not 0 <= seed < 1 << 64:
             raise ValueError("threads, ahead, epochs and seed are 0 or more")
         self._sources = self._all(sources)
         self._at = (batch_size, row_tokens)
@@ -195,10 +230,19 @@ class Loader:
             "sequential": not shuffle, "epochs": epochs, "threads": threads, "ahead": ahead,
             "damage": _one_of("damage", damage, _DAMAGE), "unchecked": not check,
             "drop_rate": drop_rate, "src": _codes(src), "dst": _codes(dst), "typ": _codes(typ)}
+        if threads is None:
+            self._options["threads"] = self._some_threads()
         self._rank, self._world = rank, world
         self.tensors = tensors
         self._core = self._state = self._share = self._begin = None
         self._open()
+
+    def _some_threads(self):
+        """As many as are worth it: a batch of 64 KiB takes 10 to 20 us, as waking a thread does."""
+        o, cells = self._options, self._at[0] * self._at[1]
+        width = 4 + 4 * o["ids64"] + (4 + 4 * o["labels64"] if o["labels"] else 0)
+        small = cells * width <= 1 << 16 and o["packing"] <= _PACKING.index("chunk")
+        return 0 if small or len(os.sched_getaffinity(0)) < 2 else 1
 
     @staticmethod
     def _all(sources):
@@ -233,25 +277,27 @@ class Loader:
         if self._share != _worker():
             self._state = self._core.state()
             self._open()
-        yield from iter(self._next, None)  # without a name here that would hold the slot
+        yield from iter(self._maker(), None)  # without a name here that would hold the slot
         self._core.resume(self._begin)
 
-    def _next(self):
-        while (batch := self._core.next()) is not None:
-            if batch.rows:
-                return self._arrays(batch)
-        return None
+    def _maker(self):
+        """A function that returns the next Batch, or None at the end."""
+        core, array, options = self._core, converter(choose(self.tensors)), self._options
+        more = [(name, of) for name, of, wanted in (
+            ("labels", attrgetter("labels"), options["labels"]),
+            ("document_ids", attrgetter("documents"), options["documents"]),
+            ("position_ids", attrgetter("positions"), options["positions"])) if wanted]
 
-    def _arrays(self, batch):
-        kind = choose(self.tensors)
-        out = Batch(input_ids=convert(batch.ids, kind))
-        for name, view in (("labels", batch.labels), ("document_ids", batch.documents),
-                           ("position_ids", batch.positions)):
-            if view is not None:
-                out[name] = convert(view, kind)
-        out.position, out.tokens, out.rows = batch.position, batch.tokens, batch.rows
-        out.lengths, out.numbers = batch.lengths, batch.numbers
-        return out
+        def make():
+            while (batch := core.next()) is not None:
+                if batch.rows:
+                    out = Batch(input_ids=array(batch.ids))
+                    for name, of in more:
+                        out[name] = array(of(batch))
+                    out._of = batch
+                    return out
+            return None
+        return make
 
     def state_dict(self):
         """Where it is, in 64 bytes: for any number of ranks, threads, and rows in a batch."""
@@ -268,6 +314,10 @@ class Loader:
     def counts(self):
         """What it did so far, as a dict."""
         return self._core.counts()
+
+    def stats(self):
+        """What was done to bring each source that lies elsewhere: Dataset.stats() of all."""
+        return [d.stats() for d, _, _ in self._sources]
 
     def quarantined(self):
         """(source, sample) of each damaged sample, with damage="quarantine"."""
