@@ -32,7 +32,7 @@ struct pxi_data_lines {
 /* Room for n elements in an array that grows; NULL: no memory, and it stays as it is. */
 static void *roomy(void *p, size_t *cap, size_t n, size_t size)
 {
-    if (n <= *cap)
+    if (p && n <= *cap)
         return p;
     size_t more = n + n / 2 + 16;
     void *q = pxi_realloc(p, more, size);

@@ -164,13 +164,13 @@ def test_one_conversion_to_a_file_at_a_time(place):
 def test_a_line_that_is_longer_than_a_part(place):
     text = "once upon a time " * 60000
     with open(place.path("in.jsonl"), "w", encoding="utf-8") as f:
-        f.write('{"text": 1}\n' + json.dumps({"text": text}) + "\n\n" + json.dumps({"text": "end"}))
+        f.write('{"text": ""}\n{"text": 1}\n' + json.dumps({"text": text}) + "\n\n" + json.dumps({"text": "end"}))
     for threads in (1, 3):
         doc, _ = convert(place, "a.jsonl", "--threads", str(threads))
-        equal((doc["documents"], doc["malformed"]), (2, 1))
+        equal((doc["documents"], doc["malformed"]), (3, 1))
     place.write("one", text)
     ids = place.json("tokenize", "tiny", "--file", "one")["tokens"]
-    equal(json.loads(read(place, "a.jsonl").splitlines()[0])["tokens"], ids)
+    equal(json.loads(read(place, "a.jsonl").splitlines()[1])["tokens"], ids)
 
 
 harness.main(sys.modules[__name__])
