@@ -17,6 +17,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"token-bytes", "PLEXUS_DATA_TOKEN_BYTES", 0, TYPE_CHOICE, "auto", NULL, "auto 2 4", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
     {"bad", "PLEXUS_DATA_BAD", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"commit", "PLEXUS_DATA_COMMIT", 0, TYPE_UINT, "33554432", NULL, NULL, .umin = 1u, .umax = 1099511627776u},
     {"eot", "PLEXUS_DATA_EOT", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"crc", "PLEXUS_DATA_CRC", 0, TYPE_CHOICE, "auto", NULL, "auto ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
     {"format", "PLEXUS_CAPTURE_FORMAT", 0, TYPE_CHOICE, "auto", NULL, "auto ndp gradient", .umin = 0u, .umax = 0u},
@@ -402,6 +403,8 @@ static const struct cli_verb_opt opts_data_convert[] = {
     {OPT_DATA_COLUMN, NULL},
     {OPT_DATA_TOKEN_BYTES, "auto"},
     {OPT_DATA_BAD, NULL},
+    {OPT_THREADS, "0"},
+    {OPT_DATA_COMMIT, "33554432"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1762,13 +1765,19 @@ const struct cli_verb cli_verbs[] = {
     "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
     "\"tokens\" each), a text (these also at http://HOST/PATH), or what other tools\n"
     "keep: Megatron (.bin with its .idx beside it), llm.c (.bin), datatrove (.ds with\n"
-    "its .ds.index), a column of an Arrow file or stream (as of Hugging Face\n"
-    "datasets), a folder of MDS or of litdata's TokensLoader. Writes packets, a\n"
-    "store, JSON lines, or the files of Megatron and llm.c. OUT takes its place when\n"
-    "it is whole. Packets that become a store and packets again are the same bytes,\n"
-    "damaged ones included. Malformed lines are counted, the first is named, and all\n"
-    "go to --bad; what is no packet, and samples without tokens, are counted where\n"
-    "OUT cannot hold them. The exit code is 8 when anything was left out.\n"
+    "its .ds.index), a column of an Arrow file or stream, or of a folder of them (as\n"
+    "of Hugging Face datasets), a folder of MDS or of litdata's TokensLoader. Writes\n"
+    "packets, a store, JSON lines, or the files of Megatron and llm.c. OUT takes its\n"
+    "place when it is whole. Packets that become a store and packets again are the\n"
+    "same bytes, damaged ones included. Malformed lines are counted, the first is\n"
+    "named, and all go to --bad; what is no packet, and samples without tokens, are\n"
+    "counted where OUT cannot hold them. The exit code is 8 when anything was left\n"
+    "out.\n"
+    "\n"
+    "JSON lines become packets, a store or JSON lines by --threads, with the same\n"
+    "bytes for any number of them. Until OUT is whole it is OUT.part, and OUT.resume\n"
+    "says how far it came: after a crash or Ctrl-C the same command goes on from the\n"
+    "last commit and ends with the same bytes.\n"
     "\n"
     "options:\n"
     "      --tokenizer FILE    Make tokens of text as this file says: GGUF,\n"
@@ -1791,6 +1800,10 @@ const struct cli_verb cli_verbs[] = {
     "                          Bytes of a token in ndp3, megatron and llmc; auto: as\n"
     "                          in IN, or as the vocabulary needs. [auto]\n"
     "      --bad FILE          Where malformed lines go (default: OUT.bad).\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --commit BYTES      Bytes of JSON lines from one commit to the next; who\n"
+    "                          was killed goes on from the last. [33554432]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1810,6 +1823,7 @@ const struct cli_verb cli_verbs[] = {
     "  first_malformed  number of the first, or null\n"
     "  dropped          spans that are no packets\n"
     "  left_out         samples without tokens\n"
+    "  resumed          line behind which it went on; 0: from the first\n"
     "  seconds          it took\n"
     "\n"
     "examples:\n"
@@ -4181,6 +4195,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
     "  PLEXUS_DATA_COLUMN         --column NAME[:TYPE]\n"
+    "  PLEXUS_DATA_COMMIT         --commit BYTES\n"
     "  PLEXUS_CORRUPT             --corrupt PCT\n"
     "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CAPTURE_COVER       --cover all|payload|body\n"

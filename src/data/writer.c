@@ -417,6 +417,11 @@ px_err pxi_writer_commit(struct pxi_writer *w)
     return PX_ERR_OK;
 }
 
+uint64_t pxi_writer_generation(const struct pxi_writer *w)
+{
+    return w->head.generation;
+}
+
 const struct pxi_ndp_directory *pxi_writer_totals(const struct pxi_writer *w)
 {
     return &w->dir;
