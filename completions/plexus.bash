@@ -25,7 +25,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer data http p2p pipeline allreduce agg byzantine crc-drop" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer data http p2p pipeline allreduce ddp agg byzantine crc-drop" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -83,6 +83,7 @@ _plexus()
     --token-bytes) COMPREPLY=($(compgen -W "auto 2 4" -- "$cur")); return ;;
     --max-tokens) return ;;
     --bad) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --commit) return ;;
     --eot) return ;;
     --crc) COMPREPLY=($(compgen -W "auto ccitt_false xmodem aug kermit x25" -- "$cur")); return ;;
     --format) COMPREPLY=($(compgen -W "auto ndp gradient" -- "$cur")); return ;;
@@ -190,6 +191,8 @@ _plexus()
     --dup) return ;;
     --corrupt) return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --python) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --steps) return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --python) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --samples) return ;;
@@ -334,7 +337,7 @@ _plexus()
         fi ;;
     "data convert")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --eot --column --token-bytes --bad --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --eot --column --token-bytes --bad -t --threads --commit --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -431,6 +434,12 @@ _plexus()
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --rule --topology --hubs --hub-rate --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "bench ddp")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--local --rate --steps --path --python --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
