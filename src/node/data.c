@@ -177,22 +177,56 @@ const char *px_data_typ_name(unsigned code)
     NAMED(PXI_NDP_TYP_NAMES, code);
 }
 
+static px_err find(const px_data *d, uint64_t i, struct pxi_item *item)
+{
+    bool there = pxi_source_item(d->source, i, item);
+    if (!there && i >= pxi_source_info(d->source)->samples)
+        return PX_ERR_NOT_FOUND;
+    return there && pxi_source_right(d->source, item) ? PX_ERR_OK : PX_ERR_CORRUPT;
+}
+
+static px_sample sample_of(const struct pxi_item *item)
+{
+    return (px_sample){.bytes = item->bytes,
+                       .tokens = item->tokens,
+                       .token_bytes = item->form == PXI_FORM_U16 ? 2 : 4,
+                       .big_endian = item->form == PXI_FORM_BE32,
+                       .src = item->src,
+                       .dst = item->dst,
+                       .typ = item->typ,
+                       .continues = (item->flags & PXI_NDP_FLAG_CONTINUES) != 0};
+}
+
 px_err px_data_sample(const px_data *d, uint64_t i, px_sample *out)
 {
     struct pxi_item item;
-    bool there = pxi_source_item(d->source, i, &item);
-    if (!there && i >= pxi_source_info(d->source)->samples)
-        return PX_ERR_NOT_FOUND;
-    if (!there || !pxi_source_right(d->source, &item))
-        return PX_ERR_CORRUPT;
-    *out = (px_sample){.bytes = item.bytes,
-                       .tokens = item.tokens,
-                       .token_bytes = item.form == PXI_FORM_U16 ? 2 : 4,
-                       .big_endian = item.form == PXI_FORM_BE32,
-                       .src = item.src,
-                       .dst = item.dst,
-                       .typ = item.typ,
-                       .continues = (item.flags & PXI_NDP_FLAG_CONTINUES) != 0};
+    px_err err = find(d, i, &item);
+    if (!err)
+        *out = sample_of(&item);
+    return err;
+}
+
+px_err px_data_window(const px_data *d, uint64_t first, uint64_t count, px_sample *out,
+                      uint64_t *got)
+{
+    struct pxi_item item;
+    px_err err = find(d, first, &item);
+    if (!err && !pxi_source_info(d->source)->store)
+        err = PX_ERR_UNSUPPORTED;
+    if (err)
+        return err;
+    *out = sample_of(&item);
+    const uint32_t segment = item.segment;
+    for (*got = 1; *got < count && item.form != PXI_FORM_RAW; ++*got) {
+        err = find(d, first + *got, &item);
+        if (err == PX_ERR_CORRUPT)
+            return err;
+        if (err || item.segment != segment || item.form == PXI_FORM_RAW ||
+            item.bytes.p != out->bytes.p + out->bytes.n || item.tokens > UINT32_MAX - out->tokens)
+            break;
+        out->bytes.n += item.bytes.n;
+        out->tokens += item.tokens;
+    }
     return PX_ERR_OK;
 }
 

@@ -1,7 +1,7 @@
 """plexus: training data and models, in memory that is mapped and shared, not copied."""
 
 from . import _plexus
-from ._plexus import Error, View, __version__
+from ._plexus import Error, View, __version__, guard
 
 # One class for each error of the table (include/plexus/err.h), below plexus.Error.
 _errors = {k: v for k, v in vars(_plexus).items()
@@ -43,4 +43,4 @@ def open(path):  # pylint: disable=redefined-builtin
     return Model(path)
 
 
-__all__ = ["Error", "Model", "Shard", "View", "__version__", "data", "open", *_errors]
+__all__ = ["Error", "Model", "Shard", "View", "__version__", "data", "guard", "open", *_errors]

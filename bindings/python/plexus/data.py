@@ -119,6 +119,18 @@ class Dataset:
         """The tokens of sample i in the mapping, uint16 or int32; of packets its bytes."""
         return self._data.sample(self._index(i))[0]
 
+    def windows(self, first, count):
+        """The tokens of `count` samples of a store as Views into the mapping: one, or one for each
+        segment in which they lie."""
+        out, end = [], first + count
+        if not 0 <= first < end <= len(self):
+            raise IndexError(f"samples {first} to {end} of {len(self)}")
+        while first < end:
+            view, got = self._data.window(first, end - first)
+            out.append(view)
+            first += got
+        return out
+
     def info(self):
         """What is known of the file, as a dict."""
         return self._data.info()
