@@ -80,7 +80,7 @@ int verb_data_convert(struct cli *c)
     long token = eot ? strtol(eot, &end, 10) : 0;
     if (eot && (!*eot || *end || token < 0 || token > INT32_MAX))
         return usage("such as --eot 50256", "--eot: expected a token, found '%s'", eot);
-    int rc = model ? session_open(c, model, &s) : 0;
+    int rc = model ? session_open_words(c, model, &s) : 0;
     if (rc)
         return rc;
     px_data_convert_options o = {.size = sizeof o,
@@ -108,12 +108,16 @@ int verb_data_convert(struct cli *c)
 
 /* ------------------------------------------------------------------ inspect */
 
-static int open_data(struct cli *c, const char *path, px_data **out)
+static int open_data(struct cli *c, const char *path, const char *crc, px_data **out)
 {
     struct progress p;
     px_diag d = {0};
-    px_data_options o = {
-        .size = sizeof o, .crc = unless_auto(c, OPT_DATA_CRC), .progress = on_progress, .ctx = &p};
+    px_data_options o = {.size = sizeof o,
+                         .crc = crc,
+                         .progress = on_progress,
+                         .ctx = &p,
+                         .cache_bytes = opt_uint(c, OPT_DATA_CACHE) << 20,
+                         .timeout_ms = (uint32_t)opt_uint(c, OPT_DATA_TIMEOUT)};
     interrupt_poll(1);
     progress_begin(&p, c, "reading", "bytes", 0);
     px_err err = px_data_open(path, &o, out, &d);
@@ -130,11 +134,51 @@ struct seen {
     uint64_t lengths[LENGTHS], damaged;
 };
 
-static void look(const px_data *data, uint64_t samples, struct seen *s)
+/* What was done to bring a file that lies elsewhere. */
+static json_t *traffic_json(const px_data_traffic *t)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "hits", json_u64(t->hits));
+    json_object_set_new(o, "misses", json_u64(t->misses));
+    json_object_set_new(o, "ahead", json_u64(t->ahead));
+    json_object_set_new(o, "evicted", json_u64(t->evicted));
+    json_object_set_new(o, "bytes", json_u64(t->bytes));
+    json_object_set_new(o, "here", json_u64(t->here));
+    json_object_set_new(o, "requests", json_u64(t->requests));
+    json_object_set_new(o, "retries", json_u64(t->retries));
+    json_object_set_new(o, "wrong", json_u64(t->wrong));
+    json_object_set_new(o, "damaged", json_u64(t->damaged));
+    return o;
+}
+
+static void set_traffic(json_t *doc, const px_data *data)
+{
+    px_data_traffic t;
+    px_data_get_traffic(data, &t);
+    json_object_set_new(doc, "elsewhere", t.elsewhere ? traffic_json(&t) : json_null());
+}
+
+static void show_traffic(const px_data *data)
+{
+    px_data_traffic t;
+    px_data_get_traffic(data, &t);
+    if (t.elsewhere)
+        printf("fetched %llu bytes in %llu requests, %llu again; %llu blocks came damaged\n",
+               (unsigned long long)t.bytes, (unsigned long long)t.requests,
+               (unsigned long long)t.retries, (unsigned long long)t.wrong);
+    if (t.damaged)
+        printf("%llu blocks are damaged where they lie, the first at offset %llu\n",
+               (unsigned long long)t.damaged, (unsigned long long)t.first_damaged);
+}
+
+static px_err look(const px_data *data, uint64_t samples, struct seen *s)
 {
     for (uint64_t i = 0; i < samples; i++) {
         px_sample x;
-        if (px_data_sample(data, i, &x) != PX_ERR_OK) {
+        px_err err = px_data_sample(data, i, &x);
+        if (err && err != PX_ERR_CORRUPT)
+            return err;
+        if (err) {
             s->damaged++;
             continue;
         }
@@ -145,7 +189,9 @@ static void look(const px_data *data, uint64_t samples, struct seen *s)
         while (b + 1 < LENGTHS && x.tokens >> (b + 1))
             b++;
         s->lengths[b]++;
+        px_data_give_back(data, &x);
     }
+    return PX_ERR_OK;
 }
 
 static json_t *code_json(unsigned code, const char *name)
@@ -254,13 +300,23 @@ int verb_data_inspect(struct cli *c)
     px_data *data;
     px_data_info info;
     struct seen s = {.kinds = must(calloc(1u << 24, sizeof *s.kinds))};
-    int rc = open_data(c, c->arg[0], &data);
+    int rc = open_data(c, c->arg[0], unless_auto(c, OPT_DATA_CRC), &data);
     if (rc == 0) {
+        px_diag d = {0};
         px_data_get_info(data, &info);
-        look(data, info.samples, &s);
+        px_err err = look(data, info.samples, &s);
+        if (err) {
+            px_data_why(data, &d);
+            px_data_close(data);
+            free(s.kinds);
+            return fail(err, c->arg[0], &d);
+        }
         json_t *doc = inspect_doc(c, &info, &s);
+        set_traffic(doc, data);
         if (!opt_on(c, OPT_JSON))
             show_inspected(doc, &info, &s);
+        if (!opt_on(c, OPT_JSON))
+            show_traffic(data);
         if (opt_on(c, OPT_JSON))
             rc = doc_print(doc, 0);
         else
@@ -280,22 +336,25 @@ int verb_data_verify(struct cli *c)
     struct progress p;
     px_diag d = {0};
     double from = now_s();
-    int rc = open_data(c, c->arg[0], &data);
+    int rc = open_data(c, c->arg[0], unless_auto(c, OPT_DATA_CRC), &data);
     if (rc)
         return rc;
     px_data_get_info(data, &info);
     progress_begin(&p, c, "verifying", "bytes", info.bytes);
     px_err err = px_data_verify(data, on_progress, &p, &d);
     progress_end(&p);
-    px_data_close(data);
     rc = err ? fail(err, c->arg[0], &d) : 0;
     if (!opt_on(c, OPT_JSON)) {
         if (!err)
             printf("%llu samples in %llu bytes are as they were written\n",
                    (unsigned long long)info.samples, (unsigned long long)info.bytes);
+        show_traffic(data);
+        px_data_close(data);
         return rc;
     }
     json_t *doc = doc_new(c);
+    set_traffic(doc, data);
+    px_data_close(data);
     json_object_set_new(doc, "valid", json_boolean(!err));
     json_object_set_new(doc, "bytes", json_u64(info.bytes));
     json_object_set_new(doc, "samples", json_u64(info.samples));
@@ -403,11 +462,8 @@ int verb_data_order(struct cli *c)
     struct order o = {.digest = 0xcbf29ce484222325u};
     px_loader_source *sources = keep(calloc((size_t)c->args, sizeof *sources));
     int rc = 0, n = 0;
-    for (; rc == 0 && n < c->args; n++) {
-        px_diag d = {0};
-        px_err err = px_data_open(c->arg[n], NULL, &sources[n].data, &d);
-        rc = err ? fail(err, c->arg[n], &d) : 0;
-    }
+    for (; rc == 0 && n < c->args; n++)
+        rc = open_data(c, c->arg[n], NULL, &sources[n].data);
     if (rc == 0)
         rc = order_all(c, sources, &o);
     while (n--)

@@ -57,7 +57,7 @@ int verb_detokenize(struct cli *c)
     if (rc == 0)
         rc = read_ids(text, &ids);
     if (rc == 0) {
-        rc = session_open(c, c->arg[0], &s);
+        rc = session_open_words(c, c->arg[0], &s);
         if (rc == 0)
             rc = show(&s, &ids);
         session_close(&s);

@@ -11,6 +11,8 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"tokenizer", "PLEXUS_DATA_TOKENIZER", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"from", "PLEXUS_DATA_FROM", 0, TYPE_TEXT, "auto", NULL, NULL, .umin = 0u, .umax = 0u},
     {"to", "PLEXUS_DATA_TO", 0, TYPE_CHOICE, "auto", NULL, "auto ndp ndp3 jsonl megatron llmc", .umin = 0u, .umax = 0u},
+    {"cache", "PLEXUS_DATA_CACHE", 0, TYPE_UINT, "1024", NULL, NULL, .umin = 1u, .umax = 16777216u},
+    {"timeout", "PLEXUS_DATA_TIMEOUT", 0, TYPE_UINT, "10000", NULL, NULL, .umin = 1u, .umax = 3600000u},
     {"column", "PLEXUS_DATA_COLUMN", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"token-bytes", "PLEXUS_DATA_TOKEN_BYTES", 0, TYPE_CHOICE, "auto", NULL, "auto 2 4", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
@@ -22,6 +24,12 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"crc", "PLEXUS_CAPTURE_CRC", 0, TYPE_CHOICE, "ccitt_false", NULL, "ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
     {"cover", "PLEXUS_CAPTURE_COVER", 0, TYPE_CHOICE, "all", NULL, "all payload body", .umin = 0u, .umax = 0u},
     {"tokens", "PLEXUS_CAPTURE_TOKENS", 0, TYPE_UINT, "8", NULL, NULL, .umin = 0u, .umax = 16383u},
+    {"dir", "PLEXUS_CRC_DROP_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"results", "PLEXUS_CRC_DROP_RESULTS", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"steps", "PLEXUS_CRC_DROP_STEPS", 0, TYPE_UINT, "240", NULL, NULL, .umin = 1u, .umax = 1000000u},
+    {"batch", "PLEXUS_CRC_DROP_BATCH", 0, TYPE_UINT, "16", NULL, NULL, .umin = 1u, .umax = 65536u},
+    {"row-tokens", "PLEXUS_CRC_DROP_ROW", 0, TYPE_UINT, "128", NULL, NULL, .umin = 2u, .umax = 65536u},
+    {"seeds", "PLEXUS_CRC_DROP_SEEDS", 0, TYPE_UINT, "10", NULL, NULL, .umin = 1u, .umax = 1000u},
     {"batch", "PLEXUS_DATA_BATCH", 0, TYPE_UINT, "64", NULL, NULL, .umin = 1u, .umax = 1048576u},
     {"row-tokens", "PLEXUS_DATA_ROW_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 16777216u},
     {"packing", "PLEXUS_DATA_PACKING", 0, TYPE_CHOICE, "pad", NULL, "pad chunk first-fit best-fit", .umin = 0u, .umax = 0u},
@@ -397,6 +405,8 @@ static const struct cli_verb_opt opts_data_convert[] = {
 
 static const struct cli_verb_opt opts_data_inspect[] = {
     {OPT_DATA_CRC, "auto"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -405,6 +415,8 @@ static const struct cli_verb_opt opts_data_inspect[] = {
 
 static const struct cli_verb_opt opts_data_verify[] = {
     {OPT_DATA_CRC, "auto"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -418,6 +430,8 @@ static const struct cli_verb_opt opts_data_order[] = {
     {OPT_DATA_PACKING, "pad"},
     {OPT_DATA_RANKS, "1"},
     {OPT_DATA_STEPS, "0"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -587,6 +601,19 @@ static const struct cli_verb_opt opts_bench_byzantine[] = {
     {OPT_SEEDS, "5"},
     {OPT_ROUNDS, "400"},
     {OPT_THREADS, "0"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_bench_crc_drop[] = {
+    {OPT_CRC_DROP_DIR, NULL},
+    {OPT_CRC_DROP_RESULTS, NULL},
+    {OPT_CRC_DROP_STEPS, "240"},
+    {OPT_CRC_DROP_BATCH, "16"},
+    {OPT_CRC_DROP_ROW, "128"},
+    {OPT_CRC_DROP_SEEDS, "10"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1373,7 +1400,8 @@ const struct cli_verb cli_verbs[] = {
     "Tokenizer families: SentencePiece (llama) and byte-level BPE (gpt2) with the\n"
     "pre-tokenizers default, gpt-2, llama-bpe, qwen2, qwen35, starcoder, smollm,\n"
     "deepseek-llm, deepseek-coder, deepseek-v3, falcon, gpt-4o and tekken, and those\n"
-    "that share their rules. Any other is refused by name.\n"
+    "that share their rules. MODEL may also be a tokenizer.json (BPE or Unigram) or a\n"
+    "sentencepiece model. What is not known is refused by name.\n"
     "\n"
     "options:\n"
     "  -f, --file FILE         Read the text from FILE; - is standard input.\n"
@@ -1691,19 +1719,19 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data convert [options] IN OUT\n"
     "\n"
     "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
-    "\"tokens\" each), a text, or what other tools keep: Megatron (.bin with its .idx\n"
-    "beside it), llm.c (.bin), datatrove (.ds with its .ds.index), a column of an\n"
-    "Arrow file or stream (as of Hugging Face datasets), a folder of MDS or of\n"
-    "litdata's TokensLoader. Writes packets, a store, JSON lines, or the files of\n"
-    "Megatron and llm.c. OUT takes its place when it is whole. Packets that become a\n"
-    "store and packets again are the same bytes, damaged ones included. Malformed\n"
-    "lines are counted, the first is named, and all go to --bad; what is no packet,\n"
-    "and samples without tokens, are counted where OUT cannot hold them. The exit\n"
-    "code is 8 when anything was left out.\n"
+    "\"tokens\" each), a text (these also at http://HOST/PATH), or what other tools\n"
+    "keep: Megatron (.bin with its .idx beside it), llm.c (.bin), datatrove (.ds with\n"
+    "its .ds.index), a column of an Arrow file or stream (as of Hugging Face\n"
+    "datasets), a folder of MDS or of litdata's TokensLoader. Writes packets, a\n"
+    "store, JSON lines, or the files of Megatron and llm.c. OUT takes its place when\n"
+    "it is whole. Packets that become a store and packets again are the same bytes,\n"
+    "damaged ones included. Malformed lines are counted, the first is named, and all\n"
+    "go to --bad; what is no packet, and samples without tokens, are counted where\n"
+    "OUT cannot hold them. The exit code is 8 when anything was left out.\n"
     "\n"
     "options:\n"
-    "      --tokenizer MODEL   Make tokens of text as this GGUF file's tokenizer\n"
-    "                          does; tiny: the embedded one.\n"
+    "      --tokenizer FILE    Make tokens of text as this file says: GGUF,\n"
+    "                          tokenizer.json, sentencepiece; tiny: the embedded one.\n"
     "      --from FORMAT       Format of IN: ndp, ndp3, jsonl, text, megatron, llmc,\n"
     "                          datatrove, arrow, mds or litdata; auto: from its\n"
     "                          bytes, then its name. [auto]\n"
@@ -1756,12 +1784,15 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "How many samples and tokens a file of packets or a store holds, from which\n"
     "sources, for which parts of the model, of which types; of packets which CRC they\n"
-    "have and what was dropped; of a store its commits and its name (CID).\n"
+    "have and what was dropped; of a store its commits and its name (CID). FILE may\n"
+    "be http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
     "                          CRC-16 of packets; auto: the one that most agree with.\n"
     "                          [auto]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1784,6 +1815,7 @@ const struct cli_verb cli_verbs[] = {
     "  generation     commits of a store\n"
     "  cid            of a store, or null\n"
     "  kinds          src, dst, typ, samples, tokens of each kind\n"
+    "  elsewhere      what was fetched of a file that lies elsewhere, or null\n"
     "  lengths        samples by tokens: below 2, 4, 8, ...\n"
     "\n"
     "examples:\n"
@@ -1796,12 +1828,15 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data verify [options] FILE\n"
     "\n"
     "Checks every packet, or every block, sample and hash of a store. Exit code 0:\n"
-    "nothing is wrong; 7: something is, with one line that says where.\n"
+    "nothing is wrong; 7: something is, with one line that says where. FILE may be\n"
+    "http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
     "                          CRC-16 of packets; auto: the one that most agree with.\n"
     "                          [auto]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1811,6 +1846,7 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "fields of --json (schema plexus.data/1):\n"
     "  valid         true or false\n"
+    "  elsewhere     what was fetched of a file that lies elsewhere, or null\n"
     "  bytes         of the file\n"
     "  samples       in it\n"
     "  error         code, text, offset, field, expected, found; null when valid\n"
@@ -1827,7 +1863,8 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Prints the source and sample that each row begins with, as a loader of these\n"
     "files gives them, for any number of ranks: the lines are the same whatever\n"
-    "--ranks and --batch are, as long as they ask for as many rows.\n"
+    "--ranks and --batch are, as long as they ask for as many rows. FILE may be\n"
+    "http://HOST/PATH.\n"
     "\n"
     "options:\n"
     "      --seed S            Seed: the same one gives the same words, or the same\n"
@@ -1838,6 +1875,8 @@ const struct cli_verb cli_verbs[] = {
     "                          How samples become rows. [pad]\n"
     "      --ranks N           Ranks that share the rows. [1]\n"
     "      --steps N           Batches of each rank; 0: one epoch. [0]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -2469,6 +2508,59 @@ const struct cli_verb cli_verbs[] = {
     "  plexus bench byzantine --n 10 --f 0,2 --seeds 1 --rounds 20\n"
     "      How it looks, in some seconds.\n",
     opts_bench_byzantine, sizeof opts_bench_byzantine / sizeof *opts_bench_byzantine, 0, 0, verb_bench_byzantine},
+    {"bench crc-drop", "does dropping packets help? arms and judgement", "plexus bench crc-drop [options] [FILE]",
+    "plexus bench crc-drop: does dropping packets help? arms and judgement\n"
+    "\n"
+    "usage: plexus bench crc-drop [options] [FILE]\n"
+    "\n"
+    "With FILE, a store or packets of whole documents, writes the arms of the\n"
+    "experiment into --dir for a trainer: nothing dropped, samples dropped at random\n"
+    "and refilled, a fixed part removed, bits flipped with checks on and off, dropped\n"
+    "and not refilled, dropout as a known regulariser, and short rows with their\n"
+    "padding masked and counted; below one epoch, 4 and 16 epochs; 2, 5, 10 and 20 %;\n"
+    "--seeds pairs. Every tenth document is held out. The labels of every step are\n"
+    "counted by running the loaders: all arms that refill have as many, or the exit\n"
+    "code is 1.\n"
+    "\n"
+    "With --results prints a table of held-out losses: the mean difference to the\n"
+    "control of the same seed, its 95 % interval by Student's t, and the verdict by\n"
+    "the rule that was fixed before: confirmed when the interval excludes 0 and the\n"
+    "loss is lower by more than 0.5 %, refuted within 0.5 % when the interval lies\n"
+    "inside that, else inconclusive. bench/crc_drop.py trains small models by\n"
+    "PyTorch.\n"
+    "\n"
+    "options:\n"
+    "      --dir DIR           Where the arms go: stores and arms.json.\n"
+    "      --results RUNS      Judge these: a JSON object a line, {regime, arm, p,\n"
+    "                          seed, heldout_loss}.\n"
+    "      --steps N           Steps of a training. [240]\n"
+    "      --batch N           Rows of a step. [16]\n"
+    "      --row-tokens N      Labels of a row, an even number. [128]\n"
+    "      --seeds N           Trainings of each arm; those of one seed share first\n"
+    "                          weights and order. [10]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.bench/1):\n"
+    "  runs           written to arms.json, or read\n"
+    "  labels_a_step  in every arm that refills; null with --results\n"
+    "  heldout_rows   of the held-out store, or null\n"
+    "  vocab          tokens are below it, or null\n"
+    "  rows           of --results, else null: regime, arm, p, pairs, loss, control,\n"
+    "                 difference, interval, percent, low, high, verdict, samples_s,\n"
+    "                 tokens_s\n"
+    "  bound_percent  of the rule\n"
+    "\n"
+    "examples:\n"
+    "  plexus bench crc-drop CORPUS.ndp3 --dir arms\n"
+    "      680 runs, of 240 steps each.\n"
+    "  plexus bench crc-drop --results RUNS\n"
+    "      The table of results that a trainer wrote.\n",
+    opts_bench_crc_drop, sizeof opts_bench_crc_drop / sizeof *opts_bench_crc_drop, 0, 1, verb_bench_crc_drop},
     {"sim dht", "a Kademlia swarm of thousands of peers in virtual time", "plexus sim dht [options]",
     "plexus sim dht: a Kademlia swarm of thousands of peers in virtual time\n"
     "\n"
@@ -3839,7 +3931,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 72;
+const unsigned cli_verb_count = 73;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3873,12 +3965,14 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_API_TOKEN           --api-token FILE\n"
     "  PLEXUS_AUTONAT             --autonat\n"
     "  PLEXUS_DATA_BAD            --bad FILE\n"
+    "  PLEXUS_CRC_DROP_BATCH      --batch N\n"
     "  PLEXUS_DATA_BATCH          --batch N\n"
     "  PLEXUS_BESIDE              --beside M\n"
     "  PLEXUS_BIAS                --bias TOKEN=B\n"
     "  PLEXUS_BLOCKS              --blocks FIRST-LAST\n"
     "  PLEXUS_BOOTSTRAP           --bootstrap MULTIADDR\n"
     "  PLEXUS_BYTES               --bytes N\n"
+    "  PLEXUS_DATA_CACHE          --cache MIB\n"
     "  PLEXUS_JOB_CENTRAL         --central\n"
     "  PLEXUS_CHAT_TEMPLATE       --chat-template[=FILE]\n"
     "  PLEXUS_CHUNK               --chunk N\n"
@@ -3901,6 +3995,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_XDPD_DEVICE         --device IFACE\n"
     "  PLEXUS_DHT                 --dht off|server|client\n"
     "  PLEXUS_DHT_PROTOCOL        --dht-protocol ID\n"
+    "  PLEXUS_CRC_DROP_DIR        --dir DIR\n"
     "  PLEXUS_DIR                 --dir DIR\n"
     "  PLEXUS_DOWNLOAD_BYTES      --download-bytes N\n"
     "  PLEXUS_DRAFT               --draft HOW\n"
@@ -3999,8 +4094,10 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SETUP_REMOVE        --remove\n"
     "  PLEXUS_REPEAT              --repeat N\n"
     "  PLEXUS_REPEAT_PENALTY      --repeat-penalty R\n"
+    "  PLEXUS_CRC_DROP_RESULTS    --results RUNS\n"
     "  PLEXUS_SETUP_ROOT          --root DIR\n"
     "  PLEXUS_ROUNDS              --rounds N\n"
+    "  PLEXUS_CRC_DROP_ROW        --row-tokens N\n"
     "  PLEXUS_DATA_ROW_TOKENS     --row-tokens N\n"
     "  PLEXUS_RULE                --rule NAME\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
@@ -4010,6 +4107,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SECURITY            --security LIST\n"
     "  PLEXUS_KEY_SEED            --seed HEX64\n"
     "  PLEXUS_SEED                --seed S\n"
+    "  PLEXUS_CRC_DROP_SEEDS      --seeds N\n"
     "  PLEXUS_SEEDS               --seeds N\n"
     "  PLEXUS_AGG_SENTRY          --sentry auto|none|clip1|welford\n"
     "  PLEXUS_AGG_SENTRY_K        --sentry-k K\n"
@@ -4024,6 +4122,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SPIN_US             --spin-us US\n"
     "  PLEXUS_STAGES              --stages N\n"
     "  PLEXUS_AGG_STEERED         --steered\n"
+    "  PLEXUS_CRC_DROP_STEPS      --steps N\n"
     "  PLEXUS_DATA_STEPS          --steps N\n"
     "  PLEXUS_STOP                --stop TEXT\n"
     "  PLEXUS_STORE_QUOTA         --store-quota BYTES\n"
@@ -4033,10 +4132,11 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_SYSTEM              --system TEXT\n"
     "  PLEXUS_TEMP                --temp T\n"
     "  PLEXUS_THREADS             --threads T\n"
+    "  PLEXUS_DATA_TIMEOUT        --timeout MS\n"
     "  PLEXUS_TIMEOUT             --timeout MS\n"
     "  PLEXUS_DATA_TO             --to auto|ndp|ndp3|jsonl|megatron|llmc\n"
     "  PLEXUS_DATA_TOKEN_BYTES    --token-bytes auto|2|4\n"
-    "  PLEXUS_DATA_TOKENIZER      --tokenizer MODEL\n"
+    "  PLEXUS_DATA_TOKENIZER      --tokenizer FILE\n"
     "  PLEXUS_CAPTURE_TOKENS      --tokens N\n"
     "  PLEXUS_TOKENS              --tokens IDS\n"
     "  PLEXUS_TOP                 --top K\n"
@@ -4129,6 +4229,8 @@ const struct cli_topic cli_topics[] = {
     "      what a packet costs an aggregator, way by way\n"
     "  plexus bench byzantine [options]\n"
     "      training with workers that poison: attacks x rules\n"
+    "  plexus bench crc-drop [options] [FILE]\n"
+    "      does dropping packets help? arms and judgement\n"
     "\n"
     "plexus help bench infer tells more.\n"},
     {"capture",

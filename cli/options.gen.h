@@ -14,6 +14,8 @@ enum {
     OPT_DATA_TOKENIZER,
     OPT_DATA_FROM,
     OPT_DATA_TO,
+    OPT_DATA_CACHE,
+    OPT_DATA_TIMEOUT,
     OPT_DATA_COLUMN,
     OPT_DATA_TOKEN_BYTES,
     OPT_DATA_MAX_TOKENS,
@@ -25,6 +27,12 @@ enum {
     OPT_CAPTURE_CRC,
     OPT_CAPTURE_COVER,
     OPT_CAPTURE_TOKENS,
+    OPT_CRC_DROP_DIR,
+    OPT_CRC_DROP_RESULTS,
+    OPT_CRC_DROP_STEPS,
+    OPT_CRC_DROP_BATCH,
+    OPT_CRC_DROP_ROW,
+    OPT_CRC_DROP_SEEDS,
     OPT_DATA_BATCH,
     OPT_DATA_ROW_TOKENS,
     OPT_DATA_PACKING,
@@ -233,6 +241,7 @@ int verb_bench_pipeline(struct cli *c);
 int verb_bench_allreduce(struct cli *c);
 int verb_bench_agg(struct cli *c);
 int verb_bench_byzantine(struct cli *c);
+int verb_bench_crc_drop(struct cli *c);
 int verb_sim_dht(struct cli *c);
 int verb_demo(struct cli *c);
 int verb_doctor(struct cli *c);

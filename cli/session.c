@@ -88,6 +88,23 @@ int session_open(struct cli *c, const char *path, struct session *s)
     return 0;
 }
 
+int session_open_words(struct cli *c, const char *path, struct session *s)
+{
+    px_diag d = {0};
+    px_file *f;
+    if (px_file_open(path, &f, NULL) != PX_ERR_OK)
+        return session_open(c, path, s); /* "tiny", of the store, or it says what is wrong */
+    px_view bytes = px_file_bytes(f);
+    if (bytes.n >= 4 && memcmp(bytes.p, "GGUF", 4) == 0) {
+        px_file_close(f);
+        return session_open(c, path, s);
+    }
+    *s = (struct session){.c = c, .path = path, .words_file = f};
+    px_err e = px_tokenizer_parse(bytes, &s->words, &d);
+    s->tok = s->words;
+    return e ? fail(e, path, &d) : 0;
+}
+
 px_kv_type session_kv_type(const struct cli *c)
 {
     const char *t = opt_text(c, OPT_KV_TYPE);
@@ -311,6 +328,8 @@ void session_close(struct session *s)
     px_sampler_free(s->sampler);
     px_context_free(s->ctx);
     px_model_close(s->model);
+    px_tokenizer_free(s->words);
+    px_file_close(s->words_file);
 }
 
 json_t *timings_json(const struct session *s)

@@ -14,6 +14,8 @@ struct session {
     const char *path;
     px_model *model;
     const px_tokenizer *tok;
+    px_tokenizer *words; /* a tokenizer without a model, and its file */
+    px_file *words_file;
     px_context *ctx;
     px_sampler *sampler;
     struct swarm_answer *swarm; /* tokens come from the peers of a node */
@@ -43,6 +45,8 @@ struct generation {
 
 /* All return 0 or an exit code after the error was printed. */
 int session_open(struct cli *c, const char *path, struct session *s);
+/* Only s->tok: of a model, or of a tokenizer.json or sentencepiece model. */
+int session_open_words(struct cli *c, const char *path, struct session *s);
 int session_context(struct session *s, uint32_t sequences, uint64_t positions);
 int session_sampler(struct session *s);
 int session_encode(struct session *s, px_view text, unsigned flags, struct ids *out);

@@ -31,7 +31,7 @@ int verb_tokenize(struct cli *c)
     int rc = text_read(c, OPT_FILE, 1, "TEXT", &in);
     if (rc)
         return rc;
-    rc = session_open(c, c->arg[0], &s);
+    rc = session_open_words(c, c->arg[0], &s);
     if (rc == 0)
         rc = session_encode(&s, px_view_of(in.p, in.n), flags, &ids);
     if (rc == 0)

@@ -25,7 +25,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer data http p2p pipeline allreduce agg byzantine" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer data http p2p pipeline allreduce agg byzantine crc-drop" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -77,6 +77,8 @@ _plexus()
     --tokenizer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --from) return ;;
     --to) COMPREPLY=($(compgen -W "auto ndp ndp3 jsonl megatron llmc" -- "$cur")); return ;;
+    --cache) return ;;
+    --timeout) return ;;
     --column) return ;;
     --token-bytes) COMPREPLY=($(compgen -W "auto 2 4" -- "$cur")); return ;;
     --max-tokens) return ;;
@@ -88,6 +90,12 @@ _plexus()
     --crc) COMPREPLY=($(compgen -W "ccitt_false xmodem aug kermit x25" -- "$cur")); return ;;
     --cover) COMPREPLY=($(compgen -W "all payload body" -- "$cur")); return ;;
     --tokens) return ;;
+    --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --results) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --steps) return ;;
+    --batch) return ;;
+    --row-tokens) return ;;
+    --seeds) return ;;
     --batch) return ;;
     --row-tokens) return ;;
     --packing) COMPREPLY=($(compgen -W "pad chunk first-fit best-fit" -- "$cur")); return ;;
@@ -330,19 +338,19 @@ _plexus()
         fi ;;
     "data inspect")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--crc --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--crc --cache --timeout --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -f -- "$cur"))
         fi ;;
     "data verify")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--crc --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--crc --cache --timeout --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -f -- "$cur"))
         fi ;;
     "data order")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--seed --batch --row-tokens --packing --ranks --steps --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--seed --batch --row-tokens --packing --ranks --steps --cache --timeout --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;
@@ -423,6 +431,12 @@ _plexus()
             COMPREPLY=($(compgen -W "--n --f --seeds --rounds -t --threads --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
+        fi ;;
+    "bench crc-drop")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--dir --results --steps --batch --row-tokens --seeds --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -f -- "$cur"))
         fi ;;
     "sim dht")
         if [ "${cur#-}" != "$cur" ]; then

@@ -29,6 +29,9 @@ typedef struct px_data_options {
     px_data_progress *progress;
     void *ctx;
     int writable; /* 1: the bytes of samples may be written, as px_file_open_private says */
+    /* Of what lies elsewhere: */
+    uint64_t cache_bytes; /* that are kept in memory; 0: 1 GiB */
+    uint32_t timeout_ms;  /* until a server counts as silent; 0: 10,000 */
 } px_data_options;
 
 /*
@@ -36,6 +39,13 @@ typedef struct px_data_options {
  * opens in the time of its directory. options may be NULL. Damaged packets are counted, not an
  * error. PX_ERR_NOT_FOUND, _PERMISSION, _NOT_A_FILE, _TRUNCATED, _CORRUPT, _VERSION, _LIMIT,
  * _NOMEM, _INTERRUPTED.
+ *
+ * `path` may be http://HOST/PATH: then blocks of the file are fetched by ranges when they are
+ * needed, checked, and kept while there is room for them (docs/internals/data.md, "Files that lie
+ * elsewhere"). A file of packets, and any file of a server without ranges, is fetched as a whole
+ * and must fit the cache (PX_ERR_LIMIT). Also PX_ERR_UNREACHABLE, _TIMEOUT, _RESET, _PROTOCOL,
+ * _CHANGED (its size or tag is not what it was), _UNSUPPORTED, _INVALID; all that read samples may
+ * fail with these, too.
  */
 PX_API PX_NODISCARD px_err px_data_open(const char *path, const px_data_options *options,
                                         px_data **out, px_diag *diag);
@@ -83,11 +93,31 @@ typedef struct px_sample {
 
 /* Sample i. PX_ERR_NOT_FOUND: there are fewer; PX_ERR_CORRUPT: its checksum is wrong. */
 PX_API PX_NODISCARD px_err px_data_sample(const px_data *d, uint64_t i, px_sample *out);
+/* Its bytes are not read any more. Of a file that is mapped this does nothing; of one that lies
+ * elsewhere they stay in memory until then. */
+PX_API void px_data_give_back(const px_data *d, const px_sample *s);
+
+/* What was done to bring a file that lies elsewhere; all 0 for one that is mapped. */
+typedef struct px_data_traffic {
+    int elsewhere;              /* 1: it is */
+    uint64_t hits, misses;      /* blocks that were here when they were needed; that were not */
+    uint64_t ahead;             /* blocks that were asked for before they were needed */
+    uint64_t evicted;           /* blocks whose room others took */
+    uint64_t bytes, here;       /* that came; that are in memory */
+    uint64_t requests, retries; /* of the server; of those, because something failed */
+    uint64_t wrong, damaged;    /* blocks that came with a wrong checksum; that did so each time */
+    uint64_t first_damaged;     /* offset in the file of the first of those */
+} px_data_traffic;
+
+/* So far, since it was opened. */
+PX_API void px_data_get_traffic(const px_data *d, px_data_traffic *out);
+/* Why bytes could not be brought the last time; *diag is left as it is when they always could. */
+PX_API void px_data_why(const px_data *d, px_diag *diag);
 /*
  * The samples of tokens from `first` on, `count` at most, that lie one behind the other in the
  * mapping of a store, as one sample: *got is how many, 1 at least. All of them have their
- * checksums. PX_ERR_UNSUPPORTED: packets, whose tokens do not lie side by side; else as
- * px_data_sample.
+ * checksums. PX_ERR_UNSUPPORTED: packets, whose tokens do not lie side by side, and files that lie
+ * elsewhere; else as px_data_sample.
  */
 PX_API PX_NODISCARD px_err px_data_window(const px_data *d, uint64_t first, uint64_t count,
                                           px_sample *out, uint64_t *got);
@@ -221,7 +251,7 @@ typedef struct px_loader_options {
     uint64_t epochs;      /* rows of so many times all samples; 0: without end */
     uint32_t rank, world; /* this one of so many that share the rows; world 0: alone */
     unsigned threads;     /* that fill batches; 0: the caller does */
-    unsigned ahead;       /* batches filled ahead; 0: 4 */
+    unsigned ahead;       /* batches filled ahead; 0: 4, or 16 of what lies elsewhere */
     px_damage damage;
     int unchecked;    /* 1: checksums are not looked at */
     double drop_rate; /* of samples that are dropped at random, by the seed */
@@ -250,7 +280,8 @@ typedef struct px_batch {
 /*
  * The next batch; *out is NULL at the end. It stays as it is until it is given back, in any order.
  * The last batch may have fewer rows; of several ranks some may then have none, so that all end
- * with the same call. PX_ERR_CORRUPT (PX_DAMAGE_ERROR), PX_ERR_NOMEM.
+ * with the same call. PX_ERR_CORRUPT (PX_DAMAGE_ERROR), PX_ERR_NOMEM. When what lies elsewhere
+ * could not be brought, its error; called again, it tries the same batch again.
  */
 PX_API PX_NODISCARD px_err px_loader_next(px_loader *l, const px_batch **out, px_diag *diag);
 /* The batch, and all that points into it, is the loader's again. */

@@ -1,6 +1,7 @@
 /*
- * Tokenizers of GGUF files: SentencePiece-style BPE ("llama") and byte-level BPE ("gpt2") with
- * hand-written pre-tokenizers. An unknown model or pre-tokenizer is refused by name.
+ * Tokenizers of GGUF files (SentencePiece-style BPE, "llama", and byte-level BPE, "gpt2"), of
+ * Hugging Face's tokenizer.json (BPE and Unigram) and of sentencepiece models (BPE and Unigram),
+ * with hand-written pre-tokenizers. What is not known is refused by name.
  * A px_tokenizer is immutable after creation: any number of threads may use it.
  */
 #ifndef PLEXUS_TOKENIZER_H
@@ -17,6 +18,11 @@ typedef struct px_tokenizer px_tokenizer;
  * Errors: PX_ERR_TOKENIZER (unknown family: diag->found names it), _CORRUPT, _NOT_FOUND, _NOMEM.
  */
 PX_API PX_NODISCARD px_err px_tokenizer_new(const px_gguf *g, px_tokenizer **out, px_diag *diag);
+/*
+ * Build from the bytes of a GGUF file, of a tokenizer.json or of a sentencepiece model, whichever
+ * it is; they must outlive it. Errors as above, and PX_ERR_LIMIT.
+ */
+PX_API PX_NODISCARD px_err px_tokenizer_parse(px_view file, px_tokenizer **out, px_diag *diag);
 PX_API void px_tokenizer_free(px_tokenizer *t);
 
 #define PX_TOKEN_NONE (-1)

@@ -144,20 +144,17 @@ uint32_t pxi_ndp_sample_crc(const struct pxi_ndp_sums *sums, const struct pxi_nd
     return sums->crc32c(sums->crc32c(0, head, sizeof head), bytes.p, bytes.n);
 }
 
-bool pxi_ndp_sample(const struct pxi_ndp_sums *sums, px_view segment,
-                    const struct pxi_ndp_layout *layout, unsigned dtype, uint64_t i,
-                    struct pxi_ndp_sample *out)
+bool pxi_ndp_sample_of(px_view segment, const struct pxi_ndp_layout *layout, unsigned dtype,
+                       const struct pxi_ndp_entry *e, px_view *out)
 {
-    *out = (struct pxi_ndp_sample){
-        pxi_ndp_entry_read(segment.p + layout->at[PXI_NDP_PART_INDEX] + i * PXI_NDP_ENTRY_BYTES),
-        {NULL, 0}};
-    uint64_t at = pxi_ndp_place_at(out->entry.place);
-    size_t n = pxi_ndp_place_bytes(out->entry.place), all = layout->bytes[PXI_NDP_PART_TOKENS];
-    unsigned unit = out->entry.flags & PXI_NDP_FLAG_RAW ? 1 : pxi_ndp_token_bytes(dtype);
+    uint64_t at = pxi_ndp_place_at(e->place);
+    size_t n = pxi_ndp_place_bytes(e->place), all = layout->bytes[PXI_NDP_PART_TOKENS];
+    unsigned unit = e->flags & PXI_NDP_FLAG_RAW ? 1 : pxi_ndp_token_bytes(dtype);
+    *out = px_view_of(NULL, 0);
     if (at > all || n > all - at || at % unit || n % unit)
         return false;
-    out->bytes = px_view_of(segment.p + layout->at[PXI_NDP_PART_TOKENS] + at, n);
-    return !sums || pxi_ndp_sample_crc(sums, &out->entry, out->bytes) == out->entry.crc;
+    *out = px_view_of(segment.p + layout->at[PXI_NDP_PART_TOKENS] + at, n);
+    return true;
 }
 
 bool pxi_ndp_sample_payload(const struct pxi_ndp_sample *s, unsigned dtype, uint8_t *out, size_t *n)

@@ -69,13 +69,10 @@ struct pxi_ndp_sample {
     px_view bytes; /* as they are stored */
 };
 
-/*
- * Sample i of a segment, i < its samples. False: its place is not within the part of the samples
- * (then bytes is empty), or, with `sums`, its CRC32C is wrong.
- */
-bool pxi_ndp_sample(const struct pxi_ndp_sums *sums, px_view segment,
-                    const struct pxi_ndp_layout *layout, unsigned dtype, uint64_t i,
-                    struct pxi_ndp_sample *out);
+/* The bytes of the sample that an entry is of. False, and none: its place is not within the part of
+ * the samples. */
+bool pxi_ndp_sample_of(px_view segment, const struct pxi_ndp_layout *layout, unsigned dtype,
+                       const struct pxi_ndp_entry *e, px_view *out);
 
 /* The checksum of a sample, from its entry and its bytes. */
 uint32_t pxi_ndp_sample_crc(const struct pxi_ndp_sums *sums, const struct pxi_ndp_entry *e,

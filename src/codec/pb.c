@@ -44,7 +44,7 @@ struct decoder {
 struct item {
     const struct pxi_pb_field *f; /* NULL when the table does not know it */
     const uint8_t *at;            /* its first byte */
-    uint64_t v;                   /* of a varint or a fixed64 */
+    uint64_t v;                   /* of a varint, a fixed64 or a fixed32 */
     px_view bytes;                /* of a length-delimited one */
 };
 
@@ -139,7 +139,10 @@ static inline const struct pxi_pb_field *find_field(const struct pxi_pb_message 
 
 static inline unsigned wire_of(const struct pxi_pb_field *f)
 {
-    return f->kind == PXI_PB_FIXED64 ? FIXED64 : f->kind >= PXI_PB_BYTES ? LENGTH : VARINT;
+    return f->kind == PXI_PB_FIXED64   ? FIXED64
+           : f->kind == PXI_PB_FIXED32 ? FIXED32
+           : f->kind >= PXI_PB_BYTES   ? LENGTH
+                                       : VARINT;
 }
 
 static inline px_err read_value(const struct decoder *d, const struct level *l, struct reader *r,
@@ -163,6 +166,10 @@ static inline px_err read_value(const struct decoder *d, const struct level *l, 
     if (wire == FIXED64) {
         memcpy(&it->v, it->bytes.p, sizeof it->v);
         it->v = le64toh(it->v);
+    } else if (wire == FIXED32) {
+        uint32_t v;
+        memcpy(&v, it->bytes.p, sizeof v);
+        it->v = le32toh(v);
     }
     return PX_ERR_OK;
 }
@@ -210,6 +217,7 @@ static px_err store(const struct decoder *d, const struct level *l, const struct
     const struct pxi_pb_field *f = it->f;
     switch (f->kind) {
     case PXI_PB_UINT:
+    case PXI_PB_FIXED32:
     case PXI_PB_FIXED64: *(uint64_t *)to = it->v; return PX_ERR_OK;
     case PXI_PB_BOOL: *(uint64_t *)to = it->v != 0; return PX_ERR_OK;
     case PXI_PB_MESSAGE: return decode_message(d, l, l->depth + 1, f->sub, it->bytes, to);
@@ -355,6 +363,7 @@ static size_t element_bytes(const struct pxi_pb_field *f, const void *p)
     case PXI_PB_UINT: return varint_size(*(const uint64_t *)p);
     case PXI_PB_BOOL: return 1;
     case PXI_PB_FIXED64: return 8;
+    case PXI_PB_FIXED32: return 4;
     case PXI_PB_MESSAGE: n = pxi_pb_size(f->sub, p); break;
     default: n = ((const px_view *)p)->n; break;
     }
@@ -388,6 +397,7 @@ static uint8_t *put_message(const struct pxi_pb_message *m, const void *in, uint
 static uint8_t *put_element(const struct pxi_pb_field *f, const void *in, uint8_t *p)
 {
     uint64_t v;
+    uint32_t v32;
     px_view bytes;
     p = put_varint(p, (uint64_t)f->number << 3 | wire_of(f));
     switch (f->kind) {
@@ -397,6 +407,10 @@ static uint8_t *put_element(const struct pxi_pb_field *f, const void *in, uint8_
         v = htole64(*(const uint64_t *)in);
         memcpy(p, &v, sizeof v);
         return p + sizeof v;
+    case PXI_PB_FIXED32:
+        v32 = htole32((uint32_t) * (const uint64_t *)in);
+        memcpy(p, &v32, sizeof v32);
+        return p + sizeof v32;
     case PXI_PB_MESSAGE:
         p = put_varint(p, pxi_pb_size(f->sub, in));
         return put_message(f->sub, in, p);

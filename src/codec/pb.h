@@ -17,6 +17,7 @@ enum pxi_pb_kind {
     PXI_PB_UINT,    /* varint -> uint64_t */
     PXI_PB_BOOL,    /* varint -> uint64_t, 0 or 1 */
     PXI_PB_FIXED64, /* 8 bytes -> uint64_t */
+    PXI_PB_FIXED32, /* 4 bytes -> uint64_t: the bits of a float, for one */
     PXI_PB_BYTES,   /* length-delimited -> px_view (strings too; text is checked for UTF-8) */
     PXI_PB_STRING,
     PXI_PB_MESSAGE, /* length-delimited -> pointer to the structure, NULL when absent */

@@ -80,8 +80,8 @@ static px_err verify_foreign(const struct pxi_source_segment *g, px_diag *d)
                : PX_ERR_OK;
 }
 
-static px_err verify_segment(const struct pxi_ndp_sums *sums, const struct pxi_source *s,
-                             uint32_t k, px_diag *d)
+static px_err verify_held(const struct pxi_ndp_sums *sums, const struct pxi_source *s, uint32_t k,
+                          px_diag *d)
 {
     const struct pxi_source_segment *g = pxi_source_segment(s, k);
     uint8_t hash[PXI_DIGEST];
@@ -103,6 +103,19 @@ static px_err verify_segment(const struct pxi_ndp_sums *sums, const struct pxi_s
     return err ? err : verify_foreign(g, d);
 }
 
+static px_err verify_segment(const struct pxi_ndp_sums *sums, const struct pxi_source *s,
+                             uint32_t k, px_diag *d)
+{
+    px_view bytes = pxi_source_segment(s, k)->bytes;
+    px_err err = pxi_source_hold_bytes(s, bytes.p, bytes.n);
+    if (err)
+        return err;
+    pxi_source_ahead_segment(s, k + 1);
+    err = verify_held(sums, s, k, d);
+    pxi_source_let_go_bytes(s, bytes.p, bytes.n);
+    return err;
+}
+
 /* ------------------------------------------ bytes that belong to nothing */
 
 struct range {
@@ -122,14 +135,18 @@ static bool add_range(struct pxi_buf *b, uint64_t at, uint64_t bytes)
 }
 
 /* The directories of earlier commits, each named by the next one. */
-static px_err add_history(struct pxi_buf *ranges, px_view file, const struct pxi_ndp_head *h,
-                          px_diag *d)
+static px_err add_history(struct pxi_buf *ranges, const struct pxi_source *s, px_view file,
+                          const struct pxi_ndp_head *h, px_diag *d)
 {
     struct pxi_ndp_head at = *h;
     for (;;) {
         struct pxi_ndp_directory dir;
         px_view bytes = px_view_of(file.p + at.directory_at, at.directory_bytes);
-        px_err err = pxi_ndp_directory_open(&at, bytes, &dir, d);
+        px_err err = pxi_source_hold_bytes(s, bytes.p, bytes.n);
+        if (err)
+            return err;
+        err = pxi_ndp_directory_open(&at, bytes, &dir, d);
+        pxi_source_let_go_bytes(s, bytes.p, bytes.n);
         if (err)
             return err;
         if (!add_range(ranges, at.directory_at, at.directory_bytes))
@@ -148,22 +165,42 @@ static px_err add_history(struct pxi_buf *ranges, px_view file, const struct pxi
     }
 }
 
-/* The offset of the first byte that is not zero outside the ranges; `end` when there is none. */
-static uint64_t stray(px_view file, const struct range *r, size_t n, uint64_t end)
+/* *at moves on to the first byte that is not zero, or to `stop`. */
+static px_err pass_zeros(const struct pxi_source *s, px_view file, uint64_t *at, uint64_t stop)
 {
-    uint64_t at = 0;
-    for (size_t i = 0; i <= n; i++) {
-        for (uint64_t stop = i < n ? r[i].at : end; at < stop; at++)
-            if (file.p[at])
-                return at;
-        if (i < n && r[i].end > at)
-            at = r[i].end;
+    while (*at < stop) {
+        uint64_t from = *at, n = stop - from < PXI_NDP_BLOCK ? stop - from : PXI_NDP_BLOCK;
+        px_err err = pxi_source_hold_bytes(s, file.p + from, n);
+        if (err)
+            return err;
+        while (*at < from + n && !file.p[*at])
+            ++*at;
+        pxi_source_let_go_bytes(s, file.p + from, n);
+        if (*at < from + n)
+            return PX_ERR_OK;
     }
-    return end;
+    return PX_ERR_OK;
 }
 
-static px_err verify_rest(const struct pxi_ndp_sums *sums, const struct pxi_source *s, px_view file,
-                          px_diag *d)
+/* The offset of the first byte that is not zero outside the ranges; `end` when there is none. */
+static px_err stray(const struct pxi_source *s, px_view file, const struct range *r, size_t n,
+                    uint64_t end, uint64_t *at)
+{
+    *at = 0;
+    for (size_t i = 0; i <= n; i++) {
+        uint64_t stop = i < n ? r[i].at : end;
+        px_err err = pass_zeros(s, file, at, stop);
+        if (err || *at < stop)
+            return err;
+        if (i < n && r[i].end > *at)
+            *at = r[i].end;
+    }
+    *at = end;
+    return PX_ERR_OK;
+}
+
+static px_err verify_between(const struct pxi_ndp_sums *sums, const struct pxi_source *s,
+                             px_view file, px_diag *d)
 {
     struct pxi_buf ranges = {.max = SIZE_MAX};
     struct pxi_ndp_head h;
@@ -180,17 +217,29 @@ static px_err verify_rest(const struct pxi_ndp_sums *sums, const struct pxi_sour
         const struct pxi_source_segment *g = pxi_source_segment(s, k);
         room &= add_range(&ranges, g->row.at, g->row.bytes);
     }
-    err = room ? add_history(&ranges, file, &h, d) : PX_ERR_NOMEM;
+    err = room ? add_history(&ranges, s, file, &h, d) : PX_ERR_NOMEM;
     if (!err) {
         qsort(ranges.p, ranges.n / sizeof(struct range), sizeof(struct range), by_place);
-        uint64_t at = stray(file, (const struct range *)(void *)ranges.p,
-                            ranges.n / sizeof(struct range), h.file_bytes);
+        uint64_t at;
+        err = stray(s, file, (const struct range *)(void *)ranges.p,
+                    ranges.n / sizeof(struct range), h.file_bytes, &at);
         pxi_diag_field(d, "store");
-        if (at < h.file_bytes)
+        if (!err && at < h.file_bytes)
             err = pxi_diag_set(d, PX_ERR_CORRUPT, at, "zeros between the parts of the file",
-                               "0x%02x", file.p[at]);
+                               "another byte");
     }
     pxi_buf_deinit(&ranges);
+    return err;
+}
+
+static px_err verify_rest(const struct pxi_ndp_sums *sums, const struct pxi_source *s, px_view file,
+                          px_diag *d)
+{
+    px_err err = pxi_source_hold_bytes(s, file.p, PXI_NDP_HEADS);
+    if (err)
+        return err;
+    err = verify_between(sums, s, file, d);
+    pxi_source_let_go_bytes(s, file.p, PXI_NDP_HEADS);
     return err;
 }
 

@@ -61,12 +61,16 @@ static px_err build_steps(struct pxi_chunks *c)
     c->before = pxi_calloc(c->steps, sizeof *c->before);
     if (!c->before)
         return PX_ERR_NOMEM;
+    for (uint32_t k = 0; k < pxi_source_info(c->s)->segments; k++)
+        pxi_source_ahead_index(c->s, k);
     for (uint64_t i = 0; i < n; i++) {
         struct pxi_item item;
         if (i % STEP == 0)
             c->before[i / STEP] = tokens;
         if (pxi_source_item(c->s, pxi_filter_at(c->f, i), &item))
             tokens += item.tokens;
+        if (item.err)
+            return item.err;
     }
     if (n % STEP == 0)
         c->before[n / STEP] = tokens;
@@ -123,17 +127,19 @@ struct walk {
     struct pxi_item item; /* the one before next */
     bool good;
     uint32_t from;
+    px_err err; /* what it needs could not be brought */
 };
 
 static bool step(struct walk *w)
 {
-    if (w->next >= w->end)
+    if (w->err || w->next >= w->end)
         return false;
     uint64_t i = w->c->dense ? w->next : pxi_filter_at(w->c->f, w->next);
     w->good = pxi_source_item(w->c->s, i, &w->item);
+    w->err = w->item.err;
     w->from = 0;
     w->next++;
-    return true;
+    return !w->err;
 }
 
 /* Begin a walk at unit `u` of a segment: the last sample whose place is not above it. */
@@ -142,12 +148,13 @@ static void find_dense(struct walk *w, uint64_t row)
     const struct pxi_source_info *info = pxi_source_info(w->c->s);
     uint64_t k = last_not_above(w->c->before, info->segments, row);
     const struct pxi_source_segment *g = pxi_source_segment(w->c->s, (uint32_t)k);
-    const uint8_t *index = g->bytes.p + g->layout.at[PXI_NDP_PART_INDEX];
+    struct pxi_ndp_entry e = {0};
     unsigned unit = pxi_ndp_token_bytes(info->dtype);
     uint64_t u = (row - w->c->before[k]) * w->c->tokens, low = 0, high = g->row.samples;
-    while (high - low > 1) {
+    pxi_source_ahead_index(w->c->s, (uint32_t)k);
+    while (!w->err && high - low > 1) {
         uint64_t mid = low + (high - low) / 2;
-        struct pxi_ndp_entry e = pxi_ndp_entry_read(index + mid * PXI_NDP_ENTRY_BYTES);
+        w->err = pxi_source_entry(w->c->s, (uint32_t)k, mid, &e);
         if (pxi_ndp_place_at(e.place) / unit <= u)
             low = mid;
         else
@@ -155,7 +162,8 @@ static void find_dense(struct walk *w, uint64_t row)
     }
     w->next = g->first + low;
     w->end = g->first + g->row.samples;
-    struct pxi_ndp_entry e = pxi_ndp_entry_read(index + low * PXI_NDP_ENTRY_BYTES);
+    if (!w->err)
+        w->err = pxi_source_entry(w->c->s, (uint32_t)k, low, &e);
     uint64_t at = pxi_ndp_place_at(e.place) / unit;
     if (step(w) && u > at)
         w->from = u - at < w->item.tokens ? (uint32_t)(u - at) : w->item.tokens;
@@ -178,7 +186,7 @@ static void find_steps(struct walk *w, uint64_t row)
 }
 
 uint32_t pxi_chunks_row(const struct pxi_chunks *c, uint64_t i, uint16_t source,
-                        struct pxi_piece *out, uint32_t cap)
+                        struct pxi_piece *out, uint32_t cap, px_err *err)
 {
     struct walk w = {.c = c};
     uint64_t left = (uint64_t)c->tokens + c->more;
@@ -199,5 +207,6 @@ uint32_t pxi_chunks_row(const struct pxi_chunks *c, uint64_t i, uint16_t source,
         n++;
         left -= count;
     } while (left && step(&w));
+    *err = w.err;
     return n;
 }

@@ -20,9 +20,9 @@ uint64_t pxi_chunks_count(const struct pxi_chunks *c);
 
 /*
  * The pieces of row i < count, at most `cap` written to `out`; how many there are is returned (call
- * again with room when it is more).
+ * again with room when it is more). *err: the index could not be brought from elsewhere.
  */
 uint32_t pxi_chunks_row(const struct pxi_chunks *c, uint64_t i, uint16_t source,
-                        struct pxi_piece *out, uint32_t cap);
+                        struct pxi_piece *out, uint32_t cap, px_err *err);
 
 #endif

@@ -65,6 +65,28 @@ px_err pxi_slot_plan(struct pxi_slot *s, const struct pxi_row *row)
     return PX_ERR_OK;
 }
 
+static uint32_t piece_count(const struct pxi_slot *s)
+{
+    return s->planned ? s->first[s->planned] : 0;
+}
+
+void pxi_slot_seek(const struct pxi_fill *f, struct pxi_slot *s)
+{
+    s->sought = 0;
+    for (uint32_t i = 0; i < piece_count(s); i++)
+        pxi_source_ahead_entry(f->sources[s->pieces[i].source], s->pieces[i].sample);
+}
+
+void pxi_slot_ahead(const struct pxi_fill *f, struct pxi_slot *s)
+{
+    while (s->sought < piece_count(s)) {
+        const struct pxi_piece *p = &s->pieces[s->sought];
+        if (!pxi_source_ahead_item(f->sources[p->source], p->sample))
+            return;
+        s->sought++;
+    }
+}
+
 /* ------------------------------------------------------------------- pieces */
 
 /* A row that is being filled. What is written to it is counted, so that a test can see that no byte
@@ -303,30 +325,52 @@ static bool dropped(const struct pxi_fill *f, uint64_t position, const struct px
            pxi_order_hash(f->seed ^ 0x64726f70, position, p->sample) < f->drop_below;
 }
 
-/* Put a piece at the end of the row; false: it is not to be used. */
-static bool put(struct line *l, const struct pxi_piece *p, uint64_t position, bool by_chance)
+/* It could not be brought: the slot is of no use. */
+static bool missed(const struct line *l, const struct pxi_piece *p, px_err err)
 {
-    struct pxi_item item;
+    l->s->err = err;
+    l->s->bad[0] = p->sample | (uint64_t)p->source << 56;
+    return false;
+}
+
+/* Put an item, which is held, at the end of the row; false: it is not to be used. */
+static bool put_item(struct line *l, const struct pxi_piece *p, const struct pxi_item *item,
+                     bool there)
+{
     uint32_t room = l->f->row_tokens - l->n;
-    if (by_chance && dropped(l->f, position, p)) {
-        l->s->counts.dropped++;
-        return false;
-    }
-    bool there = item_of(l->f, p, &item);
-    uint32_t n = there && item.tokens > p->from ? item.tokens - p->from : 0;
+    uint32_t n = there && item->tokens > p->from ? item->tokens - p->from : 0;
     n = n < p->count ? n : p->count;
     n = n < room ? n : room;
     l->twin = false;
-    if (!there || !copy_checked(l, &item, p->from, n)) {
+    if (!there || !copy_checked(l, item, p->from, n)) {
         note_bad(l->s, p);
         return false;
     }
     l->documents += p->begins || !l->n;
     if (l->f->labels)
-        label(l, &item, p, n);
-    place(l, &item, p, n, false);
+        label(l, item, p, n);
+    place(l, item, p, n, false);
     l->n += n;
     return true;
+}
+
+/* Put a piece at the end of the row; false: it is not to be used, or could not be brought. */
+static bool put(struct line *l, const struct pxi_piece *p, uint64_t position, bool by_chance)
+{
+    const struct pxi_source *s = l->f->sources[p->source];
+    struct pxi_item item;
+    if (by_chance && dropped(l->f, position, p)) {
+        l->s->counts.dropped++;
+        return false;
+    }
+    bool there = item_of(l->f, p, &item);
+    px_err err = there ? pxi_source_hold(s, &item) : item.err;
+    if (err)
+        return missed(l, p, err);
+    bool good = put_item(l, p, &item, there);
+    if (there)
+        pxi_source_let_go(s, &item);
+    return good;
 }
 
 /* A part of a row that is not to be learned. */
@@ -351,7 +395,7 @@ static bool put_padded(struct line *l, struct pxi_piece *p, uint64_t position)
         return true;
     if (f->damage == PX_DAMAGE_DROP)
         return false;
-    for (unsigned k = 0; k < REFILLS; k++) {
+    for (unsigned k = 0; k < REFILLS && !l->s->err; k++) {
         p->sample = pxi_plan_instead(f->plan, p->source, position, k);
         if (put(l, p, position, false)) {
             l->s->counts.refilled++;
@@ -417,10 +461,10 @@ static bool fill_row(const struct pxi_fill *f, struct pxi_slot *s, uint32_t plan
     if (f->padded)
         whole = put_padded(&l, p, position);
     else
-        for (uint32_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n && !s->err; i++)
             if (!put(&l, &p[i], position, true))
                 put_masked(&l, &p[i]);
-    if (!whole)
+    if (!whole || s->err)
         return false;
     s->numbers[row] = p->sample | (uint64_t)p->source << 56;
     finish(&l);
@@ -440,12 +484,13 @@ void pxi_fill(const struct pxi_fill *f, struct pxi_slot *s)
                           .lengths = s->lengths,
                           .numbers = s->numbers,
                           .position = s->at.position};
-    for (uint32_t i = 0; i < s->planned; i++) {
-        if (i % HEADS == 0)
+    for (uint32_t i = 0; i < s->planned && !s->err; i++) {
+        if (!f->far && i % HEADS == 0)
             fetch_heads(f, s, i);
-        fetch_body(f, s, i + BODY_AHEAD);
+        if (!f->far)
+            fetch_body(f, s, i + BODY_AHEAD);
         s->batch.rows += fill_row(f, s, i, s->batch.rows);
     }
-    if (f->damage == PX_DAMAGE_ERROR && s->counts.damaged)
+    if (!s->err && f->damage == PX_DAMAGE_ERROR && s->counts.damaged)
         s->err = PX_ERR_CORRUPT;
 }

@@ -73,10 +73,14 @@ static px_err take_samples(struct pxi_filter *f, const struct pxi_filter_options
     f->before = pxi_calloc(blocks + 1, sizeof *f->before);
     if (!f->bits || !f->before)
         return PX_ERR_NOMEM;
+    for (uint32_t k = 0; k < pxi_source_info(f->s)->segments; k++)
+        pxi_source_ahead_index(f->s, k);
     for (uint64_t i = 0; i < f->samples; i++) {
         struct pxi_item item;
-        if (pxi_source_item(f->s, i, &item) && item.form != PXI_FORM_RAW &&
-            wanted(o, item.src, item.dst, item.typ))
+        bool there = pxi_source_item(f->s, i, &item);
+        if (item.err)
+            return item.err;
+        if (there && item.form != PXI_FORM_RAW && wanted(o, item.src, item.dst, item.typ))
             f->bits[i / 64] |= 1ull << (i % 64);
     }
     for (uint64_t w = 0; w < blocks * BLOCK_WORDS; w++) {

@@ -80,6 +80,8 @@ static px_err put_sample(struct out *o, uint64_t i)
     struct pxi_item item;
     px_err err = PX_ERR_OK;
     bool there = pxi_source_item(o->s, i, &item);
+    if (item.err)
+        return item.err;
     pxi_diag_field(o->d, "sample %llu", (unsigned long long)i);
     if (!there || !pxi_source_right(o->s, &item))
         return pxi_diag_set(o->d, PX_ERR_CORRUPT, 0, "a sample with its checksum", "a damaged one");
@@ -116,8 +118,8 @@ static px_err put_foreign(struct out *o, px_view part, size_t *where, uint64_t a
                : PX_ERR_OK;
 }
 
-static px_err put_segment(struct out *o, const struct pxi_source_segment *g,
-                          pxi_data_progress *progress, void *ctx)
+static px_err put_held(struct out *o, const struct pxi_source_segment *g,
+                       pxi_data_progress *progress, void *ctx)
 {
     px_view part = px_view_of(g->bytes.p + g->layout.at[PXI_NDP_PART_FOREIGN],
                               g->layout.bytes[PXI_NDP_PART_FOREIGN]);
@@ -131,6 +133,18 @@ static px_err put_segment(struct out *o, const struct pxi_source_segment *g,
             err = PX_ERR_INTERRUPTED;
     }
     return err ? err : put_foreign(o, part, &where, UINT64_MAX);
+}
+
+static px_err put_segment(struct out *o, uint32_t k, pxi_data_progress *progress, void *ctx)
+{
+    const struct pxi_source_segment *g = pxi_source_segment(o->s, k);
+    px_err err = pxi_source_hold_bytes(o->s, g->bytes.p, g->bytes.n);
+    if (err)
+        return err;
+    pxi_source_ahead_segment(o->s, k + 1);
+    err = put_held(o, g, progress, ctx);
+    pxi_source_let_go_bytes(o->s, g->bytes.p, g->bytes.n);
+    return err;
 }
 
 px_err pxi_packets_write(const struct pxi_ndp_sums *sums, const struct pxi_source *s,
@@ -148,7 +162,7 @@ px_err pxi_packets_write(const struct pxi_ndp_sums *sums, const struct pxi_sourc
     o->ctx = put_ctx;
     o->d = d;
     for (uint32_t k = 0; !err && k < o->info->segments; k++)
-        err = put_segment(o, pxi_source_segment(s, k), progress, ctx);
+        err = put_segment(o, k, progress, ctx);
     for (uint64_t i = 0; !err && !o->info->store && i < o->info->samples; i++)
         err = put_sample(o, i);
     pxi_free(o);

@@ -228,15 +228,16 @@ static bool room(struct pxi_plan_reader *r, uint32_t n)
 static px_err chunk_row(const struct pxi_plan *p, struct pxi_plan_reader *r, unsigned source,
                         uint64_t number, struct pxi_row *out)
 {
-    uint32_t n =
-        pxi_chunks_row(p->chunks[source], number, (uint16_t)source, r->pieces, r->piece_cap);
-    if (n > r->piece_cap) {
+    const struct pxi_chunks *c = p->chunks[source];
+    px_err err;
+    uint32_t n = pxi_chunks_row(c, number, (uint16_t)source, r->pieces, r->piece_cap, &err);
+    if (!err && n > r->piece_cap) {
         if (!room(r, 2 * n))
             return PX_ERR_NOMEM;
-        pxi_chunks_row(p->chunks[source], number, (uint16_t)source, r->pieces, r->piece_cap);
+        pxi_chunks_row(c, number, (uint16_t)source, r->pieces, r->piece_cap, &err);
     }
     out->count = n;
-    return PX_ERR_OK;
+    return err;
 }
 
 static px_err padded_row(const struct pxi_plan *p, struct pxi_plan_reader *r, unsigned source,
@@ -266,22 +267,37 @@ static bool direct_next(const struct pxi_plan *p, struct pxi_plan_reader *r, str
 
 /* -------------------------------------------------------------- fitted rows */
 
-static void gather(const struct pxi_plan *p, struct pxi_plan_reader *r, struct pxi_group *g,
-                   uint64_t from)
+/* Which samples a group is made of. */
+static void draw(const struct pxi_plan *p, struct pxi_plan_reader *r, struct pxi_group *g,
+                 uint64_t from)
 {
     uint64_t left = p->positions - from;
-    g->n = 0;
-    for (uint64_t i = 0; i < PXI_PLAN_GROUP && i < left; i++) {
-        struct pxi_item item;
+    for (g->n = 0; g->n < PXI_PLAN_GROUP && g->n < left; g->n++) {
         uint64_t number;
-        unsigned source = drawn(p, r, from + i, &number);
-        uint64_t sample = pxi_filter_at(p->o.filters[source], number);
-        if (!pxi_source_item(p->o.sources[source], sample, &item) || !item.tokens)
-            continue;
-        g->sample[g->n] = sample;
+        unsigned source = drawn(p, r, from + g->n, &number);
+        g->sample[g->n] = pxi_filter_at(p->o.filters[source], number);
         g->source[g->n] = (uint16_t)source;
+        pxi_source_ahead_entry(p->o.sources[source], g->sample[g->n]);
+    }
+}
+
+/* And of how many tokens; those without any are left out. */
+static px_err measure(const struct pxi_plan *p, struct pxi_group *g)
+{
+    uint32_t n = g->n;
+    g->n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct pxi_item item;
+        pxi_source_item(p->o.sources[g->source[i]], g->sample[i], &item);
+        if (item.err)
+            return item.err;
+        if (!item.tokens)
+            continue;
+        g->sample[g->n] = g->sample[i];
+        g->source[g->n] = g->source[i];
         g->tokens[g->n++] = item.tokens < p->o.row_tokens ? item.tokens : p->o.row_tokens;
     }
+    return PX_ERR_OK;
 }
 
 /* Pieces by row, the rows in an order of their own: those of best fit come longest first. */
@@ -311,9 +327,11 @@ static px_err open_group(const struct pxi_plan *p, struct pxi_plan_reader *r, ui
     if (!r->group && !(r->group = pxi_calloc(1, sizeof *r->group)))
         return PX_ERR_NOMEM;
     r->group_at = UINT64_MAX;
-    gather(p, r, r->group, from);
-    px_err err = pxi_fit(r->group->tokens, r->group->n, p->o.row_tokens,
-                         p->o.packing == PX_PACK_BEST_FIT, r->group->bin, &r->group->rows);
+    draw(p, r, r->group, from);
+    px_err err = measure(p, r->group);
+    if (!err)
+        err = pxi_fit(r->group->tokens, r->group->n, p->o.row_tokens,
+                      p->o.packing == PX_PACK_BEST_FIT, r->group->bin, &r->group->rows);
     if (err)
         return err;
     lay_out(p, r->group, from);

@@ -9,6 +9,7 @@ struct pxi_source {
     struct pxi_source_info info;
     const struct pxi_ndp_sums *sums;
     px_view file;
+    struct pxi_far *far;
     uint64_t *at; /* packets: where each begins */
     struct pxi_source_segment *segments;
 };
@@ -142,6 +143,7 @@ px_err pxi_source_open(const struct pxi_source_options *o, px_view file, struct 
         return PX_ERR_NOMEM;
     s->sums = o->sums;
     s->file = file;
+    s->far = o->far;
     s->info.bytes = file.n;
     bool store = file.n >= 4 && memcmp(file.p, "NDP3", 4) == 0;
     px_err err = store ? open_store(s, d) : open_packets(s, o);
@@ -186,23 +188,42 @@ static uint32_t segment_of(const struct pxi_source *s, uint64_t i)
     return low;
 }
 
+/* Where entry i of a segment lies. */
+static const uint8_t *entry_at(const struct pxi_source_segment *g, uint64_t i)
+{
+    return g->bytes.p + g->layout.at[PXI_NDP_PART_INDEX] + i * PXI_NDP_ENTRY_BYTES;
+}
+
+px_err pxi_source_entry(const struct pxi_source *s, uint32_t k, uint64_t i,
+                        struct pxi_ndp_entry *out)
+{
+    const uint8_t *p = entry_at(&s->segments[k], i);
+    px_err err = pxi_source_hold_bytes(s, p, PXI_NDP_ENTRY_BYTES);
+    if (err)
+        return err;
+    *out = pxi_ndp_entry_read(p);
+    pxi_source_let_go_bytes(s, p, PXI_NDP_ENTRY_BYTES);
+    return PX_ERR_OK;
+}
+
 static bool store_item(const struct pxi_source *s, uint64_t i, struct pxi_item *out)
 {
-    struct pxi_ndp_sample sample;
+    struct pxi_ndp_entry e;
     out->segment = segment_of(s, i);
     const struct pxi_source_segment *g = &s->segments[out->segment];
-    if (!pxi_ndp_sample(NULL, g->bytes, &g->layout, s->info.dtype, i - g->first, &sample))
+    out->err = pxi_source_entry(s, out->segment, i - g->first, &e);
+    if (out->err || !pxi_ndp_sample_of(g->bytes, &g->layout, s->info.dtype, &e, &out->bytes))
         return false;
-    out->bytes = sample.bytes;
-    out->src = sample.entry.src;
-    out->dst = sample.entry.dst;
-    out->typ = sample.entry.typ;
-    out->flags = sample.entry.flags;
+    out->crc = e.crc;
+    out->src = e.src;
+    out->dst = e.dst;
+    out->typ = e.typ;
+    out->flags = e.flags;
     out->form = out->flags & PXI_NDP_FLAG_RAW        ? PXI_FORM_RAW
                 : s->info.dtype == PXI_NDP_DTYPE_U16 ? PXI_FORM_U16
                                                      : PXI_FORM_I32;
     if (out->form != PXI_FORM_RAW)
-        out->tokens = (uint32_t)(sample.bytes.n / pxi_ndp_token_bytes(s->info.dtype));
+        out->tokens = (uint32_t)(out->bytes.n / pxi_ndp_token_bytes(s->info.dtype));
     return true;
 }
 
@@ -229,10 +250,9 @@ bool pxi_source_item(const struct pxi_source *s, uint64_t i, struct pxi_item *ou
 bool pxi_source_right(const struct pxi_source *s, const struct pxi_item *item)
 {
     if (s->info.store) {
-        const struct pxi_source_segment *g = &s->segments[item->segment];
-        struct pxi_ndp_sample sample;
-        return pxi_ndp_sample(s->sums, g->bytes, &g->layout, s->info.dtype, item->number - g->first,
-                              &sample);
+        const struct pxi_ndp_entry e = {
+            .src = item->src, .dst = item->dst, .typ = item->typ, .flags = item->flags};
+        return pxi_ndp_sample_crc(s->sums, &e, item->bytes) == item->crc;
     }
     px_view covered =
         px_view_of(item->bytes.p - PXI_NDP_PACKET_BYTES, item->bytes.n + PXI_NDP_PACKET_BYTES);
@@ -249,8 +269,107 @@ void pxi_source_prefetch(const struct pxi_source *s, uint64_t i)
         return;
     }
     const struct pxi_source_segment *g = &s->segments[segment_of(s, i)];
-    __builtin_prefetch(g->bytes.p + g->layout.at[PXI_NDP_PART_INDEX] +
-                       (i - g->first) * PXI_NDP_ENTRY_BYTES);
+    __builtin_prefetch(entry_at(g, i - g->first));
+}
+
+/* ------------------------------------------------------------------ elsewhere */
+
+struct pxi_far *pxi_source_far(const struct pxi_source *s)
+{
+    return s->far;
+}
+
+px_err pxi_source_hold_bytes(const struct pxi_source *s, const uint8_t *p, uint64_t n)
+{
+    return pxi_far_hold(s->far, (uint64_t)(p - s->file.p), n);
+}
+
+void pxi_source_let_go_bytes(const struct pxi_source *s, const uint8_t *p, uint64_t n)
+{
+    pxi_far_let_go(s->far, (uint64_t)(p - s->file.p), n);
+}
+
+/* Parts of a segment that belong to a sample: its bytes, its mask, its positions. */
+enum { OWN_PARTS = 3 };
+
+static px_view part_of(const struct pxi_source *s, const struct pxi_item *item, unsigned part)
+{
+    const struct pxi_source_segment *g = &s->segments[item->segment];
+    unsigned unit = pxi_ndp_token_bytes(s->info.dtype);
+    const uint8_t *tokens = g->bytes.p + g->layout.at[PXI_NDP_PART_TOKENS];
+    uint64_t from = (uint64_t)(item->bytes.p - tokens) / unit, to = from + item->tokens;
+    if (part == 0)
+        return item->bytes;
+    if (part == 1 && g->row.parts & PXI_NDP_HAS_MASK && item->tokens)
+        return px_view_of(g->bytes.p + g->layout.at[PXI_NDP_PART_MASK] + from / 8,
+                          (to + 7) / 8 - from / 8);
+    if (part == 2 && g->row.parts & PXI_NDP_HAS_POSITIONS)
+        return px_view_of(g->bytes.p + g->layout.at[PXI_NDP_PART_POSITIONS] + from * 4,
+                          (to - from) * 4);
+    return px_view_of(g->bytes.p, 0);
+}
+
+px_err pxi_source_hold(const struct pxi_source *s, const struct pxi_item *item)
+{
+    px_err err = PX_ERR_OK;
+    for (unsigned i = 0; s->far && !err && i < OWN_PARTS; i++) {
+        px_view part = part_of(s, item, i);
+        err = pxi_source_hold_bytes(s, part.p, part.n);
+        for (unsigned k = 0; err && k < i; k++) {
+            part = part_of(s, item, k);
+            pxi_source_let_go_bytes(s, part.p, part.n);
+        }
+    }
+    return err;
+}
+
+void pxi_source_let_go(const struct pxi_source *s, const struct pxi_item *item)
+{
+    for (unsigned i = 0; s->far && i < OWN_PARTS; i++) {
+        px_view part = part_of(s, item, i);
+        pxi_source_let_go_bytes(s, part.p, part.n);
+    }
+}
+
+static bool ahead(const struct pxi_source *s, const uint8_t *p, uint64_t n)
+{
+    return pxi_far_ahead(s->far, (uint64_t)(p - s->file.p), n);
+}
+
+void pxi_source_ahead_entry(const struct pxi_source *s, uint64_t i)
+{
+    if (!s->far || i >= s->info.samples)
+        return;
+    const struct pxi_source_segment *g = &s->segments[segment_of(s, i)];
+    ahead(s, entry_at(g, i - g->first), PXI_NDP_ENTRY_BYTES);
+}
+
+bool pxi_source_ahead_item(const struct pxi_source *s, uint64_t i)
+{
+    struct pxi_item item;
+    if (!s->far || i >= s->info.samples)
+        return true;
+    const struct pxi_source_segment *g = &s->segments[segment_of(s, i)];
+    if (!ahead(s, entry_at(g, i - g->first), PXI_NDP_ENTRY_BYTES))
+        return false;
+    if (pxi_source_item(s, i, &item))
+        for (unsigned k = 0; k < OWN_PARTS; k++) {
+            px_view part = part_of(s, &item, k);
+            ahead(s, part.p, part.n);
+        }
+    return true;
+}
+
+void pxi_source_ahead_index(const struct pxi_source *s, uint32_t k)
+{
+    if (s->far && k < s->info.segments)
+        ahead(s, entry_at(&s->segments[k], 0), s->segments[k].row.samples * PXI_NDP_ENTRY_BYTES);
+}
+
+void pxi_source_ahead_segment(const struct pxi_source *s, uint32_t k)
+{
+    if (s->far && k < s->info.segments)
+        ahead(s, s->segments[k].bytes.p, s->segments[k].bytes.n);
 }
 
 bool pxi_source_fused(const struct pxi_source *s, const struct pxi_item *item, uint16_t *crc)

@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum state { FREE, FILLING, FULL, TAKEN };
+enum state { FREE, PLANNED, FILLING, FULL, TAKEN };
 
 struct cell {
     void *slot;
@@ -65,20 +65,57 @@ static struct cell *find(struct pxi_ring *r, enum state state, uint64_t ticket)
     return NULL;
 }
 
-/* A free cell with work, which is FILLING then; NULL: none is free, or there is no work. */
-static struct cell *begin(struct pxi_ring *r)
+/* Gives a free cell its work; false: none is free, or there is no work. */
+static bool plan(struct pxi_ring *r)
 {
     struct cell *c = r->over ? NULL : find(r, FREE, 0);
     if (!c)
-        return NULL;
+        return false;
     if (!r->ops->plan(r->ctx, c->slot)) {
         r->over = true;
         pthread_cond_broadcast(&r->work);
         pthread_cond_broadcast(&r->done);
-        return NULL;
+        return false;
     }
-    c->state = FILLING;
+    c->state = PLANNED;
     c->ticket = r->next++;
+    return true;
+}
+
+/* The first of those that are planned. */
+static struct cell *first_planned(struct pxi_ring *r)
+{
+    struct cell *first = NULL;
+    for (unsigned i = 0; i < r->count; i++) {
+        struct cell *c = &r->cells[i];
+        if (c->state == PLANNED && (!first || c->ticket < first->ticket))
+            first = c;
+    }
+    return first;
+}
+
+/* In the order of their tickets. */
+static void look_ahead(struct pxi_ring *r)
+{
+    for (uint64_t t = r->taken; t < r->next; t++) {
+        struct cell *c = find(r, PLANNED, t);
+        if (c)
+            r->ops->ahead(r->ctx, c->slot);
+    }
+}
+
+/* A cell with work, which is FILLING then; NULL: none is free, or there is no work. */
+static struct cell *begin(struct pxi_ring *r)
+{
+    struct cell *c = first_planned(r);
+    if (!c || r->ops->ahead)
+        while (plan(r) && r->ops->ahead)
+            ;
+    if (r->ops->ahead)
+        look_ahead(r);
+    c = first_planned(r);
+    if (c)
+        c->state = FILLING;
     return c;
 }
 
@@ -97,7 +134,7 @@ static void *filler(void *arg)
 {
     struct pxi_ring *r = arg;
     pthread_mutex_lock(&r->lock);
-    while (!r->stop && !r->over) {
+    while (!r->stop && (!r->over || first_planned(r))) {
         struct cell *c = begin(r);
         if (c) {
             finish(r, c);

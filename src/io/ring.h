@@ -15,6 +15,9 @@ struct pxi_ring;
 struct pxi_ring_ops {
     /* A slot's next work; false: there is none any more. */
     bool (*plan)(void *ctx, void *slot);
+    /* It is planned, and others may be before it: called whenever a slot is about to be filled.
+     * NULL: a slot is planned when it is filled, not before. */
+    void (*ahead)(void *ctx, void *slot);
     /* Do it. On any thread. */
     void (*fill)(void *ctx, void *slot);
     /* This is a child now: `plan` may have been under way in the parent. */

@@ -100,7 +100,7 @@ static px_err put_all(struct encode *e, px_diag *d)
         return PX_ERR_NOMEM;
     px_err err = pxi_source_info(data->source)->store
                      ? pxi_packets_write(&data->sums, data->source, put_given, e, told, e, d)
-                     : put_packets(e, data->bytes);
+                     : put_packets(e, data->bytes.view);
     return err ? err : flush_out(e);
 }
 

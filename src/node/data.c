@@ -1,6 +1,7 @@
 /* Files of training data, opened and read. */
 #include "node/data.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,8 @@
 #ifdef PXI_NET
 #include "store/manifest.h"
 #endif
+
+enum { AHEAD_STEP = 1 << 20, AHEAD_BYTES = 8 << 20 };
 
 static const char *const crc_names[] = PXI_NDP_CRC_NAMES;
 static const char *const cover_names[] = PXI_NDP_COVER_NAMES;
@@ -89,20 +92,21 @@ px_err px_data_open(const char *path, const px_data_options *options, px_data **
     if (!d)
         return PX_ERR_NOMEM;
     err = pxi_kernels_choose(&d->kernels, NULL, diag);
+    d->sums = pxi_data_sums(&d->kernels);
     if (!err)
-        err = o.writable ? px_file_open_private(path, &d->file, diag)
-                         : px_file_open(path, &d->file, diag);
+        err = pxi_data_bytes_open(&d->bytes, path, &o, &d->sums, diag);
     if (!err) {
-        d->sums = pxi_data_sums(&d->kernels);
         so.sums = &d->sums;
-        d->bytes = px_file_bytes(d->file);
-        err = pxi_source_open(&so, d->bytes, &d->source, diag);
+        so.far = d->bytes.far;
+        err = pxi_source_open(&so, d->bytes.view, &d->source, diag);
     }
-    if (err)
+    if (err) {
         px_data_close(d);
-    else
-        *out = d;
-    return err;
+        return err;
+    }
+    pxi_data_bytes_settle(&d->bytes, d->source, &d->sums);
+    *out = d;
+    return PX_ERR_OK;
 }
 
 void px_data_close(px_data *d)
@@ -110,7 +114,7 @@ void px_data_close(px_data *d)
     if (!d)
         return;
     pxi_source_close(d->source);
-    px_file_close(d->file);
+    pxi_data_bytes_close(&d->bytes);
     pxi_free(d);
 }
 
@@ -177,57 +181,105 @@ const char *px_data_typ_name(unsigned code)
     NAMED(PXI_NDP_TYP_NAMES, code);
 }
 
-static px_err find(const px_data *d, uint64_t i, struct pxi_item *item)
+/* Whoever reads sample after sample gets what comes next fetched ahead, now and then. */
+static void read_ahead(const px_data *d, uint64_t i, const struct pxi_item *item)
 {
-    bool there = pxi_source_item(d->source, i, item);
-    if (!there && i >= pxi_source_info(d->source)->samples)
-        return PX_ERR_NOT_FOUND;
-    return there && pxi_source_right(d->source, item) ? PX_ERR_OK : PX_ERR_CORRUPT;
-}
-
-static px_sample sample_of(const struct pxi_item *item)
-{
-    return (px_sample){.bytes = item->bytes,
-                       .tokens = item->tokens,
-                       .token_bytes = item->form == PXI_FORM_U16 ? 2 : 4,
-                       .big_endian = item->form == PXI_FORM_BE32,
-                       .src = item->src,
-                       .dst = item->dst,
-                       .typ = item->typ,
-                       .continues = (item->flags & PXI_NDP_FLAG_CONTINUES) != 0};
+    struct px_data *own = (struct px_data *)(uintptr_t)d; /* a hint is no change */
+    uint64_t at = (uint64_t)(item->bytes.p - d->bytes.view.p), left = d->bytes.view.n - at;
+    bool in_order = atomic_exchange(&own->next, i + 1) == i;
+    if (in_order && at % AHEAD_STEP < item->bytes.n + 1)
+        pxi_far_ahead(d->bytes.far, at, left < AHEAD_BYTES ? left : AHEAD_BYTES);
 }
 
 px_err px_data_sample(const px_data *d, uint64_t i, px_sample *out)
 {
     struct pxi_item item;
-    px_err err = find(d, i, &item);
-    if (!err)
-        *out = sample_of(&item);
-    return err;
+    bool there = pxi_source_item(d->source, i, &item);
+    if (!there && i >= pxi_source_info(d->source)->samples)
+        return PX_ERR_NOT_FOUND;
+    if (!there)
+        return item.err ? item.err : PX_ERR_CORRUPT;
+    if (d->bytes.far)
+        read_ahead(d, i, &item);
+    px_err err = pxi_source_hold_bytes(d->source, item.bytes.p, item.bytes.n);
+    if (err)
+        return err;
+    if (!pxi_source_right(d->source, &item)) {
+        pxi_source_let_go_bytes(d->source, item.bytes.p, item.bytes.n);
+        return PX_ERR_CORRUPT;
+    }
+    *out = (px_sample){.bytes = item.bytes,
+                       .tokens = item.tokens,
+                       .token_bytes = item.form == PXI_FORM_U16 ? 2 : 4,
+                       .big_endian = item.form == PXI_FORM_BE32,
+                       .src = item.src,
+                       .dst = item.dst,
+                       .typ = item.typ,
+                       .continues = (item.flags & PXI_NDP_FLAG_CONTINUES) != 0};
+    return PX_ERR_OK;
+}
+
+void px_data_give_back(const px_data *d, const px_sample *s)
+{
+    pxi_source_let_go_bytes(d->source, s->bytes.p, s->bytes.n);
+}
+
+void px_data_get_traffic(const px_data *d, px_data_traffic *out)
+{
+    struct pxi_pager_counts c;
+    *out = (px_data_traffic){0};
+    if (!d->bytes.pager)
+        return;
+    pxi_pager_counts(d->bytes.pager, &c);
+    *out = (px_data_traffic){.elsewhere = 1,
+                             .hits = c.hits,
+                             .misses = c.misses,
+                             .ahead = c.ahead,
+                             .evicted = c.evicted,
+                             .bytes = c.bytes,
+                             .here = c.here,
+                             .requests = c.requests,
+                             .retries = c.retries,
+                             .wrong = c.wrong,
+                             .damaged = c.damaged,
+                             .first_damaged = c.first_damaged};
+}
+
+void px_data_why(const px_data *d, px_diag *diag)
+{
+    if (d->bytes.pager)
+        pxi_pager_why(d->bytes.pager, diag);
+}
+
+/* Adds sample i to those before it; false: it does not lie behind them. */
+static bool add_to_window(const px_data *d, uint64_t i, uint32_t segment, px_sample *w, px_err *err)
+{
+    struct pxi_item item;
+    if (!pxi_source_item(d->source, i, &item) || item.segment != segment ||
+        item.form == PXI_FORM_RAW || item.bytes.p != w->bytes.p + w->bytes.n ||
+        item.tokens > UINT32_MAX - w->tokens)
+        return false;
+    if (!pxi_source_right(d->source, &item))
+        *err = PX_ERR_CORRUPT;
+    w->bytes.n += item.bytes.n;
+    w->tokens += item.tokens;
+    return !*err;
 }
 
 px_err px_data_window(const px_data *d, uint64_t first, uint64_t count, px_sample *out,
                       uint64_t *got)
 {
     struct pxi_item item;
-    px_err err = find(d, first, &item);
-    if (!err && !pxi_source_info(d->source)->store)
-        err = PX_ERR_UNSUPPORTED;
-    if (err)
-        return err;
-    *out = sample_of(&item);
-    const uint32_t segment = item.segment;
-    for (*got = 1; *got < count && item.form != PXI_FORM_RAW; ++*got) {
-        err = find(d, first + *got, &item);
-        if (err == PX_ERR_CORRUPT)
-            return err;
-        if (err || item.segment != segment || item.form == PXI_FORM_RAW ||
-            item.bytes.p != out->bytes.p + out->bytes.n || item.tokens > UINT32_MAX - out->tokens)
+    *got = 0;
+    if (!pxi_source_info(d->source)->store || d->bytes.far)
+        return PX_ERR_UNSUPPORTED;
+    px_err err = px_data_sample(d, first, out);
+    if (err || !pxi_source_item(d->source, first, &item))
+        return err ? err : PX_ERR_CORRUPT;
+    for (*got = 1; *got < count && out->tokens; ++*got)
+        if (!add_to_window(d, first + *got, item.segment, out, &err))
             break;
-        out->bytes.n += item.bytes.n;
-        out->tokens += item.tokens;
-    }
-    return PX_ERR_OK;
+    return err;
 }
 
 size_t px_sample_tokens(const px_sample *s, uint32_t from, int32_t *out, size_t cap)
@@ -246,13 +298,13 @@ static px_err verify_packets(const px_data *d, struct report *report, px_diag *d
     struct pxi_ndp_reader r;
     struct pxi_ndp_piece p;
     uint64_t told = 0;
-    pxi_ndp_reader_init(&r, &d->sums, pxi_source_info(d->source)->variant, d->bytes);
+    pxi_ndp_reader_init(&r, &d->sums, pxi_source_info(d->source)->variant, d->bytes.view);
     while (pxi_ndp_next(&r, &p)) {
         pxi_diag_field(diag, "packet %llu", (unsigned long long)r.packets);
         if (!p.packet)
             return pxi_diag_set(diag, PX_ERR_CORRUPT, p.at, "a packet with its CRC-16",
                                 "%zu bytes dropped (%s)", p.bytes.n, px_data_drop_name(p.drop));
-        if (p.at - told >= 1 << 24 && reported(report, told = p.at, d->bytes.n))
+        if (p.at - told >= 1 << 24 && reported(report, told = p.at, d->bytes.view.n))
             return PX_ERR_INTERRUPTED;
     }
     return PX_ERR_OK;
@@ -263,5 +315,6 @@ px_err px_data_verify(const px_data *d, px_data_progress *progress, void *ctx, p
     struct report report = {progress, ctx};
     if (!pxi_source_info(d->source)->store)
         return verify_packets(d, &report, diag);
-    return pxi_store_verify(&d->sums, d->source, d->bytes, reported, &report, diag);
+    px_err err = pxi_store_verify(&d->sums, d->source, d->bytes.view, reported, &report, diag);
+    return pxi_data_bytes_failed(&d->bytes, err, diag);
 }

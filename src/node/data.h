@@ -4,16 +4,16 @@
 
 #include "data/check.h"
 #include "data/writer.h"
+#include "node/data_bytes.h"
 #include "node/kernels.h"
 #include "plexus/data.h"
-#include "plexus/file.h"
 
 struct px_data {
-    px_file *file;
-    px_view bytes;
+    struct pxi_data_bytes bytes;
     struct pxi_kernels kernels;
     struct pxi_ndp_sums sums;
     struct pxi_source *source;
+    _Atomic uint64_t next; /* behind the last sample that was read: is it in their order? */
 };
 
 /* Options of a caller that knows fewer of them, or none. */

@@ -26,7 +26,7 @@ struct convert {
     px_data_convert_report *report;
     px_diag *d;
     enum format from, to;
-    px_file *in;
+    struct pxi_data_bytes in;
     px_view bytes;
     struct pxi_data_import *import; /* else: another tool's */
     struct pxi_kernels kernels;
@@ -205,46 +205,71 @@ static px_err read_lines(struct convert *c)
 }
 
 /* Foreign bytes of a store, which only packets hold. */
-static void count_foreign(struct convert *c, const struct pxi_source *s)
+static px_err count_foreign(struct convert *c, const struct pxi_source *s)
 {
-    for (uint32_t k = 0; k < pxi_source_info(s)->segments; k++) {
+    px_err err = PX_ERR_OK;
+    for (uint32_t k = 0; !err && k < pxi_source_info(s)->segments; k++) {
         const struct pxi_source_segment *g = pxi_source_segment(s, k);
         px_view part = px_view_of(g->bytes.p + g->layout.at[PXI_NDP_PART_FOREIGN],
                                   g->layout.bytes[PXI_NDP_PART_FOREIGN]);
         struct pxi_ndp_foreign f;
         px_view bytes;
         bool bad;
+        if ((err = pxi_source_hold_bytes(s, part.p, part.n)))
+            return err;
         for (size_t at = 0; pxi_ndp_foreign_next(part, &at, &f, &bytes, &bad);)
             c->report->dropped++;
+        pxi_source_let_go_bytes(s, part.p, part.n);
     }
+    return err;
+}
+
+/* The tokens of a sample behind those that were gathered; *item is it. */
+static px_err gather_sample(struct convert *c, const struct pxi_source *s, uint64_t i, size_t n,
+                            const struct pxi_item *item)
+{
+    px_sample view = {.bytes = item->bytes,
+                      .tokens = item->tokens,
+                      .token_bytes = item->form == PXI_FORM_U16 ? 2 : 4,
+                      .big_endian = item->form == PXI_FORM_BE32};
+    px_err err = room(c, n + item->tokens);
+    if (!err)
+        err = pxi_source_hold_bytes(s, item->bytes.p, item->bytes.n);
+    if (err)
+        return err;
+    pxi_diag_field(c->d, "sample %llu", (unsigned long long)i);
+    if (!pxi_source_right(s, item))
+        err = pxi_diag_set(c->d, PX_ERR_CORRUPT, 0, "a sample with its checksum", "a damaged one");
+    else if (item->tokens)
+        px_sample_tokens(&view, 0, c->tokens + n, item->tokens);
+    pxi_source_let_go_bytes(s, item->bytes.p, item->bytes.n);
+    return err;
 }
 
 /* Samples of a source to documents: those that continue belong together. */
 static px_err read_samples(struct convert *c, const struct pxi_source *s)
 {
-    px_err err = PX_ERR_OK;
+    px_err err = count_foreign(c, s);
     size_t n = 0;
-    count_foreign(c, s);
+    uint32_t segment = UINT32_MAX;
     for (uint64_t i = 0; !err && i < pxi_source_info(s)->samples; i++) {
         struct pxi_item item;
-        bool good = pxi_source_item(s, i, &item) && pxi_source_right(s, &item);
+        bool there = pxi_source_item(s, i, &item);
         pxi_diag_field(c->d, "sample %llu", (unsigned long long)i);
-        if (!good)
-            return pxi_diag_set(c->d, PX_ERR_CORRUPT, 0, "a sample with its checksum",
-                                "a damaged one");
+        if (!there)
+            return item.err ? item.err
+                            : pxi_diag_set(c->d, PX_ERR_CORRUPT, 0, "a sample with its checksum",
+                                           "a damaged one");
+        if (segment != item.segment)
+            pxi_source_ahead_segment(s, (segment = item.segment) + 1);
         if (n && !(item.flags & PXI_NDP_FLAG_CONTINUES)) {
             err = put_document(c, c->tokens, n);
             n = 0;
         }
-        if (!err)
-            err = room(c, n + item.tokens);
         c->report->left_out += item.form == PXI_FORM_RAW;
-        px_sample view = {.bytes = item.bytes,
-                          .tokens = item.tokens,
-                          .token_bytes = item.form == PXI_FORM_U16 ? 2 : 4,
-                          .big_endian = item.form == PXI_FORM_BE32};
-        if (!err && item.tokens)
-            n += px_sample_tokens(&view, 0, c->tokens + n, item.tokens);
+        if (!err)
+            err = gather_sample(c, s, i, n, &item);
+        n += item.tokens;
     }
     return err || !n ? err : put_document(c, c->tokens, n);
 }
@@ -289,11 +314,12 @@ static px_err read_foreign(struct convert *c)
 
 static px_err read_source(struct convert *c)
 {
-    struct pxi_source_options o = {.sums = &c->sums};
+    struct pxi_source_options o = {.sums = &c->sums, .far = c->in.far};
     struct pxi_source *s;
     px_err err = pxi_source_open(&o, c->bytes, &s, c->d);
     if (err)
         return err;
+    pxi_data_bytes_settle(&c->in, s, &c->sums);
     for (unsigned k = 0; k < PXI_NDP_DROPS; k++)
         c->report->dropped += pxi_source_info(s)->dropped[k];
     if (c->to == NDP) {
@@ -350,10 +376,11 @@ static px_err settle_in(struct convert *c, const char *in)
         c->report->bytes_in = err ? 0 : pxi_data_import_bytes(c->import);
         return err;
     }
-    px_err err = px_file_open(in, &c->in, c->d);
+    const px_data_options o = {.progress = c->o.progress, .ctx = c->o.ctx};
+    px_err err = pxi_data_bytes_open(&c->in, in, &o, &c->sums, c->d);
     if (err)
         return err;
-    c->bytes = px_file_bytes(c->in);
+    c->bytes = c->in.view;
     bool store = c->bytes.n >= 4 && memcmp(c->bytes.p, "NDP3", 4) == 0;
     bool packets = c->bytes.n && c->bytes.p[0] == PXI_NDP_SYNC;
     c->from = c->o.from ? named(c->o.from) : store ? NDP3 : packets ? NDP : by_name(in);
@@ -480,7 +507,7 @@ static void close_all(struct convert *c)
     pxi_disk_close(c->bad);
     if (c->temporary)
         unlink(c->temporary);
-    px_file_close(c->in);
+    pxi_data_bytes_close(&c->in);
     pxi_data_import_close(c->import);
     pxi_data_export_close(c->export);
     pxi_buf_deinit(&c->out);
@@ -515,6 +542,8 @@ px_err px_data_convert(const char *in, const char *out, const px_data_convert_op
         err = run(c);
     if (!err)
         err = finish(c, out);
+    if (err && c->in.far)
+        err = pxi_data_bytes_failed(&c->in, err, diag);
     close_all(c);
     return err;
 }

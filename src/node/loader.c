@@ -10,7 +10,7 @@
 #include "io/ring.h"
 #include "node/data.h"
 
-enum { AHEAD = 4, KEPT = 1024 };
+enum { AHEAD = 4, AHEAD_FAR = 16, KEPT = 1024 };
 
 /* A slot, and where its memory is: that of the first ones is one region of large pages. */
 struct held {
@@ -67,7 +67,10 @@ static px_err check_options(px_loader_options *o, px_diag *d)
     if (o->threads > PXI_LIMIT_DATA_THREADS || o->ahead > PXI_LIMIT_DATA_SLOTS)
         return invalid(d, "threads, ahead", "fewer", o->threads);
     o->world = o->world ? o->world : 1;
-    o->ahead = o->ahead ? o->ahead : AHEAD;
+    bool far = false;
+    for (unsigned i = 0; i < o->source_count; i++)
+        far |= o->sources[i].data->bytes.far != NULL;
+    o->ahead = o->ahead ? o->ahead : far ? AHEAD_FAR : AHEAD;
     return PX_ERR_OK;
 }
 
@@ -91,9 +94,11 @@ static void settle_fill(struct px_loader *l)
                                 .pad = o->pad,
                                 .seed = o->seed,
                                 .drop_below = (uint64_t)ldexp(o->drop_rate, 64)};
+    for (unsigned i = 0; i < o->source_count; i++)
+        l->fill.far |= o->sources[i].data->bytes.far != NULL;
 }
 
-static px_err open_sources(struct px_loader *l)
+static px_err open_sources(struct px_loader *l, px_diag *d)
 {
     const px_loader_options *o = &l->o;
     struct pxi_filter_options f = {o->src, o->dst, o->typ};
@@ -112,7 +117,7 @@ static px_err open_sources(struct px_loader *l)
         l->once[i] = o->sources[i].once;
         px_err err = pxi_filter_new(l->sources[i], &f, &l->filters[i]);
         if (err)
-            return err;
+            return pxi_data_bytes_failed(&o->sources[i].data->bytes, err, d);
     }
     return PX_ERR_OK;
 }
@@ -164,6 +169,8 @@ static bool plan_batch(void *ctx, void *slot)
         return false;
     }
     s->end = at;
+    if (l->fill.far)
+        pxi_slot_seek(&l->fill, s);
     /* Ranks end together: one without rows in the last round has an empty batch. */
     bool any = at.position != l->next.position || at.row != l->next.row;
     l->next = at;
@@ -207,7 +214,16 @@ static void forked(void *ctx)
     pxi_plan_reader_forget(&l->reader);
 }
 
-static const struct pxi_ring_ops ring_ops = {plan_batch, fill_batch, forked, more_slots};
+static void ahead_batch(void *ctx, void *slot)
+{
+    struct px_loader *l = ctx;
+    pxi_slot_ahead(&l->fill, slot);
+}
+
+static const struct pxi_ring_ops ring_ops = {plan_batch, NULL, fill_batch, forked, more_slots};
+/* What lies elsewhere is asked for as soon as it is planned. */
+static const struct pxi_ring_ops far_ops = {plan_batch, ahead_batch, fill_batch, forked,
+                                            more_slots};
 
 static px_err open_slots(struct px_loader *l)
 {
@@ -220,8 +236,9 @@ static px_err open_slots(struct px_loader *l)
             slots[i] = &h->slot;
         ok = h;
     }
-    px_err err =
-        ok ? pxi_ring_open(l->o.threads, slots, l->o.ahead, &ring_ops, l, &l->ring) : PX_ERR_NOMEM;
+    px_err err = ok ? pxi_ring_open(l->o.threads, slots, l->o.ahead,
+                                    l->fill.far ? &far_ops : &ring_ops, l, &l->ring)
+                    : PX_ERR_NOMEM;
     pxi_free(slots);
     return err;
 }
@@ -235,7 +252,7 @@ px_err px_loader_new(const px_loader_options *options, px_loader **out, px_diag 
     pxi_data_options(&l->o, sizeof l->o, options);
     px_err err = check_options(&l->o, diag);
     if (!err)
-        err = open_sources(l);
+        err = open_sources(l, diag);
     if (!err)
         err = open_plan(l, diag);
     if (!err) {
@@ -295,6 +312,34 @@ static void count(struct px_loader *l, const struct pxi_slot *s)
             l->bad[l->bad_count] = s->bad[i];
 }
 
+/* Begin again at a place: what was filled ahead is given up. */
+static void go_to(px_loader *l, struct pxi_place at)
+{
+    pxi_ring_restart(l->ring);
+    l->next = l->given = at;
+    l->planning = PX_ERR_OK;
+}
+
+/* What could not be brought: the next call tries again from where this one was. */
+static px_err not_brought(px_loader *l, px_err err, px_diag *diag)
+{
+    for (unsigned i = 0; i < l->o.source_count; i++)
+        pxi_data_bytes_failed(&l->o.sources[i].data->bytes, err, diag);
+    go_to(l, l->given);
+    return err;
+}
+
+static px_err damaged(px_loader *l, struct pxi_slot *s, px_diag *diag)
+{
+    px_err err = s->err;
+    l->given = s->end;
+    count(l, s);
+    pxi_diag_field(diag, "source %u, sample %llu", (unsigned)(s->bad[0] >> 56),
+                   (unsigned long long)(s->bad[0] & ((1ull << 56) - 1)));
+    pxi_ring_give(l->ring, s); /* a thread may fill it at once */
+    return pxi_diag_set(diag, err, 0, "a sample with its checksum", "a damaged one");
+}
+
 px_err px_loader_next(px_loader *l, const px_batch **out, px_diag *diag)
 {
     void *slot;
@@ -305,19 +350,19 @@ px_err px_loader_next(px_loader *l, const px_batch **out, px_diag *diag)
         return err;
     l->counts.waits += waited;
     if (!slot)
-        return l->planning;
+        return l->planning && l->fill.far ? not_brought(l, l->planning, diag) : l->planning;
     struct pxi_slot *s = slot;
+    if (s->err == PX_ERR_CORRUPT)
+        return damaged(l, s, diag);
+    if (s->err) {
+        err = s->err;
+        pxi_ring_give(l->ring, s);
+        return not_brought(l, err, diag);
+    }
     l->given = s->end;
     count(l, s);
-    if (!s->err) {
-        *out = &s->batch;
-        return PX_ERR_OK;
-    }
-    err = s->err;
-    pxi_diag_field(diag, "source %u, sample %llu", (unsigned)(s->bad[0] >> 56),
-                   (unsigned long long)(s->bad[0] & ((1ull << 56) - 1)));
-    pxi_ring_give(l->ring, s); /* a thread may fill it at once */
-    return pxi_diag_set(diag, err, 0, "a sample with its checksum", "a damaged one");
+    *out = &s->batch;
+    return PX_ERR_OK;
 }
 
 void px_loader_give_back(px_loader *l, const px_batch *batch)
@@ -342,14 +387,6 @@ void px_loader_state(const px_loader *l, uint8_t out[PX_LOADER_STATE])
     struct pxi_data_state s = {.seed = l->o.seed, .at = l->given};
     pxi_plan_name(l->plan, s.name);
     pxi_data_state_write(&l->o.sources[0].data->sums, &s, out);
-}
-
-/* Begin again at a place: what was filled ahead is given up. */
-static void go_to(px_loader *l, struct pxi_place at)
-{
-    pxi_ring_restart(l->ring);
-    l->next = l->given = at;
-    l->planning = PX_ERR_OK;
 }
 
 px_err px_loader_resume(px_loader *l, const uint8_t state[PX_LOADER_STATE], px_diag *diag)

@@ -1,12 +1,12 @@
 /*
- * Byte pair merges: symbols in a linked list, pairs that may merge in a heap. Byte-level BPE takes
- * the pair of lowest rank, SentencePiece that with the highest score of its product; of equals the
+ * Byte pair merges: symbols in a linked list, pairs that may merge in a heap. By rank, the pair of
+ * lowest rank comes first, by score that with the highest score of its product; of equals the
  * leftmost. O(n log n) for any text.
  */
 #include "text/tokenizer.h"
 
 struct pxi_symbol {
-    uint64_t hash;      /* of its spelling; only byte-level BPE asks */
+    uint64_t hash;      /* by rank: of its spelling; by score: 1 when it never merges */
     int32_t prev, next; /* -1 at the ends */
     uint32_t at, n;     /* bytes of the piece; n is 0 once merged away */
 };
@@ -77,8 +77,7 @@ static uint32_t score_key(float score)
     return bits >> 31 ? bits : ~bits & 0x7fffffffu;
 }
 
-/* May text become this token without being asked to? Never control, unknown and byte tokens. */
-static bool is_plain(const px_tokenizer *t, int32_t id)
+bool pxi_token_plain(const px_tokenizer *t, int32_t id)
 {
     int type = id < 0 ? PXI_TOKEN_UNKNOWN : pxi_token_type(t, id);
     return type == PXI_TOKEN_NORMAL || type == PXI_TOKEN_USER || type == PXI_TOKEN_UNUSED;
@@ -87,7 +86,7 @@ static bool is_plain(const px_tokenizer *t, int32_t id)
 static int32_t find_plain(const px_tokenizer *t, px_view text)
 {
     int32_t id = pxi_vocab_find(&t->vocab, text);
-    return is_plain(t, id) ? id : PX_TOKEN_NONE;
+    return pxi_token_plain(t, id) ? id : PX_TOKEN_NONE;
 }
 
 static px_view spelling(const struct pxi_symbol *s, px_view piece)
@@ -99,9 +98,11 @@ static px_view spelling(const struct pxi_symbol *s, px_view piece)
 static int64_t order_of(const px_tokenizer *t, px_view piece, const struct pxi_symbol *left,
                         const struct pxi_symbol *right)
 {
-    if (t->pre)
+    if (t->merging == PXI_BY_RANK)
         return pxi_merges_find(&t->merges, spelling(left, piece), left->hash,
                                spelling(right, piece), right->hash);
+    if (left->hash || right->hash)
+        return -1;
     int32_t id = find_plain(t, px_view_of(piece.p + left->at, left->n + right->n));
     return id < 0 ? -1 : (int64_t)score_key(t->vocab.score[id]);
 }
@@ -130,22 +131,29 @@ static void merge_all(const px_tokenizer *t, struct pxi_bpe *b, px_view piece)
         r->n = 0;
         if (l->next >= 0)
             b->symbols[l->next].prev = left;
-        if (t->pre)
+        if (t->merging == PXI_BY_RANK)
             l->hash = pxi_vocab_hash(spelling(l, piece));
         consider(t, b, piece, l->prev);
         consider(t, b, piece, left);
     }
 }
 
-/* One symbol a character. */
+/* One symbol a character; user-defined tokens that are not cut out before are one, too. */
 static size_t split(const px_tokenizer *t, struct pxi_bpe *b, px_view piece)
 {
+    const struct pxi_specials *users = t->inner_user ? &t->specials : NULL;
     size_t count = 0;
     for (size_t at = 0; at < piece.n; count++) {
-        uint32_t cp, n = pxi_utf8_next(piece.p + at, piece.n - at, &cp);
+        px_view rest = px_view_of(piece.p + at, piece.n - at);
+        const struct pxi_special *user = NULL;
+        uint32_t cp, n = 0;
+        if (users && users->first[rest.p[0]] < users->first[rest.p[0] + 1])
+            user = pxi_specials_match(t, users, rest, PXI_WANT_USER);
+        n = user ? (uint32_t)user->text.n : pxi_utf8_next(rest.p, rest.n, &cp);
         struct pxi_symbol *s = &b->symbols[count];
-        *s = (struct pxi_symbol){0, (int32_t)count - 1, (int32_t)count + 1, (uint32_t)at, n};
-        if (t->pre)
+        *s = (struct pxi_symbol){user != NULL, (int32_t)count - 1, (int32_t)count + 1, (uint32_t)at,
+                                 n};
+        if (t->merging == PXI_BY_RANK)
             s->hash = pxi_vocab_hash(spelling(s, piece));
         at += n;
     }
@@ -153,42 +161,53 @@ static size_t split(const px_tokenizer *t, struct pxi_bpe *b, px_view piece)
     return count;
 }
 
-static void emit_or_unknown(const px_tokenizer *t, int32_t id, struct pxi_ids *out)
+void pxi_emit_unknown(const px_tokenizer *t, px_view character, struct pxi_ids *out)
 {
-    if (id < 0)
-        id = t->unknown;
+    bool all = true;
+    for (size_t i = 0; i < character.n; i++)
+        all &= t->byte_id[character.p[i]] >= 0;
+    if (all || !t->char_unknown)
+        for (size_t i = 0; i < character.n; i++) {
+            int32_t id = t->byte_id[character.p[i]];
+            id = id < 0 ? t->unknown : id;
+            if (id >= 0)
+                pxi_ids_add(out, id);
+        }
+    else if (t->unknown >= 0)
+        pxi_ids_add(out, t->unknown);
+}
+
+/* The token of a symbol; where there is none, those of its characters or their bytes. */
+static void emit(const px_tokenizer *t, px_view text, struct pxi_ids *out)
+{
+    int32_t id = find_plain(t, text);
+    for (size_t at = 0, n; id < 0 && at < text.n; at += n) {
+        uint32_t cp;
+        n = pxi_utf8_next(text.p + at, text.n - at, &cp);
+        px_view character = px_view_of(text.p + at, n);
+        int32_t one =
+            n < text.n && t->merging == PXI_BY_RANK ? find_plain(t, character) : PX_TOKEN_NONE;
+        if (one >= 0)
+            pxi_ids_add(out, one);
+        else
+            pxi_emit_unknown(t, character, out);
+    }
     if (id >= 0)
         pxi_ids_add(out, id);
 }
 
-/* The token of a symbol; where there is none, the tokens of its bytes. */
-static void emit(const px_tokenizer *t, px_view text, struct pxi_ids *out)
+bool pxi_bpe_word(const px_tokenizer *t, struct pxi_bpe *b, px_view word, struct pxi_ids *out)
 {
-    int32_t id = find_plain(t, text);
-    if (id >= 0) {
-        pxi_ids_add(out, id);
-        return;
-    }
-    for (size_t at = 0, n; at < text.n; at += n) {
-        uint32_t cp;
-        n = t->pre ? pxi_utf8_next(text.p + at, text.n - at, &cp) : 1;
-        id = t->pre ? find_plain(t, px_view_of(text.p + at, n)) : t->byte_id[text.p[at]];
-        emit_or_unknown(t, id, out);
-    }
-}
-
-bool pxi_bpe_piece(const px_tokenizer *t, struct pxi_bpe *b, px_view piece, struct pxi_ids *out)
-{
-    if (!piece.n)
+    if (!word.n)
         return true;
-    if (!reserve(b, piece.n))
+    if (!reserve(b, word.n))
         return false;
-    size_t count = split(t, b, piece);
+    size_t count = split(t, b, word);
     b->pair_count = 0;
     for (size_t i = 0; i + 1 < count; i++)
-        consider(t, b, piece, (int32_t)i);
-    merge_all(t, b, piece);
+        consider(t, b, word, (int32_t)i);
+    merge_all(t, b, word);
     for (int32_t i = 0; i >= 0; i = b->symbols[i].next)
-        emit(t, spelling(&b->symbols[i], piece), out);
+        emit(t, spelling(&b->symbols[i], word), out);
     return true;
 }

@@ -13,16 +13,17 @@ static void feed(px_view bytes, byte_fn *fn, void *ctx)
         fn(ctx, bytes.p[i]);
 }
 
-/* Byte-level BPE: every character is a byte; one that is none stands for itself. */
-static void feed_unspelt(px_view text, byte_fn *fn, void *ctx)
+/* Byte-level BPE: every character is a byte; one that is none stands for itself. A space at the
+ * start may be the encoder's own. */
+static void feed_unspelt(px_view text, bool drop_first, byte_fn *fn, void *ctx)
 {
     for (size_t at = 0; at < text.n;) {
         uint32_t cp;
         unsigned n = pxi_utf8_next(text.p + at, text.n - at, &cp);
         int byte = cp == PXI_UTF8_BAD ? -1 : pxi_byte_unspell(cp);
-        if (byte >= 0)
+        if (byte >= 0 && (byte != ' ' || at || !drop_first))
             fn(ctx, (uint8_t)byte);
-        else
+        else if (byte < 0)
             feed(px_view_of(text.p + at, n), fn, ctx);
         at += n;
     }
@@ -53,18 +54,18 @@ static void feed_token(const px_tokenizer *t, int32_t id, bool show_control, uin
     px_view text = t->vocab.text[id];
     int type = pxi_token_type(t, id), byte;
     bool hidden = type == PXI_TOKEN_CONTROL || type == PXI_TOKEN_UNKNOWN;
-    if (hidden || type == PXI_TOKEN_USER) {
+    if (hidden || (type == PXI_TOKEN_USER && !t->inner_user)) {
         if (!hidden || show_control)
             feed(text, fn, ctx);
-        *started = 0;
+        *started = t->prefix == PXI_PREFIX_FIRST;
         return;
     }
-    if (t->pre)
-        feed_unspelt(text, fn, ctx);
+    if (t->byte_level)
+        feed_unspelt(text, t->drop_first && !*started, fn, ctx);
     else if (type == PXI_TOKEN_BYTE && (byte = pxi_byte_token(text)) >= 0)
         fn(ctx, (uint8_t)byte);
     else
-        feed_spaces(text, t->space_prefix && !*started, fn, ctx);
+        feed_spaces(text, t->drop_first && !*started, fn, ctx);
     *started = 1;
 }
 

@@ -88,14 +88,14 @@ static bool ends_by_spelling(px_view text)
     return false;
 }
 
-static void mark_ends(px_tokenizer *t, int32_t eot, int32_t eom)
+void pxi_mark_ends(px_tokenizer *t, int32_t eot, int32_t eom)
 {
     int32_t ids[3] = {t->eos, eot, eom};
     for (unsigned i = 0; i < 3; i++)
         if (ids[i] >= 0)
             t->vocab.type[ids[i]] |= PXI_TOKEN_END;
     for (uint32_t i = 0; i < t->specials.count; i++) {
-        int32_t id = t->specials.ids[i];
+        int32_t id = t->specials.list[i].id;
         if (ends_by_spelling(t->vocab.text[id]))
             t->vocab.type[id] |= PXI_TOKEN_END;
     }
@@ -122,29 +122,56 @@ static px_err read_ids(px_tokenizer *t, const px_gguf *g, bool llama, px_diag *d
             t->unknown = pxi_vocab_find(&t->vocab, px_view_str("<unk>"));
     }
     if (!err)
-        mark_ends(t, eot, eom);
+        pxi_mark_ends(t, eot, eom);
     return err;
 }
 
 static px_err read_flags(px_tokenizer *t, const px_gguf *g, bool llama, px_diag *diag)
 {
+    uint8_t prefix = 0;
     px_err err =
         read_flag(g, "tokenizer.ggml.add_bos_token", llama || t->pre->add_bos, &t->add_bos, diag);
     if (!err)
         err = read_flag(g, "tokenizer.ggml.add_eos_token", 0, &t->add_eos, diag);
     if (!err)
-        err = read_flag(g, "tokenizer.ggml.add_space_prefix", llama, &t->space_prefix, diag);
+        err = read_flag(g, "tokenizer.ggml.add_space_prefix", llama, &prefix, diag);
     if (!err)
         err = read_flag(g, "tokenizer.ggml.remove_extra_whitespaces", 0, &t->squeeze_spaces, diag);
     t->add_bos &= t->bos >= 0;
     t->add_eos &= t->eos >= 0;
+    if (!llama)
+        return err;
+    t->merging = PXI_BY_SCORE;
+    t->spell = 1;
+    t->drop_first = prefix;
+    t->prefix = prefix ? PXI_PREFIX_ALWAYS : PXI_PREFIX_NEVER;
+    t->words = pxi_words_apart(t) ? PXI_WORDS_RUNS : PXI_WORDS_NONE;
     return err;
+}
+
+/* The keys that tokens depend on. */
+static px_err read_sources(px_tokenizer *t, const px_gguf *g)
+{
+    static const char prefix[] = "tokenizer.ggml.";
+    uint64_t n = px_gguf_kv_count(g);
+    t->sources = pxi_arena_alloc(&t->arena, (size_t)n, sizeof *t->sources);
+    for (uint64_t i = 0; t->sources && i < n; i++) {
+        const px_gguf_kv *kv = px_gguf_kv_at(g, i);
+        if (kv->key.n >= sizeof prefix && memcmp(kv->key.p, prefix, sizeof prefix - 1) == 0)
+            t->sources[t->source_count++] = kv->value;
+    }
+    return t->sources ? PX_ERR_OK : PX_ERR_NOMEM;
 }
 
 static px_err build(px_tokenizer *t, const px_gguf *g, px_diag *diag)
 {
-    bool llama;
+    bool llama = false;
     px_err err = read_family(t, g, &llama, diag);
+    if (!err && !llama) {
+        t->merging = PXI_BY_RANK;
+        t->byte_level = t->char_unknown = 1;
+        t->whole_words = t->pre->whole_words != 0;
+    }
     if (!err)
         err = pxi_vocab_read(t, g, llama, diag);
     if (!err && !llama)
@@ -153,16 +180,29 @@ static px_err build(px_tokenizer *t, const px_gguf *g, px_diag *diag)
         err = pxi_specials_init(t, diag);
     if (!err)
         err = read_ids(t, g, llama, diag);
-    return err ? err : read_flags(t, g, llama, diag);
+    if (!err)
+        err = read_flags(t, g, llama, diag);
+    return err ? err : read_sources(t, g);
+}
+
+px_tokenizer *pxi_tokenizer_alloc(size_t most)
+{
+    px_tokenizer *t = pxi_calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    pxi_arena_init(&t->arena, most);
+    t->bos = t->eos = t->unknown = PX_TOKEN_NONE;
+    for (unsigned b = 0; b < 256; b++)
+        t->byte_id[b] = PX_TOKEN_NONE;
+    return t;
 }
 
 px_err px_tokenizer_new(const px_gguf *g, px_tokenizer **out, px_diag *diag)
 {
-    px_tokenizer *t = pxi_calloc(1, sizeof *t);
+    px_tokenizer *t = pxi_tokenizer_alloc(0);
     *out = NULL;
     if (!t)
         return PX_ERR_NOMEM;
-    pxi_arena_init(&t->arena, 0);
     px_err err = build(t, g, diag);
     if (err)
         px_tokenizer_free(t);

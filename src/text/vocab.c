@@ -52,9 +52,10 @@ int32_t pxi_vocab_find(const struct pxi_vocab *v, px_view text)
     return (int32_t)slot_of(v, text, pxi_vocab_hash(text), &steps)->id - 1;
 }
 
-static px_err clash(uint32_t id, uint32_t other, unsigned steps, uint64_t offset, px_diag *diag)
+static px_err clash(const struct pxi_vocab *v, uint32_t id, uint32_t other, unsigned steps,
+                    uint64_t offset, px_diag *diag)
 {
-    pxi_diag_field(diag, "tokenizer.ggml.tokens[%u]", (unsigned)id);
+    pxi_diag_field(diag, "%s[%u]", v->origin, (unsigned)id);
     if (steps > PXI_LIMIT_TOKENIZER_PROBES)
         return pxi_diag_set(diag, PX_ERR_LIMIT, offset, "spellings that hash apart",
                             "%u that collide", steps);
@@ -71,13 +72,13 @@ static px_err fill(struct pxi_vocab *v, const uint64_t *hashes, uint64_t offset,
             continue;
         struct pxi_vocab_slot *s = slot_of(v, v->text[i], hashes[i], &steps);
         if (s->id || steps > PXI_LIMIT_TOKENIZER_PROBES)
-            return clash(i, s->id - 1, steps, offset, diag);
+            return clash(v, i, s->id - 1, steps, offset, diag);
         *s = (struct pxi_vocab_slot){(uint32_t)(hashes[i] >> 32), i + 1};
     }
     return PX_ERR_OK;
 }
 
-static px_err index_spellings(px_tokenizer *t, uint64_t offset, px_diag *diag)
+px_err pxi_vocab_index(px_tokenizer *t, uint64_t offset, px_diag *diag)
 {
     struct pxi_vocab *v = &t->vocab;
     size_t size = 16;
@@ -91,6 +92,62 @@ static px_err index_spellings(px_tokenizer *t, uint64_t offset, px_diag *diag)
     px_err err = v->slots && hashes ? fill(v, hashes, offset, diag) : PX_ERR_NOMEM;
     pxi_free(hashes);
     return err;
+}
+
+px_err pxi_vocab_room(px_tokenizer *t, uint32_t count)
+{
+    struct pxi_vocab *v = &t->vocab;
+    v->count = count;
+    v->text = pxi_arena_alloc(&t->arena, count, sizeof *v->text);
+    v->type = pxi_arena_alloc(&t->arena, count, 1);
+    return v->text && v->type ? PX_ERR_OK : PX_ERR_NOMEM;
+}
+
+px_err pxi_vocab_set(px_tokenizer *t, uint32_t id, px_view text, uint64_t offset, px_diag *diag)
+{
+    struct pxi_vocab *v = &t->vocab;
+    if (text.n > PXI_LIMIT_TOKENIZER_TOKEN_BYTES) {
+        pxi_diag_field(diag, "%s[%u]", v->origin, (unsigned)id);
+        return pxi_diag_set(diag, PX_ERR_LIMIT, offset, "at most 65536 bytes", "%llu",
+                            (unsigned long long)text.n);
+    }
+    v->text[id] = text;
+    v->longest = text.n > v->longest ? text.n : v->longest;
+    return PX_ERR_OK;
+}
+
+bool pxi_spaces_lead(px_view text)
+{
+    bool word = false;
+    for (size_t at = 0; at < text.n;) {
+        bool space = text.n - at >= 3 && memcmp(text.p + at, SPELT_SPACE, 3) == 0;
+        if (space && word)
+            return false;
+        word |= !space;
+        at += space ? 3 : 1;
+    }
+    return true;
+}
+
+bool pxi_words_apart(const px_tokenizer *t)
+{
+    uint8_t both[2 * PXI_LIMIT_TOKENIZER_SPECIAL_BYTES];
+    const struct pxi_merges *m = &t->merges;
+    for (uint32_t i = 0; i < t->vocab.count; i++)
+        if (pxi_token_plain(t, (int32_t)i) && !pxi_spaces_lead(t->vocab.text[i]))
+            return false;
+    for (uint64_t i = 0; i < m->count; i++) {
+        const uint8_t *p = m->list[i].p,
+                      *gap = m->left ? p + m->left[i] : memchr(p + 1, m->gap, m->list[i].n - 1);
+        size_t left = (size_t)(gap - p), right = m->list[i].n - left - 1;
+        if (left + right > sizeof both)
+            return false;
+        memcpy(both, p, left);
+        memcpy(both + left, gap + 1, right);
+        if (!pxi_spaces_lead(px_view_of(both, left + right)))
+            return false;
+    }
+    return true;
 }
 
 /* An array of the metadata with at least `count` elements, or *kv = NULL when it is absent. */
@@ -130,21 +187,13 @@ static px_err read_tokens(px_tokenizer *t, const px_gguf *g, const px_gguf_kv **
     if ((*kv)->count > PXI_LIMIT_TOKENIZER_TOKENS)
         return pxi_diag_set(diag, PX_ERR_LIMIT, (*kv)->offset, "at most 16777216 tokens", "%llu",
                             (unsigned long long)(*kv)->count);
-    v->count = (uint32_t)(*kv)->count;
-    v->text = pxi_arena_alloc(&t->arena, v->count, sizeof *v->text);
-    v->type = pxi_arena_alloc(&t->arena, v->count, 1);
-    if (!v->text || !v->type)
-        return PX_ERR_NOMEM;
+    v->origin = "tokenizer.ggml.tokens";
+    err = pxi_vocab_room(t, (uint32_t)(*kv)->count);
     uint64_t pos = 0;
-    for (uint32_t i = 0; i < v->count && px_gguf_array_next_str(*kv, &pos, &v->text[i]); i++) {
-        if (v->text[i].n > PXI_LIMIT_TOKENIZER_TOKEN_BYTES) {
-            pxi_diag_field(diag, "tokenizer.ggml.tokens[%u]", (unsigned)i);
-            return pxi_diag_set(diag, PX_ERR_LIMIT, (*kv)->offset + pos, "at most 65536 bytes",
-                                "%llu", (unsigned long long)v->text[i].n);
-        }
-        v->longest = v->text[i].n > v->longest ? v->text[i].n : v->longest;
-    }
-    return PX_ERR_OK;
+    px_view text;
+    for (uint32_t i = 0; !err && i < v->count && px_gguf_array_next_str(*kv, &pos, &text); i++)
+        err = pxi_vocab_set(t, i, text, (*kv)->offset + pos, diag);
+    return err;
 }
 
 static px_err read_types(px_tokenizer *t, const px_gguf *g, bool llama, px_diag *diag)
@@ -191,11 +240,8 @@ static px_err read_scores(px_tokenizer *t, const px_gguf *g, px_diag *diag)
     return PX_ERR_OK;
 }
 
-/* SentencePiece: which token stands for each byte. */
-static px_err read_bytes(px_tokenizer *t, uint64_t offset, px_diag *diag)
+px_err pxi_vocab_bytes(px_tokenizer *t, uint64_t offset, px_diag *diag)
 {
-    for (unsigned b = 0; b < 256; b++)
-        t->byte_id[b] = PX_TOKEN_NONE;
     for (uint32_t i = 0; i < t->vocab.count; i++) {
         if (pxi_token_type(t, (int32_t)i) != PXI_TOKEN_BYTE)
             continue;
@@ -203,7 +249,7 @@ static px_err read_bytes(px_tokenizer *t, uint64_t offset, px_diag *diag)
         if (byte < 0) {
             char found[64];
             pxi_escape(found, sizeof found, t->vocab.text[i].p, t->vocab.text[i].n);
-            pxi_diag_field(diag, "tokenizer.ggml.tokens[%u]", (unsigned)i);
+            pxi_diag_field(diag, "%s[%u]", t->vocab.origin, (unsigned)i);
             return pxi_diag_set(diag, PX_ERR_CORRUPT, offset, "a byte such as <0x0A>", "\"%s\"",
                                 found);
         }
@@ -221,6 +267,6 @@ px_err pxi_vocab_read(px_tokenizer *t, const px_gguf *g, bool llama, px_diag *di
     if (!err && llama)
         err = read_scores(t, g, diag);
     if (!err)
-        err = index_spellings(t, kv->offset, diag);
-    return !err && llama ? read_bytes(t, kv->offset, diag) : err;
+        err = pxi_vocab_index(t, kv->offset, diag);
+    return !err && llama ? pxi_vocab_bytes(t, kv->offset, diag) : err;
 }

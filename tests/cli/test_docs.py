@@ -30,7 +30,7 @@ def test_generated_files_are_up_to_date(place):
 
 
 def test_the_check_notices_a_change(place):
-    for folder in ("gen", "tools", "cli", "completions", "docs", "include", "bpf", "src"):
+    for folder in ("gen", "tools", "cli", "completions", "docs", "include", "bpf", "src", "packaging"):
         shutil.copytree(os.path.join(place.root, folder), place.path("tree/" + folder))
     tool = os.path.join(place.root, "tools/gen.py")
     equal(command(sys.executable, tool, place.path("tree"), "--check").returncode, 0)

@@ -34,6 +34,7 @@ CALLS = {
                        "--gen-tokens", "8"],
     "bench allreduce": ["bench", "allreduce", "--size", "100000", "--repeat", "1"],
     "bench byzantine": ["bench", "byzantine", "--n", "5", "--f", "0,1", "--seeds", "1", "--rounds", "2"],
+    "bench crc-drop": ["bench", "crc-drop", "--results", "runs.jsonl"],
     "demo": ["demo", "--stories", "1"],
     "doctor": ["doctor"],
     "kernels": ["kernels"],
@@ -91,6 +92,7 @@ def perf_server(place):
 
 def test_every_verb_prints_one_document_with_its_fields(place):
     _, other = place.swarm()
+    place.write("runs.jsonl", '{"regime": 0, "arm": "none", "p": 0, "seed": 1, "heldout_loss": 2}')
     words = {"peer": other["peer"], "addr": other["addrs"][0], "perf": perf_server(place)}
     for v in verbs(place):
         if v["name"] in ("up", "serve", "invite", "join", "drain", "stop", "leave"):

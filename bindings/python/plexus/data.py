@@ -24,8 +24,16 @@ def _wide(name, value):
     return _TYPES[value]
 
 
+def _place(path):
+    """An address as it is; a path so that it means the same in other processes."""
+    path = os.fspath(path)
+    elsewhere = isinstance(path, str) and path.startswith(("http://", "https://"))
+    return path if elsewhere else os.path.abspath(path)
+
+
 class Sample:
-    """A sample as it is stored. `data` is a View into the mapping."""
+    """A sample as it is stored. `data` is a View into the mapping; of a file that lies elsewhere, of
+    memory of its own."""
 
     __slots__ = ("data", "tokens", "src", "dst", "typ", "continues")
 
@@ -41,23 +49,28 @@ class Dataset:
     sample. crc_drop_rate: so many of the samples, drawn by `seed` and `epoch`, are taken for damaged.
     damage: "refill" puts another sample, drawn the same way, in the place of a damaged one; "error"
     raises plexus.Corrupt. It may be pickled, and used after a fork.
+
+    path may be http://HOST/PATH: then blocks of the file are fetched when they are needed, and up to
+    cache_bytes of them (0: 1 GiB) kept in memory; timeout: seconds until a server counts as silent
+    (0: 10). stats() tells what was done. A child has what was fetched, and connections of its own.
     """
 
     def __init__(self, path, max_seq_length=None, pad_token_id=0, crc_drop_rate=0.0, *,
                  dtype="int64", damage="refill", seed=0, tensors=None, crc=None, cover=None,
-                 writable=True):
+                 writable=True, cache_bytes=0, timeout=0):
         if not 0 <= crc_drop_rate < 1:
             raise ValueError("crc_drop_rate is 0 or more, below 1")
         if max_seq_length is not None and max_seq_length < 1:
             raise ValueError("max_seq_length is 1 or more")
         _one_of("damage", damage, ("refill", "error"))
         _wide("dtype", dtype)
-        self.path = os.path.abspath(os.fspath(path))
+        self.path = _place(path)
         self.max_seq_length, self.pad_token_id = max_seq_length, pad_token_id
         self.crc_drop_rate, self.dtype, self.damage = crc_drop_rate, dtype, damage
         self.seed, self.epoch, self.tensors = seed, 0, tensors
         self.damaged = self.dropped = 0
-        self._how = {"crc": crc, "cover": cover, "writable": writable}
+        self._how = {"crc": crc, "cover": cover, "writable": writable, "cache_bytes": cache_bytes,
+                     "timeout_ms": int(timeout * 1000)}
         self._data = _plexus.Data(self.path, **self._how)
 
     def __getstate__(self):
@@ -134,6 +147,12 @@ class Dataset:
     def info(self):
         """What is known of the file, as a dict."""
         return self._data.info()
+
+    def stats(self):
+        """What was done to bring a file that lies elsewhere, as a dict: hits and misses of blocks,
+        blocks asked for ahead and evicted, bytes that came and that are here, requests and retries,
+        blocks that came wrong and that are damaged."""
+        return self._data.stats()
 
     def verify(self):
         """Read every byte; plexus.Corrupt names the first that is wrong."""
@@ -231,7 +250,10 @@ class Loader:
         self._open()
 
     def _some_threads(self):
-        """As many as are worth it: a batch of 64 KiB takes 10 to 20 us, as waking a thread does."""
+        """As many as are worth it: a batch of 64 KiB takes 10 to 20 us, as waking a thread does. What
+        lies elsewhere has to be asked for ahead."""
+        if any(not os.path.isabs(d.path) for d, _, _ in self._sources):
+            return 1
         o, cells = self._options, self._at[0] * self._at[1]
         width = 4 + 4 * o["ids64"] + (4 + 4 * o["labels64"] if o["labels"] else 0)
         small = cells * width <= 1 << 16 and o["packing"] <= _PACKING.index("chunk")
@@ -307,6 +329,10 @@ class Loader:
     def counts(self):
         """What it did so far, as a dict."""
         return self._core.counts()
+
+    def stats(self):
+        """What was done to bring each source that lies elsewhere: Dataset.stats() of all."""
+        return [d.stats() for d, _, _ in self._sources]
 
     def quarantined(self):
         """(source, sample) of each damaged sample, with damage="quarantine"."""

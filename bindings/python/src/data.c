@@ -34,15 +34,17 @@ static PyObject *failed(px_err err, const px_diag *diag)
 
 static PyObject *data_new(PyTypeObject *type, PyObject *args, PyObject *kw)
 {
-    static char *names[] = {"path", "crc", "cover", "writable", NULL};
+    static char *names[] = {"path", "crc", "cover", "writable", "cache_bytes", "timeout_ms", NULL};
+    unsigned long long cache = 0;
     PyObject *path = NULL;
     px_data_options o = {.size = sizeof o, .progress = on_progress, .writable = 1};
     px_diag diag = {0};
     px_data *d = NULL;
     px_err err;
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "O&|zzp", names, PyUnicode_FSConverter, &path,
-                                     &o.crc, &o.cover, &o.writable))
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "O&|zzpKI", names, PyUnicode_FSConverter, &path,
+                                     &o.crc, &o.cover, &o.writable, &cache, &o.timeout_ms))
         return NULL;
+    o.cache_bytes = cache;
     const char *name = PyBytes_AsString(path);
     Py_BEGIN_ALLOW_THREADS err = px_data_open(name, &o, &d, &diag);
     Py_END_ALLOW_THREADS Py_DECREF(path);
@@ -114,13 +116,40 @@ static PyObject *data_info(PyObject *self, PyObject *none)
 /* Sample i; 0, or -1 with the exception. */
 static int find(const data *self, Py_ssize_t i, px_sample *s)
 {
-    px_err err = i < 0 ? PX_ERR_NOT_FOUND : px_data_sample(self->d, (uint64_t)i, s);
+    px_diag diag = {0};
+    px_err err = PX_ERR_NOT_FOUND;
+    if (i >= 0) { /* it may have to be fetched */
+        Py_BEGIN_ALLOW_THREADS err = px_data_sample(self->d, (uint64_t)i, s);
+        Py_END_ALLOW_THREADS
+    }
+    if (err && err != PX_ERR_CORRUPT)
+        px_data_why(self->d, &diag);
     if (err == PX_ERR_NOT_FOUND)
         PyErr_Format(PyExc_IndexError, "there are %llu samples",
                      (unsigned long long)self->info.samples);
     else if (err)
-        pxpy_raise(err, NULL);
+        pxpy_raise(err, diag.expected[0] ? &diag : NULL);
     return err ? -1 : 0;
+}
+
+/* The bytes of a sample: in the mapping, or of one that lies elsewhere in memory of their own. */
+static PyObject *bytes_view(PyObject *self, const px_sample *s)
+{
+    int raw = s->big_endian || !s->tokens, kind = PXPY_U8;
+    Py_ssize_t n = raw ? (Py_ssize_t)s->bytes.n : (Py_ssize_t)s->tokens;
+    px_data_traffic t;
+    if (!raw)
+        kind = s->token_bytes == 2 ? PXPY_U16 : PXPY_I32;
+    px_data_get_traffic(((data *)self)->d, &t);
+    if (!t.elsewhere)
+        return pxpy_view(self, s->bytes.p, kind, 1, &n, !((data *)self)->writable);
+    PyObject *memory =
+        PyByteArray_FromStringAndSize((const char *)s->bytes.p, (Py_ssize_t)s->bytes.n);
+    PyObject *v = memory ? pxpy_view(memory, (const uint8_t *)PyByteArray_AsString(memory), kind, 1,
+                                     &n, !((data *)self)->writable)
+                         : NULL;
+    Py_XDECREF(memory);
+    return v;
 }
 
 static PyObject *data_sample(PyObject *self, PyObject *args)
@@ -129,13 +158,8 @@ static PyObject *data_sample(PyObject *self, PyObject *args)
     px_sample s;
     if (!PyArg_ParseTuple(args, "n", &i) || find((data *)self, i, &s) < 0)
         return NULL;
-    int raw = s.big_endian || !s.tokens;
-    Py_ssize_t n = raw ? (Py_ssize_t)s.bytes.n : (Py_ssize_t)s.tokens;
-    PyObject *v = pxpy_view(self, s.bytes.p,
-                            raw                  ? PXPY_U8
-                            : s.token_bytes == 2 ? PXPY_U16
-                                                 : PXPY_I32,
-                            1, &n, !((data *)self)->writable);
+    PyObject *v = bytes_view(self, &s);
+    px_data_give_back(((data *)self)->d, &s);
     return v ? Py_BuildValue("(NIiiiO)", v, (unsigned)s.tokens, s.src, s.dst, s.typ,
                              s.continues ? Py_True : Py_False)
              : NULL;
@@ -197,6 +221,7 @@ static PyObject *data_row(PyObject *self, PyObject *args)
     n = n ? n : real;
     PyObject *a = row_new(n, wide, &ids), *b = row_new(n, wide, &labels);
     if (!a || !b) {
+        px_data_give_back(((data *)self)->d, &s);
         Py_XDECREF(a);
         Py_XDECREF(b);
         return NULL;
@@ -213,7 +238,20 @@ static PyObject *data_row(PyObject *self, PyObject *args)
             put_token(labels, at, PX_LABEL_IGNORED, wide);
         }
     }
+    px_data_give_back(((data *)self)->d, &s);
     return Py_BuildValue("(NNn)", a, b, real);
+}
+
+static PyObject *data_traffic(PyObject *self, PyObject *none)
+{
+    px_data_traffic t;
+    (void)none;
+    px_data_get_traffic(((data *)self)->d, &t);
+    return Py_BuildValue("{s:O,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "elsewhere",
+                         t.elsewhere ? Py_True : Py_False, "hits", t.hits, "misses", t.misses,
+                         "ahead", t.ahead, "evicted", t.evicted, "bytes", t.bytes, "here", t.here,
+                         "requests", t.requests, "retries", t.retries, "wrong", t.wrong, "damaged",
+                         t.damaged, "first_damaged", t.first_damaged);
 }
 
 static PyObject *data_verify(PyObject *self, PyObject *none)
@@ -233,6 +271,7 @@ static PyMethodDef methods[] = {
     {"window", data_window, METH_VARARGS,
      "window(first, count): view of as many samples as lie side by side, and how many."},
     {"row", data_row, METH_VARARGS, "row(i, row_tokens, pad, wide): ids, labels, tokens."},
+    {"stats", data_traffic, METH_NOARGS, "What was done to bring a file that lies elsewhere."},
     {"verify", data_verify, METH_NOARGS, "Read every byte; Corrupt names the first wrong one."},
     {NULL, NULL, 0, NULL},
 };
@@ -242,7 +281,7 @@ static PyType_Slot slots[] = {
     {Py_tp_dealloc, PXPY_SLOT(data_free)},
     {Py_sq_length, PXPY_SLOT(data_length)},
     {Py_tp_methods, methods},
-    {Py_tp_doc, "Data(path, crc=None, cover=None, writable=True)"},
+    {Py_tp_doc, "Data(path, crc=None, cover=None, writable=True, cache_bytes=0, timeout_ms=0)"},
     {0, NULL},
 };
 
