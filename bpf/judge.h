@@ -68,8 +68,9 @@ INLINE int add_clamped(struct xdp_md *ctx, struct pass *a, __u32 each)
     const __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
     if (!a || chosen.sentry != PX_SENTRY_CLIP1)
         return 0;
-    struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &a->version);
-    struct pxi_bpf_noted *s = bpf_map_lookup_elem(&noted, &a->version);
+    __u32 version = a->version; /* keys are on the stack: Linux 6.1 takes no others */
+    struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &version);
+    struct pxi_bpf_noted *s = bpf_map_lookup_elem(&noted, &version);
     __u64 far = 0, changed = 0, keep = a->keep, mask = a->mask, reach = a->reach & 0x3fff;
     __u32 n = a->count / 16;
     if (!v || !s)
@@ -156,7 +157,8 @@ INLINE int add_shrunk(struct xdp_md *ctx, struct pass *a, __u32 each)
     const __u8 *p = start_of(ctx) + BEFORE + PX_GRADIENT_HEAD, *end = end_of(ctx);
     if (!a || chosen.sentry != PX_SENTRY_WELFORD || !chosen.clip)
         return 0;
-    struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &a->version);
+    __u32 version = a->version;
+    struct pxi_bpf_version *v = bpf_map_lookup_elem(&slots, &version);
     __u32 n = a->count / 16, bias = a->bias, by = a->by & 15;
     __u64 keep = a->keep;
     if (!v)

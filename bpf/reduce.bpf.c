@@ -162,6 +162,10 @@ INLINE __u32 result_bytes_of(__u8 format, __u32 count)
 
 /* ---------------------------------------------------------------- admit */
 
+/* The compiler forgets what it knows of it: it keeps pointers that move, instead of reckoning every
+ * address anew, and bounds of which it thinks that everybody sees them. */
+#define HELD(x) asm volatile("" : "+r"(x))
+
 /* Whether a frame is one for the aggregator; reads no map. *bytes: of the datagram. */
 INLINE int is_ours(struct xdp_md *ctx, __u32 *bytes)
 {
@@ -175,6 +179,8 @@ INLINE int is_ours(struct xdp_md *ctx, __u32 *bytes)
         (ip->frag_off & bpf_htons(0x3fff)) || (chosen.address && ip->daddr != chosen.address))
         return 0;
     __u32 n = bpf_ntohs(udp->len), kind = *magic >> 24;
+    HELD(n);
+    n &= 0xffff; /* the verifier of Linux 6.1 knows nothing of swapped bytes */
     if (n < sizeof *udp + sizeof *magic || bpf_ntohs(ip->tot_len) != n + sizeof *ip ||
         (void *)udp + n > end)
         return 0;
@@ -232,9 +238,6 @@ struct hashed {
     struct pxi_tag_sum sum;
     __u64 outside; /* top bits of lanes that are none */
 };
-
-/* The compiler keeps pointers that move, instead of reckoning every address anew. */
-#define HELD(x) asm volatile("" : "+r"(x))
 
 /* Steps as they are written: the compiler would move numbers about between them. */
 #define ADD(x, y) asm volatile("%0 += %1" : "+r"(x) : "r"(y))

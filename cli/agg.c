@@ -263,9 +263,29 @@ int verb_agg_attach(struct cli *c)
 
 /* ------------------------------------------ detach, stat, trace, verify */
 
+/* What is left of those that were killed. */
+static int sweep(const struct cli *c, const char *device)
+{
+    px_diag diag = {0};
+    unsigned swept;
+    px_err err = px_agg_sweep(device, &swept, &diag);
+    if (err)
+        return fail(err, "agg detach", &diag);
+    if (!opt_on(c, OPT_JSON)) {
+        printf("%s: %u of aggregators that were killed\n", device, swept);
+        return 0;
+    }
+    json_t *doc = doc_new(c);
+    json_object_set_new(doc, "device", json_string(device));
+    json_object_set_new(doc, "swept", json_integer(swept));
+    return doc_print(doc, 0);
+}
+
 int verb_agg_detach(struct cli *c)
 {
     int rc;
+    if (c->args)
+        return sweep(c, c->arg[0]);
     json_t *o = ask("detach", &rc);
     return o ? print(c, o) : rc;
 }

@@ -3,11 +3,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "data.h"
 #include "session.h"
 
-enum { DEGRADED = 8, LENGTHS = 25 };
+enum { DEGRADED = 8 };
 
-static int on_progress(void *ctx, uint64_t done, uint64_t all)
+int data_progress(void *ctx, uint64_t done, uint64_t all)
 {
     struct progress *p = ctx;
     p->total = all;
@@ -93,7 +94,7 @@ int verb_data_convert(struct cli *c)
                                  .column = opt_text(c, OPT_DATA_COLUMN),
                                  .token_bytes = strcmp(width, "auto") == 0 ? 0 : width[0] - '0',
                                  .bad = bad,
-                                 .progress = on_progress,
+                                 .progress = data_progress,
                                  .ctx = &p};
     double from = now_s();
     interrupt_poll(1);
@@ -108,13 +109,13 @@ int verb_data_convert(struct cli *c)
 
 /* ------------------------------------------------------------------ inspect */
 
-static int open_data(struct cli *c, const char *path, const char *crc, px_data **out)
+int data_open(struct cli *c, const char *path, const char *crc, px_data **out)
 {
     struct progress p;
     px_diag d = {0};
     px_data_options o = {.size = sizeof o,
                          .crc = crc,
-                         .progress = on_progress,
+                         .progress = data_progress,
                          .ctx = &p,
                          .cache_bytes = opt_uint(c, OPT_DATA_CACHE) << 20,
                          .timeout_ms = (uint32_t)opt_uint(c, OPT_DATA_TIMEOUT)};
@@ -125,13 +126,29 @@ static int open_data(struct cli *c, const char *path, const char *crc, px_data *
     return err ? fail(err, path, &d) : 0;
 }
 
-struct kind {
-    uint64_t samples, tokens;
-};
+struct data_kind *data_kinds_new(void)
+{
+    return must(calloc(1u << 24, sizeof(struct data_kind)));
+}
+
+void data_kinds_add(struct data_kind *kinds, const px_sample *s)
+{
+    struct data_kind *k = &kinds[(unsigned)s->src << 16 | (unsigned)s->dst << 8 | s->typ];
+    k->samples++;
+    k->tokens += s->tokens;
+}
+
+unsigned data_length_of(uint32_t tokens)
+{
+    unsigned b = 0;
+    while (b + 1 < DATA_LENGTHS && tokens >> (b + 1))
+        b++;
+    return b;
+}
 
 struct seen {
-    struct kind *kinds; /* by src, dst, typ */
-    uint64_t lengths[LENGTHS], damaged;
+    struct data_kind *kinds;
+    uint64_t lengths[DATA_LENGTHS], damaged;
 };
 
 /* What was done to bring a file that lies elsewhere. */
@@ -182,13 +199,8 @@ static px_err look(const px_data *data, uint64_t samples, struct seen *s)
             s->damaged++;
             continue;
         }
-        struct kind *k = &s->kinds[(unsigned)x.src << 16 | (unsigned)x.dst << 8 | x.typ];
-        unsigned b = 0;
-        k->samples++;
-        k->tokens += x.tokens;
-        while (b + 1 < LENGTHS && x.tokens >> (b + 1))
-            b++;
-        s->lengths[b]++;
+        data_kinds_add(s->kinds, &x);
+        s->lengths[data_length_of(x.tokens)]++;
         px_data_give_back(data, &x);
     }
     return PX_ERR_OK;
@@ -199,35 +211,78 @@ static json_t *code_json(unsigned code, const char *name)
     return name ? json_text(name) : json_u64(code);
 }
 
-static json_t *kinds_json(const struct seen *s)
+json_t *data_kinds_json(const struct data_kind *kinds)
 {
     json_t *list = json_array();
     for (unsigned i = 0; i < 1u << 24; i++) {
-        if (!s->kinds[i].samples)
+        if (!kinds[i].samples)
             continue;
         json_t *o = json_object();
         unsigned src = i >> 16, dst = i >> 8 & 255, typ = i & 255;
         json_object_set_new(o, "src", code_json(src, px_data_src_name(src)));
         json_object_set_new(o, "dst", code_json(dst, px_data_dst_name(dst)));
         json_object_set_new(o, "typ", code_json(typ, px_data_typ_name(typ)));
-        json_object_set_new(o, "samples", json_u64(s->kinds[i].samples));
-        json_object_set_new(o, "tokens", json_u64(s->kinds[i].tokens));
+        json_object_set_new(o, "samples", json_u64(kinds[i].samples));
+        json_object_set_new(o, "tokens", json_u64(kinds[i].tokens));
         json_array_append_new(list, o);
     }
     return list;
 }
 
+json_t *data_lengths_json(const uint64_t *lengths)
+{
+    json_t *list = json_array();
+    unsigned last = DATA_LENGTHS;
+    while (last && !lengths[last - 1])
+        last--;
+    for (unsigned k = 0; k < last; k++)
+        json_array_append_new(list, json_u64(lengths[k]));
+    return list;
+}
+
+static void show_code(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    if (json_is_string(v))
+        printf("  %-12s", json_string_value(v));
+    else
+        printf("  %-12lld", (long long)json_integer_value(v));
+}
+
+void data_kinds_show(const json_t *list)
+{
+    for (size_t k = 0; k < json_array_size(list); k++) {
+        const json_t *o = json_array_get(list, k);
+        show_code(o, "src");
+        show_code(o, "dst");
+        show_code(o, "typ");
+        printf("  %10lld samples  %12lld tokens\n",
+               (long long)json_integer_value(json_object_get(o, "samples")),
+               (long long)json_integer_value(json_object_get(o, "tokens")));
+    }
+}
+
+void data_lengths_show(const uint64_t *lengths)
+{
+    uint64_t all = 0;
+    for (unsigned k = 0; k < DATA_LENGTHS; k++)
+        all += lengths[k];
+    for (unsigned k = 0; k < DATA_LENGTHS; k++) {
+        if (!lengths[k])
+            continue;
+        printf("  below %8u tokens  %10llu ", 2u << k, (unsigned long long)lengths[k]);
+        for (uint64_t n = lengths[k] * 40 / all; n; n--)
+            fputs("█", stdout);
+        putchar('\n');
+    }
+}
+
 static json_t *inspect_doc(struct cli *c, const px_data_info *i, const struct seen *s)
 {
-    json_t *doc = doc_new(c), *dropped = json_object(), *lengths = json_array();
+    json_t *doc = doc_new(c), *dropped = json_object();
     char cid[80];
     for (unsigned k = 0; px_data_drop_name(k); k++)
         json_object_set_new(dropped, px_data_drop_name(k), json_u64(i->dropped[k]));
-    unsigned last = LENGTHS;
-    while (last && !s->lengths[last - 1])
-        last--;
-    for (unsigned k = 0; k < last; k++)
-        json_array_append_new(lengths, json_u64(s->lengths[k]));
     json_object_set_new(doc, "format", json_text(i->store ? "ndp3" : "ndp"));
     json_object_set_new(doc, "bytes", json_u64(i->bytes));
     json_object_set_new(doc, "samples", json_u64(i->samples));
@@ -242,18 +297,9 @@ static json_t *inspect_doc(struct cli *c, const px_data_info *i, const struct se
     json_object_set_new(doc, "generation", json_u64(i->generation));
     json_object_set_new(doc, "cid",
                         i->store ? json_text(px_data_cid(i, cid, sizeof cid)) : json_null());
-    json_object_set_new(doc, "kinds", kinds_json(s));
-    json_object_set_new(doc, "lengths", lengths);
+    json_object_set_new(doc, "kinds", data_kinds_json(s->kinds));
+    json_object_set_new(doc, "lengths", data_lengths_json(s->lengths));
     return doc;
-}
-
-static void show_code(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-    if (json_is_string(v))
-        printf("  %-12s", json_string_value(v));
-    else
-        printf("  %-12lld", (long long)json_integer_value(v));
 }
 
 static void show_inspected(json_t *doc, const px_data_info *i, const struct seen *s)
@@ -275,32 +321,16 @@ static void show_inspected(json_t *doc, const px_data_info *i, const struct seen
                    px_data_drop_name(k));
     if (s->damaged)
         printf("damaged: %llu samples\n", (unsigned long long)s->damaged);
-    const json_t *kinds = json_object_get(doc, "kinds");
-    for (size_t k = 0; k < json_array_size(kinds); k++) {
-        const json_t *o = json_array_get(kinds, k);
-        show_code(o, "src");
-        show_code(o, "dst");
-        show_code(o, "typ");
-        printf("  %10lld samples  %12lld tokens\n",
-               (long long)json_integer_value(json_object_get(o, "samples")),
-               (long long)json_integer_value(json_object_get(o, "tokens")));
-    }
-    for (unsigned k = 0; k < LENGTHS; k++) {
-        if (!s->lengths[k])
-            continue;
-        printf("  below %8u tokens  %10llu ", 2u << k, (unsigned long long)s->lengths[k]);
-        for (uint64_t n = s->lengths[k] * 40 / (i->samples ? i->samples : 1); n; n--)
-            fputs("█", stdout);
-        putchar('\n');
-    }
+    data_kinds_show(json_object_get(doc, "kinds"));
+    data_lengths_show(s->lengths);
 }
 
 int verb_data_inspect(struct cli *c)
 {
     px_data *data;
     px_data_info info;
-    struct seen s = {.kinds = must(calloc(1u << 24, sizeof *s.kinds))};
-    int rc = open_data(c, c->arg[0], unless_auto(c, OPT_DATA_CRC), &data);
+    struct seen s = {.kinds = data_kinds_new()};
+    int rc = data_open(c, c->arg[0], unless_auto(c, OPT_DATA_CRC), &data);
     if (rc == 0) {
         px_diag d = {0};
         px_data_get_info(data, &info);
@@ -336,12 +366,12 @@ int verb_data_verify(struct cli *c)
     struct progress p;
     px_diag d = {0};
     double from = now_s();
-    int rc = open_data(c, c->arg[0], unless_auto(c, OPT_DATA_CRC), &data);
+    int rc = data_open(c, c->arg[0], unless_auto(c, OPT_DATA_CRC), &data);
     if (rc)
         return rc;
     px_data_get_info(data, &info);
     progress_begin(&p, c, "verifying", "bytes", info.bytes);
-    px_err err = px_data_verify(data, on_progress, &p, &d);
+    px_err err = px_data_verify(data, data_progress, &p, &d);
     progress_end(&p);
     rc = err ? fail(err, c->arg[0], &d) : 0;
     if (!opt_on(c, OPT_JSON)) {
@@ -365,11 +395,16 @@ int verb_data_verify(struct cli *c)
 
 /* -------------------------------------------------------------------- order */
 
-static px_packing packing_of(const char *name)
+const char *data_packing_name(unsigned i)
 {
     static const char *const names[] = {"pad", "chunk", "first-fit", "best-fit"};
+    return i <= PX_PACK_BEST_FIT ? names[i] : NULL;
+}
+
+static px_packing packing_of(const char *name)
+{
     unsigned i = 0;
-    while (i < PX_PACK_BEST_FIT && strcmp(names[i], name) != 0)
+    while (i < PX_PACK_BEST_FIT && strcmp(data_packing_name(i), name) != 0)
         i++;
     return (px_packing)i;
 }
@@ -463,7 +498,7 @@ int verb_data_order(struct cli *c)
     px_loader_source *sources = keep(calloc((size_t)c->args, sizeof *sources));
     int rc = 0, n = 0;
     for (; rc == 0 && n < c->args; n++)
-        rc = open_data(c, c->arg[n], NULL, &sources[n].data);
+        rc = data_open(c, c->arg[n], NULL, &sources[n].data);
     if (rc == 0)
         rc = order_all(c, sources, &o);
     while (n--)

@@ -133,6 +133,22 @@ static void rights(struct report *r)
         admin ? "yes" : "no", raw ? "yes" : "no");
 }
 
+/* With which others' XDP programs are joined. */
+static void libxdp(struct report *r)
+{
+    const char *without = "plexus agg attach refuses an interface that has another XDP program";
+#ifndef PXI_XDP
+    put(r, "libxdp", NOTE, without, "this build has no BPF");
+#else
+    void *h = dlopen("libxdp.so.1", RTLD_NOW | RTLD_LOCAL);
+    put(r, "libxdp", h ? OK : NOTE,
+        h ? "plexus agg attach joins its dispatcher where another XDP program is in one" : without,
+        "%s", h ? "libxdp.so.1; it takes CAP_SYS_ADMIN" : "no libxdp.so.1");
+    if (h)
+        dlclose(h);
+#endif
+}
+
 /* Sockets past the stack; whether a device copies is known when one is opened on it. */
 static void af_xdp(struct report *r)
 {
@@ -256,8 +272,8 @@ int verb_doctor(struct cli *c)
 {
     struct report r = {.c = c, .rows = json_array()};
     void (*const checks[])(struct report *) = {processor, memory, huge_pages, kernel,
-                                               rights,    af_xdp, verbs,      cuda,
-                                               files,     model,  namespaces};
+                                               rights,    libxdp, af_xdp,     verbs,
+                                               cuda,      files,  model,      namespaces};
     for (unsigned i = 0; i < sizeof checks / sizeof *checks; i++)
         checks[i](&r);
     int rc = r.failed ? px_err_exit(PX_ERR_FAILED) : 0;

@@ -24,6 +24,9 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"crc", "PLEXUS_CAPTURE_CRC", 0, TYPE_CHOICE, "ccitt_false", NULL, "ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
     {"cover", "PLEXUS_CAPTURE_COVER", 0, TYPE_CHOICE, "all", NULL, "all payload body", .umin = 0u, .umax = 0u},
     {"tokens", "PLEXUS_CAPTURE_TOKENS", 0, TYPE_UINT, "8", NULL, NULL, .umin = 0u, .umax = 16383u},
+    {"again", "PLEXUS_DATA_AGAIN", 0, TYPE_FLAG, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"samples", "PLEXUS_DATA_SAMPLES", 0, TYPE_UINT, "0", NULL, NULL, .umin = 0u, .umax = 1000000000000u},
+    {"out", "PLEXUS_DATA_OUT", 'o', TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"dir", "PLEXUS_CRC_DROP_DIR", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"results", "PLEXUS_CRC_DROP_RESULTS", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"steps", "PLEXUS_CRC_DROP_STEPS", 0, TYPE_UINT, "240", NULL, NULL, .umin = 1u, .umax = 1000000u},
@@ -423,6 +426,16 @@ static const struct cli_verb_opt opts_data_verify[] = {
     {OPT_HELP, NULL},
 };
 
+static const struct cli_verb_opt opts_data_stats[] = {
+    {OPT_DATA_ROW_TOKENS, "512"},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
 static const struct cli_verb_opt opts_data_order[] = {
     {OPT_SEED, "0"},
     {OPT_DATA_BATCH, "64"},
@@ -452,6 +465,20 @@ static const struct cli_verb_opt opts_capture_decode[] = {
     {OPT_CAPTURE_COVER, "all"},
     {OPT_CAPTURE_TOKENS, "8"},
     {OPT_JSON_LINES, NULL},
+    {OPT_JSON, NULL},
+    {OPT_COLOR, "auto"},
+    {OPT_QUIET, NULL},
+    {OPT_HELP, NULL},
+};
+
+static const struct cli_verb_opt opts_data_mix[] = {
+    {OPT_DATA_AGAIN, NULL},
+    {OPT_DATA_SAMPLES, "0"},
+    {OPT_DATA_BATCH, "64"},
+    {OPT_SEED, "0"},
+    {OPT_DATA_OUT, NULL},
+    {OPT_DATA_CACHE, "1024"},
+    {OPT_DATA_TIMEOUT, "10000"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1856,6 +1883,52 @@ const struct cli_verb cli_verbs[] = {
     "  plexus data verify corpus.ndp3\n"
     "      Is it as it was written?\n",
     opts_data_verify, sizeof opts_data_verify / sizeof *opts_data_verify, 1, 1, verb_data_verify},
+    {"data stats", "lengths, vocabulary, duplicates and rows of training data", "plexus data stats [options] FILE",
+    "plexus data stats: lengths, vocabulary, duplicates and rows of training data\n"
+    "\n"
+    "usage: plexus data stats [options] FILE\n"
+    "\n"
+    "Reads every sample of a file of packets or a store: how long they are, which\n"
+    "sources and types they have, which tokens of the vocabulary are used, how many\n"
+    "samples have the tokens of another, and for each packing how many rows of\n"
+    "--row-tokens they make, how much of those is filled up, and how many tokens are\n"
+    "in no row.\n"
+    "\n"
+    "options:\n"
+    "      --row-tokens N      Tokens of a row. [512]\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.data/1):\n"
+    "  samples       with tokens\n"
+    "  documents     samples that do not continue another\n"
+    "  tokens        in them\n"
+    "  damaged       samples that are not counted: their checksum is wrong\n"
+    "  empty         samples that are not counted: they have no tokens\n"
+    "  duplicates    samples with the tokens of one before them, by a hash of 64\n"
+    "                bits; null: too many samples\n"
+    "  shortest      tokens of the shortest sample\n"
+    "  median        half of the samples have at most so many\n"
+    "  p90           90 % have at most so many\n"
+    "  p99           99 % have at most so many\n"
+    "  longest       tokens of the longest sample\n"
+    "  lengths       samples by tokens: below 2, 4, 8, ...\n"
+    "  kinds         src, dst, typ, samples, tokens of each kind\n"
+    "  vocabulary    size (null: not known), used, smallest, largest\n"
+    "  row_tokens    of a row\n"
+    "  packings      packing: rows, padding (share of the rows), cut (tokens in no\n"
+    "                row)\n"
+    "\n"
+    "examples:\n"
+    "  plexus data stats corpus.ndp3 --row-tokens 2048\n"
+    "      How much of a batch would be padding?\n",
+    opts_data_stats, sizeof opts_data_stats / sizeof *opts_data_stats, 1, 1, verb_data_stats},
     {"data order", "in which order samples come", "plexus data order [options] FILE...",
     "plexus data order: in which order samples come\n"
     "\n"
@@ -1968,6 +2041,55 @@ const struct cli_verb cli_verbs[] = {
     "  plexus capture decode story.pcap --format ndp --port 40000 --json\n"
     "      Everything at a port as training data.\n",
     opts_capture_decode, sizeof opts_capture_decode / sizeof *opts_capture_decode, 1, 1, verb_capture_decode},
+    {"data mix", "sources in shares, exactly", "plexus data mix [options] FILE[:WEIGHT]...",
+    "plexus data mix: sources in shares, exactly\n"
+    "\n"
+    "usage: plexus data mix [options] FILE[:WEIGHT]...\n"
+    "\n"
+    "Shows which source each sample of a mixture is from, as a loader of these files\n"
+    "with these weights draws them: after every sample each source is within one of\n"
+    "its share. Weights have up to nine digits, such as 0.7 and 0.3, or 7 and 3;\n"
+    "without any, each file weighs as much as it has samples. A source is through\n"
+    "when all its samples were drawn once. With --out the mixture is written as a\n"
+    "store, in the order of --seed; damaged samples end that, and samples without\n"
+    "tokens are left out. Files of different tokenizers are refused.\n"
+    "\n"
+    "options:\n"
+    "      --again             Sources that are through begin again; without it they\n"
+    "                          leave their share to the others.\n"
+    "      --samples N         Samples of the mixture; 0: until all sources are\n"
+    "                          through. [0]\n"
+    "      --batch N           Rows of a batch of each rank. [64]\n"
+    "      --seed S            Seed: the same one gives the same words, or the same\n"
+    "                          digest. Random when not given. [0]\n"
+    "  -o, --out OUT           Write the mixture as a store (.ndp3).\n"
+    "      --cache MIB         memory for what lies elsewhere, in MiB [1024]\n"
+    "      --timeout MS        milliseconds until a server counts as silent [10000]\n"
+    "      --json              Print one JSON document on standard output.\n"
+    "      --color auto|always|never\n"
+    "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
+    "                          and TERM=dumb. [auto]\n"
+    "  -q, --quiet             No progress and no notes on standard error.\n"
+    "  -h, --help              Show the help of the verb and exit.\n"
+    "\n"
+    "fields of --json (schema plexus.data/1):\n"
+    "  samples       of the mixture\n"
+    "  period        after so many draws the schedule begins again\n"
+    "  rounded       true: the weights are not quite as given, to fit a table of 2^20\n"
+    "                draws\n"
+    "  batch         samples of a step\n"
+    "  sources       file, samples, weight (of period), drawn, share, passes,\n"
+    "                through_after (samples), through_step\n"
+    "  order         source of each of the first 64 samples, from 0\n"
+    "  out           file that was written, or null\n"
+    "  written       samples in it\n"
+    "\n"
+    "examples:\n"
+    "  plexus data mix corpus.ndp3:0.7 story.qubgpu:0.3\n"
+    "      After how many steps is a source through?\n"
+    "  plexus data mix corpus.ndp3:7 story.qubgpu:3 --again --samples 1000 -o mixed.ndp3\n"
+    "      A thousand samples in these shares, written.\n",
+    opts_data_mix, sizeof opts_data_mix / sizeof *opts_data_mix, 1, 255, verb_data_mix},
     {"eval perplexity", "how well a model predicts a text", "plexus eval perplexity [options] MODEL",
     "plexus eval perplexity: how well a model predicts a text\n"
     "\n"
@@ -3175,6 +3297,12 @@ const struct cli_verb cli_verbs[] = {
     "While clip1 gets to know the workers, and later of what lies far off, it changes\n"
     "sums a little: --sentry none adds all as it comes.\n"
     "\n"
+    "An interface that has another XDP program is refused, unless that is libxdp's\n"
+    "dispatcher: then it joins as one of its programs (run priority 15: behind\n"
+    "filters, before AF_XDP sockets), which needs libxdp (Debian: libxdp1),\n"
+    "CAP_SYS_ADMIN, and a kernel that lets programs extend others. What it passes\n"
+    "goes on to the next.\n"
+    "\n"
     "A process in the background holds it; when that is gone, however it ended, so is\n"
     "the program. When the program goes without it (its device was removed, others\n"
     "detached it, the helper ended), a UDP socket adds meanwhile, jobs by name go on\n"
@@ -3259,12 +3387,14 @@ const struct cli_verb cli_verbs[] = {
     "  plexus agg attach IFACE\n"
     "      Attach; whatever is no gradient passes.\n",
     opts_agg_attach, sizeof opts_agg_attach / sizeof *opts_agg_attach, 1, 1, verb_agg_attach},
-    {"agg detach", "take the aggregator out of the kernel", "plexus agg detach [options]",
+    {"agg detach", "take the aggregator out of the kernel", "plexus agg detach [options] [IFACE]",
     "plexus agg detach: take the aggregator out of the kernel\n"
     "\n"
-    "usage: plexus agg detach [options]\n"
+    "usage: plexus agg detach [options] [IFACE]\n"
     "\n"
-    "Prints the last counters, as plexus agg stat.\n"
+    "Prints the last counters, as plexus agg stat. With IFACE it takes out of\n"
+    "libxdp's dispatcher there what aggregators that were killed left in it, which\n"
+    "passes all packets, and leaves one that runs alone; this needs CAP_SYS_ADMIN.\n"
     "\n"
     "options:\n"
     "      --json              Print one JSON document on standard output.\n"
@@ -3275,12 +3405,13 @@ const struct cli_verb cli_verbs[] = {
     "  -h, --help              Show the help of the verb and exit.\n"
     "\n"
     "fields of --json (schema plexus.agg/1):\n"
-    "  packets       as plexus agg attach\n"
+    "  packets       as plexus agg attach; with IFACE instead device, and swept: how\n"
+    "                many there were\n"
     "\n"
     "examples:\n"
     "  plexus agg detach\n"
     "      Detach.\n",
-    opts_agg_detach, sizeof opts_agg_detach / sizeof *opts_agg_detach, 0, 0, verb_agg_detach},
+    opts_agg_detach, sizeof opts_agg_detach / sizeof *opts_agg_detach, 0, 1, verb_agg_detach},
     {"agg stat", "what the aggregator in the kernel counts", "plexus agg stat [options]",
     "plexus agg stat: what the aggregator in the kernel counts\n"
     "\n"
@@ -3931,7 +4062,7 @@ const struct cli_verb cli_verbs[] = {
     "      What the exit codes mean.\n",
     opts_help, sizeof opts_help / sizeof *opts_help, 0, 2, verb_help},
 };
-const unsigned cli_verb_count = 73;
+const unsigned cli_verb_count = 75;
 
 const struct cli_topic cli_topics[] = {
     {"exit-codes",
@@ -3955,6 +4086,7 @@ const struct cli_topic cli_topics[] = {
     "which wins over the files (plexus help settings).\n"
     "\n"
     "  PLEXUS_AGG_ADDRESS         --address IPV4\n"
+    "  PLEXUS_DATA_AGAIN          --again\n"
     "  PLEXUS_JOB_AGGREGATOR      --aggregator MULTIADDR\n"
     "  PLEXUS_ALL                 --all\n"
     "  PLEXUS_ALLOW               --allow PEER\n"
@@ -4062,6 +4194,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_NOW                 --now\n"
     "  PLEXUS_OFF                 --off\n"
     "  PLEXUS_ORIGIN              --origin\n"
+    "  PLEXUS_DATA_OUT            --out OUT\n"
     "  PLEXUS_WIRE_PACKETS        --packets N\n"
     "  PLEXUS_AGG_PACKETS         --packets N\n"
     "  PLEXUS_DATA_PACKING        --packing pad|chunk|first-fit|best-fit\n"
@@ -4101,6 +4234,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_DATA_ROW_TOKENS     --row-tokens N\n"
     "  PLEXUS_RULE                --rule NAME\n"
     "  PLEXUS_RUN_SERVER          --run-server\n"
+    "  PLEXUS_DATA_SAMPLES        --samples N\n"
     "  PLEXUS_DATA_BENCH_SAMPLES  --samples N\n"
     "  PLEXUS_SECONDS             --seconds S\n"
     "  PLEXUS_AGG_SECRET          --secret HEX\n"
@@ -4194,7 +4328,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "  plexus agg attach [options] IFACE\n"
     "      add gradients in the kernel, where they arrive\n"
-    "  plexus agg detach [options]\n"
+    "  plexus agg detach [options] [IFACE]\n"
     "      take the aggregator out of the kernel\n"
     "  plexus agg stat [options]\n"
     "      what the aggregator in the kernel counts\n"
@@ -4243,7 +4377,7 @@ const struct cli_topic cli_topics[] = {
     "\n"
     "plexus help capture encode tells more.\n"},
     {"data",
-    "plexus data: training data as packets: convert, inspect, verify, order\n"
+    "plexus data: training data: convert, inspect, verify, stats, order, mix\n"
     "\n"
     "  plexus data convert [options] IN OUT\n"
     "      training data in another format\n"
@@ -4251,8 +4385,12 @@ const struct cli_topic cli_topics[] = {
     "      what is in a file of training data\n"
     "  plexus data verify [options] FILE\n"
     "      every byte of a file of training data\n"
+    "  plexus data stats [options] FILE\n"
+    "      lengths, vocabulary, duplicates and rows of training data\n"
     "  plexus data order [options] FILE...\n"
     "      in which order samples come\n"
+    "  plexus data mix [options] FILE[:WEIGHT]...\n"
+    "      sources in shares, exactly\n"
     "\n"
     "plexus help data convert tells more.\n"},
     {"dht",
@@ -4321,7 +4459,7 @@ const struct cli_topic cli_topics[] = {
     "  detokenize  tokens to text\n"
     "  inspect     what a model file holds and needs\n"
     "  check       validate a file of a format that plexus parses\n"
-    "  data        training data as packets: convert, inspect, verify, order\n"
+    "  data        training data: convert, inspect, verify, stats, order, mix\n"
     "  capture     packets in files of pcap: decode, encode\n"
     "Measuring and comparing\n"
     "  eval        how well a model predicts: perplexity, logits\n"

@@ -27,6 +27,9 @@ enum {
     OPT_CAPTURE_CRC,
     OPT_CAPTURE_COVER,
     OPT_CAPTURE_TOKENS,
+    OPT_DATA_AGAIN,
+    OPT_DATA_SAMPLES,
+    OPT_DATA_OUT,
     OPT_CRC_DROP_DIR,
     OPT_CRC_DROP_RESULTS,
     OPT_CRC_DROP_STEPS,
@@ -227,9 +230,11 @@ int verb_check(struct cli *c);
 int verb_data_convert(struct cli *c);
 int verb_data_inspect(struct cli *c);
 int verb_data_verify(struct cli *c);
+int verb_data_stats(struct cli *c);
 int verb_data_order(struct cli *c);
 int verb_capture_encode(struct cli *c);
 int verb_capture_decode(struct cli *c);
+int verb_data_mix(struct cli *c);
 int verb_eval_perplexity(struct cli *c);
 int verb_eval_logits(struct cli *c);
 int verb_digest(struct cli *c);

@@ -37,7 +37,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     data)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "convert inspect verify order" -- "$cur"))
+            COMPREPLY=($(compgen -W "convert inspect verify stats order mix" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -90,6 +90,8 @@ _plexus()
     --crc) COMPREPLY=($(compgen -W "ccitt_false xmodem aug kermit x25" -- "$cur")); return ;;
     --cover) COMPREPLY=($(compgen -W "all payload body" -- "$cur")); return ;;
     --tokens) return ;;
+    --samples) return ;;
+    --out|-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --results) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --steps) return ;;
@@ -348,6 +350,12 @@ _plexus()
         else
             COMPREPLY=($(compgen -f -- "$cur"))
         fi ;;
+    "data stats")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--row-tokens --cache --timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            COMPREPLY=($(compgen -f -- "$cur"))
+        fi ;;
     "data order")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--seed --batch --row-tokens --packing --ranks --steps --cache --timeout --json --color -q --quiet -h --help" -- "$cur"))
@@ -365,6 +373,12 @@ _plexus()
             COMPREPLY=($(compgen -W "--format --port --crc --cover --tokens --json-lines --json --color -q --quiet -h --help" -- "$cur"))
         else
             COMPREPLY=($(compgen -f -- "$cur"))
+        fi ;;
+    "data mix")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--again --samples --batch --seed -o --out --cache --timeout --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
         fi ;;
     "eval perplexity")
         if [ "${cur#-}" != "$cur" ]; then

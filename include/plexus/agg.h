@@ -77,6 +77,11 @@ typedef struct px_agg_report {
 PX_API PX_NODISCARD px_err px_agg_verify(uint64_t packets, uint64_t seed, const char *sentry,
                                          const char *helper, px_agg_report *out, px_diag *diag);
 
+/* What aggregators that were killed have left in libxdp's dispatcher on a device: take it out. It
+ * passes all packets until then, and px_agg_serve does the same. *swept: how many there were.
+ * PX_ERR_UNSUPPORTED: there is a dispatcher, and no libxdp. */
+PX_API PX_NODISCARD px_err px_agg_sweep(const char *device, unsigned *swept, px_diag *diag);
+
 PX_END_DECLS
 
 #endif

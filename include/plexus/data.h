@@ -201,6 +201,31 @@ PX_API PX_NODISCARD px_err px_data_convert(const char *in, const char *out,
                                            const px_data_convert_options *options,
                                            px_data_convert_report *report, px_diag *diag);
 
+/* ------------------------------------------------------------------ mixtures */
+
+/* Which source each draw of a loader with several sources is from. */
+typedef struct px_mix px_mix;
+
+typedef struct px_mix_source {
+    uint64_t weight, samples; /* above 0 */
+    int once;                 /* 1: it is through after one epoch; 0: it begins again */
+} px_mix_source;
+
+/* 1 to 255 sources. After every number of draws each is within one of its share. PX_ERR_INVALID: a
+ * weight or a size of 0, or too many; PX_ERR_NOMEM. */
+PX_API PX_NODISCARD px_err px_mix_new(const px_mix_source *sources, unsigned count, px_mix **out);
+PX_API void px_mix_free(px_mix *m);
+
+/* Draws until all are through; UINT64_MAX when one begins again. */
+PX_API uint64_t px_mix_draws(const px_mix *m);
+/* Source of a draw below that, and how many draws of that source came before. */
+PX_API unsigned px_mix_at(const px_mix *m, uint64_t draw, uint64_t *nth);
+/* Draws of a source among so many first ones. */
+PX_API uint64_t px_mix_count(const px_mix *m, unsigned source, uint64_t draws);
+/* The weight that a source has at first, of *sum, which is the period of the schedule. *rounded:
+ * it is not quite as given. */
+PX_API uint64_t px_mix_weight(const px_mix *m, unsigned source, uint64_t *sum, int *rounded);
+
 /* ------------------------------------------------------------------- loader */
 
 typedef struct px_loader px_loader;

@@ -5,15 +5,25 @@
 
 #include "base/cursor.h"
 #include "base/diag.h"
+#include "base/limits.h"
 #include "codec/ndp.gen.h"
 
-enum { HEAD_LLMC = 1024, PIECE = 4096 };
+enum { HEAD_LLMC = 1024, PIECE = 4096, DENSEST = 32768 };
 
 px_err pxi_import_wrong(px_diag *d, px_err err, uint64_t at, const char *field,
                         const char *expected, uint64_t found)
 {
     pxi_diag_field(d, "%s", field);
     return pxi_diag_set(d, err, at, expected, "%llu", (unsigned long long)found);
+}
+
+px_err pxi_import_unpacks(uint64_t packed, uint64_t n, uint64_t at, px_diag *d)
+{
+    if (n > PXI_LIMIT_DATA_UNPACKED)
+        return pxi_import_wrong(d, PX_ERR_LIMIT, at, "unpacked", "at most data.unpacked", n);
+    if (n / DENSEST > packed)
+        return pxi_import_wrong(d, PX_ERR_CORRUPT, at, "unpacked", "what so few bytes can hold", n);
+    return PX_ERR_OK;
 }
 
 /* ------------------------------------------------------------------- tokens */

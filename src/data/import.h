@@ -52,6 +52,10 @@ struct pxi_import_column {
 unsigned pxi_import_choose(const struct pxi_import_column *c, const px_view *names, unsigned n,
                            px_diag *d);
 
+/* Whether so many packed bytes can become n: less than data.unpacked, and no more than the densest
+ * block of zstd, 128 KiB in four bytes; PX_ERR_LIMIT, _CORRUPT. */
+px_err pxi_import_unpacks(uint64_t packed, uint64_t n, uint64_t at, px_diag *d);
+
 /* Hand out the tokens that fill `bytes`, little-endian; `more` as in the sink, `at` is where they
  * lie. PX_ERR_LIMIT: a token that int32 does not hold. */
 px_err pxi_import_run(const struct pxi_import_sink *sink, struct pxi_import_type type,

@@ -293,9 +293,10 @@ static px_err unpack(struct batch *b, px_view packed, px_view *out)
     *out = packed;
     if (n == UINT64_MAX)
         return PX_ERR_OK;
-    if (n > PXI_LIMIT_DATA_UNPACKED)
-        return pxi_import_wrong(b->d, PX_ERR_LIMIT, b->at, "buffer", "less than data.unpacked", n);
-    uint8_t *to = pxi_calloc((size_t)n + 1, 1);
+    px_err err = pxi_import_unpacks(packed.n, n, b->at, b->d);
+    if (err)
+        return err;
+    uint8_t *to = pxi_realloc(NULL, (size_t)n + 1, 1);
     if (!to)
         return PX_ERR_NOMEM;
     b->own[b->owned++] = to;

@@ -349,12 +349,11 @@ static bool group_of(const struct pxi_plan *p, struct pxi_plan_reader *r, struct
         if (at->row < r->group->rows)
             return true;
         at->row -= r->group->rows;
-        if (p->positions - at->position <= PXI_PLAN_GROUP) {
-            *at = (struct pxi_place){p->positions, 0};
-            return false;
-        }
+        if (p->positions - at->position <= PXI_PLAN_GROUP)
+            break;
         at->position += PXI_PLAN_GROUP;
     }
+    *at = (struct pxi_place){p->positions, 0}; /* the end is one place, however far one goes */
     return false;
 }
 

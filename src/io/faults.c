@@ -8,21 +8,11 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/embed.h"
 #include "bpf/faults.h"
 #include "faults_object.h" /* generated at build time: PXI_FAULTS_PATH */
 
-__asm__(".section .rodata\n"
-        ".balign 64\n"
-        ".globl pxi_faults_object\n"
-        ".hidden pxi_faults_object\n"
-        "pxi_faults_object:\n"
-        ".incbin \"" PXI_FAULTS_PATH "\"\n"
-        ".globl pxi_faults_object_end\n"
-        ".hidden pxi_faults_object_end\n"
-        "pxi_faults_object_end:\n"
-        ".text\n");
-
-extern const uint8_t pxi_faults_object[], pxi_faults_object_end[];
+PXI_EMBED(pxi_faults_object, PXI_FAULTS_PATH);
 
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
 {

@@ -8,21 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/embed.h"
 #include "bpf/steer.h"
 #include "steer_object.h" /* generated at build time: PXI_STEER_PATH */
 
-__asm__(".section .rodata\n"
-        ".balign 64\n"
-        ".globl pxi_steer_object\n"
-        ".hidden pxi_steer_object\n"
-        "pxi_steer_object:\n"
-        ".incbin \"" PXI_STEER_PATH "\"\n"
-        ".globl pxi_steer_object_end\n"
-        ".hidden pxi_steer_object_end\n"
-        "pxi_steer_object_end:\n"
-        ".text\n");
-
-extern const uint8_t pxi_steer_object[], pxi_steer_object_end[];
+PXI_EMBED(pxi_steer_object, PXI_STEER_PATH);
 
 static int silent(enum libbpf_print_level level, const char *format, va_list args)
 {

@@ -22,22 +22,12 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "base/embed.h"
 #include "base/mem.h"
 #include "io/veth.h"
 #include "wire_object.h" /* generated at build time: PXI_WIRE_PATH */
 
-__asm__(".section .rodata\n"
-        ".balign 64\n"
-        ".globl pxi_wire_object\n"
-        ".hidden pxi_wire_object\n"
-        "pxi_wire_object:\n"
-        ".incbin \"" PXI_WIRE_PATH "\"\n"
-        ".globl pxi_wire_object_end\n"
-        ".hidden pxi_wire_object_end\n"
-        "pxi_wire_object_end:\n"
-        ".text\n");
-
-extern const uint8_t pxi_wire_object[], pxi_wire_object_end[];
+PXI_EMBED(pxi_wire_object, PXI_WIRE_PATH);
 
 enum { PORT_OF_WORKER = 20000, FRAME = PXI_WIRE_HEAD + 8 * PXI_WIRE_WORDS, PATIENCE_MS = 3000 };
 

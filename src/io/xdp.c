@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "codec/gradient.h"
 #include "io/xdp_impl.h"
+#include "io/xdp_join.h"
 
 static int fd_of(const struct pxi_xdp *x, enum pxi_xdp_map map)
 {
@@ -119,6 +120,7 @@ px_err pxi_xdp_open(const struct pxi_xdp_options *o, struct pxi_xdp **out, px_di
         return PX_ERR_NOMEM;
     x->o = *o;
     x->o.jobs = o->jobs ? o->jobs : 1;
+    x->o.joiner = &pxi_xdp_dispatcher;
     x->wakes = -1;
     px_err err = load(&x->o, &x->l, diag);
     if (err) {
@@ -176,12 +178,12 @@ bool pxi_xdp_helped(const struct pxi_xdp *x)
     return x->l.keeper >= 0;
 }
 
-bool pxi_xdp_attached(const struct pxi_xdp *x)
+bool pxi_xdp_attached(struct pxi_xdp *x)
 {
     struct pollfd p = {.fd = x->l.keeper};
     if (x->l.keeper >= 0)
         return poll(&p, 1, 0) == 0;
-    return x->l.link >= 0 && pxi_xdp_linked(x->l.link);
+    return x->l.hold.fd >= 0 && pxi_xdp_held(&x->l.hold);
 }
 
 /* ----------------------------------------------------------------- jobs */

@@ -29,6 +29,7 @@ struct pxi_xdp_options {
     uint32_t chunks;    /* whose last sums are kept of a job, at most */
     bool steered;       /* a slot's packets come to one CPU, though the device has several queues:
                          * no slot needs to be locked */
+    const struct pxi_xdp_joiner *joiner; /* for devices that have a program, or NULL */
     const char *helper; /* socket of who has the rights when we have not (io/xdpd.h), or NULL */
     enum px_sentry_rule sentry; /* of jobs, which then have a fan-in of 4 at least; its k, */
     unsigned k;    /* deviations or scales, in quarters, to PX_SENTRY_K_MAX; 0: the rule's */
@@ -75,7 +76,7 @@ const char *pxi_xdp_said(const struct pxi_xdp *x);
 int pxi_xdp_program(const struct pxi_xdp *x);
 /* Whether the helper attached it; whether it still is attached: its device or the helper may go. */
 bool pxi_xdp_helped(const struct pxi_xdp *x);
-bool pxi_xdp_attached(const struct pxi_xdp *x);
+bool pxi_xdp_attached(struct pxi_xdp *x);
 
 /*
  * Attach once more, after it went. pxi_xdp_relink: the same program, its jobs are at work again
@@ -137,6 +138,9 @@ void pxi_xdp_watch(struct pxi_xdp *x, bool on);
 /* What was told since; how many events. */
 typedef void pxi_xdp_event_fn(void *ctx, const struct pxi_bpf_event *e);
 int pxi_xdp_events(struct pxi_xdp *x, pxi_xdp_event_fn *fn, void *ctx);
+
+/* Take what aggregators that were killed have left in libxdp's dispatcher on a device out of it. */
+px_err pxi_xdp_sweep(const char *device, unsigned *swept, px_diag *diag);
 
 /* Run a frame through the program `repeat` times without a device: the verdict (XDP_PASS, ..), the
  * frame as it is then in out (*out_n bytes, room for them when called), nanoseconds a run at

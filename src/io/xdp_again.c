@@ -21,29 +21,23 @@ static void say_again(struct pxi_xdp *x)
 
 px_err pxi_xdp_relink(struct pxi_xdp *x, px_diag *diag)
 {
-    LIBBPF_OPTS(bpf_link_create_opts, opts,
-                .flags = x->l.rung == PXI_XDP_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+    struct pxi_xdp_hold hold;
+    int refused;
     pxi_diag_field(diag, "%s", x->o.device);
     if (pxi_xdp_helped(x))
         return pxi_diag_set(diag, PX_ERR_PERMISSION, 0, "the helper that attached it",
                             "it is gone");
-    unsigned index = if_nametoindex(x->o.device);
-    if (!index)
-        return pxi_diag_set(diag, PX_ERR_NOT_FOUND, 0, "a network device", "%s", strerror(errno));
     /* It was loaded without locks for a device of one queue. */
     if (!x->l.shared && !x->o.steered && !pxi_xdp_serial(x->o.device))
         return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a device of one queue, as before",
                             "another");
-    int link = bpf_link_create(x->l.program, (int)index, BPF_XDP, &opts);
-    if (link == -EPERM || link == -EACCES)
-        return pxi_xdp_refused(diag, -link);
-    if (link < 0)
-        return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0,
-                            link == -EBUSY ? "no other XDP program there" : "a device with XDP",
-                            "%s", strerror(-link));
-    if (x->l.link >= 0)
-        close(x->l.link);
-    x->l.link = link;
+    struct pxi_xdp_options o = x->o;
+    o.generic = x->l.rung == PXI_XDP_GENERIC;
+    px_err err = pxi_xdp_attach(&o, x->l.program, &hold, &refused, diag);
+    if (err)
+        return err;
+    pxi_xdp_release(&x->l.hold);
+    x->l.hold = hold;
     say_again(x);
     return PX_ERR_OK;
 }

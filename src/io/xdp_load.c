@@ -15,21 +15,12 @@
 #include <unistd.h>
 
 #include "base/diag.h"
+#include "base/embed.h"
 #include "codec/gradient.h"
+#include "io/xdp_join.h"
 #include "xdp_object.h" /* generated at build time: PXI_XDP_PATH */
 
-__asm__(".section .rodata\n"
-        ".balign 64\n"
-        ".globl pxi_xdp_object\n"
-        ".hidden pxi_xdp_object\n"
-        "pxi_xdp_object:\n"
-        ".incbin \"" PXI_XDP_PATH "\"\n"
-        ".globl pxi_xdp_object_end\n"
-        ".hidden pxi_xdp_object_end\n"
-        "pxi_xdp_object_end:\n"
-        ".text\n");
-
-extern const uint8_t pxi_xdp_object[], pxi_xdp_object_end[];
+PXI_EMBED(pxi_xdp_object, PXI_XDP_PATH);
 
 static const char *const names[PXI_XDP_MAPS] = {"jobs",   "workers", "slots",    "kept",
                                                 "counts", "done",    "watch",    "events",
@@ -113,10 +104,12 @@ static px_err load(const struct pxi_xdp_options *o, struct pxi_xdp_loaded *l, px
         maps[i] = bpf_object__find_map_by_name(l->object, names[i]);
     if (!shape(o, l->object, l->shared, maps))
         return pxi_xdp_refused(diag, EINVAL);
+    struct bpf_program *p = bpf_object__find_program_by_name(l->object, "px_reduce");
+    bpf_program__set_expected_attach_type(p, 0); /* as that of a gate, which has none */
     int rc = bpf_object__load(l->object);
     if (rc)
         return pxi_xdp_refused(diag, -rc);
-    l->program = bpf_program__fd(bpf_object__find_program_by_name(l->object, "px_reduce"));
+    l->program = bpf_program__fd(p);
     for (unsigned i = 0; i < PXI_XDP_MAPS; i++)
         l->maps[i] = bpf_map__fd(maps[i]);
     return PX_ERR_OK;
@@ -148,50 +141,76 @@ bool pxi_xdp_serial(const char *device)
     return ask_device(device, &c) && c.rx_count + c.combined_count == 1;
 }
 
-static int link_with(struct pxi_xdp_loaded *l, int index, uint32_t flags)
+px_err pxi_xdp_attach(const struct pxi_xdp_options *o, int program, struct pxi_xdp_hold *out,
+                      int *refused, px_diag *diag)
 {
-    LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
-    l->link = bpf_link_create(l->program, index, BPF_XDP, &opts);
-    return l->link < 0 ? -l->link : 0;
+    LIBBPF_OPTS(bpf_link_create_opts, how,
+                .flags = o->generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+    struct pxi_xdp_hold h = {.device = if_nametoindex(o->device)};
+    pxi_diag_field(diag, "%s", o->device);
+    if (!h.device)
+        return pxi_diag_set(diag, PX_ERR_NOT_FOUND, 0, "a network device", "%s", strerror(errno));
+    h.fd = bpf_link_create(program, (int)h.device, BPF_XDP, &how);
+    int error = h.fd < 0 ? -h.fd : 0;
+    bool taken = error == EBUSY || (error == EEXIST && o->generic);
+    if (error == EPERM || error == EACCES)
+        return pxi_xdp_refused(diag, error);
+    if (taken && o->joiner) {
+        px_err err = o->joiner->join(o, program, &h, diag);
+        if (err)
+            return err;
+    } else if (error) {
+        *refused = taken ? 0 : error;
+        return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0,
+                            taken ? "no other XDP program there (root joins libxdp's dispatcher)"
+                                  : "a device with XDP",
+                            "%s", strerror(error));
+    }
+    *out = h;
+    return PX_ERR_OK;
 }
 
 /* native: why the driver refused before; 0: it was not asked. */
 static px_err attach(const struct pxi_xdp_options *o, struct pxi_xdp_loaded *l, int *native,
                      px_diag *diag)
 {
-    const char *device = o->device;
-    unsigned index = if_nametoindex(device);
-    pxi_diag_field(diag, "%s", device);
-    if (!index)
-        return pxi_diag_set(diag, PX_ERR_NOT_FOUND, 0, "a network device", "%s", strerror(errno));
-    int error = link_with(l, (int)index, o->generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
-    if (error == EPERM || error == EACCES)
-        return pxi_xdp_refused(diag, error);
-    if (error) {
-        *native = o->generic || error == EBUSY ? 0 : error;
-        return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0,
-                            error == EBUSY ? "no other XDP program there" : "a device with XDP",
-                            "%s", strerror(error));
+    int refused = 0;
+    px_err err = pxi_xdp_attach(o, l->program, &l->hold, &refused, diag);
+    if (err) {
+        *native = o->generic ? 0 : refused;
+        return err;
     }
     l->rung = o->generic ? PXI_XDP_GENERIC : PXI_XDP_NATIVE;
-    snprintf(
-        l->said, sizeof l->said, "%s XDP on %s%s%s%s", o->generic ? "generic" : "native", device,
-        *native ? ", its driver has none that fits: " : "", *native ? strerror(*native) : "",
-        !o->generic && is_veth(device) ? ", a veth: its other end needs an XDP program too" : "");
+    snprintf(l->said, sizeof l->said, "%s XDP on %s%s%s%s%s", o->generic ? "generic" : "native",
+             o->device, l->hold.in ? ", in libxdp's dispatcher" : "",
+             *native ? ", its driver has none that fits: " : "", *native ? strerror(*native) : "",
+             !o->generic && is_veth(o->device) ? ", a veth: its other end needs an XDP program too"
+                                               : "");
     return PX_ERR_OK;
 }
 
-bool pxi_xdp_linked(int link)
+bool pxi_xdp_held(struct pxi_xdp_hold *h)
 {
     struct bpf_link_info info = {0};
     uint32_t n = sizeof info;
-    return !bpf_obj_get_info_by_fd(link, &info, &n) && info.xdp.ifindex;
+    if (h->in)
+        return h->in->joined(h);
+    return !bpf_obj_get_info_by_fd(h->fd, &info, &n) && info.xdp.ifindex;
+}
+
+void pxi_xdp_release(struct pxi_xdp_hold *h)
+{
+    if (h->fd >= 0)
+        close(h->fd);
+    if (h->in)
+        h->in->leave(h);
+    *h = (struct pxi_xdp_hold){.fd = -1};
 }
 
 static px_err load_as(const struct pxi_xdp_options *o, int *native, struct pxi_xdp_loaded *l,
                       px_diag *diag)
 {
-    *l = (struct pxi_xdp_loaded){.program = -1, .link = -1, .keeper = -1};
+    *l = (struct pxi_xdp_loaded){.program = -1, .hold = {.fd = -1}, .keeper = -1};
     /* The stack runs it where a packet happens to be; a driver, on the CPU of its queue. */
     l->shared = o->device && !o->steered && (o->generic || !pxi_xdp_serial(o->device));
     snprintf(l->said, sizeof l->said, "loaded, attached nowhere");
@@ -220,8 +239,7 @@ px_err pxi_xdp_load(const struct pxi_xdp_options *o, struct pxi_xdp_loaded *out,
 
 void pxi_xdp_unload(struct pxi_xdp_loaded *l)
 {
-    if (l->link >= 0)
-        close(l->link);
+    pxi_xdp_release(&l->hold);
     if (l->keeper >= 0)
         close(l->keeper);
     if (l->object) {
@@ -231,5 +249,5 @@ void pxi_xdp_unload(struct pxi_xdp_loaded *l)
         for (unsigned i = 0; i < PXI_XDP_MAPS; i++)
             close(l->maps[i]);
     }
-    *l = (struct pxi_xdp_loaded){.program = -1, .link = -1, .keeper = -1};
+    *l = (struct pxi_xdp_loaded){.program = -1, .hold = {.fd = -1}, .keeper = -1};
 }

@@ -31,10 +31,19 @@ enum pxi_xdp_map {
 
 struct bpf_object;
 
+/* What keeps a program on its device until it is closed. */
+struct pxi_xdp_hold {
+    int fd;                          /* a BPF link, or the map of a gate; -1: none */
+    unsigned device;                 /* its index */
+    const struct pxi_xdp_joiner *in; /* NULL: a link; else a dispatcher, and there */
+    uint32_t gate, found;            /* the gate, and the dispatcher that it was last seen in */
+};
+
 struct pxi_xdp_loaded {
-    int program, link;      /* -1: none; the link is only where it was made, or its keeper has it */
-    int maps[PXI_XDP_MAPS]; /* as the program */
-    int keeper;             /* of a link that is not ours: the helper; it goes when that goes */
+    int program;              /* -1: none */
+    struct pxi_xdp_hold hold; /* only where it was made: else its keeper has it */
+    int maps[PXI_XDP_MAPS];   /* as the program */
+    int keeper;               /* who holds it when we do not: the helper; it goes when that goes */
     enum pxi_xdp_rung rung;
     bool shared; /* slots are locked */
     char said[160];
@@ -46,8 +55,12 @@ px_err pxi_xdp_load(const struct pxi_xdp_options *o, struct pxi_xdp_loaded *out,
 /* Of what pxi_xdp_load or pxi_xdpd_ask filled in. */
 void pxi_xdp_unload(struct pxi_xdp_loaded *l);
 
-/* Whether a link still has its device. */
-bool pxi_xdp_linked(int link);
+/* Put a program on a device; when that has one already, by the joiner, if there is one. Errors as
+ * pxi_xdp_open; *refused: why the driver did. Whether it is still there. Take it away. */
+px_err pxi_xdp_attach(const struct pxi_xdp_options *o, int program, struct pxi_xdp_hold *out,
+                      int *refused, px_diag *diag);
+bool pxi_xdp_held(struct pxi_xdp_hold *h);
+void pxi_xdp_release(struct pxi_xdp_hold *h);
 
 /* All its packets come to one CPU at a time: it has one queue. */
 bool pxi_xdp_serial(const char *device);

@@ -98,7 +98,7 @@ bool pxi_xdp_helped(const struct pxi_xdp *x)
     return false;
 }
 
-bool pxi_xdp_attached(const struct pxi_xdp *x)
+bool pxi_xdp_attached(struct pxi_xdp *x)
 {
     return false;
 }
@@ -142,3 +142,10 @@ px_err pxi_xdp_move(struct pxi_xdp *x, struct pxi_xdp_loaded *to, px_diag *diag)
 }
 
 void pxi_xdp_drop(struct pxi_xdp_loaded *l) {}
+
+px_err pxi_xdp_sweep(const char *device, unsigned *swept, px_diag *diag)
+{
+    *swept = 0;
+    pxi_diag_field(diag, "xdp");
+    return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with libbpf and clang", "neither");
+}

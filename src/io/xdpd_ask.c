@@ -72,7 +72,7 @@ static px_err keep(int fd, const struct pxi_xdpd_answer *a, const int fds[FDS],
                    struct pxi_xdp_loaded *out)
 {
     *out = (struct pxi_xdp_loaded){.program = fds[0],
-                                   .link = -1,
+                                   .hold = {.fd = -1},
                                    .keeper = fd,
                                    .rung = (enum pxi_xdp_rung)a->rung,
                                    .shared = a->shared};

@@ -25,8 +25,8 @@
 enum { LOOK_MS = 250, REQUEST_NS = 1000000000, GROUPS = 256, FDS = 1 + PXI_XDP_MAPS };
 
 struct client {
-    int fd;   /* -1: a free place */
-    int link; /* -1: attached nowhere */
+    int fd; /* -1: a free place */
+    struct pxi_xdp_hold hold;
     bool served;
     uint64_t since_ns;
     uid_t uid;
@@ -77,10 +77,9 @@ static bool in_group(const struct xdpd *x, int fd, const struct ucred *peer)
 
 static void drop(struct client *c)
 {
-    if (c->link >= 0)
-        close(c->link);
+    pxi_xdp_release(&c->hold);
     close(c->fd);
-    *c = (struct client){.fd = -1, .link = -1};
+    *c = (struct client){.fd = -1, .hold = {.fd = -1}};
 }
 
 static void let_in(struct xdpd *x)
@@ -98,7 +97,7 @@ static void let_in(struct xdpd *x)
         close(fd);
         return;
     }
-    *c = (struct client){.fd = fd, .link = -1, .since_ns = now_ns(), .uid = peer.uid};
+    *c = (struct client){.fd = fd, .hold = {.fd = -1}, .since_ns = now_ns(), .uid = peer.uid};
 }
 
 static void answer(struct client *c, const struct pxi_xdpd_answer *a,
@@ -143,7 +142,7 @@ static bool may_use(const px_xdpd_options *o, const char *device)
     return !device || !o->device_count;
 }
 
-/* Load, attach, pass the descriptors on; of them only the link stays here. */
+/* Load, attach, pass the descriptors on; of them only what holds it stays here. */
 static void serve(struct xdpd *x, struct client *c, px_view bytes)
 {
     struct pxi_xdpd_request r;
@@ -170,8 +169,8 @@ static void serve(struct xdpd *x, struct client *c, px_view bytes)
                                 .shared = l.shared};
     snprintf(a.said, sizeof a.said, "%s", l.said);
     note(c, "attached", l.said);
-    c->link = l.link;
-    l.link = -1;
+    c->hold = l.hold;
+    l.hold = (struct pxi_xdp_hold){.fd = -1};
     answer(c, &a, &l);
     pxi_xdp_unload(&l);
 }
@@ -195,7 +194,7 @@ static void hear(struct xdpd *x, struct client *c)
 static void look(struct client *c)
 {
     bool idle = !c->served && now_ns() - c->since_ns > REQUEST_NS;
-    bool lost = c->link >= 0 && !pxi_xdp_linked(c->link);
+    bool lost = c->hold.fd >= 0 && !pxi_xdp_held(&c->hold);
     if (idle || lost) {
         note(c, idle ? "asked nothing" : "lost its device", "");
         drop(c);
@@ -327,7 +326,7 @@ px_err px_xdpd_serve(const px_xdpd_options *o, void (*ready)(void *ctx), void *c
 {
     struct xdpd x = {.o = o, .listen = -1};
     for (unsigned i = 0; i < PXI_LIMIT_XDPD_CLIENTS; i++)
-        x.clients[i] = (struct client){.fd = -1, .link = -1};
+        x.clients[i] = (struct client){.fd = -1, .hold = {.fd = -1}};
     px_err err = find_names(&x, diag);
     if (!err && !adopt(&x))
         err = listen_at(&x, diag);

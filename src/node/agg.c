@@ -327,6 +327,11 @@ static void close_all(struct pxi_agg *a)
     pxi_xdp_close(a->xdp);
 }
 
+px_err px_agg_sweep(const char *device, unsigned *swept, px_diag *diag)
+{
+    return pxi_xdp_sweep(device, swept, diag);
+}
+
 static void defaults(struct pxi_agg *a)
 {
     px_agg_options *o = &a->o;

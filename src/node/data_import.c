@@ -344,10 +344,10 @@ static px_err unpack_shard(const struct pxi_shard *s, px_view packed, uint8_t **
     n = colon ? (size_t)(colon - s->codec.p) : n; /* "zstd:7" */
     pxi_escape(codec, sizeof codec, s->codec.p, n);
     *out = NULL;
-    if (s->raw.bytes > PXI_LIMIT_DATA_UNPACKED)
-        return pxi_import_wrong(d, PX_ERR_LIMIT, 0, "shard", "less than data.unpacked",
-                                s->raw.bytes);
-    if (!(*out = pxi_calloc((size_t)s->raw.bytes + 1, 1)))
+    px_err err = pxi_import_unpacks(packed.n, s->raw.bytes, 0, d);
+    if (err)
+        return err;
+    if (!(*out = pxi_realloc(NULL, (size_t)s->raw.bytes + 1, 1)))
         return PX_ERR_NOMEM;
     return pxi_unpack(codec, packed, *out, (size_t)s->raw.bytes, d);
 }

@@ -162,6 +162,12 @@ px_err px_agg_serve(const px_agg_options *o, const char *path,
     pxi_diag_field(diag, "agg");
     return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with the network", "-Dnet=false");
 }
+px_err px_agg_sweep(const char *device, unsigned *swept, px_diag *diag)
+{
+    *swept = 0;
+    pxi_diag_field(diag, "agg");
+    return pxi_diag_set(diag, PX_ERR_UNSUPPORTED, 0, "a build with the network", "-Dnet=false");
+}
 px_err px_agg_verify(uint64_t packets, uint64_t seed, const char *sentry, const char *helper,
                      px_agg_report *out, px_diag *diag)
 {

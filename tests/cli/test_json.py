@@ -22,6 +22,8 @@ CALLS = {
     "data convert": ["data", "convert", "story.txt", "story.qubgpu", "--tokenizer", "tiny"],
     "data inspect": ["data", "inspect", "story.qubgpu"],
     "data verify": ["data", "verify", "story.qubgpu"],
+    "data stats": ["data", "stats", "story.qubgpu"],
+    "data mix": ["data", "mix", "story.qubgpu:1"],
     "data order": ["data", "order", "story.qubgpu"],
     "capture encode": ["capture", "encode", "story.qubgpu", "story.pcap"],
     "capture decode": ["capture", "decode", "story.pcap"],
