@@ -151,6 +151,8 @@ enum {
     OPT_DUP,
     OPT_CORRUPT,
     OPT_PYTHON,
+    OPT_DDP_PYTHON,
+    OPT_TRAIN_STEPS,
     OPT_MEGATRON_DIR,
     OPT_DATA_BENCH_PYTHON,
     OPT_DATA_BENCH_SAMPLES,
@@ -244,6 +246,7 @@ int verb_bench_http(struct cli *c);
 int verb_bench_p2p(struct cli *c);
 int verb_bench_pipeline(struct cli *c);
 int verb_bench_allreduce(struct cli *c);
+int verb_bench_ddp(struct cli *c);
 int verb_bench_agg(struct cli *c);
 int verb_bench_byzantine(struct cli *c);
 int verb_bench_crc_drop(struct cli *c);

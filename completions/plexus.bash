@@ -25,7 +25,7 @@ _plexus()
         verb="$verb ${COMP_WORDS[2]}" ;;
     bench)
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W "infer data http p2p pipeline allreduce agg byzantine crc-drop" -- "$cur"))
+            COMPREPLY=($(compgen -W "infer data http p2p pipeline allreduce ddp agg byzantine crc-drop" -- "$cur"))
             return
         fi
         verb="$verb ${COMP_WORDS[2]}" ;;
@@ -190,6 +190,8 @@ _plexus()
     --dup) return ;;
     --corrupt) return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --python) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --steps) return ;;
     --peer) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --python) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --samples) return ;;
@@ -431,6 +433,12 @@ _plexus()
     "bench allreduce")
         if [ "${cur#-}" != "$cur" ]; then
             COMPREPLY=($(compgen -W "--local --size --format --values --path --rate --repeat --peer --loss --dup --corrupt --seed --rule --topology --hubs --hub-rate --json --color -q --quiet -h --help" -- "$cur"))
+        else
+            :
+        fi ;;
+    "bench ddp")
+        if [ "${cur#-}" != "$cur" ]; then
+            COMPREPLY=($(compgen -W "--local --rate --steps --path --python --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

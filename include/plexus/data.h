@@ -160,8 +160,8 @@ PX_API void px_data_writer_free(px_data_writer *w);
 typedef struct px_data_convert_options {
     size_t size; /* sizeof(px_data_convert_options) */
     /* "ndp", "ndp3", "jsonl", "text"; "megatron" (the .bin; the .idx lies beside it), "llmc",
-     * "datatrove" (the .ds; .ds.index lies beside it), "arrow"; "mds" and "litdata" (the folder, or
-     * its index.json). NULL: from the file. */
+     * "datatrove" (the .ds; .ds.index lies beside it), "arrow" (a file, or a folder with a
+     * state.json); "mds" and "litdata" (the folder, or its index.json). NULL: from the file. */
     const char *from;
     /* "ndp", "ndp3", "jsonl", "megatron" (the .bin; the .idx is written beside it), "llmc". NULL:
      * from the name: .qubgpu, .ndp, .ndp3, .jsonl. */

@@ -90,6 +90,8 @@ typedef struct px_reduce_report {
     uint64_t missing;     /* bit set of members that a sum of this call went on without */
     const char *topology; /* sharded or central; this and the next belong to the handle */
     const char *topology_why; /* in one line */
+    uint64_t bytes; /* of the datagrams that were sent, without heads of IP and UDP; in shared
+                     * memory: that were shown to others */
 } px_reduce_report;
 
 typedef struct px_reduce px_reduce;

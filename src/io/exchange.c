@@ -29,7 +29,7 @@ struct pxi_exchange {
     px_err err;
     bool running, ending;
     struct pxi_exchange_counts shown;
-    uint64_t wakeups; /* the thread's own */
+    uint64_t wakeups, bytes; /* the thread's own */
 };
 
 static uint64_t now_ns(void)
@@ -138,6 +138,7 @@ static bool send_train(struct pxi_exchange *x, unsigned to, px_view *kept, uint6
     }
     if (n)
         flush(p, to, frames, n);
+    x->bytes += bytes;
     return n > 0;
 }
 
@@ -220,7 +221,7 @@ static bool sleep_until(struct pxi_exchange *x, uint64_t deadline)
 /* What all paths have counted. */
 static struct pxi_exchange_counts count(const struct pxi_exchange *x)
 {
-    struct pxi_exchange_counts c = {.wakeups = x->wakeups};
+    struct pxi_exchange_counts c = {.wakeups = x->wakeups, .bytes = x->bytes};
     for (unsigned i = 0; i < PXI_PATH_KINDS; i++) {
         struct pxi_path *p = pxi_paths_get(x->paths, i);
         if (!p)

@@ -20,9 +20,9 @@ struct pxi_exchange_ops {
 };
 
 /* What it has cost, over all paths, as in pxi_path_counts. wakeups: times the thread slept and was
- * woken. */
+ * woken. bytes: of the datagrams of the machine that were sent. */
 struct pxi_exchange_counts {
-    uint64_t sent, received, strangers, sends, receives, wakes, copied, wakeups;
+    uint64_t sent, received, strangers, sends, receives, wakes, copied, wakeups, bytes;
 };
 
 struct pxi_exchange;

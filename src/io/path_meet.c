@@ -125,6 +125,7 @@ void pxi_meet_close(struct pxi_meet *m)
             close(m->fds[i]);
     if (m->file[0]) {
         unlink(m->file);
+        sweep(); /* a member that was killed while we were there */
         *strrchr(m->file, '/') = 0;
         rmdir(m->file); /* if nobody else is there */
     }

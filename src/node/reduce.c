@@ -393,6 +393,7 @@ static void tell(px_reduce *r)
                                  .wakeups = c.wakeups,
                                  .wakes = c.wakes,
                                  .copied = c.copied,
+                                 .bytes = c.bytes,
                                  .kept = r->past.kept,
                                  .missing = pxi_group_missing(r->group),
                                  .topology = pxi_topology_name(

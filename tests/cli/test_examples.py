@@ -49,7 +49,7 @@ def usable(command, needs):
         return False
     first = re.sub(r"^.*?\bplexus ", "", re.sub(r'"[^"]*"', '""', command))
     others = ("up", "serve", "invite", "join", "drain", "stop", "leave",  # test_swarm.py
-              "agg", "bench agg", "xdpd",  # netns/agg.py, netns/bench_agg.py, netns/xdpd.py
+              "agg", "bench agg", "bench ddp", "xdpd",  # netns/*.py, python/test_ddp.py
               "ps --watch")  # it has no end
     return not PLACEHOLDER.search(first) and not first.startswith(others)
 

@@ -99,8 +99,8 @@ def test_every_verb_prints_one_document_with_its_fields(place):
     for v in verbs(place):
         if v["name"] in ("up", "serve", "invite", "join", "drain", "stop", "leave"):
             continue  # never end by themselves, or end nodes: other tests
-        if v["name"].startswith("agg ") or v["name"] in ("bench agg", "xdpd"):
-            continue  # of a network device: netns/agg.py, netns/bench_agg.py, netns/xdpd.py
+        if v["name"].startswith("agg ") or v["name"] in ("bench agg", "bench ddp", "xdpd"):
+            continue  # of a network device, of torch: netns/agg.py, bench_agg.py, xdpd.py, python/test_ddp.py
         call = [a.format(**words) for a in CALLS[v["name"]]]
         doc = place.json(*call, input=b"Once\n" if v["name"] == "chat" else b"")
         equal(doc["schema"], f"plexus.{v['name'].split()[0]}/1", v["name"])

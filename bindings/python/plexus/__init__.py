@@ -1,4 +1,5 @@
-"""plexus: training data and models, in memory that is mapped and shared, not copied."""
+"""plexus: training data and models, in memory that is mapped and shared, not copied; gradients, summed
+over the processes of a job."""
 
 from . import _plexus
 from ._plexus import Error, View, __version__, guard
@@ -9,6 +10,7 @@ _errors = {k: v for k, v in vars(_plexus).items()
 globals().update(_errors)
 
 from . import data  # noqa: E402  (it uses the errors)
+from .reduce import allreduce, join  # noqa: E402
 
 
 class Model:
@@ -43,4 +45,5 @@ def open(path):  # pylint: disable=redefined-builtin
     return Model(path)
 
 
-__all__ = ["Error", "Model", "Shard", "View", "__version__", "data", "guard", "open", *_errors]
+__all__ = ["Error", "Model", "Shard", "View", "__version__", "allreduce", "data", "guard", "join", "open",
+           *_errors]

@@ -41,6 +41,7 @@ int pxpy_add_data(PyObject *module);
 int pxpy_add_writer(PyObject *module);
 int pxpy_add_loader(PyObject *module);
 int pxpy_add_gguf(PyObject *module);
+int pxpy_add_reduce(PyObject *module);
 
 /* The data of a plexus._plexus.Data, or NULL with TypeError. */
 px_data *pxpy_data(PyObject *o);
