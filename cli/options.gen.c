@@ -17,6 +17,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"token-bytes", "PLEXUS_DATA_TOKEN_BYTES", 0, TYPE_CHOICE, "auto", NULL, "auto 2 4", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
     {"bad", "PLEXUS_DATA_BAD", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"commit", "PLEXUS_DATA_COMMIT", 0, TYPE_UINT, "33554432", NULL, NULL, .umin = 1u, .umax = 1099511627776u},
     {"eot", "PLEXUS_DATA_EOT", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"crc", "PLEXUS_DATA_CRC", 0, TYPE_CHOICE, "auto", NULL, "auto ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
     {"format", "PLEXUS_CAPTURE_FORMAT", 0, TYPE_CHOICE, "auto", NULL, "auto ndp gradient", .umin = 0u, .umax = 0u},
@@ -402,6 +403,8 @@ static const struct cli_verb_opt opts_data_convert[] = {
     {OPT_DATA_COLUMN, NULL},
     {OPT_DATA_TOKEN_BYTES, "auto"},
     {OPT_DATA_BAD, NULL},
+    {OPT_THREADS, "0"},
+    {OPT_DATA_COMMIT, "33554432"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1771,6 +1774,11 @@ const struct cli_verb cli_verbs[] = {
     "counted where OUT cannot hold them. The exit code is 8 when anything was left\n"
     "out.\n"
     "\n"
+    "JSON lines become packets, a store or JSON lines by --threads, with the same\n"
+    "bytes for any number of them. Until OUT is whole it is OUT.part, and OUT.resume\n"
+    "says how far it came: after a crash or Ctrl-C the same command goes on from the\n"
+    "last commit and ends with the same bytes.\n"
+    "\n"
     "options:\n"
     "      --tokenizer FILE    Make tokens of text as this file says: GGUF,\n"
     "                          tokenizer.json, sentencepiece; tiny: the embedded one.\n"
@@ -1792,6 +1800,10 @@ const struct cli_verb cli_verbs[] = {
     "                          Bytes of a token in ndp3, megatron and llmc; auto: as\n"
     "                          in IN, or as the vocabulary needs. [auto]\n"
     "      --bad FILE          Where malformed lines go (default: OUT.bad).\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --commit BYTES      Bytes of JSON lines from one commit to the next; who\n"
+    "                          was killed goes on from the last. [33554432]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1811,6 +1823,7 @@ const struct cli_verb cli_verbs[] = {
     "  first_malformed  number of the first, or null\n"
     "  dropped          spans that are no packets\n"
     "  left_out         samples without tokens\n"
+    "  resumed          line behind which it went on; 0: from the first\n"
     "  seconds          it took\n"
     "\n"
     "examples:\n"
@@ -3727,9 +3740,10 @@ const struct cli_verb cli_verbs[] = {
     "as its user or is a member of --group may ask for one attachment a connection.\n"
     "It loads the program and attaches it, passes the descriptors of program and maps\n"
     "on, and keeps the link: when the client goes, or the helper, the program is\n"
-    "gone. It parses no packet, and of a client one request of a fixed size. The same\n"
-    "is a program of its own, plexus-xdpd, which plexus setup xdp installs; take\n"
-    "that, so that plexus needs no rights.\n"
+    "gone. It joins no dispatcher of libxdp: that takes CAP_SYS_ADMIN. It parses no\n"
+    "packet, and of a client one request of a fixed size. The same is a program of\n"
+    "its own, plexus-xdpd, which plexus setup xdp installs; take that, so that plexus\n"
+    "needs no rights.\n"
     "\n"
     "options:\n"
     "      --helper PATH       Socket of the helper that attaches when this process\n"
@@ -4181,6 +4195,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
     "  PLEXUS_DATA_COLUMN         --column NAME[:TYPE]\n"
+    "  PLEXUS_DATA_COMMIT         --commit BYTES\n"
     "  PLEXUS_CORRUPT             --corrupt PCT\n"
     "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CAPTURE_COVER       --cover all|payload|body\n"

@@ -179,6 +179,8 @@ typedef struct px_data_convert_options {
     /* Of mds and arrow: "NAME", or "NAME:TYPE" where the file does not say how tokens are stored
      * ("tokens:uint16"). NULL: input_ids, tokens or text, or the only one. */
     const char *column;
+    unsigned threads;      /* that make tokens of JSON lines; 0: one a processor, 1: the caller */
+    uint64_t commit_bytes; /* of JSON lines from one commit to the next, or more; 0: 32 MiB */
 } px_data_convert_options;
 
 typedef struct px_data_convert_report {
@@ -188,14 +190,19 @@ typedef struct px_data_convert_report {
     px_diag first;                       /* what was wrong with it */
     uint64_t dropped;                    /* spans that are no packets, and were not carried over */
     uint64_t left_out;                   /* samples without tokens, which OUT cannot hold */
+    uint64_t resumed; /* line behind which it went on from an interrupted one; 0: from the first */
+    uint64_t committed; /* interrupted: line behind which the same conversion will go on; 0: none */
 } px_data_convert_report;
 
 /*
  * Write the training data of one file as another format, which takes the place of `out` when it is
  * whole. Packets to a store and back give the same bytes. Of JSONL, each line is an object with
  * "text" or "tokens"; a malformed line is counted and goes to `bad`. Text is one document a file.
- * PX_ERR_INVALID: an unknown format, or text without a tokenizer. Else the errors of reading and
- * writing.
+ * Of JSONL to packets, a store or JSONL: the bytes are the same for any number of threads; until it
+ * is whole OUT.part holds the output and OUT.resume how far it came, committed now and then, so
+ * that who was killed goes on when the same conversion is asked for again, and ends with the same
+ * bytes. PX_ERR_INVALID: an unknown format, or text without a tokenizer. Else the errors of reading
+ * and writing.
  */
 PX_API PX_NODISCARD px_err px_data_convert(const char *in, const char *out,
                                            const px_data_convert_options *options,

@@ -38,6 +38,11 @@ class Data:
     def stats(self) -> dict[str, int]: ...
     def verify(self) -> None: ...
 
+def convert(source: Union[str, bytes, os.PathLike[Any]], to: Union[str, bytes, os.PathLike[Any]],
+            tokenizer: Union[None, str, bytes, os.PathLike[Any]] = ..., max_tokens: int = ...,
+            threads: int = ..., from_format: Optional[str] = ..., format: Optional[str] = ...,
+            bad: Optional[str] = ..., progress: Any = ...) -> dict[str, Any]: ...
+
 class Writer:
     def __init__(self, path: Union[str, bytes, os.PathLike[Any]], append: bool = ...,
                  token_bytes: int = ..., vocab: int = ..., bos: int = ..., eos: int = ...,

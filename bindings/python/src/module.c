@@ -163,7 +163,7 @@ PyMODINIT_FUNC PyInit__plexus(void)
 {
     PyObject *m = PyModule_Create(&def);
     if (m && (pxpy_add_errors(m) || pxpy_add_view(m) || pxpy_add_data(m) || pxpy_add_writer(m) ||
-              pxpy_add_loader(m) || pxpy_add_gguf(m) || pxpy_add_reduce(m) ||
+              pxpy_add_convert(m) || pxpy_add_loader(m) || pxpy_add_gguf(m) || pxpy_add_reduce(m) ||
               PyModule_AddStringConstant(m, "__version__", px_version()) < 0 ||
               PyModule_AddIntConstant(m, "IGNORED", PX_LABEL_IGNORED) < 0)) {
         Py_DECREF(m);
