@@ -132,6 +132,18 @@ class Dataset:
         """The tokens of sample i in the mapping, uint16 or int32; of packets its bytes."""
         return self._data.sample(self._index(i))[0]
 
+    def windows(self, first, count):
+        """The tokens of `count` samples of a store as Views into the mapping: one, or one for each
+        segment in which they lie."""
+        out, end = [], first + count
+        if not 0 <= first < end <= len(self):
+            raise IndexError(f"samples {first} to {end} of {len(self)}")
+        while first < end:
+            view, got = self._data.window(first, end - first)
+            out.append(view)
+            first += got
+        return out
+
     def info(self):
         """What is known of the file, as a dict."""
         return self._data.info()
@@ -238,7 +250,10 @@ class Loader:
         self._open()
 
     def _some_threads(self):
-        """As many as are worth it: a batch of 64 KiB takes 10 to 20 us, as waking a thread does."""
+        """As many as are worth it: a batch of 64 KiB takes 10 to 20 us, as waking a thread does. What
+        lies elsewhere has to be asked for ahead."""
+        if any(not os.path.isabs(d.path) for d, _, _ in self._sources):
+            return 1
         o, cells = self._options, self._at[0] * self._at[1]
         width = 4 + 4 * o["ids64"] + (4 + 4 * o["labels64"] if o["labels"] else 0)
         small = cells * width <= 1 << 16 and o["packing"] <= _PACKING.index("chunk")
