@@ -271,9 +271,10 @@ static PyObject *loader_counts(PyObject *self, PyObject *none)
     px_loader_counts c;
     (void)none;
     px_loader_get_counts(((loader *)self)->l, &c);
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "batches", c.batches, "rows", c.rows,
-                         "tokens", c.tokens, "damaged", c.damaged, "dropped", c.dropped, "refilled",
-                         c.refilled, "masked", c.masked, "waits", c.waits);
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "batches", c.batches, "rows",
+                         c.rows, "tokens", c.tokens, "damaged", c.damaged, "dropped", c.dropped,
+                         "refilled", c.refilled, "masked", c.masked, "waits", c.waits, "moved",
+                         c.moved, "slots", c.slots);
 }
 
 static PyObject *loader_quarantined(PyObject *self, PyObject *none)
