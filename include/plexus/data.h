@@ -40,12 +40,12 @@ typedef struct px_data_options {
  * error. PX_ERR_NOT_FOUND, _PERMISSION, _NOT_A_FILE, _TRUNCATED, _CORRUPT, _VERSION, _LIMIT,
  * _NOMEM, _INTERRUPTED.
  *
- * `path` may be http://HOST/PATH: then blocks of the file are fetched by ranges when they are
- * needed, checked, and kept while there is room for them (docs/internals/data.md, "Files that lie
- * elsewhere"). A file of packets, and any file of a server without ranges, is fetched as a whole
- * and must fit the cache (PX_ERR_LIMIT). Also PX_ERR_UNREACHABLE, _TIMEOUT, _RESET, _PROTOCOL,
- * _CHANGED (its size or tag is not what it was), _UNSUPPORTED, _INVALID; all that read samples may
- * fail with these, too.
+ * `path` may be http://HOST/PATH or https: then blocks of the file are fetched by ranges when they
+ * are needed, checked, and kept while there is room for them (docs/internals/data.md, "Files that
+ * lie elsewhere"). A file of packets, and any file of a server without ranges, is fetched as a
+ * whole and must fit the cache (PX_ERR_LIMIT). Also PX_ERR_UNREACHABLE, _TIMEOUT, _RESET,
+ * _PROTOCOL, _CHANGED (its size or tag is not what it was), _IDENTITY (https: another host
+ * answers), _UNSUPPORTED, _INVALID; all that read samples may fail with these, too.
  */
 PX_API PX_NODISCARD px_err px_data_open(const char *path, const px_data_options *options,
                                         px_data **out, px_diag *diag);
@@ -113,6 +113,14 @@ typedef struct px_data_traffic {
 PX_API void px_data_get_traffic(const px_data *d, px_data_traffic *out);
 /* Why bytes could not be brought the last time; *diag is left as it is when they always could. */
 PX_API void px_data_why(const px_data *d, px_diag *diag);
+/*
+ * The samples of tokens from `first` on, `count` at most, that lie one behind the other in the
+ * mapping of a store, as one sample: *got is how many, 1 at least. All of them have their
+ * checksums. PX_ERR_UNSUPPORTED: packets, whose tokens do not lie side by side, and files that lie
+ * elsewhere; else as px_data_sample.
+ */
+PX_API PX_NODISCARD px_err px_data_window(const px_data *d, uint64_t first, uint64_t count,
+                                          px_sample *out, uint64_t *got);
 /* Its tokens from `from` on as native integers, at most cap of them; how many is returned. */
 PX_API size_t px_sample_tokens(const px_sample *s, uint32_t from, int32_t *out, size_t cap);
 
@@ -328,6 +336,8 @@ typedef struct px_loader_counts {
     uint64_t damaged, dropped;      /* samples whose checksum was wrong; dropped at random */
     uint64_t refilled, masked;      /* rows, and parts of rows, that were therefore */
     uint64_t waits;                 /* batches that were not ready when they were asked for */
+    uint64_t moved;                 /* bytes written to batches: without damage each of them once */
+    uint64_t slots;                 /* memory for batches that was added because all were kept */
 } px_loader_counts;
 
 /* What it did so far. */

@@ -1,6 +1,8 @@
 /* plexus._plexus: errors and what its parts share. */
 #include "module.h"
 
+#include "plexus/file.h"
+
 #include <ctype.h>
 #include <stdio.h>
 
@@ -135,7 +137,25 @@ PyTypeObject *pxpy_add_class(PyObject *module, PyType_Spec *spec)
     return bad ? NULL : (PyTypeObject *)c;
 }
 
-static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, .m_name = "plexus._plexus", .m_size = -1};
+static PyObject *guard(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    px_err err = px_file_guard();
+    if (err)
+        return pxpy_raise(err, NULL);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"guard", guard, METH_NOARGS,
+     "guard(): files that shrink while they are mapped read as zeros from then on, instead of "
+     "ending\n"
+     "the program by SIGBUS. Other SIGBUS go to the handler that was there before."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, .m_name = "plexus._plexus", .m_size = -1,
+                                 .m_methods = functions};
 
 PyMODINIT_FUNC PyInit__plexus(void);
 
