@@ -46,6 +46,7 @@ static int say_converted(struct cli *c, const px_data_convert_report *r, const c
                             r->malformed ? json_u64(r->first_malformed) : json_null());
         json_object_set_new(doc, "dropped", json_u64(r->dropped));
         json_object_set_new(doc, "left_out", json_u64(r->left_out));
+        json_object_set_new(doc, "resumed", json_u64(r->resumed));
         json_object_set_new(doc, "seconds", json_real(took));
         return doc_print(doc, rc);
     }
@@ -94,6 +95,8 @@ int verb_data_convert(struct cli *c)
                                  .column = opt_text(c, OPT_DATA_COLUMN),
                                  .token_bytes = strcmp(width, "auto") == 0 ? 0 : width[0] - '0',
                                  .bad = bad,
+                                 .threads = (unsigned)opt_uint(c, OPT_THREADS),
+                                 .commit_bytes = opt_uint(c, OPT_DATA_COMMIT),
                                  .progress = data_progress,
                                  .ctx = &p};
     double from = now_s();
@@ -101,6 +104,10 @@ int verb_data_convert(struct cli *c)
     progress_begin(&p, c, "converting", "bytes", 0);
     px_err err = px_data_convert(c->arg[0], c->arg[1], &o, &report, &d);
     progress_end(&p);
+    if (report.resumed)
+        note(c, "went on behind line %llu", (unsigned long long)report.resumed);
+    if (err && report.committed)
+        note(c, "the same command goes on behind line %llu", (unsigned long long)report.committed);
     rc = err ? fail(err, c->arg[0], &d) : say_converted(c, &report, c->arg[1], now_s() - from);
     if (model)
         session_close(&s);

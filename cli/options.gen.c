@@ -17,6 +17,7 @@ const struct cli_opt cli_opts[OPT_COUNT] = {
     {"token-bytes", "PLEXUS_DATA_TOKEN_BYTES", 0, TYPE_CHOICE, "auto", NULL, "auto 2 4", .umin = 0u, .umax = 0u},
     {"max-tokens", "PLEXUS_DATA_MAX_TOKENS", 0, TYPE_UINT, "512", NULL, NULL, .umin = 1u, .umax = 4194303u},
     {"bad", "PLEXUS_DATA_BAD", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
+    {"commit", "PLEXUS_DATA_COMMIT", 0, TYPE_UINT, "33554432", NULL, NULL, .umin = 1u, .umax = 1099511627776u},
     {"eot", "PLEXUS_DATA_EOT", 0, TYPE_TEXT, NULL, NULL, NULL, .umin = 0u, .umax = 0u},
     {"crc", "PLEXUS_DATA_CRC", 0, TYPE_CHOICE, "auto", NULL, "auto ccitt_false xmodem aug kermit x25", .umin = 0u, .umax = 0u},
     {"format", "PLEXUS_CAPTURE_FORMAT", 0, TYPE_CHOICE, "auto", NULL, "auto ndp gradient", .umin = 0u, .umax = 0u},
@@ -402,6 +403,8 @@ static const struct cli_verb_opt opts_data_convert[] = {
     {OPT_DATA_COLUMN, NULL},
     {OPT_DATA_TOKEN_BYTES, "auto"},
     {OPT_DATA_BAD, NULL},
+    {OPT_THREADS, "0"},
+    {OPT_DATA_COMMIT, "33554432"},
     {OPT_JSON, NULL},
     {OPT_COLOR, "auto"},
     {OPT_QUIET, NULL},
@@ -1760,15 +1763,21 @@ const struct cli_verb cli_verbs[] = {
     "usage: plexus data convert [options] IN OUT\n"
     "\n"
     "Reads packets (.qubgpu), a store (.ndp3), JSON lines (an object with \"text\" or\n"
-    "\"tokens\" each), a text (these also at http://HOST/PATH), or what other tools\n"
-    "keep: Megatron (.bin with its .idx beside it), llm.c (.bin), datatrove (.ds with\n"
-    "its .ds.index), a column of an Arrow file or stream (as of Hugging Face\n"
-    "datasets), a folder of MDS or of litdata's TokensLoader. Writes packets, a\n"
-    "store, JSON lines, or the files of Megatron and llm.c. OUT takes its place when\n"
-    "it is whole. Packets that become a store and packets again are the same bytes,\n"
-    "damaged ones included. Malformed lines are counted, the first is named, and all\n"
-    "go to --bad; what is no packet, and samples without tokens, are counted where\n"
-    "OUT cannot hold them. The exit code is 8 when anything was left out.\n"
+    "\"tokens\" each), a text (these also at http://HOST/PATH or https), or what other\n"
+    "tools keep: Megatron (.bin with its .idx beside it), llm.c (.bin), datatrove\n"
+    "(.ds with its .ds.index), a column of an Arrow file or stream, or of a folder of\n"
+    "them (as of Hugging Face datasets), a folder of MDS or of litdata's\n"
+    "TokensLoader. Writes packets, a store, JSON lines, or the files of Megatron and\n"
+    "llm.c. OUT takes its place when it is whole. Packets that become a store and\n"
+    "packets again are the same bytes, damaged ones included. Malformed lines are\n"
+    "counted, the first is named, and all go to --bad; what is no packet, and samples\n"
+    "without tokens, are counted where OUT cannot hold them. The exit code is 8 when\n"
+    "anything was left out.\n"
+    "\n"
+    "JSON lines become packets, a store or JSON lines by --threads, with the same\n"
+    "bytes for any number of them. Until OUT is whole it is OUT.part, and OUT.resume\n"
+    "says how far it came: after a crash or Ctrl-C the same command goes on from the\n"
+    "last commit and ends with the same bytes.\n"
     "\n"
     "options:\n"
     "      --tokenizer FILE    Make tokens of text as this file says: GGUF,\n"
@@ -1791,6 +1800,10 @@ const struct cli_verb cli_verbs[] = {
     "                          Bytes of a token in ndp3, megatron and llmc; auto: as\n"
     "                          in IN, or as the vocabulary needs. [auto]\n"
     "      --bad FILE          Where malformed lines go (default: OUT.bad).\n"
+    "  -t, --threads T         Threads to compute with; 0 takes every processor this\n"
+    "                          process may use. [0]\n"
+    "      --commit BYTES      Bytes of JSON lines from one commit to the next; who\n"
+    "                          was killed goes on from the last. [33554432]\n"
     "      --json              Print one JSON document on standard output.\n"
     "      --color auto|always|never\n"
     "                          When to colour; auto honours NO_COLOR, CLICOLOR_FORCE\n"
@@ -1810,6 +1823,7 @@ const struct cli_verb cli_verbs[] = {
     "  first_malformed  number of the first, or null\n"
     "  dropped          spans that are no packets\n"
     "  left_out         samples without tokens\n"
+    "  resumed          line behind which it went on; 0: from the first\n"
     "  seconds          it took\n"
     "\n"
     "examples:\n"
@@ -1826,7 +1840,7 @@ const struct cli_verb cli_verbs[] = {
     "How many samples and tokens a file of packets or a store holds, from which\n"
     "sources, for which parts of the model, of which types; of packets which CRC they\n"
     "have and what was dropped; of a store its commits and its name (CID). FILE may\n"
-    "be http://HOST/PATH.\n"
+    "be http://HOST/PATH or https.\n"
     "\n"
     "options:\n"
     "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
@@ -1870,7 +1884,7 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "Checks every packet, or every block, sample and hash of a store. Exit code 0:\n"
     "nothing is wrong; 7: something is, with one line that says where. FILE may be\n"
-    "http://HOST/PATH.\n"
+    "http://HOST/PATH or https.\n"
     "\n"
     "options:\n"
     "      --crc auto|ccitt_false|xmodem|aug|kermit|x25\n"
@@ -1951,7 +1965,7 @@ const struct cli_verb cli_verbs[] = {
     "Prints the source and sample that each row begins with, as a loader of these\n"
     "files gives them, for any number of ranks: the lines are the same whatever\n"
     "--ranks and --batch are, as long as they ask for as many rows. FILE may be\n"
-    "http://HOST/PATH.\n"
+    "http://HOST/PATH or https.\n"
     "\n"
     "options:\n"
     "      --seed S            Seed: the same one gives the same words, or the same\n"
@@ -3726,9 +3740,10 @@ const struct cli_verb cli_verbs[] = {
     "as its user or is a member of --group may ask for one attachment a connection.\n"
     "It loads the program and attaches it, passes the descriptors of program and maps\n"
     "on, and keeps the link: when the client goes, or the helper, the program is\n"
-    "gone. It parses no packet, and of a client one request of a fixed size. The same\n"
-    "is a program of its own, plexus-xdpd, which plexus setup xdp installs; take\n"
-    "that, so that plexus needs no rights.\n"
+    "gone. It joins no dispatcher of libxdp: that takes CAP_SYS_ADMIN. It parses no\n"
+    "packet, and of a client one request of a fixed size. The same is a program of\n"
+    "its own, plexus-xdpd, which plexus setup xdp installs; take that, so that plexus\n"
+    "needs no rights.\n"
     "\n"
     "options:\n"
     "      --helper PATH       Socket of the helper that attaches when this process\n"
@@ -4180,6 +4195,7 @@ const struct cli_topic cli_topics[] = {
     "  PLEXUS_CHURN               --churn F\n"
     "  PLEXUS_COLOR               --color auto|always|never\n"
     "  PLEXUS_DATA_COLUMN         --column NAME[:TYPE]\n"
+    "  PLEXUS_DATA_COMMIT         --commit BYTES\n"
     "  PLEXUS_CORRUPT             --corrupt PCT\n"
     "  PLEXUS_PING_COUNT          --count N\n"
     "  PLEXUS_CAPTURE_COVER       --cover all|payload|body\n"

@@ -83,6 +83,7 @@ _plexus()
     --token-bytes) COMPREPLY=($(compgen -W "auto 2 4" -- "$cur")); return ;;
     --max-tokens) return ;;
     --bad) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --commit) return ;;
     --eot) return ;;
     --crc) COMPREPLY=($(compgen -W "auto ccitt_false xmodem aug kermit x25" -- "$cur")); return ;;
     --format) COMPREPLY=($(compgen -W "auto ndp gradient" -- "$cur")); return ;;
@@ -336,7 +337,7 @@ _plexus()
         fi ;;
     "data convert")
         if [ "${cur#-}" != "$cur" ]; then
-            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --eot --column --token-bytes --bad --json --color -q --quiet -h --help" -- "$cur"))
+            COMPREPLY=($(compgen -W "--tokenizer --from --to --max-tokens --eot --column --token-bytes --bad -t --threads --commit --json --color -q --quiet -h --help" -- "$cur"))
         else
             :
         fi ;;

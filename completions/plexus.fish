@@ -240,6 +240,8 @@ complete -c plexus -n '__plexus_verb2 data convert' -l eot -x -d 'Token with whi
 complete -c plexus -n '__plexus_verb2 data convert' -l column -x -d 'Column of arrow and mds (default: input_ids, tokens or text); a TYPE such as uint16 for mds columns of bytes.'
 complete -c plexus -n '__plexus_verb2 data convert' -l token-bytes -x -a 'auto 2 4' -d 'Bytes of a token in ndp3, megatron and llmc; auto: as in IN, or as the vocabulary needs.'
 complete -c plexus -n '__plexus_verb2 data convert' -l bad -r -F -d 'Where malformed lines go (default: OUT.bad).'
+complete -c plexus -n '__plexus_verb2 data convert' -l threads -s t -x -d 'Threads to compute with; 0 takes every processor this process may use.'
+complete -c plexus -n '__plexus_verb2 data convert' -l commit -x -d 'Bytes of JSON lines from one commit to the next; who was killed goes on from the last.'
 complete -c plexus -n '__plexus_verb2 data convert' -l json -d 'Print one JSON document on standard output.'
 complete -c plexus -n '__plexus_verb2 data convert' -l color -x -a 'auto always never' -d 'When to colour; auto honours NO_COLOR, CLICOLOR_FORCE and TERM=dumb.'
 complete -c plexus -n '__plexus_verb2 data convert' -l quiet -s q -d 'No progress and no notes on standard error.'

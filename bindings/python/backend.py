@@ -42,9 +42,11 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     if os.path.exists(path):
         os.remove(path)
     with WheelFile(path, "w") as w:
-        for f in sorted(os.listdir(folder)):
-            if f.endswith((".py", ".pyi", ".typed", ".so")):
-                w.write(f"{folder}/{f}", f"plexus/{f}")
+        for place, _, names in sorted(os.walk(folder)):
+            for f in sorted(names):
+                inner = os.path.relpath(f"{place}/{f}", folder)
+                if f.endswith((".py", ".pyi", ".typed", ".so")):
+                    w.write(f"{folder}/{inner}", f"plexus/{inner}")
         w.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: plexus\nVersion: {version()}\n"
                    f"Summary: {SUMMARY}\nLicense: MIT\nRequires-Python: >=3.11\n"
                    "Provides-Extra: numpy\nRequires-Dist: numpy; extra == 'numpy'\n"

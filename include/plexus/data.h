@@ -40,12 +40,12 @@ typedef struct px_data_options {
  * error. PX_ERR_NOT_FOUND, _PERMISSION, _NOT_A_FILE, _TRUNCATED, _CORRUPT, _VERSION, _LIMIT,
  * _NOMEM, _INTERRUPTED.
  *
- * `path` may be http://HOST/PATH: then blocks of the file are fetched by ranges when they are
- * needed, checked, and kept while there is room for them (docs/internals/data.md, "Files that lie
- * elsewhere"). A file of packets, and any file of a server without ranges, is fetched as a whole
- * and must fit the cache (PX_ERR_LIMIT). Also PX_ERR_UNREACHABLE, _TIMEOUT, _RESET, _PROTOCOL,
- * _CHANGED (its size or tag is not what it was), _UNSUPPORTED, _INVALID; all that read samples may
- * fail with these, too.
+ * `path` may be http://HOST/PATH or https: then blocks of the file are fetched by ranges when they
+ * are needed, checked, and kept while there is room for them (docs/internals/data.md, "Files that
+ * lie elsewhere"). A file of packets, and any file of a server without ranges, is fetched as a
+ * whole and must fit the cache (PX_ERR_LIMIT). Also PX_ERR_UNREACHABLE, _TIMEOUT, _RESET,
+ * _PROTOCOL, _CHANGED (its size or tag is not what it was), _IDENTITY (https: another host
+ * answers), _UNSUPPORTED, _INVALID; all that read samples may fail with these, too.
  */
 PX_API PX_NODISCARD px_err px_data_open(const char *path, const px_data_options *options,
                                         px_data **out, px_diag *diag);
@@ -113,6 +113,14 @@ typedef struct px_data_traffic {
 PX_API void px_data_get_traffic(const px_data *d, px_data_traffic *out);
 /* Why bytes could not be brought the last time; *diag is left as it is when they always could. */
 PX_API void px_data_why(const px_data *d, px_diag *diag);
+/*
+ * The samples of tokens from `first` on, `count` at most, that lie one behind the other in the
+ * mapping of a store, as one sample: *got is how many, 1 at least. All of them have their
+ * checksums. PX_ERR_UNSUPPORTED: packets, whose tokens do not lie side by side, and files that lie
+ * elsewhere; else as px_data_sample.
+ */
+PX_API PX_NODISCARD px_err px_data_window(const px_data *d, uint64_t first, uint64_t count,
+                                          px_sample *out, uint64_t *got);
 /* Its tokens from `from` on as native integers, at most cap of them; how many is returned. */
 PX_API size_t px_sample_tokens(const px_sample *s, uint32_t from, int32_t *out, size_t cap);
 
@@ -152,8 +160,8 @@ PX_API void px_data_writer_free(px_data_writer *w);
 typedef struct px_data_convert_options {
     size_t size; /* sizeof(px_data_convert_options) */
     /* "ndp", "ndp3", "jsonl", "text"; "megatron" (the .bin; the .idx lies beside it), "llmc",
-     * "datatrove" (the .ds; .ds.index lies beside it), "arrow"; "mds" and "litdata" (the folder, or
-     * its index.json). NULL: from the file. */
+     * "datatrove" (the .ds; .ds.index lies beside it), "arrow" (a file, or a folder with a
+     * state.json); "mds" and "litdata" (the folder, or its index.json). NULL: from the file. */
     const char *from;
     /* "ndp", "ndp3", "jsonl", "megatron" (the .bin; the .idx is written beside it), "llmc". NULL:
      * from the name: .qubgpu, .ndp, .ndp3, .jsonl. */
@@ -171,6 +179,8 @@ typedef struct px_data_convert_options {
     /* Of mds and arrow: "NAME", or "NAME:TYPE" where the file does not say how tokens are stored
      * ("tokens:uint16"). NULL: input_ids, tokens or text, or the only one. */
     const char *column;
+    unsigned threads;      /* that make tokens of JSON lines; 0: one a processor, 1: the caller */
+    uint64_t commit_bytes; /* of JSON lines from one commit to the next, or more; 0: 32 MiB */
 } px_data_convert_options;
 
 typedef struct px_data_convert_report {
@@ -180,14 +190,19 @@ typedef struct px_data_convert_report {
     px_diag first;                       /* what was wrong with it */
     uint64_t dropped;                    /* spans that are no packets, and were not carried over */
     uint64_t left_out;                   /* samples without tokens, which OUT cannot hold */
+    uint64_t resumed; /* line behind which it went on from an interrupted one; 0: from the first */
+    uint64_t committed; /* interrupted: line behind which the same conversion will go on; 0: none */
 } px_data_convert_report;
 
 /*
  * Write the training data of one file as another format, which takes the place of `out` when it is
  * whole. Packets to a store and back give the same bytes. Of JSONL, each line is an object with
  * "text" or "tokens"; a malformed line is counted and goes to `bad`. Text is one document a file.
- * PX_ERR_INVALID: an unknown format, or text without a tokenizer. Else the errors of reading and
- * writing.
+ * Of JSONL to packets, a store or JSONL: the bytes are the same for any number of threads; until it
+ * is whole OUT.part holds the output and OUT.resume how far it came, committed now and then, so
+ * that who was killed goes on when the same conversion is asked for again, and ends with the same
+ * bytes. PX_ERR_INVALID: an unknown format, or text without a tokenizer. Else the errors of reading
+ * and writing.
  */
 PX_API PX_NODISCARD px_err px_data_convert(const char *in, const char *out,
                                            const px_data_convert_options *options,
@@ -321,6 +336,8 @@ typedef struct px_loader_counts {
     uint64_t damaged, dropped;      /* samples whose checksum was wrong; dropped at random */
     uint64_t refilled, masked;      /* rows, and parts of rows, that were therefore */
     uint64_t waits;                 /* batches that were not ready when they were asked for */
+    uint64_t moved;                 /* bytes written to batches: without damage each of them once */
+    uint64_t slots;                 /* memory for batches that was added because all were kept */
 } px_loader_counts;
 
 /* What it did so far. */

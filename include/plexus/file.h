@@ -25,7 +25,8 @@ PX_API px_view px_file_bytes(const px_file *f);
 
 /*
  * Programs may install the guard once (the library never installs signal handlers by itself): a
- * SIGBUS inside a mapped file then maps zero pages there and marks the file as changed.
+ * SIGBUS inside a mapped file then maps zero pages there and marks the file as changed. Other
+ * SIGBUS go to the handler that was there before. Installing it again does nothing.
  */
 PX_API px_err px_file_guard(void);
 

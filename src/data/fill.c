@@ -89,7 +89,8 @@ void pxi_slot_ahead(const struct pxi_fill *f, struct pxi_slot *s)
 
 /* ------------------------------------------------------------------- pieces */
 
-/* A row that is being filled. */
+/* A row that is being filled. What is written to it is counted, so that a test can see that no byte
+ * is written twice. */
 struct line {
     const struct pxi_fill *f;
     struct pxi_slot *s;
@@ -97,6 +98,11 @@ struct line {
     uint32_t documents;
     bool twin; /* labels were written with the ids */
 };
+
+static void count(const struct line *l, size_t cells, int wide)
+{
+    l->s->counts.moved += cells * (wide ? 8 : 4);
+}
 
 static uint8_t *ids_at(const struct line *l, uint32_t at)
 {
@@ -110,6 +116,7 @@ static void put_label(const struct line *l, uint32_t at, int64_t value)
         ((int64_t *)(void *)l->s->labels)[cell] = value;
     else
         ((int32_t *)(void *)l->s->labels)[cell] = (int32_t)value;
+    count(l, 1, l->f->labels64);
 }
 
 static int64_t id_at(const struct line *l, uint32_t at)
@@ -135,6 +142,7 @@ static void copy(const struct line *l, const struct pxi_item *item, uint32_t fro
     void *dst = ids_at(l, l->n);
     if (!n)
         return;
+    count(l, n, l->f->ids64);
     if (item->form == PXI_FORM_BE32)
         l->f->ids64 ? k->be32_i64(dst, src, n) : k->be32_i32(dst, src, n);
     else if (item->form == PXI_FORM_U16)
@@ -165,6 +173,7 @@ static bool copy_checked(struct line *l, const struct pxi_item *item, uint32_t f
     }
     void *dst = ids_at(l, l->n);
     l->twin = l->f->labels == PX_LABELS_SAME && l->f->labels64 && l->f->ids64 && !l->n;
+    count(l, l->twin ? 2 * n : n, l->f->ids64);
     if (l->twin)
         crc = k->crc16_be32_i64x2(
             crc, dst, (int64_t *)(void *)l->s->labels + (size_t)l->row * l->f->row_tokens,
@@ -178,6 +187,7 @@ static bool copy_checked(struct line *l, const struct pxi_item *item, uint32_t f
 
 static void put_ids(const struct line *l, uint32_t from, uint32_t to, int32_t value)
 {
+    count(l, to - from, l->f->ids64);
     if (l->f->ids64)
         for (int64_t *p = (int64_t *)(void *)ids_at(l, from); from < to; from++)
             *p++ = value;
@@ -203,6 +213,8 @@ static void label_run(const struct line *l, uint32_t at, uint32_t from, uint32_t
     size_t cell = (size_t)l->row * f->row_tokens + at;
     if (!n)
         return;
+    if (f->ids64 == f->labels64 || f->labels64)
+        count(l, n, f->labels64); /* else put_label does */
     if (f->ids64 == f->labels64)
         memcpy(l->s->labels + cell * (f->labels64 ? 8 : 4), ids_at(l, from),
                n * (f->labels64 ? 8 : (size_t)4));
@@ -269,6 +281,7 @@ static void place(const struct line *l, const struct pxi_item *item, const struc
 {
     const struct pxi_fill *f = l->f;
     size_t cell = (size_t)l->row * f->row_tokens + l->n;
+    count(l, n * ((size_t)f->documents + (size_t)f->positions), 0);
     if (f->documents)
         for (uint32_t i = 0; i < n; i++)
             l->s->documents[cell + i] = (int32_t)l->documents - 1;
@@ -398,6 +411,7 @@ static void finish(struct line *l)
     const struct pxi_fill *f = l->f;
     size_t cell = (size_t)l->row * f->row_tokens;
     put_ids(l, l->n, f->row_tokens, f->pad);
+    count(l, (f->row_tokens - l->n) * ((size_t)f->documents + (size_t)f->positions), 0);
     for (uint32_t i = l->n; i < f->row_tokens; i++) {
         if (f->labels)
             put_label(l, i, PX_LABEL_IGNORED);

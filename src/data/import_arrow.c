@@ -490,7 +490,54 @@ px_err pxi_arrow_read(const struct pxi_arrow *a, const struct pxi_import_sink *s
 {
     if (a->kind >= PXI_ARROW_TEXT && !sink->text) {
         pxi_diag_field(d, "tokenizer");
-        return pxi_diag_set(d, PX_ERR_UNSUPPORTED, 0, "a tokenizer for columns of text", "none");
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "a tokenizer for columns of text", "none");
     }
     return a->stream ? read_stream(a, sink, empty, d) : read_file(a, sink, empty, d);
+}
+
+/* ------------------------------------------------------------------- folders */
+
+px_err pxi_arrow_files_open(px_view state, struct pxi_json *out, px_diag *d)
+{
+    struct pxi_json j;
+    px_view key;
+    bool end = false, found = false;
+    pxi_diag_field(d, "state.json");
+    pxi_json_init(&j, state, d, 0);
+    px_err err = pxi_walk_object(&j);
+    while (!err && !(err = pxi_walk_key(&j, &key, &end)) && !end) {
+        struct pxi_json before = j;
+        if (pxi_json_text_is(key, "_data_files")) {
+            found = true;
+            err = pxi_walk_array(&j);
+            *out = j;
+            j = before;
+        }
+        if (!err)
+            err = pxi_walk_skip(&j);
+    }
+    enum pxi_json_event e;
+    if (!err)
+        err = pxi_json_next(&j, &e); /* nothing behind it */
+    if (!err && !found)
+        err = pxi_diag_set(d, PX_ERR_CORRUPT, 0, "_data_files", "none");
+    return err;
+}
+
+px_err pxi_arrow_files_next(struct pxi_json *j, px_view *name, bool *end, px_diag *d)
+{
+    px_view key;
+    bool over = false;
+    j->diag = d;
+    pxi_diag_field(d, "state.json");
+    *name = px_view_of(NULL, 0);
+    px_err err = pxi_walk_next(j, end);
+    if (err || *end)
+        return err;
+    while (!(err = pxi_walk_key(j, &key, &over)) && !over) {
+        err = pxi_json_text_is(key, "filename") ? pxi_walk_text(j, name, NULL) : pxi_walk_skip(j);
+        if (err)
+            break;
+    }
+    return err;
 }

@@ -16,6 +16,7 @@
 #define PXI_DATA_IMPORT_ARROW_H
 
 #include "data/import.h"
+#include "data/import_json.h"
 
 /* Kinds of columns that are read. */
 enum pxi_arrow_kind {
@@ -47,5 +48,13 @@ px_err pxi_arrow_open(px_view file, const struct pxi_import_column *column, stru
  * that hold nulls; PX_ERR_LIMIT: buffers that unpack to more than data.unpacked. */
 px_err pxi_arrow_read(const struct pxi_arrow *a, const struct pxi_import_sink *sink,
                       uint64_t *empty, px_diag *d);
+
+/*
+ * Folders of such files, as Dataset.save_to_disk of Hugging Face makes them: state.json names them
+ * in their order, {"_data_files": [{"filename": ...}]}. The name is as JSON has it, for
+ * pxi_walk_path; empty: an entry has none. PX_ERR_CORRUPT, _TRUNCATED.
+ */
+px_err pxi_arrow_files_open(px_view state, struct pxi_json *out, px_diag *d);
+px_err pxi_arrow_files_next(struct pxi_json *j, px_view *name, bool *end, px_diag *d);
 
 #endif

@@ -353,8 +353,10 @@ static px_err put_sample(const struct pxi_shard *s, px_view sample, uint64_t at,
     px_view v;
     if (!find_column(s, sample, &v))
         return pxi_import_wrong(d, PX_ERR_CORRUPT, at, "sample", "columns within it", sample.n);
-    if (s->text && !sink->text)
-        return refused(d, "tokenizer", "a tokenizer for columns of text", px_view_str("none"));
+    if (s->text && !sink->text) {
+        pxi_diag_field(d, "tokenizer");
+        return pxi_diag_set(d, PX_ERR_INVALID, 0, "a tokenizer for columns of text", "none");
+    }
     if (s->text && v.n)
         return sink->text(sink->ctx, v);
     if (s->array && !open_array(s, &v, &type))

@@ -205,10 +205,10 @@ static bool add_bytes(struct pxi_writer *w, const struct pxi_writer_sample *s, s
                       size_t at, size_t bytes)
 {
     struct pxi_buf *b = &w->part[PXI_NDP_PART_TOKENS];
-    uint8_t *p = grow(b, at - b->n + bytes);
-    if (!p && at - b->n + bytes)
+    size_t more = at - b->n + bytes;
+    if (more && !grow(b, more))
         return false;
-    p = b->p + at;
+    uint8_t *p = more ? b->p + at : NULL; /* a sample of nothing may be the first */
     if (!s->tokens && bytes)
         memcpy(p, s->raw.p, bytes);
     for (size_t i = 0; s->tokens && i < s->count; i++)
@@ -237,8 +237,8 @@ static bool add_entry(struct pxi_writer *w, const struct pxi_writer_sample *s, s
     uint8_t raw[PXI_NDP_ENTRY_BYTES];
     if (!s->tokens)
         e.flags |= PXI_NDP_FLAG_RAW;
-    e.crc =
-        pxi_ndp_sample_crc(w->o.sums, &e, px_view_of(w->part[PXI_NDP_PART_TOKENS].p + at, bytes));
+    const struct pxi_buf *b = &w->part[PXI_NDP_PART_TOKENS];
+    e.crc = pxi_ndp_sample_crc(w->o.sums, &e, px_view_of(bytes ? b->p + at : NULL, bytes));
     pxi_ndp_entry_write(&e, raw);
     return pxi_buf_add(&w->part[PXI_NDP_PART_INDEX], raw, sizeof raw);
 }
@@ -415,6 +415,11 @@ px_err pxi_writer_commit(struct pxi_writer *w)
     w->copy = !w->copy;
     w->end = pxi_ndp_round_up(h.file_bytes, PXI_NDP_PAGE);
     return PX_ERR_OK;
+}
+
+uint64_t pxi_writer_generation(const struct pxi_writer *w)
+{
+    return w->head.generation;
 }
 
 const struct pxi_ndp_directory *pxi_writer_totals(const struct pxi_writer *w)

@@ -60,6 +60,9 @@ px_err pxi_writer_foreign(struct pxi_writer *w, enum pxi_ndp_drop drop, px_view 
 /* Make all that was added count. */
 px_err pxi_writer_commit(struct pxi_writer *w);
 
+/* Commits so far. */
+uint64_t pxi_writer_generation(const struct pxi_writer *w);
+
 /* Totals with what was added; the hash (CID) of the last commit. */
 const struct pxi_ndp_directory *pxi_writer_totals(const struct pxi_writer *w);
 void pxi_writer_hash(const struct pxi_writer *w, uint8_t out[32]);

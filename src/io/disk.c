@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -49,6 +50,13 @@ void pxi_disk_close(struct pxi_file *file)
         return;
     close(file->fd);
     pxi_free(file);
+}
+
+px_err pxi_disk_lock(struct pxi_file *file)
+{
+    if (flock(file->fd, LOCK_EX | LOCK_NB) == 0)
+        return PX_ERR_OK;
+    return errno == EWOULDBLOCK ? PX_ERR_PERMISSION : pxi_disk_error();
 }
 
 uint64_t pxi_disk_bytes(struct pxi_file *file)

@@ -15,6 +15,8 @@ px_err pxi_disk_error(void);
 extern const struct pxi_files_ops pxi_disk_ops;
 
 void pxi_disk_close(struct pxi_file *file);
+/* For this process alone, until it closes the file or ends. PX_ERR_PERMISSION: another has it. */
+px_err pxi_disk_lock(struct pxi_file *file);
 uint64_t pxi_disk_bytes(struct pxi_file *file);
 px_err pxi_disk_read(struct pxi_file *file, uint64_t at, void *to, size_t n);
 px_err pxi_disk_write(struct pxi_file *file, uint64_t at, px_view v);

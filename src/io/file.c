@@ -161,6 +161,12 @@ static void on_sigbus(int sig, siginfo_t *info, void *ctx)
 px_err px_file_guard(void)
 {
     struct sigaction sa = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+    struct sigaction old;
     sigemptyset(&sa.sa_mask);
-    return sigaction(SIGBUS, &sa, &previous) == 0 ? PX_ERR_OK : PX_ERR_IO;
+    if (sigaction(SIGBUS, NULL, &old) != 0)
+        return PX_ERR_IO;
+    if ((old.sa_flags & SA_SIGINFO) && old.sa_sigaction == on_sigbus)
+        return PX_ERR_OK; /* it must not be its own predecessor */
+    previous = old;
+    return sigaction(SIGBUS, &sa, NULL) == 0 ? PX_ERR_OK : PX_ERR_IO;
 }

@@ -122,15 +122,17 @@ static int enter(bool generic, int program, struct pxi_xdp_hold *h)
     return rc;
 }
 
+static const char hidden[] =
+    "no other XDP program there, or CAP_SYS_ADMIN to see whether it can be joined";
+
 /* Why not, of a device whose program cannot be joined; NULL: it can. */
 static const char *bar(uint32_t id, bool stack, bool generic)
 {
     int fd = id ? bpf_prog_get_fd_by_id(id) : -1;
-    bool hidden = id && fd < 0 && errno == EPERM, ours = is_named(fd, "xdp_dispatcher");
-    if (fd >= 0)
-        close(fd);
-    if (hidden)
-        return "no other XDP program there, or CAP_SYS_ADMIN to see whether it can be joined";
+    if (fd < 0)
+        return id && errno == EPERM ? hidden : "no other XDP program there";
+    bool ours = is_named(fd, "xdp_dispatcher");
+    close(fd);
     if (!ours)
         return "no other XDP program there";
     return generic && !stack ? "no --generic: the dispatcher is in the driver" : NULL;
@@ -188,7 +190,10 @@ px_err pxi_xdp_sweep(const char *device, unsigned *swept, px_diag *diag)
     if (!index)
         return pxi_diag_set(diag, PX_ERR_NOT_FOUND, 0, "a network device", "%s", strerror(errno));
     uint32_t id = program_of(index, &stack);
-    if (!id || bar(id, stack, false))
+    const char *expected = id ? bar(id, stack, false) : NULL;
+    if (expected == hidden)
+        return pxi_diag_set(diag, PX_ERR_PERMISSION, 0, "CAP_SYS_ADMIN", "%s", strerror(EPERM));
+    if (!id || expected)
         return PX_ERR_OK;
     if (!load_library())
         return no_library(diag);

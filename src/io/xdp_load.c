@@ -180,10 +180,11 @@ static px_err attach(const struct pxi_xdp_options *o, struct pxi_xdp_loaded *l, 
         *native = o->generic ? 0 : refused;
         return err;
     }
+    int left = l->hold.in ? 0 : *native;
     l->rung = o->generic ? PXI_XDP_GENERIC : PXI_XDP_NATIVE;
     snprintf(l->said, sizeof l->said, "%s XDP on %s%s%s%s%s", o->generic ? "generic" : "native",
              o->device, l->hold.in ? ", in libxdp's dispatcher" : "",
-             *native ? ", its driver has none that fits: " : "", *native ? strerror(*native) : "",
+             left ? ", its driver has none that fits: " : "", left ? strerror(left) : "",
              !o->generic && is_veth(o->device) ? ", a veth: its other end needs an XDP program too"
                                                : "");
     return PX_ERR_OK;

@@ -251,6 +251,37 @@ void px_data_why(const px_data *d, px_diag *diag)
         pxi_pager_why(d->bytes.pager, diag);
 }
 
+/* Adds sample i to those before it; false: it does not lie behind them. */
+static bool add_to_window(const px_data *d, uint64_t i, uint32_t segment, px_sample *w, px_err *err)
+{
+    struct pxi_item item;
+    if (!pxi_source_item(d->source, i, &item) || item.segment != segment ||
+        item.form == PXI_FORM_RAW || item.bytes.p != w->bytes.p + w->bytes.n ||
+        item.tokens > UINT32_MAX - w->tokens)
+        return false;
+    if (!pxi_source_right(d->source, &item))
+        *err = PX_ERR_CORRUPT;
+    w->bytes.n += item.bytes.n;
+    w->tokens += item.tokens;
+    return !*err;
+}
+
+px_err px_data_window(const px_data *d, uint64_t first, uint64_t count, px_sample *out,
+                      uint64_t *got)
+{
+    struct pxi_item item;
+    *got = 0;
+    if (!pxi_source_info(d->source)->store || d->bytes.far)
+        return PX_ERR_UNSUPPORTED;
+    px_err err = px_data_sample(d, first, out);
+    if (err || !pxi_source_item(d->source, first, &item))
+        return err ? err : PX_ERR_CORRUPT;
+    for (*got = 1; *got < count && out->tokens; ++*got)
+        if (!add_to_window(d, first + *got, item.segment, out, &err))
+            break;
+    return err;
+}
+
 size_t px_sample_tokens(const px_sample *s, uint32_t from, int32_t *out, size_t cap)
 {
     size_t n = from < s->tokens ? pxi_min(s->tokens - from, cap) : 0;

@@ -24,6 +24,10 @@ bool pxi_data_store_u16(px_view bytes);
 
 /* What a writer wraps, and how packets that come from it are checked, before the first sample. */
 struct pxi_writer *pxi_data_writer_inner(px_data_writer *w);
+/* A writer of the very file `path`, which is made when missing. It goes on with the store that is
+ * there, unless `anew` or there is none: then it begins one with this id. */
+px_err pxi_data_writer_at(const char *path, const px_data_writer_options *o, const uint8_t id[16],
+                          bool anew, px_data_writer **out, px_diag *d);
 px_err pxi_data_writer_variant(px_data_writer *w, struct pxi_ndp_variant v);
 
 #endif

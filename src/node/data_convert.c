@@ -3,18 +3,26 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/diag.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "crypto/hash.h"
 #include "io/disk.h"
+#include "io/team.h"
 #include "node/data.h"
 #include "node/data_export.h"
 #include "node/data_import.h"
+#include "node/data_lines.h"
+#include "node/data_marks.h"
+#include "text/tokenizer.h"
 
 enum { MAX_TOKENS = 512, PACKET_TOKENS = PXI_NDP_MOST / 4, OUT_BYTES = 1 << 20 };
+enum { COMMIT_BYTES = 32 << 20, COMMIT_PART = 32 }; /* of IN; at least so large a part of it */
 
 /* FOREIGN: what node/data_import.h reads, which has names of its own. */
 enum format { FROM_FILE, NDP, NDP3, JSONL, TEXT, MEGATRON, LLMC, FORMATS, FOREIGN };
@@ -41,8 +49,12 @@ struct convert {
     uint64_t bad_at;
     int32_t *tokens;
     size_t token_cap;
-    uint8_t *text;
-    size_t text_cap;
+    struct pxi_encoder *encoder;
+    /* of what can be gone on with: */
+    struct pxi_data_marks *marks;
+    struct pxi_data_mark mark; /* the last; sequence 0: none */
+    char *part;
+    size_t dropped; /* pages of IN before here were given back */
 };
 
 /* ------------------------------------------------------------------- output */
@@ -80,9 +92,14 @@ static px_err put_json(struct convert *c, const int32_t *tokens, size_t n)
 {
     px_err err = put(c, px_view_str("{\"tokens\":["));
     for (size_t i = 0; !err && i < n; i++) {
-        char text[16];
-        int len = snprintf(text, sizeof text, "%s%d", i ? "," : "", tokens[i]);
-        err = put(c, px_view_of(text, (size_t)len));
+        uint8_t text[12], *end = text + sizeof text, *p = end;
+        uint32_t v = (uint32_t)tokens[i];
+        do
+            *--p = (uint8_t)('0' + v % 10);
+        while (v /= 10);
+        if (i)
+            *--p = ',';
+        err = put(c, px_view_of(p, (size_t)(end - p)));
     }
     return err ? err : put(c, px_view_str("]}\n"));
 }
@@ -122,53 +139,20 @@ static px_err room(struct convert *c, size_t n)
 
 static px_err put_text(struct convert *c, px_view text)
 {
+    const int32_t *ids;
     size_t n;
-    px_err err = room(c, text.n / 2 + 16);
-    if (!err)
-        err = px_tokenize(c->o.tokenizer, text, PX_ENCODE_SPECIAL, c->tokens, c->token_cap, &n);
-    if (!err && n > c->token_cap) {
-        err = room(c, n);
-        if (!err)
-            err = px_tokenize(c->o.tokenizer, text, PX_ENCODE_SPECIAL, c->tokens, c->token_cap, &n);
-    }
-    return err ? err : put_document(c, c->tokens, n);
+    if (!c->encoder && !(c->encoder = pxi_encoder_new(c->o.tokenizer, 1)))
+        return PX_ERR_NOMEM;
+    px_err err = pxi_encoder_run(c->encoder, text, PX_ENCODE_SPECIAL, &ids, &n);
+    return err ? err : put_document(c, ids, n);
 }
 
-static px_err put_row(struct convert *c, const struct pxi_jsonl *row)
+static px_err put_bad(struct convert *c, px_view line)
 {
-    if (row->has_tokens) {
-        px_err err = room(c, row->token_count + 1);
-        if (err)
-            return err;
-        pxi_jsonl_tokens(row, c->tokens);
-        return put_document(c, c->tokens, row->token_count);
-    }
-    if (!c->o.tokenizer) {
-        pxi_diag_field(c->d, "tokenizer");
-        return pxi_diag_set(c->d, PX_ERR_INVALID, 0, "a tokenizer for lines with text", "none");
-    }
-    if (row->text.n > c->text_cap) {
-        uint8_t *more = pxi_realloc(c->text, row->text.n, 1);
-        if (!more)
-            return PX_ERR_NOMEM;
-        c->text = more;
-        c->text_cap = row->text.n;
-    }
-    return put_text(c, px_view_of(c->text, pxi_json_unescape(row->text, c->text)));
-}
-
-static px_err put_bad(struct convert *c, px_view line, unsigned long long number,
-                      const px_diag *why)
-{
-    if (!c->report->malformed++) {
-        c->report->first_malformed = number;
-        c->report->first = *why;
-    }
     if (!c->o.bad)
         return PX_ERR_OK;
-    px_err err =
-        c->bad ? PX_ERR_OK
-               : pxi_disk_open(AT_FDCWD, c->o.bad, O_WRONLY | O_CREAT | O_TRUNC, 0666, &c->bad);
+    int flags = O_RDWR | O_CREAT | (c->bad_at ? 0 : O_TRUNC);
+    px_err err = c->bad ? PX_ERR_OK : pxi_disk_open(AT_FDCWD, c->o.bad, flags, 0666, &c->bad);
     if (!err)
         err = pxi_disk_write(c->bad, c->bad_at, line);
     if (!err)
@@ -183,25 +167,236 @@ static px_err tell(struct convert *c, uint64_t done)
                                                                       : PX_ERR_OK;
 }
 
-static px_err read_lines(struct convert *c)
+/* All that was written counts, and what of IN it was made of. */
+static px_err commit(struct convert *c, uint64_t at, uint64_t lines, bool done)
 {
-    size_t at = 0, told = 0;
+    const px_data_convert_report *r = c->report;
+    px_err err = c->file ? flush_out(c) : PX_ERR_OK;
+    if (!err && c->file)
+        err = pxi_disk_sync(c->file);
+    if (!err && c->bad)
+        err = pxi_disk_sync(c->bad);
+    struct pxi_data_mark m = {.sequence = c->mark.sequence + 1,
+                              .done = done,
+                              .at = at,
+                              .lines = lines,
+                              .out_bytes = c->at,
+                              .bad_bytes = c->bad_at,
+                              .documents = r->documents,
+                              .samples = r->samples,
+                              .tokens = r->tokens,
+                              .malformed = r->malformed,
+                              .first_malformed = r->first_malformed,
+                              .first_at = c->mark.first_at};
+    if (!err)
+        err = pxi_data_marks_add(c->marks, &m);
+    if (!err && c->store) /* before this the mark is one of a commit that never was */
+        err = px_data_commit(c->store);
+    if (!err)
+        c->mark = m;
+    return err;
+}
+
+static px_err put_part(struct convert *c, const struct pxi_data_part *p, uint64_t lines)
+{
+    const int32_t *tokens = p->tokens;
     px_err err = PX_ERR_OK;
-    for (unsigned long long number = 1; !err && at < c->bytes.n; number++) {
-        const uint8_t *p = c->bytes.p + at, *nl = memchr(p, '\n', c->bytes.n - at);
-        px_view line = px_view_of(p, nl ? (size_t)(nl - p) : c->bytes.n - at);
-        struct pxi_jsonl row;
-        px_diag why = {0};
-        px_err bad = pxi_jsonl_read(line, number, at, &row, &why);
-        if (bad)
-            err = bad == PX_ERR_NOMEM ? bad : put_bad(c, line, number, &why);
-        else if (!row.blank)
-            err = put_row(c, &row);
-        at += line.n + 1;
-        if (!err && at - told > 1 << 20)
-            err = tell(c, told = at);
+    if (p->err) {
+        *c->d = p->d;
+        return p->err;
+    }
+    for (size_t i = 0; !err && i < p->document_count; i++) {
+        err = put_document(c, tokens, p->documents[i]);
+        tokens += p->documents[i];
+    }
+    for (size_t i = 0; !err && i < p->bad_count; i++) {
+        if (!c->report->malformed++) {
+            c->report->first_malformed = lines + p->bad[i].number;
+            c->report->first = p->first;
+            pxi_diag_field(&c->report->first, "line %llu",
+                           (unsigned long long)c->report->first_malformed);
+            c->mark.first_at = (uint64_t)(p->bad[i].line.p - c->bytes.p);
+        }
+        err = put_bad(c, p->bad[i].line);
     }
     return err;
+}
+
+/* Pages of IN that were read need no memory any more. */
+static void drop_pages(struct convert *c, uint64_t at)
+{
+    enum { STEP = 8 << 20 };
+    size_t to = (size_t)at & ~(size_t)(STEP - 1);
+    if (to <= c->dropped)
+        return;
+    madvise((void *)(uintptr_t)(c->bytes.p + c->dropped), to - c->dropped, MADV_DONTNEED);
+    c->dropped = to;
+}
+
+/* Is it time? The same for any number of threads, and for those who went on. */
+static bool is_due(const struct convert *c, uint64_t at)
+{
+    uint64_t least = c->o.commit_bytes ? c->o.commit_bytes : COMMIT_BYTES;
+    uint64_t since = at - c->mark.at;
+    return c->marks && since >= least && since >= at / COMMIT_PART && at < c->bytes.n;
+}
+
+static px_err read_lines(struct convert *c)
+{
+    struct pxi_data_lines *l;
+    const struct pxi_data_part *p;
+    uint64_t at = c->mark.at, lines = c->mark.lines;
+    px_err err = c->mark.done ? PX_ERR_OK : tell(c, at);
+    if (err || c->mark.done)
+        return err;
+    unsigned threads = c->o.threads ? c->o.threads : pxi_team_processors();
+    err = pxi_data_lines_open(c->bytes, at, c->o.tokenizer, threads, &l);
+    while (!err && !(err = pxi_data_lines_next(l, &p)) && p) {
+        err = put_part(c, p, lines);
+        at = p->to;
+        lines += p->lines;
+        pxi_data_lines_give(l, p);
+        if (!err && is_due(c, at))
+            err = commit(c, at, lines, false);
+        if (!err)
+            err = tell(c, at);
+        drop_pages(c, at);
+    }
+    pxi_data_lines_close(l);
+    return !err && c->marks ? commit(c, at, lines, true) : err;
+}
+
+/* ---------------------------------------------------------------- going on */
+
+/* A hash of all that the bytes of OUT depend on; with `when`, of the time of IN, too. */
+static px_err hash_job(const struct convert *c, uint64_t when, uint8_t out[32])
+{
+    enum { ENDS = 1 << 16 };
+    const px_tokenizer *t = c->o.tokenizer;
+    struct pxi_buf b = {.max = 1 << 20};
+    uint64_t numbers[] = {(uint64_t)c->to, c->bytes.n,       c->o.max_tokens,   c->o.src,
+                          c->o.dst,        c->o.token_bytes, c->o.commit_bytes, when};
+    size_t ends = c->bytes.n < ENDS ? c->bytes.n : ENDS;
+    px_view parts[2] = {px_view_of(c->bytes.p, ends),
+                        px_view_of(c->bytes.p + c->bytes.n - ends, ends)};
+    uint8_t hash[32];
+    bool ok =
+        pxi_buf_add(&b, "plexus data convert 1", 21) && pxi_buf_add(&b, numbers, sizeof numbers);
+    for (unsigned i = 0; ok && i < 2; i++) {
+        pxi_blake3(parts[i], hash);
+        ok = pxi_buf_add(&b, hash, sizeof hash);
+    }
+    for (unsigned i = 0; ok && t && i < t->source_count; i++) {
+        pxi_blake3(t->sources[i], hash);
+        ok = pxi_buf_add(&b, hash, sizeof hash);
+    }
+    if (ok)
+        pxi_blake3(px_view_of(b.p, b.n), out);
+    pxi_buf_deinit(&b);
+    return ok ? PX_ERR_OK : PX_ERR_NOMEM;
+}
+
+static char *beside(const char *out, const char *ending)
+{
+    size_t n = strlen(out) + strlen(ending) + 1;
+    char *path = pxi_calloc(1, n);
+    if (path)
+        snprintf(path, n, "%s%s", out, ending);
+    return path;
+}
+
+/* Do the files hold what the mark says? Then they are cut to it. */
+static bool fits(struct convert *c, const struct pxi_data_mark *m)
+{
+    if (c->file && pxi_disk_bytes(c->file) < m->out_bytes)
+        return false;
+    if (c->o.bad && m->bad_bytes) {
+        if (pxi_disk_open(AT_FDCWD, c->o.bad, O_RDWR, 0, &c->bad) != PX_ERR_OK)
+            return false;
+        if (pxi_disk_bytes(c->bad) < m->bad_bytes ||
+            pxi_disk_resize(c->bad, m->bad_bytes) != PX_ERR_OK) {
+            pxi_disk_close(c->bad);
+            c->bad = NULL;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* From a mark on: the report as it was, and what was wrong with the first malformed line. */
+static void go_on(struct convert *c, const struct pxi_data_mark *m)
+{
+    px_data_convert_report *r = c->report;
+    c->mark = *m;
+    c->at = m->out_bytes;
+    c->bad_at = m->bad_bytes;
+    r->documents = m->documents;
+    r->samples = m->samples;
+    r->tokens = m->tokens;
+    r->malformed = m->malformed;
+    r->first_malformed = m->first_malformed;
+    r->resumed = m->lines;
+    if (m->malformed && m->first_at < c->bytes.n) {
+        const uint8_t *p = c->bytes.p + m->first_at;
+        size_t n = c->bytes.n - (size_t)m->first_at;
+        const uint8_t *nl = memchr(p, '\n', n);
+        struct pxi_jsonl row;
+        if (pxi_jsonl_read(px_view_of(p, nl ? (size_t)(nl - p) : n), m->first_malformed,
+                           m->first_at, &row, &r->first) == PX_ERR_OK)
+            pxi_diag_set(&r->first, PX_ERR_OK, m->first_at, "", "a line that has changed since");
+    }
+}
+
+static px_data_writer_options store_options(const struct convert *c);
+
+/* A store that is gone on with, or a new one. */
+static px_err open_store(struct convert *c, const uint8_t job[32])
+{
+    px_data_writer_options o = store_options(c);
+    struct pxi_data_mark m = {0};
+    px_err err = pxi_data_writer_at(c->part, &o, job, false, &c->store, c->d);
+    uint64_t commits = err ? 0 : pxi_writer_generation(pxi_data_writer_inner(c->store));
+    if (err || !commits)
+        return err;
+    if (pxi_data_marks_find(c->marks, commits, &m) && fits(c, &m)) {
+        go_on(c, &m);
+        return PX_ERR_OK;
+    }
+    px_data_writer_free(c->store);
+    return pxi_data_writer_at(c->part, &o, job, true, &c->store, c->d);
+}
+
+static px_err open_file(struct convert *c)
+{
+    struct pxi_data_mark m;
+    px_err err = pxi_disk_open(AT_FDCWD, c->part, O_RDWR | O_CREAT, 0666, &c->file);
+    pxi_diag_field(c->d, "%.90s", c->part);
+    if (err)
+        return pxi_diag_set(c->d, err, 0, "a file that can be written", "%s", px_err_text(err));
+    if (pxi_data_marks_find(c->marks, 0, &m) && fits(c, &m))
+        go_on(c, &m);
+    return pxi_disk_resize(c->file, c->at);
+}
+
+/* OUT of JSON lines: OUT.part, and OUT.resume with how far it came. */
+static px_err open_part(struct convert *c, const char *in, const char *out)
+{
+    uint8_t job[32], id[32];
+    struct stat st;
+    uint64_t when = stat(in, &st) == 0
+                        ? (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec
+                        : 0;
+    char *path = beside(out, ".resume");
+    c->part = beside(out, ".part");
+    px_err err = path && c->part ? hash_job(c, when, job) : PX_ERR_NOMEM;
+    if (!err)
+        err = hash_job(c, 0, id); /* the same for another copy of IN */
+    if (!err)
+        err = pxi_data_marks_open(path, job, &c->sums, &c->marks, c->d);
+    pxi_free(path);
+    if (err)
+        return err;
+    return c->to == NDP3 ? open_store(c, id) : open_file(c);
 }
 
 /* Foreign bytes of a store, which only packets hold. */
@@ -443,18 +638,25 @@ static px_err open_export(struct convert *c, const char *out)
     return err;
 }
 
-static px_err open_out(struct convert *c, const char *out)
+static px_data_writer_options store_options(const struct convert *c)
 {
-    if (c->to == MEGATRON || c->to == LLMC)
-        return open_export(c, out);
-    if (c->to == NDP3) {
-        const px_tokenizer *t = c->from == JSONL || c->from == TEXT ? c->o.tokenizer : NULL;
-        px_data_writer_options o = {.size = sizeof o,
+    const px_tokenizer *t = c->from == JSONL || c->from == TEXT ? c->o.tokenizer : NULL;
+    return (px_data_writer_options){.size = sizeof(px_data_writer_options),
                                     .token_bytes = token_bytes(c),
                                     .vocab = t ? px_tokenizer_size(t) : 0,
                                     .bos = t ? px_tokenizer_bos(t) : -1,
                                     .eos = t ? px_tokenizer_eos(t) : -1,
                                     .pad = -1};
+}
+
+static px_err open_out(struct convert *c, const char *in, const char *out)
+{
+    if (c->from == JSONL && c->to != MEGATRON && c->to != LLMC)
+        return open_part(c, in, out);
+    if (c->to == MEGATRON || c->to == LLMC)
+        return open_export(c, out);
+    if (c->to == NDP3) {
+        px_data_writer_options o = store_options(c);
         return px_data_writer_new(out, &o, &c->store, c->d);
     }
     size_t n = strlen(out) + 32;
@@ -470,6 +672,12 @@ static px_err open_out(struct convert *c, const char *out)
 
 static px_err finish(struct convert *c, const char *out)
 {
+    if (c->marks) { /* all was committed */
+        px_err err = rename(c->part, out) == 0 ? PX_ERR_OK : pxi_disk_error();
+        pxi_data_marks_close(c->marks, !err);
+        c->marks = NULL;
+        return err;
+    }
     if (c->store)
         return px_data_commit(c->store);
     if (c->export)
@@ -502,6 +710,12 @@ static px_err run(struct convert *c)
 
 static void close_all(struct convert *c)
 {
+    bool keep = c->mark.sequence != 0; /* there is something to go on with */
+    c->report->committed = c->marks && keep ? c->mark.lines : 0;
+    if (c->marks && !keep)
+        unlink(c->part);
+    pxi_data_marks_close(c->marks, !keep);
+    pxi_encoder_free(c->encoder);
     px_data_writer_free(c->store);
     pxi_disk_close(c->file);
     pxi_disk_close(c->bad);
@@ -513,7 +727,7 @@ static void close_all(struct convert *c)
     pxi_buf_deinit(&c->out);
     pxi_free(c->temporary);
     pxi_free(c->tokens);
-    pxi_free(c->text);
+    pxi_free(c->part);
     pxi_free(c);
 }
 
@@ -537,7 +751,7 @@ px_err px_data_convert(const char *in, const char *out, const px_data_convert_op
         err = settle(c, in, out);
     }
     if (!err)
-        err = open_out(c, out);
+        err = open_out(c, in, out);
     if (!err)
         err = run(c);
     if (!err)

@@ -24,7 +24,7 @@ struct pxi_data_import {
     char path[PATH]; /* of the file, or of the folder with a "/" */
     struct pxi_import tokens;
     struct pxi_shards shards;
-    struct pxi_arrow arrow;
+    struct pxi_json files; /* of a folder of arrow: in its list */
     struct pxi_import_column column;
     int32_t eot;
     uint64_t bytes;
@@ -150,6 +150,45 @@ static px_err open_tokens(struct pxi_data_import *m, px_diag *d)
     return err;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Opens the index of a folder, or of the folder that it is in; m->path becomes that of the folder.
+ */
+static px_err open_folder(struct pxi_data_import *m, const char *index, px_diag *d)
+{
+    size_t n = strlen(m->path);
+    bool folder = is_folder(m->path);
+    if (folder && n && m->path[n - 1] != '/')
+        m->path[n++] = '/';
+    if (!folder) /* the index itself */
+        n = strrchr(m->path, '/') ? (size_t)(strrchr(m->path, '/') - m->path) + 1 : 0;
+    if (n + 16 > sizeof m->path)
+        return too_long(m->path, d);
+    if (folder)
+        memcpy(m->path + n, index, strlen(index) + 1);
+    px_err err = px_file_open(m->path, &m->index, d);
+    m->path[n] = 0;
+    return err;
+}
+
+/* A file that an index names. */
+static px_err open_below(const struct pxi_data_import *m, px_view name, px_file **out, px_diag *d)
+{
+    char path[PATH];
+    size_t n = strlen(m->path);
+    *out = NULL;
+    memcpy(path, m->path, n);
+    if (!pxi_walk_path(name, path + n, sizeof path - n)) {
+        pxi_diag_field(d, "name in the index");
+        return pxi_diag_set(d, PX_ERR_CORRUPT, 0, "a path below the folder", "another");
+    }
+    return px_file_open(path, out, d);
+}
+
 /* The file of a shard: as it is, else packed (*packed). */
 static px_err open_shard(const struct pxi_data_import *m, const struct pxi_shard *s, px_file **out,
                          bool *packed, px_diag *d)
@@ -158,17 +197,10 @@ static px_err open_shard(const struct pxi_data_import *m, const struct pxi_shard
     *out = NULL;
     for (unsigned i = 0; i < 2 && err == PX_ERR_NOT_FOUND; i++) {
         const struct pxi_shard_file *f = i ? &s->packed : &s->raw;
-        char path[PATH];
-        size_t n = strlen(m->path);
         if (!f->name.n)
             continue;
-        memcpy(path, m->path, n);
-        if (!pxi_walk_path(f->name, path + n, sizeof path - n)) {
-            pxi_diag_field(d, "basename");
-            return pxi_diag_set(d, PX_ERR_CORRUPT, 0, "a path below the folder", "another");
-        }
         *packed = i;
-        err = px_file_open(path, out, d);
+        err = open_below(m, f->name, out, d);
         if (!err && f->bytes && px_file_bytes(*out).n != f->bytes) {
             uint64_t found = px_file_bytes(*out).n;
             px_file_close(*out);
@@ -182,19 +214,7 @@ static px_err open_shard(const struct pxi_data_import *m, const struct pxi_shard
 
 static px_err open_shards(struct pxi_data_import *m, px_diag *d)
 {
-    struct stat st;
-    size_t n = strlen(m->path);
-    bool folder = stat(m->path, &st) == 0 && S_ISDIR(st.st_mode);
-    if (folder && n && m->path[n - 1] != '/')
-        m->path[n++] = '/';
-    if (!folder) /* the index itself */
-        n = strrchr(m->path, '/') ? (size_t)(strrchr(m->path, '/') - m->path) + 1 : 0;
-    if (n + 16 > sizeof m->path)
-        return too_long(m->path, d);
-    if (folder)
-        memcpy(m->path + n, "index.json", 11);
-    px_err err = px_file_open(m->path, &m->index, d);
-    m->path[n] = 0;
+    px_err err = open_folder(m, "index.json", d);
     if (!err)
         err = pxi_shards_open(px_file_bytes(m->index), &m->column, &m->shards, d);
     if (!err && m->shards.mds != (m->format == MDS))
@@ -210,15 +230,49 @@ static px_err open_shards(struct pxi_data_import *m, px_diag *d)
     return err;
 }
 
+/* One file, and with `sink` what is in it. */
+static px_err use_arrow(struct pxi_data_import *m, px_file *f, const struct pxi_import_sink *sink,
+                        px_diag *d)
+{
+    struct pxi_arrow a;
+    px_err err = pxi_arrow_open(px_file_bytes(f), &m->column, &a, d);
+    if (!err && sink)
+        return pxi_arrow_read(&a, sink, m->left_out, d);
+    m->bytes += px_file_bytes(f).n;
+    m->type = a.type;
+    return err;
+}
+
+/* The file, or all of a folder. */
+static px_err each_arrow(struct pxi_data_import *m, const struct pxi_import_sink *sink, px_diag *d)
+{
+    if (!m->index)
+        return use_arrow(m, m->file, sink, d);
+    struct pxi_json j = m->files;
+    px_view name;
+    bool end = false;
+    px_err err = PX_ERR_OK;
+    while (!err && !(err = pxi_arrow_files_next(&j, &name, &end, d)) && !end) {
+        px_file *f;
+        err = open_below(m, name, &f, d);
+        if (!err)
+            err = use_arrow(m, f, sink, d);
+        px_file_close(f);
+    }
+    return err;
+}
+
 static px_err open_arrow(struct pxi_data_import *m, px_diag *d)
 {
-    px_err err = px_file_open(m->path, &m->file, d);
-    if (err)
-        return err;
-    m->bytes = px_file_bytes(m->file).n;
-    err = pxi_arrow_open(px_file_bytes(m->file), &m->column, &m->arrow, d);
-    m->type = m->arrow.type;
-    return err;
+    px_err err;
+    if (is_folder(m->path) || ends(m->path, "state.json")) {
+        err = open_folder(m, "state.json", d);
+        if (!err)
+            err = pxi_arrow_files_open(px_file_bytes(m->index), &m->files, d);
+    } else {
+        err = px_file_open(m->path, &m->file, d);
+    }
+    return err ? err : each_arrow(m, NULL, d);
 }
 
 /* "NAME", or "NAME:TYPE". */
@@ -312,9 +366,12 @@ static enum format shards_of(const char *path)
 const char *pxi_data_import_find(const char *path)
 {
     static const uint8_t small[4] = {0x88, 0xd8, 0x34, 0x01}, large[4] = {0xa1, 0xd9, 0x34, 0x01};
-    struct stat st;
     uint8_t head[8] = {0};
-    if ((stat(path, &st) == 0 && S_ISDIR(st.st_mode)) || ends(path, "index.json"))
+    char state[PATH];
+    snprintf(state, sizeof state, "%.4000s/state.json", path);
+    if (ends(path, "state.json") || begin_of(state, head, 1))
+        return names[ARROW];
+    if (is_folder(path) || ends(path, "index.json"))
         return names[shards_of(path)];
     size_t n = begin_of(path, head, sizeof head);
     if (ends(path, ".arrow") || (n == 8 && memcmp(head, "ARROW1", 6) == 0))
@@ -383,7 +440,7 @@ px_err pxi_data_import_read(struct pxi_data_import *m, const struct pxi_data_imp
     m->count = 0;
     m->done = m->told = 0;
     if (m->format == ARROW)
-        return pxi_arrow_read(&m->arrow, &sink, left_out, d);
+        return each_arrow(m, &sink, d);
     if (m->format < MDS)
         return pxi_import_read(&m->tokens, m->eot, &sink, d);
     struct pxi_shards s = m->shards;

@@ -93,6 +93,37 @@ px_err px_data_writer_new(const char *path, const px_data_writer_options *option
     return err;
 }
 
+/* The file of `path`, and in it a store: the one that is there, or a new one. */
+static px_err open_at(struct px_data_writer *w, const char *path, const px_data_writer_options *o,
+                      const uint8_t id[16], bool anew, px_diag *d)
+{
+    px_err err = pxi_kernels_choose(&w->kernels, NULL, d);
+    if (err)
+        return err;
+    w->sums = pxi_data_sums(&w->kernels);
+    err = pxi_disk_open(AT_FDCWD, path, O_RDWR | O_CREAT, 0666, &w->file);
+    if (err)
+        return wrong(d, path, err);
+    struct pxi_writer_options in = inner(o, w);
+    memcpy(in.id, id, sizeof in.id);
+    if (!anew && pxi_disk_bytes(w->file) && pxi_writer_append(&in, &w->w, NULL) == PX_ERR_OK)
+        return PX_ERR_OK;
+    err = pxi_disk_resize(w->file, 0);
+    return err ? wrong(d, path, err) : pxi_writer_new(&in, &w->w);
+}
+
+px_err pxi_data_writer_at(const char *path, const px_data_writer_options *o, const uint8_t id[16],
+                          bool anew, px_data_writer **out, px_diag *d)
+{
+    struct px_data_writer *w = *out = pxi_calloc(1, sizeof *w);
+    px_err err = w ? open_at(w, path, o, id, anew, d) : PX_ERR_NOMEM;
+    if (err) {
+        px_data_writer_free(w);
+        *out = NULL;
+    }
+    return err;
+}
+
 px_err px_data_write(px_data_writer *w, uint8_t src, uint8_t dst, const int32_t *tokens,
                      size_t count, int continues)
 {

@@ -202,7 +202,9 @@ static struct held *held_new(struct px_loader *l, uint8_t *memory)
 
 static void *more_slots(void *ctx)
 {
-    struct held *h = held_new(ctx, NULL);
+    struct px_loader *l = ctx;
+    struct held *h = held_new(l, NULL);
+    l->counts.slots += h != NULL;
     return h ? &h->slot : NULL;
 }
 
@@ -302,6 +304,7 @@ static void count(struct px_loader *l, const struct pxi_slot *s)
     c->dropped += s->counts.dropped;
     c->refilled += s->counts.refilled;
     c->masked += s->counts.masked;
+    c->moved += s->counts.moved;
     if (l->o.damage != PX_DAMAGE_QUARANTINE)
         return;
     for (uint64_t i = 0; i < s->counts.damaged && i < PXI_FILL_BAD; i++, l->bad_count++)

@@ -103,7 +103,7 @@ def test_arrow_of_our_own(place):
         place.write("t.arrow", arrow_file.stream([a("label"), a("text", kind=kind)], [[[[1]] * 50, names]]))
         ids = place.json("tokenize", "tiny", "row 7")["tokens"]
         equal(documents(place, "t.arrow", "--tokenizer", "tiny")[7], ids)
-        refused(place, 1, "t.arrow", "t.ndp3", says="a tokenizer for columns of text")
+        refused(place, 2, "t.arrow", "t.ndp3", says="a tokenizer for columns of text")
         equal(documents(place, "t.arrow", "--column", "label"), [[1]] * 50)
         refused(place, 3, "t.arrow", "t.ndp3", "--column", "none", says="one of: label, text")
     data = arrow_file.stream([text, a("input_ids")], batches)
@@ -112,6 +112,27 @@ def test_arrow_of_our_own(place):
     # Values beyond 32 bits are no tokens.
     place.write("big.arrow", arrow_file.stream([a("input_ids", "q")], [[[[1], [1 << 40]]]]))
     refused(place, 1, "big.arrow", "t.ndp3", says="1099511627776")
+
+
+def test_a_folder_of_arrow(place):
+    """As Dataset.save_to_disk makes it."""
+    column = arrow_file.Column("input_ids")
+    names = [f"data-{k:05}-of-00002.arrow" for k in range(2)]
+    for k, name in enumerate(names):
+        place.write("d/" + name, arrow_file.stream([column], [[DOCUMENTS[25 * k:25 * k + 25]]]))
+    state = {"_data_files": [{"filename": n} for n in names], "_fingerprint": "0", "_format_columns": None}
+    place.write("d/state.json", json.dumps(state, indent=2))
+    place.write("d/dataset_info.json", "{}")
+    equal(documents(place, "d"), DOCUMENTS)
+    equal(documents(place, "d/state.json", "--column", "input_ids"), DOCUMENTS)
+    place.write("d/state.json", json.dumps({"_data_files": [{"filename": "../corpus.jsonl"}]}))
+    refused(place, 7, "d", "d.ndp3", says="below the folder")
+    place.write("d/state.json", json.dumps({"_data_files": [{"filename": "none.arrow"}]}))
+    refused(place, 3, "d", "d.ndp3", says="none.arrow")
+    place.write("d/state.json", json.dumps({"_data_files": [{}]}))
+    refused(place, 7, "d", "d.ndp3")
+    place.write("d/state.json", "{}")
+    refused(place, 7, "d", "d.ndp3", says="_data_files")
 
 
 def test_mds_of_our_own(place):
@@ -128,7 +149,7 @@ def test_mds_of_our_own(place):
     write_mds(place, "m", "str", lambda d: f"row {len(d)}".encode())
     ids = place.json("tokenize", "tiny", "row 3")["tokens"]
     equal(documents(place, "m", "--tokenizer", "tiny")[0], ids)
-    refused(place, 1, "m", "m.ndp3", says="a tokenizer")
+    refused(place, 2, "m", "m.ndp3", says="a tokenizer")
     write_mds(place, "m", "pkl", lambda d: b"")
     refused(place, 1, "m", "m.ndp3", says="pkl")
 

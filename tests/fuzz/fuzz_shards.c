@@ -2,6 +2,7 @@
  * shard. What is handed out lies within the bytes, and paths stay in the folder. */
 #include <stdlib.h>
 
+#include "data/import_arrow.h"
 #include "data/import_shards.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -35,6 +36,19 @@ static void check_path(px_view name)
         abort();
 }
 
+/* The index as the state.json of a folder of Arrow files. */
+static void check_state(px_view state)
+{
+    struct pxi_json j;
+    px_view name;
+    bool end = false;
+    px_diag d;
+    if (pxi_arrow_files_open(state, &j, &d) != PX_ERR_OK)
+        return;
+    while (pxi_arrow_files_next(&j, &name, &end, &d) == PX_ERR_OK && !end)
+        check_path(name);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint64_t left = 1 << 16, empty = 0;
@@ -48,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     size_t n = size - 2, index = (size_t)(data[0] | data[1] << 8) % (n + 1);
     px_view bytes = px_view_of(data + 2 + index, n - index);
+    check_state(px_view_of(data + 2, index));
     if (pxi_shards_open(px_view_of(data + 2, index), &c, &s, &d) != PX_ERR_OK)
         return 0;
     while (left && pxi_shards_next(&s, &shard, &end, &d) == PX_ERR_OK && !end) {

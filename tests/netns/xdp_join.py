@@ -60,6 +60,10 @@ def main(plexus, xdpd, count, dispatcher):
         refused("one that cannot be joined", attach(plexus), "libxdp")
         if shutil.which("setpriv"):
             refused("no right to look", attach(plexus, under=NO_ADMIN), "CAP_SYS_ADMIN")
+            p = subprocess.run(inside(AGG, *NO_ADMIN, plexus, "agg", "detach", "eth"), stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+            if not ok(p.returncode == 5 and len(p.stdout.splitlines()) == 1, "nor to take out what others left"):
+                print("#", p.returncode, p.stdout)
         path = home + "/x.sock"
         helper = subprocess.Popen(inside(AGG, xdpd, "--socket", path), stderr=subprocess.PIPE, text=True)
         helper.stderr.readline()

@@ -96,6 +96,97 @@ def views():
 
 
 @case
+def windows():
+    """samples side by side are one view into the mapping, for each protocol; packets refuse"""
+    for vocab, dtype in ((30000, numpy.uint16), (1 << 20, numpy.int32)):
+        file = world.store("windows.ndp3", vocab=vocab)
+        d = Dataset(file)
+        (v,) = d.windows(5, 20)
+        n = numpy.asarray(v)
+        assert n.dtype == dtype and n.tolist() == [t for i in range(5, 25) for t in tokens(i)]
+        assert world.mapped(v.pointer, v.nbytes, file) and v.pointer == d.view(5).pointer
+        assert memoryview(v).nbytes == v.nbytes and v.__array_interface__["data"][0] == v.pointer
+        if dtype == numpy.int32:
+            assert numpy.from_dlpack(v).ctypes.data == v.pointer
+        del d, v
+        gc.collect()
+        assert n[-1] == tokens(24)[-1]
+    with Writer(path("two.ndp3"), append=True) as w:
+        for part in range(2):  # a segment each
+            for i in range(10):
+                w.write(tokens(i))
+            w.commit()
+    d = Dataset(path("two.ndp3"))
+    found = d.windows(len(d) - 20, 20)
+    assert len(found) == 2 and found[0].shape == found[1].shape == (sum(map(len, map(tokens, range(10)))),)
+    refuses(IndexError, d.windows, len(d) - 1, 2)
+    refuses(plexus.Unsupported, Dataset(world.packets()).windows, 0, 2)
+    with open(file, "rb") as f:
+        offset = f.read().index(struct.pack("<3i", *tokens(7)[:3]))
+    with open(file, "r+b") as f:
+        f.seek(offset)
+        f.write(b"\xff")
+    refuses(plexus.Corrupt, Dataset(file).windows, 5, 20)
+
+
+@case
+def bytes_moved():
+    """a batch's bytes are written once, counted; nothing is added to the ring; a view moves none"""
+    for file in (world.store("moved.ndp3", vocab=1 << 20), world.packets()):
+        for wide in (False, True):
+            kind = {} if wide else {"dtype": "int32", "labels": "none"}
+            loader = Loader(file, 8, 64, threads=1, **kind)
+            rows = sum(batch.rows for batch in loader)
+            c = loader.counts()
+            assert c["moved"] == rows * 64 * (16 if wide else 4) and c["slots"] == 0, c
+    d = Dataset(path("moved.ndp3"))
+    before = loader.counts()["moved"]
+    assert world.mapped(d.view(9).pointer, d.view(9).nbytes, path("moved.ndp3"))
+    assert loader.counts()["moved"] == before
+
+
+SHRINKS = """
+import os, sys, plexus
+from plexus.data import Dataset, Loader
+plexus.guard()
+plexus.guard()
+file = sys.argv[1]
+d = Dataset(file)
+os.truncate(file, 4096)
+try:
+    d.verify()
+except plexus.Error as e:
+    print(type(e).__name__)
+print(sum(bytes(memoryview(d.view(0)).cast("B"))) if sys.argv[2:] else len(d))
+rows = sum(b.rows for b in Loader(d, 8, 64, damage="drop"))
+print(rows)
+"""
+
+
+@case
+def shrinking_files():
+    """with plexus.guard() a file that shrinks reads as damaged, and does not end the program"""
+    import subprocess
+    file = world.store("shrinks.ndp3", vocab=1 << 20)
+    out = subprocess.run([sys.executable, "-c", SHRINKS, file], stdout=subprocess.PIPE, text=True,
+                         check=True).stdout.split()
+    assert out == ["Corrupt", "300", "0"], out
+
+
+@case
+def large_store():
+    """a file of 10^12 bytes, most of them holes, opens in a mapping that may be written"""
+    file = path("huge.bin")
+    with open(file, "wb") as f:
+        f.write(b"NDP3")
+    try:
+        os.truncate(file, 10 ** 12)
+    except OSError:
+        return  # this file system has no such files
+    refuses(plexus.Corrupt, Dataset, file)
+
+
+@case
 def copy_on_write():
     """what is written into a view is this process's own; readonly views refuse"""
     file = world.store("own.ndp3", vocab=1 << 20)

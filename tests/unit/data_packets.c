@@ -171,6 +171,31 @@ TEST(every_short_damage_is_caught)
     pxi_buf_deinit(&b);
 }
 
+/* All bursts of up to 16 bits, which are all changes of one byte and of two beside each other. */
+TEST(every_burst_changes_the_crc)
+{
+    struct pxi_rng rng = {px_seed};
+    struct pxi_buf b = {.max = 1 << 16};
+    unsigned step = getenv("PX_TEST_LIGHT") ? 64 : 2;
+    add_tokens(&b, ours, &rng, 8);
+    const size_t n = b.n;
+    uint8_t p[64];
+    CHECK(n + 2 <= sizeof p);
+    for (size_t bit = 0; bit < n * 8; bit++)
+        for (unsigned pattern = 1; pattern < 65536; pattern += step) {
+            const uint32_t x = pattern << (8 - bit % 8);
+            size_t at = bit / 8;
+            memcpy(p, b.p, n);
+            p[at] ^= (uint8_t)(x >> 16);
+            p[at + 1] ^= at + 1 < n ? (uint8_t)(x >> 8) : 0;
+            p[at + 2] ^= at + 2 < n ? (uint8_t)x : 0;
+            if (memcmp(p, b.p, n) != 0)
+                CHECK(pxi_ndp_packet_crc(&sums, ours, px_view_of(p, n - 2)) !=
+                      pxi_ndp_be(p + n - 2, 2));
+        }
+    pxi_buf_deinit(&b);
+}
+
 TEST(expensive_bytes_are_cheap)
 {
     size_t n = 1 << 20;

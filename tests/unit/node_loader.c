@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 
+#include "base/mem.h"
 #include "base/rng.h"
 #include "plexus/data.h"
 #include "px_test.h"
@@ -371,6 +372,54 @@ TEST(damaged_packets_are_not_given)
     px_data_close(file.data);
     unlink(packets);
     clean("a");
+}
+
+static void as_packets(const char *store, const char *packets)
+{
+    char from[128];
+    px_data_convert_options o = {.size = sizeof o, .to = "ndp"};
+    px_data_convert_report report;
+    px_diag d = {0};
+    snprintf(from, sizeof from, "%s", path_of(store));
+    CHECK_EQ(px_data_convert(from, path_of(packets), &o, &report, &d), PX_ERR_OK);
+}
+
+/* In the steady state nothing is allocated, and no byte of a batch is written twice. */
+static void move_once(const px_loader_options *o)
+{
+    px_loader_counts c;
+    px_loader *l = open_loader(o);
+    const px_batch *all[4]; /* the plan of a slot grows with its first batch */
+    for (unsigned i = 0; i < 4; i++)
+        all[i] = next(l);
+    for (unsigned i = 0; i < 4; i++)
+        px_loader_give_back(l, all[i]);
+    uint64_t before = pxi_mem_count();
+    for (unsigned i = 0; i < 500; i++)
+        px_loader_give_back(l, next(l));
+    CHECK_EQ(pxi_mem_count(), before);
+    px_loader_get_counts(l, &c);
+    CHECK_EQ(c.moved, c.rows * ROW * (o->ids64 ? 16 : 4));
+    CHECK_EQ(c.slots, 0);
+    px_loader_free(l);
+}
+
+TEST(bytes_are_moved_once)
+{
+    make_store("once.ndp3", SAMPLES, 4, 1);
+    as_packets("once.ndp3", "once.qubgpu");
+    for (unsigned i = 0; i < 8; i++) {
+        px_loader_source s = {.data = open_data(i & 1 ? "once.qubgpu" : "once.ndp3")};
+        px_loader_options o = options(&s, 1);
+        o.epochs = 0;
+        o.threads = i >> 2;
+        o.ids64 = o.labels64 = i >> 1 & 1;
+        o.labels = o.ids64 ? PX_LABELS_SAME : PX_LABELS_NONE;
+        move_once(&o);
+        px_data_close(s.data);
+    }
+    unlink(path_of("once.qubgpu"));
+    clean("once.ndp3");
 }
 
 TEST(batches_may_all_be_kept)

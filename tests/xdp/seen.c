@@ -2,8 +2,8 @@
  * What the kernel has of BPF programs, for tests/xdp/init, by their names.
  *
  *     seen count NAME    how many there are
- *     seen packets       of each px_count (count.bpf.c), in the order of their ages: of the job,
- * others
+ *     seen verified NAME what the verifier went through, of a million
+ *     seen packets       by each px_count (count.bpf.c), the oldest first: of the job, others
  */
 #include <bpf/bpf.h>
 #include <stdint.h>
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 {
     const char *name = argc > 2 ? argv[2] : "px_count";
     uint32_t id = 0;
-    unsigned count = 0;
+    unsigned count = 0, verified = 0;
     for (;;) {
         uint32_t map = 0;
         struct bpf_prog_info info = {.nr_map_ids = 1, .map_ids = (uintptr_t)&map};
@@ -45,12 +45,13 @@ int main(int argc, char **argv)
             break;
         if (strcmp(info.name, name) == 0) {
             count++;
+            verified = info.verified_insns;
             if (argc <= 2)
                 show(map);
         }
         close(fd);
     }
     if (argc > 2)
-        printf("%u\n", count);
+        printf("%u\n", strcmp(argv[1], "count") == 0 ? count : verified);
     return 0;
 }

@@ -2,7 +2,7 @@
 over the processes of a job."""
 
 from . import _plexus
-from ._plexus import Error, View, __version__
+from ._plexus import Error, View, __version__, guard
 
 # One class for each error of the table (include/plexus/err.h), below plexus.Error.
 _errors = {k: v for k, v in vars(_plexus).items()
@@ -45,5 +45,5 @@ def open(path):  # pylint: disable=redefined-builtin
     return Model(path)
 
 
-__all__ = ["Error", "Model", "Shard", "View", "__version__", "allreduce", "data", "join", "open",
+__all__ = ["Error", "Model", "Shard", "View", "__version__", "allreduce", "data", "guard", "join", "open",
            *_errors]

@@ -50,7 +50,7 @@ class Dataset:
     damage: "refill" puts another sample, drawn the same way, in the place of a damaged one; "error"
     raises plexus.Corrupt. It may be pickled, and used after a fork.
 
-    path may be http://HOST/PATH: then blocks of the file are fetched when they are needed, and up to
+    path may be http://HOST/PATH or https: then blocks of the file are fetched when they are needed, and up to
     cache_bytes of them (0: 1 GiB) kept in memory; timeout: seconds until a server counts as silent
     (0: 10). stats() tells what was done. A child has what was fetched, and connections of its own.
     """
@@ -131,6 +131,18 @@ class Dataset:
     def view(self, i):
         """The tokens of sample i in the mapping, uint16 or int32; of packets its bytes."""
         return self._data.sample(self._index(i))[0]
+
+    def windows(self, first, count):
+        """The tokens of `count` samples of a store as Views into the mapping: one, or one for each
+        segment in which they lie."""
+        out, end = [], first + count
+        if not 0 <= first < end <= len(self):
+            raise IndexError(f"samples {first} to {end} of {len(self)}")
+        while first < end:
+            view, got = self._data.window(first, end - first)
+            out.append(view)
+            first += got
+        return out
 
     def info(self):
         """What is known of the file, as a dict."""
@@ -238,7 +250,10 @@ class Loader:
         self._open()
 
     def _some_threads(self):
-        """As many as are worth it: a batch of 64 KiB takes 10 to 20 us, as waking a thread does."""
+        """As many as are worth it: a batch of 64 KiB takes 10 to 20 us, as waking a thread does. What
+        lies elsewhere has to be asked for ahead."""
+        if any(not os.path.isabs(d.path) for d, _, _ in self._sources):
+            return 1
         o, cells = self._options, self._at[0] * self._at[1]
         width = 4 + 4 * o["ids64"] + (4 + 4 * o["labels64"] if o["labels"] else 0)
         small = cells * width <= 1 << 16 and o["packing"] <= _PACKING.index("chunk")

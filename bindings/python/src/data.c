@@ -165,6 +165,29 @@ static PyObject *data_sample(PyObject *self, PyObject *args)
              : NULL;
 }
 
+static PyObject *data_window(PyObject *self, PyObject *args)
+{
+    Py_ssize_t first, count, n;
+    unsigned long long got = 0;
+    uint64_t samples = 0;
+    px_sample s;
+    if (!PyArg_ParseTuple(args, "nn", &first, &count))
+        return NULL;
+    if (first < 0 || count < 1) {
+        PyErr_SetString(PyExc_ValueError,
+                        "a window begins at 0 or later and has a sample at least");
+        return NULL;
+    }
+    px_err err = px_data_window(((data *)self)->d, (uint64_t)first, (uint64_t)count, &s, &samples);
+    if (err)
+        return pxpy_raise(err, NULL);
+    got = samples;
+    n = s.tokens ? (Py_ssize_t)s.tokens : (Py_ssize_t)s.bytes.n;
+    enum pxpy_type type = !s.tokens ? PXPY_U8 : s.token_bytes == 2 ? PXPY_U16 : PXPY_I32;
+    PyObject *v = pxpy_view(self, s.bytes.p, type, 1, &n, !((data *)self)->writable);
+    return v ? Py_BuildValue("(NK)", v, got) : NULL;
+}
+
 static void put_token(uint8_t *p, Py_ssize_t at, int64_t value, int wide)
 {
     int32_t narrow = (int32_t)value;
@@ -245,6 +268,8 @@ static PyMethodDef methods[] = {
     {"info", data_info, METH_NOARGS, "What is known of it."},
     {"sample", data_sample, METH_VARARGS,
      "sample(i): view of its bytes, tokens, src, dst, typ, continues."},
+    {"window", data_window, METH_VARARGS,
+     "window(first, count): view of as many samples as lie side by side, and how many."},
     {"row", data_row, METH_VARARGS, "row(i, row_tokens, pad, wide): ids, labels, tokens."},
     {"stats", data_traffic, METH_NOARGS, "What was done to bring a file that lies elsewhere."},
     {"verify", data_verify, METH_NOARGS, "Read every byte; Corrupt names the first wrong one."},

@@ -93,11 +93,10 @@ static PyObject *loader_new(PyTypeObject *type, PyObject *args, PyObject *kw)
         o.source_count = (unsigned)n;
         self->ids64 = o.ids64;
         self->labels64 = o.labels64;
-        px_err err = px_loader_new(&o, &self->l, &diag);
-        if (err)
-            pxpy_raise(err, &diag);
-        else
-            made = Py_NewRef((PyObject *)self);
+        px_err err; /* filters of what lies elsewhere fetch its index */
+        Py_BEGIN_ALLOW_THREADS err = px_loader_new(&o, &self->l, &diag);
+        Py_END_ALLOW_THREADS if (err) pxpy_raise(err, &diag);
+        else made = Py_NewRef((PyObject *)self);
     } else if (!PyErr_Occurred()) {
         PyErr_NoMemory();
     }
@@ -271,9 +270,10 @@ static PyObject *loader_counts(PyObject *self, PyObject *none)
     px_loader_counts c;
     (void)none;
     px_loader_get_counts(((loader *)self)->l, &c);
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "batches", c.batches, "rows", c.rows,
-                         "tokens", c.tokens, "damaged", c.damaged, "dropped", c.dropped, "refilled",
-                         c.refilled, "masked", c.masked, "waits", c.waits);
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "batches", c.batches, "rows",
+                         c.rows, "tokens", c.tokens, "damaged", c.damaged, "dropped", c.dropped,
+                         "refilled", c.refilled, "masked", c.masked, "waits", c.waits, "moved",
+                         c.moved, "slots", c.slots);
 }
 
 static PyObject *loader_quarantined(PyObject *self, PyObject *none)

@@ -1,6 +1,8 @@
 /* plexus._plexus: errors and what its parts share. */
 #include "module.h"
 
+#include "plexus/file.h"
+
 #include <ctype.h>
 #include <stdio.h>
 
@@ -135,7 +137,25 @@ PyTypeObject *pxpy_add_class(PyObject *module, PyType_Spec *spec)
     return bad ? NULL : (PyTypeObject *)c;
 }
 
-static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, .m_name = "plexus._plexus", .m_size = -1};
+static PyObject *guard(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    px_err err = px_file_guard();
+    if (err)
+        return pxpy_raise(err, NULL);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"guard", guard, METH_NOARGS,
+     "guard(): files that shrink while they are mapped read as zeros from then on, instead of "
+     "ending\n"
+     "the program by SIGBUS. Other SIGBUS go to the handler that was there before."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, .m_name = "plexus._plexus", .m_size = -1,
+                                 .m_methods = functions};
 
 PyMODINIT_FUNC PyInit__plexus(void);
 
@@ -143,7 +163,7 @@ PyMODINIT_FUNC PyInit__plexus(void)
 {
     PyObject *m = PyModule_Create(&def);
     if (m && (pxpy_add_errors(m) || pxpy_add_view(m) || pxpy_add_data(m) || pxpy_add_writer(m) ||
-              pxpy_add_loader(m) || pxpy_add_gguf(m) || pxpy_add_reduce(m) ||
+              pxpy_add_convert(m) || pxpy_add_loader(m) || pxpy_add_gguf(m) || pxpy_add_reduce(m) ||
               PyModule_AddStringConstant(m, "__version__", px_version()) < 0 ||
               PyModule_AddIntConstant(m, "IGNORED", PX_LABEL_IGNORED) < 0)) {
         Py_DECREF(m);

@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "plexus/data.h"
+#include "plexus/file.h"
 
 /* Element types of views. */
 enum pxpy_type {
@@ -39,6 +40,7 @@ int pxpy_add_errors(PyObject *module);
 int pxpy_add_view(PyObject *module);
 int pxpy_add_data(PyObject *module);
 int pxpy_add_writer(PyObject *module);
+int pxpy_add_convert(PyObject *module);
 int pxpy_add_loader(PyObject *module);
 int pxpy_add_gguf(PyObject *module);
 int pxpy_add_reduce(PyObject *module);

@@ -1,0 +1,1 @@
+"""As the first project had it: convert.py and dataloader.py."""
