@@ -136,8 +136,12 @@ static void put_gradient(const px_capture_packet *p)
 static void put_packet(const struct cli *c, const px_capture_packet *p)
 {
     char a[INET6_ADDRSTRLEN], b[INET6_ADDRSTRLEN];
-    printf("%6llu  %lld.%09lld  ", (unsigned long long)p->record,
-           (long long)(p->time_ns / 1000000000), (long long)(p->time_ns % 1000000000));
+    long long s = p->time_ns / 1000000000, ns = p->time_ns % 1000000000;
+    if (ns < 0) { /* before 1970 */
+        s--;
+        ns += 1000000000;
+    }
+    printf("%6llu  %lld.%09lld  ", (unsigned long long)p->record, s, ns);
     if (p->ip)
         printf(p->ip == 6 ? "[%s]:%u > [%s]:%u  " : "%s:%u > %s:%u  ",
                address(p, p->src, a, sizeof a), p->src_port, address(p, p->dst, b, sizeof b),
@@ -155,7 +159,7 @@ static void put_packet(const struct cli *c, const px_capture_packet *p)
 static void put_counts(const px_capture *capture)
 {
     px_capture_count n;
-    printf("%s%llu records", "", (unsigned long long)px_capture_records(capture));
+    printf("%llu records", (unsigned long long)px_capture_records(capture));
     for (unsigned i = 0; px_capture_count_at(capture, i, &n); i++) {
         if (!n.drop)
             printf("; %llu %s", (unsigned long long)n.count, n.kind);

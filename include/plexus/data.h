@@ -40,12 +40,12 @@ typedef struct px_data_options {
  * error. PX_ERR_NOT_FOUND, _PERMISSION, _NOT_A_FILE, _TRUNCATED, _CORRUPT, _VERSION, _LIMIT,
  * _NOMEM, _INTERRUPTED.
  *
- * `path` may be http://HOST/PATH: then blocks of the file are fetched by ranges when they are
- * needed, checked, and kept while there is room for them (docs/internals/data.md, "Files that lie
- * elsewhere"). A file of packets, and any file of a server without ranges, is fetched as a whole
- * and must fit the cache (PX_ERR_LIMIT). Also PX_ERR_UNREACHABLE, _TIMEOUT, _RESET, _PROTOCOL,
- * _CHANGED (its size or tag is not what it was), _UNSUPPORTED, _INVALID; all that read samples may
- * fail with these, too.
+ * `path` may be http://HOST/PATH or https: then blocks of the file are fetched by ranges when they
+ * are needed, checked, and kept while there is room for them (docs/internals/data.md, "Files that
+ * lie elsewhere"). A file of packets, and any file of a server without ranges, is fetched as a
+ * whole and must fit the cache (PX_ERR_LIMIT). Also PX_ERR_UNREACHABLE, _TIMEOUT, _RESET,
+ * _PROTOCOL, _CHANGED (its size or tag is not what it was), _IDENTITY (https: another host
+ * answers), _UNSUPPORTED, _INVALID; all that read samples may fail with these, too.
  */
 PX_API PX_NODISCARD px_err px_data_open(const char *path, const px_data_options *options,
                                         px_data **out, px_diag *diag);

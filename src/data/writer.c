@@ -237,8 +237,8 @@ static bool add_entry(struct pxi_writer *w, const struct pxi_writer_sample *s, s
     uint8_t raw[PXI_NDP_ENTRY_BYTES];
     if (!s->tokens)
         e.flags |= PXI_NDP_FLAG_RAW;
-    e.crc =
-        pxi_ndp_sample_crc(w->o.sums, &e, px_view_of(w->part[PXI_NDP_PART_TOKENS].p + at, bytes));
+    const struct pxi_buf *b = &w->part[PXI_NDP_PART_TOKENS];
+    e.crc = pxi_ndp_sample_crc(w->o.sums, &e, px_view_of(bytes ? b->p + at : NULL, bytes));
     pxi_ndp_entry_write(&e, raw);
     return pxi_buf_add(&w->part[PXI_NDP_PART_INDEX], raw, sizeof raw);
 }

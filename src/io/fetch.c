@@ -14,17 +14,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/diag.h"
 #include "base/mem.h"
+#include "io/secure.h"
 
 enum { TIMEOUT_MS = 10000, READS = 16 };
 
 struct line {
     struct pxi_range range;
     struct pxi_fetch_job *job;
-    int fd;                /* -1: none */
-    bool connecting;       /* a name's addresses are tried one after the other */
-    struct addrinfo *next; /* the one after this */
+    int fd;                 /* -1: none */
+    struct pxi_secure *tls; /* of https */
+    bool shaking;           /* its handshake is under way */
+    short waits;            /* for these events of the socket, 0: those of the machine */
+    bool connecting;        /* a name's addresses are tried one after the other */
+    struct addrinfo *next;  /* the one after this */
 };
 
 struct pxi_fetch {
@@ -50,6 +53,10 @@ static uint64_t now(void)
 static void hang_up(struct line *l)
 {
     int fd = l->fd;
+    pxi_secure_free(l->tls);
+    l->tls = NULL;
+    l->shaking = false;
+    l->waits = 0;
     l->fd = -1; /* first: a fork in between leaks a number, it does not close that of others */
     if (fd >= 0)
         close(fd);
@@ -81,12 +88,42 @@ static bool look_up(struct pxi_fetch *f, char *why, size_t cap)
     return rc == 0;
 }
 
+/* Goes on with a handshake. */
+static void shake(struct line *l)
+{
+    ssize_t rc = pxi_secure_shake(l->tls, &l->waits);
+    if (rc == PXI_SECURE_WAIT)
+        return;
+    l->waits = 0;
+    if (rc == 1) {
+        l->shaking = false;
+        pxi_range_opened(&l->range, now());
+    } else if (rc == PXI_SECURE_STRANGER) {
+        pxi_range_stranger(&l->range, PX_ERR_IDENTITY, "a certificate of the host",
+                           pxi_secure_why(l->tls));
+    } else {
+        char why[96];
+        snprintf(why, sizeof why, "%s", pxi_secure_why(l->tls));
+        lost(l, PX_ERR_RESET, why);
+    }
+}
+
 static void connected(struct line *l)
 {
     int on = 1;
+    const struct pxi_url *target = &l->range.file->target;
     setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     l->connecting = false;
-    pxi_range_opened(&l->range, now());
+    if (!target->tls) {
+        pxi_range_opened(&l->range, now());
+        return;
+    }
+    l->tls = pxi_secure_new(l->fd, target->host);
+    l->shaking = l->tls != NULL;
+    if (l->tls)
+        shake(l);
+    else
+        pxi_range_stranger(&l->range, PX_ERR_UNSUPPORTED, "http, or a build with libssl", "https");
 }
 
 /* Try addresses until one is being connected to; errno of the last, 0 when it goes on. */
@@ -141,26 +178,43 @@ static void dialled(struct line *l)
 
 /* ------------------------------------------------------------------ bytes */
 
+/* What a call of the system returned, in the words of io/secure.h. */
+static ssize_t told(ssize_t rc)
+{
+    return rc >= 0 ? rc : errno == EAGAIN || errno == EINTR ? PXI_SECURE_WAIT : PXI_SECURE_FAILED;
+}
+
 static void send_some(struct line *l)
 {
     px_view out = pxi_range_out(&l->range);
-    ssize_t n = out.n ? send(l->fd, out.p, out.n, MSG_NOSIGNAL) : 0;
-    if (n >= 0)
+    char why[96] = "";
+    ssize_t n = 0;
+    l->waits = 0;
+    if (out.n && l->tls)
+        n = pxi_secure_write(l->tls, out.p, out.n, &l->waits);
+    else if (out.n)
+        n = told(send(l->fd, out.p, out.n, MSG_NOSIGNAL));
+    if (n > 0)
         pxi_range_sent(&l->range, (size_t)n, now());
-    else if (errno != EAGAIN && errno != EINTR)
-        lost(l, PX_ERR_RESET, strerror(errno));
+    else if (n != PXI_SECURE_WAIT) {
+        snprintf(why, sizeof why, "%s", l->tls ? pxi_secure_why(l->tls) : strerror(errno));
+        lost(l, PX_ERR_RESET, why);
+    }
 }
 
 static void read_some(struct line *l)
 {
-    for (unsigned i = 0; i < READS && l->range.open; i++) {
+    /* What TLS has decrypted does not show at the socket: it is read to its end. */
+    for (unsigned i = 0; (l->tls || i < READS) && l->range.open; i++) {
         size_t room;
         uint8_t byte, *to = pxi_range_in(&l->range, &room);
-        ssize_t n = recv(l->fd, to ? to : &byte, to ? room : 1, 0);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        ssize_t n = l->tls ? pxi_secure_read(l->tls, to ? to : &byte, to ? room : 1, &l->waits)
+                           : told(recv(l->fd, to ? to : &byte, to ? room : 1, 0));
+        if (n == PXI_SECURE_WAIT)
             return;
+        l->waits = 0;
         if (n <= 0 || !to) { /* the end; or bytes that nobody asked for */
-            lost(l, PX_ERR_RESET, n < 0 ? strerror(errno) : "the end of the connection");
+            lost(l, PX_ERR_RESET, n < 0 && !l->tls ? strerror(errno) : "the end of the connection");
             return;
         }
         pxi_range_got(&l->range, (size_t)n, now());
@@ -169,11 +223,13 @@ static void read_some(struct line *l)
     }
 }
 
-static void ready(struct line *l, short events)
+static void ready(struct line *l)
 {
     if (l->connecting)
         dialled(l);
-    else if (events & POLLOUT)
+    else if (l->shaking)
+        shake(l);
+    else if (l->range.state == PXI_RANGE_ASK)
         send_some(l);
     else
         read_some(l);
@@ -185,7 +241,7 @@ static void ready(struct line *l, short events)
 static void settle(struct pxi_fetch *f, struct line *l)
 {
     for (;;) {
-        if (l->range.state == PXI_RANGE_DIAL && l->fd >= 0 && !l->connecting)
+        if (l->range.state == PXI_RANGE_DIAL && l->fd >= 0 && !l->connecting && !l->shaking)
             hang_up(l);
         if (!l->range.open && l->range.state != PXI_RANGE_DIAL)
             hang_up(l);
@@ -223,6 +279,8 @@ static int wait_ms(const struct pxi_fetch *f)
 
 static short wanted(const struct line *l)
 {
+    if (l->waits)
+        return l->waits;
     return l->connecting || l->range.state == PXI_RANGE_ASK ? POLLOUT : POLLIN;
 }
 
@@ -247,7 +305,7 @@ static void *drive(void *arg)
         for (unsigned i = 0; i < PXI_FETCH_CONNECTIONS; i++) {
             struct line *l = &f->lines[i];
             if (p[i + 1].revents && l->fd >= 0)
-                ready(l, p[i + 1].revents);
+                ready(l);
             pxi_range_tick(&l->range, now());
         }
     }
@@ -276,13 +334,9 @@ static void reset_lines(struct pxi_fetch *f)
 }
 
 px_err pxi_fetch_open(const struct pxi_url *url, uint32_t timeout_ms,
-                      const struct pxi_fetch_ops *ops, void *ctx, struct pxi_fetch **out,
-                      px_diag *d)
+                      const struct pxi_fetch_ops *ops, void *ctx, struct pxi_fetch **out)
 {
     *out = NULL;
-    pxi_diag_field(d, "address");
-    if (url->tls)
-        return pxi_diag_set(d, PX_ERR_UNSUPPORTED, 0, "http", "https");
     struct pxi_fetch *f = pxi_calloc(1, sizeof *f);
     if (!f)
         return PX_ERR_NOMEM;
@@ -316,8 +370,10 @@ px_err pxi_fetch_wake(struct pxi_fetch *f)
 
 void pxi_fetch_forked(struct pxi_fetch *f)
 {
-    for (unsigned i = 0; i < PXI_FETCH_CONNECTIONS; i++)
+    for (unsigned i = 0; i < PXI_FETCH_CONNECTIONS; i++) {
+        f->lines[i].tls = NULL; /* half changed, perhaps: left to the parent */
         hang_up(&f->lines[i]);
+    }
     reset_lines(f);
     close(f->wake);
     f->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -25,11 +25,9 @@ struct pxi_fetch_ops {
 
 enum { PXI_FETCH_CONNECTIONS = 16 };
 
-/* timeout_ms 0: 10,000. The thread starts when it is woken first. PX_ERR_NOMEM; PX_ERR_UNSUPPORTED
- * (https, in a build without it). */
+/* timeout_ms 0: 10,000. The thread starts when it is woken first. PX_ERR_NOMEM, PX_ERR_IO. */
 px_err pxi_fetch_open(const struct pxi_url *url, uint32_t timeout_ms,
-                      const struct pxi_fetch_ops *ops, void *ctx, struct pxi_fetch **out,
-                      px_diag *d);
+                      const struct pxi_fetch_ops *ops, void *ctx, struct pxi_fetch **out);
 /* What is known of the file: after the first job was done, this stays. */
 const struct pxi_range_file *pxi_fetch_file(const struct pxi_fetch *f);
 /* There is more to fetch. PX_ERR_IO: no thread can be had. One thread calls this at a time. */

@@ -572,7 +572,7 @@ px_err pxi_pager_open(const struct pxi_url *url, const struct pxi_pager_options 
     pthread_once(&once, watch_forks);
     pthread_mutex_lock(&everyone_lock);
     px_err err =
-        p->buckets ? pxi_fetch_open(url, o->timeout_ms, &fetch_ops, p, &p->fetch, d) : PX_ERR_NOMEM;
+        p->buckets ? pxi_fetch_open(url, o->timeout_ms, &fetch_ops, p, &p->fetch) : PX_ERR_NOMEM;
     pxi_list_init(&p->link);
     if (!err)
         pxi_list_add(&everyone, &p->link);

@@ -118,6 +118,11 @@ void pxi_range_closed(struct pxi_range *r, px_err err, const char *why, uint64_t
         again(r, err, "an answer", why, now_ns);
 }
 
+void pxi_range_stranger(struct pxi_range *r, px_err err, const char *expected, const char *found)
+{
+    fail(r, err, expected, found);
+}
+
 px_view pxi_range_out(const struct pxi_range *r)
 {
     if (r->state != PXI_RANGE_ASK)

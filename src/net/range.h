@@ -80,6 +80,8 @@ void pxi_range_opened(struct pxi_range *r, uint64_t now_ns);
 /* It could not be had, or is gone: `err` and `why` are told if this was the last try. With HEAD and
  * BODY the driver has closed it when this returns; it also closes it when `open` is false. */
 void pxi_range_closed(struct pxi_range *r, px_err err, const char *why, uint64_t now_ns);
+/* What answers there is not what was meant, and will not be the next time. */
+void pxi_range_stranger(struct pxi_range *r, px_err err, const char *expected, const char *found);
 /* What is to be sent, and how much of it was. */
 px_view pxi_range_out(const struct pxi_range *r);
 void pxi_range_sent(struct pxi_range *r, size_t n, uint64_t now_ns);

@@ -113,6 +113,8 @@ px_err pxi_data_bytes_failed(const struct pxi_data_bytes *b, px_err err, px_diag
     case PX_ERR_LIMIT:
     case PX_ERR_NOT_FOUND:
     case PX_ERR_PERMISSION:
+    case PX_ERR_IDENTITY:
+    case PX_ERR_UNSUPPORTED:
         if (b->pager)
             pxi_pager_why(b->pager, d);
         return err;

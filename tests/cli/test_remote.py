@@ -3,6 +3,8 @@ wrong and are fetched again, servers that are slow, that break off, that lie, th
 import json
 import os
 import random
+import shutil
+import subprocess
 import sys
 import threading
 
@@ -192,6 +194,46 @@ def test_redirections(place):
         r = place.run("data", "verify", f"{web.url}/a.ndp3")
         equal(r.code, 1)
         assert "redirections" in r.err, r.err
+
+
+def certificate(place, name, host):
+    """A key and a certificate that it signed itself, in one file."""
+    if not shutil.which("openssl"):
+        raise harness.Skip("the program openssl is not installed")
+    file = place.path(name)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-keyout", file + ".key", "-out", file + ".crt", "-days", "2",
+                    "-subj", "/CN=" + host, "-addext", "subjectAltName=DNS:" + host],
+                   check=True, stderr=subprocess.DEVNULL)
+    with open(file, "w", encoding="ascii") as f:
+        for part in ".key", ".crt":
+            with open(file + part, encoding="ascii") as g:
+                f.write(g.read())
+    return file
+
+
+def test_https(place):
+    write_store(place, samples=2000)
+    good, other = certificate(place, "good", "localhost"), certificate(place, "other", "elsewhere")
+    trusted = {"SSL_CERT_FILE": good + ".crt"}
+    with Web(place.dir, certificate=good) as web:
+        at = f"{web.url}/a.ndp3"
+        equal(place.json("data", "verify", at, env=trusted)["valid"], True)
+        equal(order(place, at, env=trusted), order(place, "a.ndp3"))
+        r = place.run("data", "verify", at)  # nobody vouches for it
+        equal((r.code, len(r.err.strip().split("\n"))), (7, 1))
+        assert "certificate" in r.err, r.err
+        with Web(place.dir, fault=lambda *_: ("location", at)) as plain:
+            equal(place.json("data", "verify", f"{plain.url}/a.ndp3", env=trusted)["valid"], True)
+            # What began in secret does not go on in the open.
+            web.fault = lambda *_: ("location", f"{plain.url}/a.ndp3")
+            r = place.run("data", "verify", at, env=trusted)
+            equal(r.code, 1)
+            assert "https, as before" in r.err, r.err
+    with Web(place.dir, certificate=other) as web:  # a certificate of another host
+        r = place.run("data", "verify", f"{web.url}/a.ndp3", env={"SSL_CERT_FILE": other + ".crt"})
+        equal(r.code, 7)
+        assert "hostname mismatch" in r.err, r.err
 
 
 harness.main(sys.modules[__name__])

@@ -2,6 +2,7 @@
 import http.server
 import os
 import re
+import ssl
 import threading
 import time
 
@@ -12,10 +13,10 @@ class Web:
     fault(number, path, first, last) is asked for each request (the first is 0) and may return None,
     or what to do wrong: ("status", 503), ("location", URL), ("whole",), ("range", first, last, size),
     ("short", bytes), ("stall", seconds), ("drip", seconds), ("flip", at), ("tag", text),
-    ("close",), ("raw", bytes).
+    ("close",), ("raw", bytes). certificate: a file with a key and a certificate for https.
     """
 
-    def __init__(self, folder, ranges=True, delay=0.0, fault=None):
+    def __init__(self, folder, ranges=True, delay=0.0, fault=None, certificate=None):
         web = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,6 +39,12 @@ class Web:
         self.asked, self.lock, self.busy, self.most = [], threading.Lock(), 0, 0
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                     do_handshake_on_connect=False)
+            self.url = f"https://localhost:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def __enter__(self):

@@ -50,7 +50,7 @@ class Dataset:
     damage: "refill" puts another sample, drawn the same way, in the place of a damaged one; "error"
     raises plexus.Corrupt. It may be pickled, and used after a fork.
 
-    path may be http://HOST/PATH: then blocks of the file are fetched when they are needed, and up to
+    path may be http://HOST/PATH or https: then blocks of the file are fetched when they are needed, and up to
     cache_bytes of them (0: 1 GiB) kept in memory; timeout: seconds until a server counts as silent
     (0: 10). stats() tells what was done. A child has what was fetched, and connections of its own.
     """
