@@ -2568,7 +2568,7 @@ const struct cli_verb cli_verbs[] = {
     "\n"
     "usage: plexus bench ddp [options]\n"
     "\n"
-    "torchrun starts --local ranks, which train a small transformer (5.8 million\n"
+    "torchrun starts --local ranks, which train a small transformer (4.8 million\n"
     "parameters) three times from the same beginning with the same rows: gradients of\n"
     "DistributedDataParallel summed by gloo, and by the hook of the Python package\n"
     "(plexus.torch.attach) with 16 and with 8 bits. A step of each in turns, so that\n"
