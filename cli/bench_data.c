@@ -183,6 +183,24 @@ static void marks_of(struct data *d, const json_t *group)
                  promised[i].bound, 1);
 }
 
+/* JSON lines to tokens, by one thread, beside sentencepiece in Python. */
+static void add_conversions(struct data *d)
+{
+    const char *name;
+    json_t *one;
+    json_object_foreach(json_object_get(d->batches, "conversion"), name, one)
+    {
+        const json_t *a = json_object_get(one, "plexus"),
+                     *b = json_object_get(one, "sentencepiece");
+        char text[64];
+        double cpu = field(a, "cpu_tokens_s") / field(b, "cpu_tokens_s");
+        snprintf(text, sizeof text, "JSON lines converted, %s", name);
+        row(d, text, field(a, "tokens_s") / 1e6, "Mtok/s", "json, sentencepiece",
+            field(b, "tokens_s") / 1e6, cpu);
+        mark(d, text, cpu, 2, 1);
+    }
+}
+
 static void add_batches(struct data *d)
 {
     size_t i;
@@ -193,6 +211,7 @@ static void add_batches(struct data *d)
             rows_of(d, group, &ours[k]);
         marks_of(d, group);
     }
+    add_conversions(d);
     row(d, "store, a sample as a tensor", field(view, "samples_s") / 1e3, "k/s", NULL, 0, 0);
     mark(d, "bytes moved for it", field(view, "bytes_moved"), 0, -1);
 }

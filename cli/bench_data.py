@@ -25,6 +25,7 @@ try:
     import torch
 
     import plexus
+    from plexus.convert import convert
     from plexus.data import Dataset, Loader, Writer
 except ImportError as missing:
     say("note", f"no batches: {sys.executable} has no {missing.name}")
@@ -307,6 +308,44 @@ def views(corpus, rounds):
     return {"samples_s": statistics.median(rates), "bytes_moved": copied}
 
 
+def timed(work):
+    """Its tokens a second, of time that passed and of this process's."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    tokens = work()
+    return tokens / (time.perf_counter() - wall), tokens / (time.process_time() - cpu)
+
+
+def conversions(corpus, rounds):
+    """JSON lines to a file of tokens by one thread: plexus.convert, and json.loads with sentencepiece."""
+    lines, out = corpus.path("some.jsonl"), {}
+    with open(corpus.path("a.jsonl"), "rb") as f, open(lines, "wb") as few:
+        few.writelines(line for line, _ in zip(f, range(600)))
+    with open(lines, "rb") as f:
+        some = [json.loads(line)["text"] for line, _ in zip(f, range(150))]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(some), model_prefix=corpus.path("unigram"), vocab_size=VOCAB // 4,
+        model_type="unigram", hard_vocab_limit=False, minloglevel=2)
+    for name, model in ("BPE", "pieces.model"), ("Unigram", "unigram.model"):
+        processor = sentencepiece.SentencePieceProcessor(model_file=corpus.path(model))
+
+        def theirs(processor=processor):
+            tokens = 0
+            with open(lines, "rb") as f, open(corpus.path("theirs.bin"), "wb") as to:
+                for line in f:
+                    ids = processor.encode(json.loads(line)["text"])
+                    to.write(numpy.asarray(ids, numpy.uint16).tobytes())
+                    tokens += len(ids)
+            return tokens
+
+        def mine(model=model):
+            return convert(lines, corpus.path("mine.ndp3"), corpus.path(model), threads=1)["tokens"]
+        pairs = [(timed(mine), timed(theirs)) for _ in range(min(rounds, 5))]
+        out[name] = {side: {"tokens_s": statistics.median(p[k][0] for p in pairs),
+                            "cpu_tokens_s": statistics.median(p[k][1] for p in pairs)}
+                     for k, side in enumerate(("plexus", "sentencepiece"))}
+    return out
+
+
 def run(options, folder):
     say("note", "making text, a tokenizer, and the files")
     corpus = Corpus(folder, options["samples"])
@@ -315,7 +354,10 @@ def run(options, folder):
     for batch, wide in GROUPS:
         say("note", f"batches of {batch}, {'int64 and labels' if wide else 'int32'}")
         groups.append(measure(corpus, module, batch, wide, options["rounds"]))
+    say("note", "conversions")
+    conversion = conversions(corpus, options["rounds"]) if sentencepiece else None
     say("measured", {"groups": groups, "view": views(corpus, options["rounds"]), "megatron": version,
+                     "conversion": conversion,
                      "samples": len(corpus.order), "mean_tokens": corpus.mean,
                      "file_bytes": os.path.getsize(corpus.path("a.qubgpu")),
                      "python": sys.version.split()[0], "torch": torch.__version__,

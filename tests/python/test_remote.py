@@ -27,7 +27,8 @@ def store(name, samples=4000):
     if not os.path.exists(path(name)):
         with Writer(path(name)) as w:
             for i in range(samples):
-                w.write([(i * 7919 + k * 31) % 100000 for k in range(1 + i * 37 % 500)])
+                w.write([(i * 7919 + k * 31) % 100000 for k in range(1 + i * 37 % 500)],
+                        src=1 + i % 3)
     return path(name)
 
 
@@ -53,6 +54,16 @@ def rows_are_those_of_the_file():
                                           world=ranks, **OPTIONS))
                 assert [r for _, r in sorted(got)] == [r for _, r in want] or packing != "pad"
                 assert sorted(r for _, r in got) == sorted(r for _, r in want), (packing, ranks)
+
+
+@case
+def filters_read_the_index():
+    """samples of one source are those of the local file, and the interpreter goes on meanwhile"""
+    local = store("a.ndp3")
+    with Web(world.folder()) as web:
+        for packing in "pad", "chunk", "first_fit":
+            how = {"src": [2], "packing": packing, **OPTIONS}
+            assert rows_of(Loader(web.url + "/a.ndp3", **how)) == rows_of(Loader(local, **how))
 
 
 @case

@@ -93,11 +93,10 @@ static PyObject *loader_new(PyTypeObject *type, PyObject *args, PyObject *kw)
         o.source_count = (unsigned)n;
         self->ids64 = o.ids64;
         self->labels64 = o.labels64;
-        px_err err = px_loader_new(&o, &self->l, &diag);
-        if (err)
-            pxpy_raise(err, &diag);
-        else
-            made = Py_NewRef((PyObject *)self);
+        px_err err; /* filters of what lies elsewhere fetch its index */
+        Py_BEGIN_ALLOW_THREADS err = px_loader_new(&o, &self->l, &diag);
+        Py_END_ALLOW_THREADS if (err) pxpy_raise(err, &diag);
+        else made = Py_NewRef((PyObject *)self);
     } else if (!PyErr_Occurred()) {
         PyErr_NoMemory();
     }
