@@ -419,7 +419,7 @@ static px_packing packing_of(const char *name)
 struct order {
     px_loader **ranks;
     unsigned count;
-    uint64_t rows, digest;
+    uint64_t rows, most, digest;
 };
 
 /* FNV-1a of 64 bits. */
@@ -430,17 +430,18 @@ static uint64_t digested(uint64_t digest, const char *line)
     return digest;
 }
 
-/* One batch of every rank; not 0 ends it. */
+/* A batch of every rank, one behind the other, up to the rows asked for; not 0 ends it. */
 static int order_step(struct cli *c, struct order *o)
 {
     uint64_t before = o->rows;
-    for (unsigned r = 0; r < o->count; r++) {
+    for (unsigned r = 0; r < o->count && o->rows < o->most; r++) {
         const px_batch *b;
         px_diag d = {0};
         px_err err = px_loader_next(o->ranks[r], &b, &d);
         if (err)
             return fail(err, NULL, &d);
-        for (uint32_t i = 0; b && i < b->rows; i++) {
+        uint64_t n = !b ? 0 : b->rows < o->most - o->rows ? b->rows : o->most - o->rows;
+        for (uint64_t i = 0; i < n; i++) {
             char line[48];
             snprintf(line, sizeof line, "%u %llu\n", (unsigned)(b->numbers[i] >> 56),
                      (unsigned long long)(b->numbers[i] & ((1ull << 56) - 1)));
@@ -448,24 +449,26 @@ static int order_step(struct cli *c, struct order *o)
             if (!opt_on(c, OPT_JSON))
                 fputs(line, stdout);
         }
-        o->rows += b ? b->rows : 0;
+        o->rows += n;
         if (b)
             px_loader_give_back(o->ranks[r], b);
     }
-    return o->rows == before ? -1 : 0;
+    return o->rows == before || o->rows == o->most ? -1 : 0;
 }
 
+/* What --batch says is of all ranks: each takes its share or, where there is none, row by row. */
 static int order_open(struct cli *c, const px_loader_source *sources, struct order *o)
 {
+    uint64_t batch = opt_uint(c, OPT_DATA_BATCH), ranks = opt_uint(c, OPT_DATA_RANKS);
     px_loader_options lo = {.size = sizeof lo,
                             .sources = sources,
                             .source_count = (unsigned)c->args,
-                            .batch = (uint32_t)opt_uint(c, OPT_DATA_BATCH),
+                            .batch = (uint32_t)(batch % ranks ? 1 : batch / ranks),
                             .row_tokens = (uint32_t)opt_uint(c, OPT_DATA_ROW_TOKENS),
                             .packing = packing_of(opt_text(c, OPT_DATA_PACKING)),
                             .seed = opt_uint(c, OPT_SEED),
                             .epochs = opt_uint(c, OPT_DATA_STEPS) ? 0 : 1,
-                            .world = (uint32_t)opt_uint(c, OPT_DATA_RANKS),
+                            .world = (uint32_t)ranks,
                             .ahead = 1,
                             .unchecked = 1};
     o->ranks = keep(calloc(lo.world, sizeof(px_loader *)));
@@ -481,10 +484,11 @@ static int order_open(struct cli *c, const px_loader_source *sources, struct ord
 
 static int order_all(struct cli *c, const px_loader_source *sources, struct order *o)
 {
-    uint64_t steps = opt_uint(c, OPT_DATA_STEPS);
+    uint64_t steps = opt_uint(c, OPT_DATA_STEPS), batch = opt_uint(c, OPT_DATA_BATCH);
     int rc = order_open(c, sources, o);
+    o->most = !steps || steps > UINT64_MAX / batch ? UINT64_MAX : steps * batch;
     interrupt_poll(1);
-    for (uint64_t i = 0; rc == 0 && (!steps || i < steps) && !interrupted(); i++)
+    while (rc == 0 && !interrupted())
         rc = order_step(c, o);
     rc = rc < 0 ? 0 : rc;
     for (unsigned i = 0; i < o->count; i++)

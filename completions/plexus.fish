@@ -271,11 +271,11 @@ complete -c plexus -n '__plexus_verb2 data stats' -l quiet -s q -d 'No progress 
 complete -c plexus -n '__plexus_verb2 data stats' -l help -s h -d 'Show the help of the verb and exit.'
 complete -c plexus -n '__plexus_verb2 data stats' -F
 complete -c plexus -n '__plexus_verb2 data order' -l seed -x -d 'Seed: the same one gives the same words, or the same digest. Random when not given.'
-complete -c plexus -n '__plexus_verb2 data order' -l batch -x -d 'Rows of a batch of each rank.'
+complete -c plexus -n '__plexus_verb2 data order' -l batch -x -d 'Rows of a batch of all ranks together.'
 complete -c plexus -n '__plexus_verb2 data order' -l row-tokens -x -d 'Tokens of a row.'
 complete -c plexus -n '__plexus_verb2 data order' -l packing -x -a 'pad chunk first-fit best-fit' -d 'How samples become rows.'
 complete -c plexus -n '__plexus_verb2 data order' -l ranks -x -d 'Ranks that share the rows.'
-complete -c plexus -n '__plexus_verb2 data order' -l steps -x -d 'Batches of each rank; 0: one epoch.'
+complete -c plexus -n '__plexus_verb2 data order' -l steps -x -d 'Batches of all ranks; 0: one epoch.'
 complete -c plexus -n '__plexus_verb2 data order' -l cache -x -d 'memory for what lies elsewhere, in MiB'
 complete -c plexus -n '__plexus_verb2 data order' -l timeout -x -d 'milliseconds until a server counts as silent'
 complete -c plexus -n '__plexus_verb2 data order' -l json -d 'Print one JSON document on standard output.'
@@ -299,7 +299,7 @@ complete -c plexus -n '__plexus_verb2 capture decode' -l help -s h -d 'Show the 
 complete -c plexus -n '__plexus_verb2 capture decode' -F
 complete -c plexus -n '__plexus_verb2 data mix' -l again -d 'Sources that are through begin again; without it they leave their share to the others.'
 complete -c plexus -n '__plexus_verb2 data mix' -l samples -x -d 'Samples of the mixture; 0: until all sources are through.'
-complete -c plexus -n '__plexus_verb2 data mix' -l batch -x -d 'Rows of a batch of each rank.'
+complete -c plexus -n '__plexus_verb2 data mix' -l batch -x -d 'Rows of a batch of all ranks together.'
 complete -c plexus -n '__plexus_verb2 data mix' -l seed -x -d 'Seed: the same one gives the same words, or the same digest. Random when not given.'
 complete -c plexus -n '__plexus_verb2 data mix' -l out -s o -r -F -d 'Write the mixture as a store (.ndp3).'
 complete -c plexus -n '__plexus_verb2 data mix' -l cache -x -d 'memory for what lies elsewhere, in MiB'

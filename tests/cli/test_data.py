@@ -81,6 +81,10 @@ def test_order_is_of_no_ranks(place):
         digests = {place.json("data", "order", "a.ndp3", "--seed", "5", "--ranks", str(r), "--batch",
                               str(7 + r), "--packing", packing)["digest"] for r in (1, 2, 3, 5, 8)}
         equal(len(digests), 1, packing)
+    some = [place.json("data", "order", "a.ndp3", "--seed", "5", "--ranks", str(r), "--batch", "6",
+                       "--steps", "7") for r in (1, 2, 3, 5, 8)]
+    equal([x["rows"] for x in some], [42] * 5)
+    equal(len({x["digest"] for x in some}), 1)
     text = place.run("data", "order", "a.qubgpu", "--seed", "5").out.splitlines()
     equal(sorted(text, key=lambda x: int(x.split()[1])), [f"0 {i}" for i in range(len(text))])
     assert text != place.run("data", "order", "a.qubgpu", "--seed", "6").out.splitlines()
