@@ -54,7 +54,8 @@ def train(ddp, attached=None, steps=STEPS):
         losses.append(mean.item() / dist.get_world_size())
         if attached:
             now = attached.report()
-            counts.append({k: now[k] - before[k] for k in ("values", "bytes", "copied", "sums")})
+            counts.append({k: now[k] - before[k] for k in ("values", "bytes", "packets", "again", "copied",
+                                                              "sums")})
             before = now
     return losses, counts
 
